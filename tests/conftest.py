@@ -1,0 +1,70 @@
+"""What all tests share: seeded numbers, the shared microscopy, and a watch on what a test leaves."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+# Before torch is imported by anything; small tensors gain nothing from more.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+import numpy as np
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+POOLED = ("ThreadPoolExecutor-", "zarr_", "zarr-", "tqdm_monitor", "Dummy-", "fsspec")
+"""Names of threads that belong to the process: the pools of dask, zarr and Qt ("Dummy"), tqdm's watch."""
+
+WINDOWED = {"qtbot", "qapp", "qapp_cls", "make_napari_viewer"}
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of microscopy that lies beside the repository."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the microscopy in ../shared/data is not on this machine")
+    return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_left() -> Iterator[None]:
+    """Fail a test that leaves a thread or a napari worker running."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + 5
+    while (left := _running(before)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not left, f"the test left threads running: {left}"
+
+
+def _running(before: set[threading.Thread]) -> list[str]:
+    names = [
+        thread.name
+        for thread in threading.enumerate()
+        if thread not in before and thread.is_alive() and not thread.name.startswith(POOLED)
+    ]
+    if qtcore := sys.modules.get("qtpy.QtCore"):
+        pool = qtcore.QThreadPool.globalInstance()
+        if pool is not None and not pool.waitForDone(0):
+            names.append(f"{pool.activeThreadCount()} of Qt's thread pool")
+    return names
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Say what is missing where Qt would only abort the process."""
+    needs_window = WINDOWED & set(getattr(item, "fixturenames", ()))
+    if needs_window and sys.platform == "linux":
+        screens = ("DISPLAY", "WAYLAND_DISPLAY")
+        if not any(os.environ.get(name) for name in screens):
+            pytest.fail("this test opens a window; run: xvfb-run -a pytest", pytrace=False)

@@ -1,0 +1,70 @@
+"""Train the bundled β-TCVAE: ``python scripts/train_encoder.py --out runs/bundle``.
+
+Reads ``../shared/data``; writes a log (CSV), checkpoints, and ``weights.safetensors``. Resumes
+where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from napari_interpdisc.training.encoder import EncoderTraining, train_encoder
+from nuclei_patches import all_sources
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def main() -> None:
+    """Parse, train, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--beta", type=float, default=4.0)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    args.out.mkdir(parents=True, exist_ok=True)
+    settings = EncoderTraining(steps=args.steps, beta=args.beta, seed=args.seed, batch=args.batch)
+    sources = all_sources(DATA)
+    (args.out / "training.json").write_text(
+        json.dumps(
+            {
+                "settings": settings.model_dump(),
+                "sources": {
+                    s.name: {
+                        "patches": len(s.patches),
+                        "sha256": hashlib.sha256(s.patches.tobytes()).hexdigest()[:16],
+                    }
+                    for s in sources
+                },
+                "command": f"python scripts/train_encoder.py --out RUN --steps {args.steps} "
+                f"--beta {args.beta} --batch {args.batch} --seed {args.seed}",
+            },
+            indent=1,
+        )
+    )
+    log_path = args.out / "log.csv"
+
+    def log(row: dict[str, float]) -> None:
+        new = not log_path.exists()
+        with log_path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow({k: round(v, 3) for k, v in row.items()})
+
+    model = train_encoder(sources, settings, log, args.out / "checkpoint.pt")
+    save_file(model.state_dict(), args.out / "weights.safetensors")
+
+
+if __name__ == "__main__":
+    main()

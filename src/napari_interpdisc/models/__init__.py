@@ -1,0 +1,1 @@
+"""Tensors only: encoder, heads, and how they are stored."""

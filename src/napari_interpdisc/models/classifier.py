@@ -1,0 +1,161 @@
+"""A stored model at work: one encoder and the heads that read its latents. Tensors only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from napari_interpdisc.errors import InvalidModel
+from napari_interpdisc.models.heads import Head
+from napari_interpdisc.models.tcvae import TCVAE
+
+Float32Array = npt.NDArray[np.float32]
+
+ENCODE_BATCH = 256
+
+
+def default_device() -> torch.device:
+    """CUDA or MPS where there is one, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class NamedHead:
+    """A head with the classes that it tells apart and what is known of its quality."""
+
+    name: str
+    head: Head
+    classes: tuple[str, ...]
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Encoder, decoder and heads of one stored model.
+
+    Attributes
+    ----------
+    name, sha256
+        Name of the model and the hash of its weights: the identity written beside every result.
+    encoder
+        The β-TCVAE, in eval mode.
+    heads
+        By name; the first is the default.
+    model_diameter
+        Typical nuclear diameter in crops, px.
+    latent_kl
+        (L,) mean posterior KL on the training data, in nats: how much each latent matters.
+    latent_sd
+        (L,) standard deviation of the posterior means on the training data.
+    card
+        The model card, Markdown.
+    """
+
+    name: str
+    sha256: str
+    encoder: TCVAE
+    heads: Mapping[str, NamedHead]
+    model_diameter: float
+    latent_kl: npt.NDArray[np.float64]
+    latent_sd: npt.NDArray[np.float64]
+    card: str = ""
+    device: torch.device = field(default_factory=default_device)
+
+    def __post_init__(self) -> None:
+        """Put everything where it will run, ready for inference."""
+        self.encoder.to(self.device).eval().requires_grad_(False)
+        for named in self.heads.values():
+            if isinstance(named.head, torch.nn.Module):
+                named.head.to(self.device).eval().requires_grad_(False)
+
+    @property
+    def n_latents(self) -> int:
+        """Number of latents L."""
+        return self.encoder.config.latents
+
+    @property
+    def crop_size(self) -> int:
+        """Side of a crop, px."""
+        return self.encoder.config.crop_size
+
+    def head(self, name: str | None = None) -> NamedHead:
+        """Return the head called ``name``, or the default one.
+
+        Raises
+        ------
+        InvalidModel
+            If the model has no such head.
+        """
+        if name is None:
+            return next(iter(self.heads.values()))
+        if name not in self.heads:
+            raise InvalidModel(
+                f"Model '{self.name}' has no head '{name}'; it has {', '.join(self.heads)}."
+            )
+        return self.heads[name]
+
+    def by_importance(self) -> list[int]:
+        """Latents by falling mean posterior KL."""
+        return [int(i) for i in np.argsort(-self.latent_kl, kind="stable")]
+
+    @torch.inference_mode()
+    def encode(self, crops: Float32Array) -> tuple[Float32Array, Float32Array]:
+        """Posterior means and log-variances, each (N, L), of normalised crops (N, 1, S, S)."""
+        parts = [self.encoder.encode(batch) for batch in self._batches(crops)]
+        if not parts:
+            empty = np.zeros((0, self.n_latents), np.float32)
+            return empty, empty.copy()
+        means, log_variances = zip(*parts, strict=True)
+        return torch.cat(means).cpu().numpy(), torch.cat(log_variances).cpu().numpy()
+
+    @torch.inference_mode()
+    def decode(self, latents: npt.ArrayLike) -> Float32Array:
+        """Crops (N, 1, S, S), in normalised units, of latents (N, L)."""
+        parts = [self.encoder.decode(batch) for batch in self._batches(latents)]
+        return torch.cat(parts).cpu().numpy()
+
+    @torch.inference_mode()
+    def score(self, latents: npt.ArrayLike, head: str | None = None) -> Float32Array:
+        """Signed logits (N, K) of latents (N, L)."""
+        named = self.head(head)
+        parts = [named.head(batch) for batch in self._batches(latents)]
+        if not parts:
+            return np.zeros((0, score_width(named.classes)), np.float32)
+        return torch.cat(parts).cpu().numpy()
+
+    def _batches(self, values: npt.ArrayLike) -> Sequence[Tensor]:
+        array = np.ascontiguousarray(values, dtype=np.float32)
+        if not len(array):
+            return ()
+        return torch.split(torch.from_numpy(array).to(self.device), ENCODE_BATCH)
+
+
+def score_width(classes: tuple[str, ...]) -> int:
+    """Columns of a score: one signed logit for two classes, else one per class."""
+    return 1 if len(classes) == 2 else len(classes)
+
+
+def class_index(scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Class (N,) of scores (N, K): for K = 1, score ≥ 0 means the second class (paper eq. 2)."""
+    values = np.asarray(scores)
+    if values.shape[1] == 1:
+        return (values[:, 0] >= 0).astype(np.int64)
+    return np.asarray(values.argmax(1), dtype=np.int64)
+
+
+def confidence(scores: npt.ArrayLike) -> Float32Array:
+    """Probability (N,) that the head gives to its own choice, by logistic or softmax: 1/K to 1."""
+    values = np.asarray(scores, dtype=np.float64)
+    if values.shape[1] == 1:
+        return (1 / (1 + np.exp(-np.abs(values[:, 0])))).astype(np.float32)
+    shifted = np.exp(values - values.max(1, keepdims=True))
+    return np.asarray((shifted / shifted.sum(1, keepdims=True)).max(1), dtype=np.float32)

@@ -1,0 +1,268 @@
+"""Model folders: ``config.json``, ``weights.safetensors`` and ``card.md``, each with its hash.
+
+Nothing is pickled and nothing is evaluated. Everything is checked before anything is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from napari_interpdisc.errors import InvalidModel
+from napari_interpdisc.models.classifier import Classifier, NamedHead, default_device, score_width
+from napari_interpdisc.models.heads import DenseHead
+from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
+
+SCHEMA: Literal[1] = 1
+BUNDLED = Path(__file__).parent / "bundled"
+DEFAULT_MODEL = "h2b"
+
+
+class HeadConfig(BaseModel):
+    """One head of a stored model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: Literal["dense"]
+    classes: tuple[str, ...] = Field(min_length=2)
+    layers: tuple[int, ...] = Field(min_length=2)
+    summary: str = ""
+
+
+class ModelConfig(BaseModel):
+    """Content of ``config.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = SCHEMA
+    name: str
+    encoder: TCVAEConfig
+    model_diameter: float = Field(gt=0)
+    normalisation: Literal["mean-std-clip4"] = "mean-std-clip4"
+    latent_kl: tuple[float, ...]
+    latent_sd: tuple[float, ...]
+    heads: tuple[HeadConfig, ...] = Field(min_length=1)
+    sha256: dict[str, str]
+
+
+def installed_models() -> dict[str, Path]:
+    """Names and folders of the models inside the package."""
+    return {path.parent.name: path.parent for path in sorted(BUNDLED.glob("*/config.json"))}
+
+
+def resolve(model: str | Path) -> Path:
+    """Folder of a bundled model's name, or the folder that ``model`` is.
+
+    Raises
+    ------
+    InvalidModel
+        If there is neither.
+    """
+    bundled = installed_models()
+    if str(model) in bundled:
+        return bundled[str(model)]
+    if Path(model).is_dir():
+        return Path(model)
+    raise InvalidModel(
+        f"There is no model '{model}': give a model folder, or one of "
+        f"{', '.join(bundled) or 'none'}."
+    )
+
+
+def load_model(
+    model: str | Path = DEFAULT_MODEL, device: torch.device | str | None = None
+) -> Classifier:
+    """Load a model folder, or a bundled model by name, checking everything first.
+
+    Raises
+    ------
+    InvalidModel
+        If a file is missing, truncated or changed (hash), of an unknown schema, or holds tensors
+        of wrong names, shapes or non-finite values. The sentence names the file and the fault.
+    """
+    folder = resolve(model)
+    config = _read_config(folder)
+    content = {name: _read_checked(folder / name, digest) for name, digest in config.sha256.items()}
+    for name in ("weights.safetensors", "card.md"):
+        if name not in content:
+            raise InvalidModel(
+                f"{folder / 'config.json'} gives no hash for {name}; store the model again."
+            )
+    path = folder / "weights.safetensors"
+    try:
+        tensors = load_tensors(content["weights.safetensors"])
+    except SafetensorError as fault:
+        raise InvalidModel(f"{path} is not a readable safetensors file ({fault}).") from None
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise InvalidModel(f"{path} holds NaN or infinite values in '{name}'.")
+    encoder = TCVAE(config.encoder)
+    heads = {
+        h.name: NamedHead(h.name, DenseHead(h.layers), h.classes, h.summary) for h in config.heads
+    }
+    modules: list[tuple[str, torch.nn.Module]] = [("encoder_decoder.", encoder)]
+    for named in heads.values():
+        assert isinstance(named.head, DenseHead)
+        modules.append((f"heads.{named.name}.", named.head))
+    known = 0
+    for prefix, module in modules:
+        part = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        known += len(part)
+        _fill(module, part, path, prefix)
+    if known != len(tensors):
+        raise InvalidModel(
+            f"{path} holds {len(tensors) - known} tensors that belong to no part of the model."
+        )
+    return Classifier(
+        name=config.name,
+        sha256=config.sha256["weights.safetensors"],
+        encoder=encoder,
+        heads=heads,
+        model_diameter=config.model_diameter,
+        latent_kl=np.array(config.latent_kl),
+        latent_sd=np.array(config.latent_sd),
+        card=content["card.md"].decode("utf-8", "replace"),
+        device=torch.device(device) if device is not None else default_device(),
+    )
+
+
+def save_model(model: Classifier, folder: Path) -> None:
+    """Write ``model`` as a model folder.
+
+    The three files are complete in a neighbouring folder before that takes the name ``folder``.
+
+    Raises
+    ------
+    InvalidModel
+        If ``folder`` already exists or cannot be written.
+    """
+    if folder.exists():
+        raise InvalidModel(f"{folder} already exists; choose another name, nothing was written.")
+    tensors = {
+        f"encoder_decoder.{k}": v.cpu().contiguous() for k, v in model.encoder.state_dict().items()
+    }
+    heads = []
+    for named in model.heads.values():
+        if not isinstance(named.head, DenseHead):
+            raise InvalidModel(f"Head '{named.name}' is of a kind that cannot be stored.")
+        tensors |= {
+            f"heads.{named.name}.{k}": v.cpu().contiguous()
+            for k, v in named.head.state_dict().items()
+        }
+        heads.append(
+            HeadConfig(
+                name=named.name,
+                kind="dense",
+                classes=named.classes,
+                layers=named.head.layers,
+                summary=named.summary,
+            )
+        )
+    content = {"weights.safetensors": save_tensors(tensors), "card.md": model.card.encode()}
+    config = ModelConfig(
+        name=model.name,
+        encoder=model.encoder.config,
+        model_diameter=model.model_diameter,
+        latent_kl=tuple(round(float(v), 6) for v in model.latent_kl),
+        latent_sd=tuple(round(float(v), 6) for v in model.latent_sd),
+        heads=tuple(heads),
+        sha256={name: hashlib.sha256(data).hexdigest() for name, data in content.items()},
+    )
+    content["config.json"] = (config.model_dump_json(indent=1) + "\n").encode()
+    partial = folder.with_name(f".{folder.name}.partial")
+    try:
+        partial.mkdir(parents=True)
+        for name, data in content.items():
+            (partial / name).write_bytes(data)
+        partial.rename(folder)
+    except OSError as fault:
+        for name in content:
+            (partial / name).unlink(missing_ok=True)
+        if partial.is_dir():
+            partial.rmdir()
+        raise InvalidModel(f"The model cannot be written to {folder}: {fault.strerror}.") from None
+
+
+def _read_config(folder: Path) -> ModelConfig:
+    path = folder / "config.json"
+    try:
+        raw = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise InvalidModel(f"{folder} is not a model folder: it has no config.json.") from None
+    except (OSError, ValueError) as fault:
+        raise InvalidModel(f"{path} cannot be read ({fault}).") from None
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if version != SCHEMA:
+        raise InvalidModel(
+            f"{path} has schema version {version}, this release reads version {SCHEMA}; "
+            "update napari-interpdisc or store the model again."
+        )
+    try:
+        config = ModelConfig.model_validate(raw)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InvalidModel(f"{path} has a fault at '{where}': {first['msg']}.") from None
+    for fault_text in _config_faults(config):
+        raise InvalidModel(f"{path} {fault_text}.")
+    return config
+
+
+def _config_faults(config: ModelConfig) -> Iterator[str]:
+    n = config.encoder.latents
+    for name in ("latent_kl", "latent_sd"):
+        if len(getattr(config, name)) != n:
+            yield f"gives {len(getattr(config, name))} values of {name} for {n} latents"
+    for head in config.heads:
+        wanted = (n, score_width(head.classes))
+        if (head.layers[0], head.layers[-1]) != wanted:
+            yield (
+                f"has a head '{head.name}' from {head.layers[0]} latents to {head.layers[-1]} "
+                f"outputs, "
+                f"but {n} latents and {len(head.classes)} classes need {wanted[0]} and {wanted[1]}"
+            )
+    for name in config.sha256:
+        if Path(name).name != name:
+            yield f"names a file outside the model folder ('{name}')"
+
+
+def _read_checked(path: Path, digest: str) -> bytes:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InvalidModel(f"{path} is missing; copy the whole model folder again.") from None
+    except OSError as fault:
+        raise InvalidModel(f"{path} cannot be read: {fault.strerror}.") from None
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise InvalidModel(
+            f"{path} is not the file that config.json describes (its SHA-256 differs): it was "
+            "truncated or changed; copy the model folder again."
+        )
+    return data
+
+
+def _fill(module: torch.nn.Module, part: dict[str, torch.Tensor], path: Path, prefix: str) -> None:
+    expected = module.state_dict()
+    missing = sorted(expected.keys() - part.keys())
+    if missing:
+        raise InvalidModel(f"{path} lacks the tensor '{prefix}{missing[0]}'.")
+    for name, tensor in part.items():
+        if name not in expected:
+            raise InvalidModel(f"{path} holds an unknown tensor '{prefix}{name}'.")
+        if tensor.shape != expected[name].shape:
+            raise InvalidModel(
+                f"{path} has '{prefix}{name}' of shape {tuple(tensor.shape)}; "
+                f"config.json asks for {tuple(expected[name].shape)}."
+            )
+    module.load_state_dict(part)

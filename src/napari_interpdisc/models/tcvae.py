@@ -1,0 +1,77 @@
+"""The β-TCVAE: a convolutional encoder to 32 latents and the decoder back (paper §4.1)."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+
+class TCVAEConfig(BaseModel):
+    """Shape of the network; stored with its weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    crop_size: int = Field(64, title="Crop side (px)", ge=16, multiple_of=16)
+    latents: int = Field(32, title="Number of latents", ge=1, le=256)
+    widths: tuple[int, int, int, int] = Field(
+        (16, 32, 64, 128), title="Channels of the four blocks"
+    )
+    hidden: int = Field(256, title="Units of the dense layer", ge=1)
+
+
+class TCVAE(nn.Module):
+    """β-TCVAE of Chen et al. 2018, as used in the paper, §4.1.
+
+    Four blocks of convolution, BatchNorm and swish halve the crop four times; the decoder mirrors
+    them. The loss is in :mod:`napari_interpdisc.training.loss`.
+    """
+
+    def __init__(self, config: TCVAEConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or TCVAEConfig()
+        c = self.config
+        side = c.crop_size // 16
+        flat = c.widths[-1] * side * side
+        blocks: list[nn.Module] = []
+        for n_in, n_out in zip((1, *c.widths), c.widths, strict=False):
+            blocks += [nn.Conv2d(n_in, n_out, 4, stride=2, padding=1, bias=False)]
+            blocks += [nn.BatchNorm2d(n_out), nn.SiLU()]
+        self.encoder = nn.Sequential(
+            *blocks,
+            nn.Flatten(),
+            nn.Linear(flat, c.hidden),
+            nn.SiLU(),
+            nn.Linear(c.hidden, 2 * c.latents),
+        )
+        reverse = c.widths[::-1]
+        blocks = []
+        for n_in, n_out in itertools.pairwise(reverse):
+            blocks += [nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1, bias=False)]
+            blocks += [nn.BatchNorm2d(n_out), nn.SiLU()]
+        self.decoder = nn.Sequential(
+            nn.Linear(c.latents, c.hidden),
+            nn.SiLU(),
+            nn.Linear(c.hidden, flat),
+            nn.SiLU(),
+            nn.Unflatten(1, (reverse[0], side, side)),
+            *blocks,
+            nn.ConvTranspose2d(reverse[-1], 1, 4, stride=2, padding=1),
+        )
+
+    def encode(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """Posterior mean and log-variance, each (N, latents), of normalised crops (N, 1, H, W)."""
+        mean, log_variance = self.encoder(crops).chunk(2, dim=1)
+        return mean, log_variance
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Reconstruct crops (N, 1, H, W), in normalised units, from latents (N, latents)."""
+        return self.decoder(z)  # type: ignore[no-any-return]
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Reconstruction from one posterior sample, posterior mean, and log-variance."""
+        mean, log_variance = self.encode(crops)
+        z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        return self.decode(z), mean, log_variance

@@ -1,0 +1,1 @@
+"""Fit encoders and heads."""

@@ -1,0 +1,131 @@
+"""Random views of nuclei: scale, position, orientation, blur, contrast and noise."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.nn import functional
+
+
+class Augmentation(BaseModel):
+    """How strongly crops are varied in training."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    diameter: float = Field(0.25, title="Nuclear diameter varies by ± this fraction", ge=0, lt=1)
+    shift: float = Field(1.5, title="Centroid moves by up to ± this many crop pixels", ge=0)
+    blur: float = Field(1.2, title="Largest Gaussian blur (σ, crop pixels)", ge=0)
+    gamma: float = Field(0.3, title="Contrast: exponent up to e to the ± this", ge=0)
+    noise: float = Field(0.15, title="Largest noise (σ, in standard deviations of the crop)", ge=0)
+    edge: float = Field(
+        0.0, title="Share of crops that hang over the edge of the frame", ge=0, le=1
+    )
+
+
+def random_views(
+    patches: Tensor, fields: Tensor, settings: Augmentation, size: int, generator: torch.Generator
+) -> Tensor:
+    """Draw one augmented, normalised crop from each patch.
+
+    Parameters
+    ----------
+    patches
+        (N, 1, P, P) float in 0–1, at the model's diameter, the cell in the centre; P ≥ ``size``.
+    fields
+        (N,) side in pixels of each patch's central square that shows real pixels: enlarging the
+        field of view stops there.
+    settings
+        Ranges of the variations.
+    size
+        Side of a crop.
+    generator
+        Source of randomness (on the patches' device).
+
+    Returns
+    -------
+    (N, 1, size, size) float32, normalised as :func:`napari_interpdisc.crops.normalise` does.
+    """
+    n, side = len(patches), patches.shape[-1]
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.rand(n, generator=generator, device=patches.device) * (high - low) + low
+
+    needed = size + 2 * settings.shift
+    scale = uniform(1 - settings.diameter, 1 + settings.diameter).maximum(needed / fields)
+    # all eight orientations of a square, exactly: transpose, then mirror each axis
+    swap = uniform(0, 1) < 0.5
+    mirror_y, mirror_x = (torch.where(uniform(0, 1) < 0.5, 1.0, -1.0) for _ in range(2))
+    step = size / side / scale
+    zero = torch.zeros_like(step)
+    theta = torch.stack(
+        [
+            torch.stack(
+                [
+                    torch.where(swap, zero, mirror_x * step),
+                    torch.where(swap, mirror_x * step, zero),
+                ],
+                1,
+            ),
+            torch.stack(
+                [
+                    torch.where(swap, mirror_y * step, zero),
+                    torch.where(swap, zero, mirror_y * step),
+                ],
+                1,
+            ),
+        ],
+        1,
+    )
+    moves = torch.stack([uniform(-1, 1), uniform(-1, 1)], 1) * settings.shift * 2 / side
+    theta = torch.cat([theta, moves[:, :, None]], 2)
+    grid = functional.affine_grid(theta, [n, 1, size, size], align_corners=False)
+    views = functional.grid_sample(
+        patches, grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
+
+    views = (
+        views.clamp_min(0)
+        ** torch.exp(uniform(-settings.gamma, settings.gamma))[:, None, None, None]
+    )
+    views = _blur(views, (uniform(0, settings.blur) * (uniform(0, 1) < 0.5)).clamp_min(1e-3))
+    if settings.edge:
+        views = _over_the_edge(
+            views, uniform(0, 0.5) * (uniform(0, 1) < settings.edge), mirror_y > 0, swap
+        )
+    std = views.std((2, 3), keepdim=True)
+    level = (uniform(0, settings.noise) * (uniform(0, 1) < 0.7))[:, None, None, None]
+    views = views + torch.randn(views.shape, generator=generator, device=views.device) * level * std
+    return normalise_tensor(views)
+
+
+def normalise_tensor(crops: Tensor) -> Tensor:
+    """Normalise crops (N, 1, H, W), as :func:`napari_interpdisc.crops.normalise` does."""
+    from napari_interpdisc.crops import CLIP
+
+    mean = crops.mean((2, 3), keepdim=True)
+    std = crops.std((2, 3), keepdim=True, correction=0)
+    floor = 1 / (crops.shape[-1] * crops.shape[-2]) ** 0.5
+    return ((crops - mean) / std.clamp_min(floor)).clamp(-CLIP, CLIP)
+
+
+def _over_the_edge(crops: Tensor, share: Tensor, low: Tensor, vertical: Tensor) -> Tensor:
+    """Replace the outer ``share`` (N,) of each crop by its mean, as beyond the edge of a frame."""
+    at = (torch.arange(crops.shape[-1], device=crops.device) + 0.5) / crops.shape[-1]
+    at = torch.where(low[:, None], at[None], 1 - at[None])
+    outside = (at < share[:, None])[:, None, None, :].expand_as(crops)
+    outside = torch.where(vertical[:, None, None, None], outside.transpose(2, 3), outside)
+    return torch.where(outside, crops.mean((2, 3), keepdim=True), crops)
+
+
+def _blur(crops: Tensor, sigma: Tensor) -> Tensor:
+    """Blur each crop by its own Gaussian, σ (N,) in pixels."""
+    radius = 4
+    at = torch.arange(-radius, radius + 1, device=crops.device, dtype=crops.dtype)
+    kernel = torch.exp(-0.5 * (at[None] / sigma[:, None]) ** 2)
+    kernel = kernel / kernel.sum(1, keepdim=True)
+    n = len(crops)
+    stacked = functional.pad(crops.view(1, n, *crops.shape[2:]), (radius,) * 4, mode="replicate")
+    stacked = functional.conv2d(stacked, kernel[:, None, :, None], groups=n)
+    stacked = functional.conv2d(stacked, kernel[:, None, None, :], groups=n)
+    return stacked.view(n, 1, *crops.shape[2:])

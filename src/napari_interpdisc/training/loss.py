@@ -1,0 +1,106 @@
+"""The three named terms of the β-TCVAE loss, and an honest estimate of total correlation."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+class LossTerms(NamedTuple):
+    """Terms in nats per crop; ``kl_per_latent`` is (latents,)."""
+
+    reconstruction: Tensor
+    kl: Tensor
+    total_correlation: Tensor
+    kl_per_latent: Tensor
+
+    def total(self, beta: float) -> Tensor:
+        """Reconstruction + KL + (β − 1)·TC: α = γ = 1 in Chen et al. 2018, eq. 4."""
+        return self.reconstruction + self.kl + (beta - 1) * self.total_correlation
+
+
+def log_density_matrix(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Log q(z_i,d | x_j) for every pair of a sample and a crop: (B, B, latents)."""
+    variance = log_variance.exp()
+    squared = (z[:, None] - mean[None]) ** 2 / variance[None]
+    return -0.5 * (squared + log_variance[None] + LOG_2PI)
+
+
+def _total_correlation(log_q_each: Tensor, log_weights: Tensor) -> Tensor:
+    log_q = torch.logsumexp(log_q_each.sum(2) + log_weights, 1)
+    log_product = torch.logsumexp(log_q_each + log_weights[..., None], 1).sum(1)
+    return (log_q - log_product).mean()
+
+
+def total_correlation_mws(z: Tensor, mean: Tensor, log_variance: Tensor, n_data: int) -> Tensor:
+    """Minibatch-weighted-sampling estimate of TC (Chen et al. 2018, eq. S3): for gradients only.
+
+    The data set size enters as a constant, (latents − 1)·log(B·N), which makes the value itself
+    unreadable.
+    """
+    log_weights = torch.full(
+        (len(z), len(z)), -math.log(len(z) * n_data), device=z.device, dtype=z.dtype
+    )
+    return _total_correlation(log_density_matrix(z, mean, log_variance), log_weights)
+
+
+def stratified_log_weights(batch: int, n_data: int) -> Tensor:
+    """Log importance weights (B, B) of minibatch stratified sampling (Chen et al. 2018, S4).
+
+    Every row sums to 1: 1/N for the sample's own crop on the diagonal, the stratification weight
+    beside it, 1/(B − 1) elsewhere. (The authors' widely copied code fills columns instead of
+    diagonals.)
+
+    Raises
+    ------
+    ValueError
+        If the batch has fewer than two crops or more than the data set.
+    """
+    others = batch - 1
+    if batch < 2 or others >= n_data:
+        raise ValueError(f"a batch of {batch} cannot be drawn from {n_data} crops")
+    weights = torch.full((batch, batch), 1 / others)
+    own = torch.arange(batch)
+    weights[own, own] = 1 / n_data
+    weights[own, (own + 1) % batch] = (n_data - others) / (n_data * others)
+    return weights.log()
+
+
+@torch.no_grad()
+def total_correlation_stratified(
+    z: Tensor, mean: Tensor, log_variance: Tensor, n_data: int
+) -> Tensor:
+    """Stratified estimate of TC, in nats: what is logged."""
+    log_weights = stratified_log_weights(len(z), n_data).to(z)
+    return _total_correlation(log_density_matrix(z, mean, log_variance), log_weights)
+
+
+def kl_per_latent(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Analytic KL(q(z|x) ‖ N(0, 1)), averaged over the batch: (latents,) in nats."""
+    return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean(0)
+
+
+def tcvae_terms(
+    crops: Tensor,
+    reconstruction: Tensor,
+    z: Tensor,
+    mean: Tensor,
+    log_variance: Tensor,
+    n_data: int,
+) -> LossTerms:
+    """Terms of the loss for one batch.
+
+    The likelihood is a unit-variance Gaussian in normalised units: half the summed squared error.
+    """
+    kl = kl_per_latent(mean, log_variance)
+    return LossTerms(
+        reconstruction=0.5 * (crops - reconstruction).square().flatten(1).sum(1).mean(),
+        kl=kl.sum(),
+        total_correlation=total_correlation_mws(z, mean, log_variance, n_data),
+        kl_per_latent=kl,
+    )

@@ -1,0 +1,202 @@
+"""Image and cells in; latents, scores and classes out. Widgets, commands and scripts share this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_interpdisc import crops as cropping
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.classifier import Classifier, class_index, confidence
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_interpdisc.cells import CellTable
+    from napari_interpdisc.frames import Frames
+
+Float32Array = npt.NDArray[np.float32]
+Progress = Callable[[int, int], None]
+"""Called with (cells done, cells in all). It may raise, for example Cancelled, to stop the work."""
+
+UNSURE = "unsure"
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Latents of N cells: what is left of the image once it is encoded.
+
+    Attributes
+    ----------
+    cells
+        The cells, in the order of the rows below.
+    latents, log_variances
+        (N, L) posterior means and log-variances.
+    reconstruction_error
+        (N,) mean squared difference of crop and reconstruction, normalised units.
+    diameter
+        Typical nuclear diameter in the image, px.
+    model_name, model_sha256
+        The model that made them.
+    """
+
+    cells: CellTable
+    latents: Float32Array
+    log_variances: Float32Array
+    reconstruction_error: Float32Array
+    diameter: float
+    model_name: str
+    model_sha256: str
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Scores and classes of N encoded cells under one head.
+
+    Attributes
+    ----------
+    encoding
+        The latents that were scored.
+    head, classes
+        Name of the head and of its classes.
+    scores
+        (N, K) signed logits; K = 1 for two classes.
+    """
+
+    encoding: Encoding
+    head: str
+    classes: tuple[str, ...]
+    scores: Float32Array
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def index(self) -> npt.NDArray[np.int64]:
+        """(N,) position of each cell's class in ``classes``."""
+        return class_index(self.scores)
+
+    @property
+    def confidence(self) -> Float32Array:
+        """(N,) probability that the head gives to its own choice."""
+        return confidence(self.scores)
+
+    def names(self, threshold: float = 0.0) -> npt.NDArray[np.object_]:
+        """(N,) class names; :data:`UNSURE` where the confidence is below ``threshold``."""
+        names = np.array([*self.classes, UNSURE], dtype=object)
+        unsure = self.confidence < threshold
+        return np.asarray(names[np.where(unsure, len(self.classes), self.index)])
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per cell: t, y, x, track_id, class, score (one per class if K > 1), z_0 …."""
+        import pandas as pd
+
+        table = self.encoding.cells.to_frame()
+        table["class"] = pd.Categorical(self.names(), categories=list(self.classes))
+        if self.scores.shape[1] == 1:
+            table["score"] = self.scores[:, 0]
+        else:
+            for k, name in enumerate(self.classes):
+                table[f"score_{name}"] = self.scores[:, k]
+        z = self.encoding.latents
+        columns = {f"z_{i}": z[:, i] for i in range(z.shape[1])}
+        return pd.concat([table, pd.DataFrame(columns)], axis=1)
+
+
+def encode_cells(
+    frames: Frames,
+    cells: CellTable,
+    model: Classifier,
+    diameter: float,
+    progress: Progress | None = None,
+) -> Encoding:
+    """Crop and encode every cell, one frame at a time.
+
+    Memory: one frame, one batch of crops, and 2·L floats per cell.
+
+    Raises
+    ------
+    InvalidInput
+        If a cell is outside the image or its time range, the diameter is impossible, or a frame
+        cannot be used; before any cell is encoded, save for faults inside a frame's pixels.
+    """
+    cells.check_inside(frames)
+    cropping.check_diameter(diameter)
+    n = len(cells)
+    latents = np.empty((n, model.n_latents), np.float32)
+    log_variances = np.empty_like(latents)
+    errors = np.empty(n, np.float32)
+    done = 0
+    for rows, crops in cropping.iter_crops(
+        frames, cells, diameter, model.model_diameter, model.crop_size
+    ):
+        latents[rows], log_variances[rows] = model.encode(crops)
+        errors[rows] = ((model.decode(latents[rows]) - crops) ** 2).mean((1, 2, 3))
+        done += len(rows)
+        if progress is not None:
+            progress(done, n)
+    return Encoding(
+        cells, latents, log_variances, errors, float(diameter), model.name, model.sha256
+    )
+
+
+def classify_encoding(
+    encoding: Encoding, model: Classifier, head: str | None = None
+) -> Classification:
+    """Score encoded cells with one of the model's heads.
+
+    Raises
+    ------
+    InvalidInput
+        If the latents were made by another model.
+    InvalidModel
+        If the model has no such head.
+    """
+    if encoding.model_sha256 != model.sha256:
+        raise InvalidInput(
+            f"These cells were encoded by model '{encoding.model_name}', not by this version of "
+            f"'{model.name}'; encode them again first."
+        )
+    named = model.head(head)
+    return Classification(
+        encoding,
+        named.name,
+        named.classes,
+        model.score(encoding.latents, named.name),
+        {
+            "model": model.name,
+            "model_sha256": model.sha256,
+            "head": named.name,
+            "classes": list(named.classes),
+            "diameter": encoding.diameter,
+            "cells": encoding.cells.source,
+        },
+    )
+
+
+def classify(
+    frames: Frames,
+    cells: CellTable,
+    model: Classifier,
+    diameter: float,
+    head: str | None = None,
+    progress: Progress | None = None,
+) -> Classification:
+    """Crop, encode and classify every cell: the whole way from an image to classes."""
+    model.head(head)
+    return classify_encoding(encode_cells(frames, cells, model, diameter, progress), model, head)
+
+
+def cell_crops(
+    frames: Frames, cells: CellTable, model: Classifier, diameter: float
+) -> Float32Array:
+    """Cut the normalised crops (N, 1, S, S) of a few cells, in their order, to show or perturb."""
+    cells.check_inside(frames)
+    out = np.empty((len(cells), 1, model.crop_size, model.crop_size), np.float32)
+    for rows, crops in cropping.iter_crops(
+        frames, cells, diameter, model.model_diameter, model.crop_size
+    ):
+        out[rows] = crops
+    return out

@@ -1,0 +1,1 @@
+"""Questions put to a model: what would have to change for another answer."""

@@ -1,0 +1,267 @@
+"""Adversarial perturbations of cells, in image or latent space (paper §4.4, eq. 1, Figs. 8-10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from captum.robust import FGSM, PGD
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.classifier import Classifier, class_index
+
+Float32Array = npt.NDArray[np.float32]
+
+PGD_STEPS = 10
+
+FLIP_GRID = tuple(float(e) for e in np.linspace(0.05, 3, 60))
+"""Values of ε that :func:`smallest_flip` tries."""
+
+
+class AttackSettings(BaseModel):
+    """What to perturb and how far; the defaults are the paper's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    space: Literal["image", "latent"] = Field("image", title="Space")
+    epsilon: float = Field(
+        0.5,
+        title="ε",
+        description="Step in standard deviations: of the crop (image) or of the prior (latent)",
+        ge=0,
+        le=8,
+        allow_inf_nan=False,
+    )
+    method: Literal["fgsm", "pgd", "random"] = Field(
+        "fgsm", title="Method", description="PGD and random signs are the controls of FGSM"
+    )
+    frozen_latents: tuple[int, ...] = Field((), title="Frozen latents")
+    seed: int = Field(0, title="Seed of the random signs")
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """Cells before and after; N cells, crops of side S in normalised units.
+
+    Attributes
+    ----------
+    original, reconstruction
+        (N, 1, S, S) crops as given, and as decoded from their latents.
+    perturbed
+        (N, 1, S, S): the crop plus η in image space, the decoding of z + η in latent space.
+    perturbation
+        (N, 1, S, S) difference in image space: η itself, or perturbed − reconstruction.
+    perturbed_reconstruction
+        (N, 1, S, S) decoding of the perturbed latents.
+    latents, perturbed_latents
+        (N, L) posterior means.
+    scores, perturbed_scores
+        (N, K) logits.
+    """
+
+    original: Float32Array
+    reconstruction: Float32Array
+    perturbed: Float32Array
+    perturbation: Float32Array
+    perturbed_reconstruction: Float32Array
+    latents: Float32Array
+    perturbed_latents: Float32Array
+    scores: Float32Array
+    perturbed_scores: Float32Array
+
+    @property
+    def flipped(self) -> npt.NDArray[np.bool_]:
+        """(N,) whether the class changed."""
+        return np.asarray(class_index(self.scores) != class_index(self.perturbed_scores))
+
+
+def signed_margin(scores: Tensor, chosen: Tensor) -> Tensor:
+    """How far each score is on the side of its chosen class: (N,), positive on that side.
+
+    The signed logit for two classes; else the chosen logit less the best other one.
+    """
+    if scores.shape[1] == 1:
+        return torch.where(chosen == 1, scores[:, 0], -scores[:, 0])
+    own = scores.gather(1, chosen[:, None])[:, 0]
+    others = scores.scatter(1, chosen[:, None], -torch.inf)
+    return own - others.max(1).values
+
+
+def check_frozen(frozen: tuple[int, ...], n_latents: int) -> None:
+    """Raise InvalidInput unless every frozen latent exists and one is left free."""
+    wrong = [i for i in frozen if not 0 <= i < n_latents]
+    if wrong:
+        raise InvalidInput(
+            f"Latent {wrong[0]} cannot be frozen: the model has latents 0 to {n_latents - 1}."
+        )
+    if len(set(frozen)) >= n_latents:
+        raise InvalidInput("All latents are frozen; leave at least one free to be perturbed.")
+
+
+def perturb(
+    model: Classifier,
+    crops: Float32Array,
+    settings: AttackSettings,
+    head: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    batch: int = 256,
+) -> Perturbation:
+    """Perturb cells against their present class.
+
+    FGSM is one step along the sign of the loss gradient (paper eq. 1); PGD takes ten shorter ones
+    inside the same ε box; random signs show what a step of that size does without the gradient.
+    The loss is minus the signed margin, which does not saturate as a logistic loss does, and any
+    non-zero gradient counts. The gradient passes through posterior means, without sampling.
+
+    Parameters
+    ----------
+    model, head
+        The model and the name of its head (the default one if None).
+    crops
+        (N, 1, S, S) normalised crops.
+    settings
+        Space, ε, method, frozen latents. Frozen latents keep their value in latent space; in image
+        space they keep it inside the classifier, so that no gradient flows through them.
+    progress
+        Called with (cells done, N) after each batch.
+    batch
+        Cells in a batch.
+
+    Raises
+    ------
+    InvalidInput
+        If a frozen latent does not exist, or none is left free.
+    """
+    check_frozen(settings.frozen_latents, model.n_latents)
+    parts = []
+    for start in range(0, len(crops), batch):
+        parts.append(_perturb_batch(model, crops[start : start + batch], settings, head, start))
+        if progress is not None:
+            progress(min(start + batch, len(crops)), len(crops))
+    if not parts:
+        raise InvalidInput("There are no cells to perturb; select a cell or a frame with cells.")
+    names = Perturbation.__dataclass_fields__
+    return Perturbation(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
+
+
+def _perturb_batch(
+    model: Classifier, crops: Float32Array, settings: AttackSettings, head: str | None, start: int
+) -> Perturbation:
+    device = model.device
+    score = model.head(head).head
+    x = torch.from_numpy(np.ascontiguousarray(crops, dtype=np.float32)).to(device)
+    with torch.no_grad():
+        z = model.encoder.encode(x)[0]
+        scores = score(z)
+    chosen = torch.from_numpy(class_index(scores.cpu().numpy())).to(device)
+    free = torch.ones(model.n_latents, device=device)
+    free[list(settings.frozen_latents)] = 0
+
+    if settings.space == "latent":
+        inputs, mask = z, free.expand_as(z)
+        forward: Callable[[Tensor], Tensor] = score
+    else:
+        inputs, mask = x, torch.ones_like(x)
+
+        def forward(pixels: Tensor) -> Tensor:
+            mean = model.encoder.encode(pixels)[0]
+            return score(z + free * (mean - z))
+
+    moved = _step(forward, inputs, chosen, mask, settings, start)
+    with torch.no_grad():
+        if settings.space == "latent":
+            z_new = moved
+            reconstruction, perturbed = model.encoder.decode(z), model.encoder.decode(moved)
+            perturbed_reconstruction = perturbed
+            difference = perturbed - reconstruction
+            scores_new = score(z_new)
+        else:
+            z_new = model.encoder.encode(moved)[0]
+            z_new = z + free * (z_new - z)
+            reconstruction, perturbed = model.encoder.decode(z), moved
+            perturbed_reconstruction = model.encoder.decode(z_new)
+            difference = moved - x
+            scores_new = score(z_new)
+
+    def plain(t: Tensor) -> Float32Array:
+        return t.detach().cpu().numpy()
+
+    return Perturbation(
+        original=plain(x),
+        reconstruction=plain(reconstruction),
+        perturbed=plain(perturbed),
+        perturbation=plain(difference),
+        perturbed_reconstruction=plain(perturbed_reconstruction),
+        latents=plain(z),
+        perturbed_latents=plain(z_new),
+        scores=plain(scores),
+        perturbed_scores=plain(scores_new),
+    )
+
+
+def _step(
+    forward: Callable[[Tensor], Tensor],
+    inputs: Tensor,
+    chosen: Tensor,
+    mask: Tensor,
+    settings: AttackSettings,
+    start: int,
+) -> Tensor:
+    """Move ``inputs`` by the settings' method within ±ε."""
+    if settings.method == "random":
+        generator = torch.Generator().manual_seed(settings.seed + start)
+        signs = torch.randint(0, 2, inputs.shape, generator=generator).to(inputs) * 2 - 1
+        return inputs + settings.epsilon * signs * mask
+
+    def loss(outputs: Tensor, target: Tensor) -> Tensor:
+        return -signed_margin(outputs, target)
+
+    inputs = inputs.detach().clone()
+    if settings.method == "pgd":
+        attack = PGD(forward, loss)
+        attack.fgsm.zero_thresh = 0.0
+        step = 2.5 * settings.epsilon / PGD_STEPS
+        moved: Tensor = attack.perturb(
+            inputs, settings.epsilon, step, PGD_STEPS, target=chosen, mask=mask
+        )
+    else:
+        attack = FGSM(forward, loss)
+        attack.zero_thresh = 0.0
+        moved = attack.perturb(inputs, settings.epsilon, target=chosen, mask=mask)
+    return moved.detach()
+
+
+def smallest_flip(
+    model: Classifier,
+    crops: Float32Array,
+    settings: AttackSettings,
+    head: str | None = None,
+    grid: npt.ArrayLike = FLIP_GRID,
+) -> npt.NDArray[np.float64]:
+    """Smallest ε of ``grid`` at which FGSM changes each cell's class: (N,), inf where none does.
+
+    FGSM's direction does not depend on ε, so this costs one backward pass and one forward pass a
+    grid point. Flipping need not be monotone in ε, hence a grid and not a bisection.
+    """
+    steps = np.asarray(grid, dtype=np.float64)
+    unit = perturb(
+        model, crops, settings.model_copy(update={"epsilon": 1.0, "method": "fgsm"}), head
+    )
+    before = class_index(unit.scores)
+    smallest = np.full(len(crops), np.inf)
+    latent = settings.space == "latent"
+    origin = unit.latents if latent else unit.original
+    direction = (unit.perturbed_latents if latent else unit.perturbed) - origin
+    free = np.ones(model.n_latents, np.float32)
+    free[list(settings.frozen_latents)] = 0
+    for epsilon in steps[::-1]:
+        moved = (origin + epsilon * direction).astype(np.float32)
+        z = moved if latent else unit.latents + free * (model.encode(moved)[0] - unit.latents)
+        smallest[class_index(model.score(z, head)) != before] = epsilon
+    return smallest

@@ -1,0 +1,147 @@
+"""Result tables, with their settings beside them; a file is whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_interpdisc.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLE_SUFFIXES = (".csv", ".parquet")
+RECORDED = ("napari-interpdisc", "torch", "numpy", "scikit-image", "captum", "napari")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on, without importing them."""
+    found = {"python": platform.python_version()}
+    for name in RECORDED:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def check_writable(path: str | Path) -> Path:
+    """Return ``path`` if a file can be written there: to be called before long work.
+
+    Raises
+    ------
+    InvalidInput
+        If its folder does not exist or cannot be written to, or ``path`` is a folder.
+    """
+    target = Path(path)
+    folder = target.parent
+    if not folder.is_dir():
+        raise InvalidInput(f"The folder {folder} does not exist; create it or choose another.")
+    if target.is_dir():
+        raise InvalidInput(f"{target} is a folder; give the name of a file.")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as fault:
+        raise _readable(target, fault) from None
+    return target
+
+
+def check_table_path(path: str | Path) -> Path:
+    """Return ``path`` if a table, and the JSON file beside it, can be written there.
+
+    Raises
+    ------
+    InvalidInput
+        For another suffix than .csv or .parquet, or a place that cannot be written to.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in TABLE_SUFFIXES:
+        raise InvalidInput(f"{target} is no table: end the file name in .csv or .parquet.")
+    check_writable(settings_path(target))
+    return check_writable(target)
+
+
+def settings_path(table: Path) -> Path:
+    """Where the settings of ``table`` are written."""
+    return table.with_suffix(".json")
+
+
+def write_table(frame: pd.DataFrame, settings: Mapping[str, Any], path: str | Path) -> Path:
+    """Write a table as CSV or Parquet, and settings and versions as JSON beside it.
+
+    Each file is written under another name, and takes its own only when it is complete: what was
+    there before stays until then.
+
+    Raises
+    ------
+    InvalidInput
+        If the suffix is unknown, or the disk is full or may not be written to.
+    """
+    target = check_table_path(path)
+
+    def write(partial: Path) -> None:
+        if target.suffix.lower() == ".csv":
+            frame.to_csv(partial, index=False)
+        else:
+            frame.to_parquet(partial, index=False)
+
+    note = {"table": target.name, "rows": len(frame), "versions": versions(), **settings}
+    text = json.dumps(note, indent=1, default=str, ensure_ascii=False) + "\n"
+    with contextlib.ExitStack() as stack:
+        table = stack.enter_context(_partial(target))
+        beside = stack.enter_context(_partial(settings_path(target)))
+        _guarded(target, lambda: write(table))
+        _guarded(target, lambda: beside.write_text(text, "utf-8"))
+        _guarded(target, lambda: table.replace(target))
+        _guarded(target, lambda: beside.replace(settings_path(target)))
+    return target
+
+
+def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
+    """Call ``write(partial)`` and give the file the name ``path`` once it is complete.
+
+    Raises
+    ------
+    InvalidInput
+        If the disk is full or may not be written to; ``path`` is then as it was.
+    """
+    target = check_writable(path)
+    with _partial(target) as partial:
+        _guarded(target, lambda: write(partial))
+        _guarded(target, lambda: partial.replace(target))
+    return target
+
+
+@contextlib.contextmanager
+def _partial(target: Path) -> Iterator[Path]:
+    """Name of an unfinished file beside ``target``; removed if it is still there at the end."""
+    # the suffix stays last: some writers choose the format by it
+    partial = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
+    try:
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _guarded(target: Path, action: Callable[[], object]) -> None:
+    try:
+        action()
+    except OSError as fault:
+        raise _readable(target, fault) from None
+
+
+def _readable(target: Path, fault: OSError) -> InvalidInput:
+    if fault.errno == errno.ENOSPC:
+        return InvalidInput(f"{target} was not written: the disk is full; free some space.")
+    if fault.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return InvalidInput(
+            f"{target} cannot be written: you have no permission there; choose another folder."
+        )
+    return InvalidInput(f"{target} cannot be written: {fault.strerror or fault}.")

@@ -40,7 +40,7 @@ LIBRARIES = {
     "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
     "libxkbcommon.so.0": "libxkbcommon0",
 }
-"""What PyQt6's QtGui, QtWidgets and its xcb platform plugin link to, and Debian's package of each."""
+"""What PyQt6's QtGui, QtWidgets and xcb platform plugin link to, and its Debian package."""
 
 PROGRAMS = {"Xvfb": "xvfb", "xvfb-run": "xvfb", "xauth": "xauth"}
 """A virtual screen; xvfb-run calls xauth, which Debian's xvfb only recommends."""

@@ -1,4 +1,4 @@
-"""What all tests share: seeded numbers, the shared microscopy, and a watch on what a test leaves."""
+"""What all tests share: seeded numbers, the shared microscopy, a watch on what a test leaves."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import pytest
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
-POOLED = ("ThreadPoolExecutor-", "zarr_", "zarr-", "tqdm_monitor", "Dummy-", "fsspec")
-"""Names of threads that belong to the process: the pools of dask, zarr and Qt ("Dummy"), tqdm's watch."""
+POOLED = ("zarr_io", "asyncio_", "tqdm_monitor", "Dummy-")
+"""Names of threads that stay with the process: zarr's two kinds, tqdm's watch, Qt's ("Dummy")."""
 
 WINDOWED = {"qtbot", "qapp", "qapp_cls", "make_napari_viewer"}
 
@@ -48,10 +48,13 @@ def _no_thread_left() -> Iterator[None]:
 
 
 def _running(before: set[threading.Thread]) -> list[str]:
+    kept = set(before)
+    if dask := sys.modules.get("dask.threaded"):  # its pool stays for the next computation
+        kept |= getattr(dask.default_pool, "_threads", set())
     names = [
         thread.name
         for thread in threading.enumerate()
-        if thread not in before and thread.is_alive() and not thread.name.startswith(POOLED)
+        if thread not in kept and thread.is_alive() and not thread.name.startswith(POOLED)
     ]
     if qtcore := sys.modules.get("qtpy.QtCore"):
         pool = qtcore.QThreadPool.globalInstance()

@@ -2,8 +2,8 @@
 
 The way of a cell through the package, one module for each step: an image and its centroids
 (:mod:`~napari_interpdisc.frames`, :mod:`~napari_interpdisc.cells`) become crops
-(:mod:`~napari_interpdisc.crops`), latents and scores (:mod:`~napari_interpdisc.models`), and classes
-(:mod:`~napari_interpdisc.pipeline`). The widgets and the command line call these same functions.
+(:mod:`~napari_interpdisc.crops`), latents and scores (:mod:`~napari_interpdisc.models`), and
+classes (:mod:`~napari_interpdisc.pipeline`). Widgets and command line call these same functions.
 
 Importing the package imports neither Qt nor torch.
 """

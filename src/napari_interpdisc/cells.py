@@ -201,5 +201,5 @@ class CellTable:
             raise InvalidInput(
                 f"{outside.sum()} of {len(self)} cells in '{self.source}' lie outside the image "
                 f"of {height} by {width} px (first: y = {y:.1f}, x = {x:.1f}); check the scale of "
-                "the layers, or whether y and x are exchanged."
+                "the layers, or whether y and x are exchanged (--swap-xy on the command line)."
             )

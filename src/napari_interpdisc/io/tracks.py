@@ -51,8 +51,8 @@ def _read_any(source: Path) -> CellTable:
     if suffix in (".csv", ".parquet"):
         return _read_table(source, suffix)
     raise InvalidInput(
-        f"{source} is not a kind of track file that can be read: give .csv, .parquet, btrack's .h5, "
-        "or a GEFF store."
+        f"{source} is not a kind of track file that can be read: give .csv, .parquet, btrack's "
+        ".h5, or a GEFF store."
     )
 
 
@@ -125,10 +125,10 @@ def read_geff(path: Path) -> CellTable:
     InvalidInput
         If this is no GEFF store, or time or position is missing.
     """
-    import geff
+    from geff.core_io import read_to_memory
 
     try:
-        store = geff.core_io.read_to_memory(str(path))
+        store = read_to_memory(str(path))
     except Exception as fault:
         text = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise InvalidInput(f"{path} is not a GEFF store that can be read ({text}).") from None
@@ -152,7 +152,7 @@ def read_geff(path: Path) -> CellTable:
 
 
 def _segments(nodes: npt.NDArray[Any], edges: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Number the unbranched stretches of a directed graph (a division ends one, and starts two)."""
+    """Number a directed graph's unbranched stretches; a division ends one and starts two."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -124,7 +124,7 @@ def train_encoder(
         terms = tcvae_terms(crops, model.decode(z), z, mean, log_variance, n_data)
         loss = terms.total(1 + (settings.beta - 1) * ramp)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 2000.0)
         optimizer.step()
         done = step + 1

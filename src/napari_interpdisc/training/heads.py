@@ -85,7 +85,7 @@ def train_dense_head(
         else:
             loss = nn.functional.cross_entropy(logits, y[rows])
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         schedule.step()
     return head.eval()

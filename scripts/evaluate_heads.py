@@ -34,9 +34,16 @@ from nuclei_patches import MITOCHECK_DIAMETER, PATCH, mitocheck
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 VIEWS = 24
+INTERPHASE_SHAPES = ("Interphase", "Elongated", "Large", "Binuclear", "Folded", "Polylobed")
+"""MitoCheck's classes of nuclei that are in interphase, whatever their shape."""
+
 TASKS = {
-    "Interphase vs Metaphase": ("Metaphase",),
-    "Interphase vs Metaphase+MetaphaseAlignment": ("Metaphase", "MetaphaseAlignment"),
+    "Interphase vs Metaphase": (("Interphase",), ("Metaphase",)),
+    "Interphase vs Metaphase+MetaphaseAlignment": (
+        ("Interphase",),
+        ("Metaphase", "MetaphaseAlignment"),
+    ),
+    "Interphase of any shape vs Metaphase": (INTERPHASE_SHAPES, ("Metaphase",)),
 }
 
 
@@ -114,8 +121,8 @@ def evaluate(encoder: TCVAE, seeds: int) -> dict[str, dict[str, tuple[float, flo
     """Mean and standard deviation over seeds, for each task and method."""
     crops, labels, plates = labelled_crops()
     results: dict[str, dict[str, tuple[float, float]]] = {}
-    for task, positive in TASKS.items():
-        keep = np.isin(labels, ("Interphase", *positive))
+    for task, (negative, positive) in TASKS.items():
+        keep = np.isin(labels, (*negative, *positive))
         y = np.isin(labels[keep], positive).astype(np.int64)
         with torch.inference_mode():
             z = encoder.encode(torch.from_numpy(normalise(crops[keep]))[:, None])[0].numpy()

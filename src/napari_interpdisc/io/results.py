@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import platform
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
@@ -117,6 +118,44 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
         _guarded(target, lambda: write(partial))
         _guarded(target, lambda: partial.replace(target))
     return target
+
+
+def check_empty_folder(path: str | Path) -> Path:
+    """Return ``path`` if a new folder can be made there: to be called before long work.
+
+    Raises
+    ------
+    InvalidInput
+        If it is a file or a folder with something in it, or its parent cannot be written to.
+    """
+    target = Path(path)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InvalidInput(f"{target} already exists and is not empty; choose another folder.")
+    check_writable(target.parent / f".{target.name}.probe")
+    return target
+
+
+@contextlib.contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """Fill a folder under another name; it becomes ``path`` at the end, or vanishes on a fault.
+
+    Raises
+    ------
+    InvalidInput
+        If something is there already, or the disk is full or may not be written to.
+    """
+    target = check_empty_folder(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir()
+        yield partial
+        if target.exists():
+            target.rmdir()
+        partial.replace(target)
+    except OSError as fault:
+        raise _readable(target, fault) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -222,7 +222,8 @@ def _step(
     def loss(outputs: Tensor, target: Tensor) -> Tensor:
         return -signed_margin(outputs, target)
 
-    inputs = inputs.detach().clone()
+    # captum would turn gradients on by itself, with a warning
+    inputs = inputs.detach().clone().requires_grad_()
     if settings.method == "pgd":
         attack = PGD(forward, loss)
         attack.fgsm.zero_thresh = 0.0

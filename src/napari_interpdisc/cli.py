@@ -1,0 +1,305 @@
+"""``interpdisc``: the command line. Parse, call, print; nothing is computed here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+from napari_interpdisc import __version__
+from napari_interpdisc.errors import InterpdiscError, InvalidInput
+
+if TYPE_CHECKING:
+    from napari_interpdisc.cells import CellTable
+    from napari_interpdisc.frames import Frames
+    from napari_interpdisc.pipeline import Progress
+
+app = typer.Typer(
+    help="Classify, explain and perturb the cells of a movie.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ImagePath = Annotated[
+    Path, typer.Argument(metavar="IMAGE", help="TIFF, .npy, .zarr, .png, or a folder of TIFFs.")
+]
+Tracks = Annotated[
+    Path,
+    typer.Option(help="Cells: .csv or .parquet (t, y, x, track_id), btrack .h5, or a GEFF store."),
+]
+LabelsPath = Annotated[
+    Path | None, typer.Option(help="Segmentation from which the diameter is measured.")
+]
+Diameter = Annotated[
+    str,
+    typer.Option(metavar="PX|auto", help="Diameter of a typical interphase nucleus, in pixels."),
+]
+Channel = Annotated[int | None, typer.Option(help="Channel with the nuclei, counted from 0.")]
+ChannelAxis = Annotated[
+    int | None, typer.Option(help="Axis of the channels, if the file does not say so.")
+]
+SwapXY = Annotated[
+    bool, typer.Option("--swap-xy", help="The tracks file means the rows of the image by x.")
+]
+Model = Annotated[str, typer.Option(metavar="NAME|DIR", help="Installed model, or model folder.")]
+Head = Annotated[str | None, typer.Option(help="Head of the model; its first one if left out.")]
+
+
+def main() -> None:
+    """Run the command line; the exit code is 0, 1 for a fault that can be mended, 2 for misuse."""
+    try:
+        app(standalone_mode=True)
+    except InterpdiscError as fault:
+        Console(stderr=True).print(f"[red]Error:[/red] {_plain(str(fault))}", soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped; nothing unfinished was left behind.")
+        sys.exit(130)
+    except BrokenPipeError:
+        # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _plain(text: str) -> str:
+    """Text in which rich finds no markup."""
+    return text.replace("[", r"\[")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        Console().print(__version__, highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Progress]:
+    """Progress bar on standard error, as a callback of (done, in all)."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, n: bar.update(task, completed=done, total=n)
+
+
+def _diameter(text: str) -> float | None:
+    """Diameter that was given, None for auto."""
+    from napari_interpdisc.crops import check_diameter
+
+    if text.strip().lower() == "auto":
+        return None
+    try:
+        return check_diameter(float(text))
+    except InvalidInput:
+        raise
+    except ValueError:
+        raise InvalidInput(
+            f"'{text}' is no diameter: give a number of pixels, or auto to have it estimated."
+        ) from None
+
+
+def _inputs(
+    image: Path,
+    tracks: Path,
+    labels: Path | None,
+    diameter: str,
+    channel: int | None,
+    channel_axis: int | None,
+    swap_xy: bool,
+) -> tuple[Frames, CellTable, float]:
+    """Open and check everything that was given, and estimate the diameter if need be."""
+    from napari_interpdisc.detect import estimate_diameter
+    from napari_interpdisc.io.images import read_frames, read_labels
+    from napari_interpdisc.io.tracks import read_cells
+
+    given = _diameter(diameter)
+    frames = read_frames(image, channel, channel_axis)
+    segmentation = read_labels(labels) if labels is not None else None
+    cells = read_cells(tracks, swap_xy)
+    cells.check_inside(frames)
+    if given is None:
+        given = estimate_diameter(frames, segmentation)
+        Console(stderr=True).print(f"nuclear diameter: {given:.1f} px (estimated)")
+    return frames, cells, given
+
+
+@app.command()
+def classify(
+    image: ImagePath,
+    tracks: Tracks,
+    out: Annotated[Path, typer.Option(help="Table to write: .csv or .parquet.")],
+    labels: LabelsPath = None,
+    diameter: Diameter = "auto",
+    channel: Channel = None,
+    channel_axis: ChannelAxis = None,
+    swap_xy: SwapXY = False,
+    model: Model = "h2b",
+    head: Head = None,
+) -> None:
+    """Classify every cell: one row each, and a JSON file with the settings beside the table."""
+    from napari_interpdisc.io.results import check_table_path, write_table
+
+    check_table_path(out)
+    _diameter(diameter)
+    from napari_interpdisc import pipeline
+    from napari_interpdisc.models.store import load_model
+
+    loaded = load_model(model)
+    loaded.head(head)
+    frames, cells, px = _inputs(image, tracks, labels, diameter, channel, channel_axis, swap_xy)
+    with _progress("cells") as progress:
+        result = pipeline.classify(frames, cells, loaded, px, head, progress)
+    settings = {
+        **result.settings,
+        "image": str(image),
+        "tracks": str(tracks),
+        "labels": str(labels) if labels else None,
+        "channel": channel,
+        "channel_axis": channel_axis,
+        "swap_xy": swap_xy,
+        "model_diameter": loaded.model_diameter,
+    }
+    table = result.to_frame()
+    write_table(table, settings, out)
+    counts = table["class"].value_counts(sort=False)
+    told = ", ".join(f"{n} {name}" for name, n in counts.items())
+    Console().print(f"{len(table)} cells: {_plain(told)}\n{_plain(str(out))}", soft_wrap=True)
+
+
+@app.command()
+def attack(
+    image: ImagePath,
+    tracks: Tracks,
+    out: Annotated[Path, typer.Option(help="Folder to write; it must not exist or be empty.")],
+    space: Annotated[
+        Literal["image", "latent"], typer.Option(help="Where the step is taken.")
+    ] = "image",
+    epsilon: Annotated[
+        float | None,
+        typer.Option(help="Step in standard deviations; 0.5 (image) or 1 (latent) if left out."),
+    ] = None,
+    method: Annotated[
+        Literal["fgsm", "pgd", "random"], typer.Option(help="PGD and random are the controls.")
+    ] = "fgsm",
+    freeze: Annotated[
+        str, typer.Option(metavar="3,17", help="Latents that stay as they are.")
+    ] = "",
+    labels: LabelsPath = None,
+    diameter: Diameter = "auto",
+    channel: Channel = None,
+    channel_axis: ChannelAxis = None,
+    swap_xy: SwapXY = False,
+    model: Model = "h2b",
+    head: Head = None,
+) -> None:
+    """Perturb every cell against its class; writes scores, crops, and the controls' flips."""
+    from napari_interpdisc.io.results import check_empty_folder
+
+    check_empty_folder(out)
+    _diameter(diameter)
+    frozen = _frozen(freeze)
+    from pydantic import ValidationError
+
+    from napari_interpdisc.models.store import load_model
+    from napari_interpdisc.scrutiny.attacks import AttackSettings, check_frozen
+    from napari_interpdisc.scrutiny.movie_attack import attack_movie
+
+    step = epsilon if epsilon is not None else {"image": 0.5, "latent": 1.0}[space]
+    try:
+        settings = AttackSettings(space=space, epsilon=step, method=method, frozen_latents=frozen)
+    except ValidationError as fault:
+        raise InvalidInput(
+            f"ε = {step:g} cannot be used ({fault.errors()[0]['msg'].lower()}); give 0 to 8."
+        ) from None
+    loaded = load_model(model)
+    loaded.head(head)
+    check_frozen(frozen, loaded.n_latents)
+    frames, cells, px = _inputs(image, tracks, labels, diameter, channel, channel_axis, swap_xy)
+    note = {"image": str(image), "tracks": str(tracks), "diameter": px}
+    with _progress("cells") as progress:
+        summary = attack_movie(frames, cells, loaded, px, settings, out, head, note, progress)
+    console = Console()
+    for name, share in summary.items():
+        console.print(f"{name:8s} flips {share:6.1%} of {len(cells)} cells", highlight=False)
+    console.print(_plain(str(out)), soft_wrap=True)
+
+
+def _frozen(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.replace("z", "").split(",") if part.strip())
+    except ValueError:
+        raise InvalidInput(
+            f"'{text}' is no list of latents: give their numbers, like --freeze 3,17."
+        ) from None
+
+
+@app.command()
+def models(
+    long: Annotated[
+        bool, typer.Option("--long", help="Tell what is known of each head, and where it is.")
+    ] = False,
+) -> None:
+    """List the installed models and their heads."""
+    from napari_interpdisc.models.store import installed_models, load_model
+
+    console = Console()
+    for name, folder in installed_models().items():
+        model = load_model(name, device="cpu")
+        heads = ", ".join(f"{h.name} ({' / '.join(h.classes)})" for h in model.heads.values())
+        line = f"{name}  {model.sha256[:12]}  {model.n_latents} latents  heads: {heads}"
+        console.print(_plain(line), soft_wrap=True, highlight=False)
+        if long:
+            for h in model.heads.values():
+                text = f"  {h.name}: {h.summary}; {h.head.n_weights} weights, expression size "
+                text += f"{h.head.expression_size}, uses {len(h.head.used_latents)} latents"
+                console.print(_plain(text), soft_wrap=True, highlight=False)
+            console.print(f"  nuclei {model.model_diameter:g} px in {model.crop_size} px crops")
+            console.print(_plain(f"  {folder}"), soft_wrap=True, highlight=False)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the table and pictures.")] = Path(
+        "interpdisc-demo"
+    ),
+    frames: Annotated[
+        int | None, typer.Option(help="Only the first so many frames.", min=2)
+    ] = None,
+    window: Annotated[
+        bool | None, typer.Option(help="Open napari, or not; by default where there is a display.")
+    ] = None,
+) -> None:
+    """Classify the cells of a real HeLa movie, and show them."""
+    from napari_interpdisc.demo import run_demo
+
+    console = Console()
+
+    def say(text: str) -> None:
+        console.print(_plain(text), soft_wrap=True, highlight=False)
+
+    with _progress("cells") as progress:
+        shown: Any = run_demo(out, frames, window, say, progress)
+    if shown is not None:
+        shown()
+
+
+if __name__ == "__main__":
+    main()

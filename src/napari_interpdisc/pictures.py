@@ -1,0 +1,155 @@
+"""Pictures of results without a window: overlay, latents and perturbation, by matplotlib."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Patch
+
+from napari_interpdisc.frames import Frames
+from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.palette import class_colors
+from napari_interpdisc.pipeline import Classification, cell_crops
+from napari_interpdisc.scrutiny.attacks import AttackSettings, perturb
+
+Float32Array = npt.NDArray[np.float32]
+
+GREYS = {"cmap": "gray", "vmin": -1.2, "vmax": 4.0}
+
+
+def class_planes(masks: npt.NDArray[Any], result: Classification) -> npt.NDArray[np.uint8]:
+    """Class index + 1 of every pixel of instance masks (T, Y, X), 0 outside classified cells."""
+    planes = np.zeros(masks.shape, np.uint8)
+    cells = result.encoding.cells
+    for t in np.unique(cells.t):
+        here = np.flatnonzero(cells.t == t)
+        at = np.clip(np.rint(cells.yx[here]).astype(int), 0, np.array(masks.shape[1:]) - 1)
+        labels = masks[t][at[:, 0], at[:, 1]]
+        lookup = np.zeros(int(masks[t].max()) + 1, np.uint8)
+        lookup[labels] = result.index[here] + 1
+        lookup[0] = 0
+        planes[t] = lookup[masks[t]]
+    return planes
+
+
+def crop_of(
+    image: npt.NDArray[Any], result: Classification, model: Classifier, row: int
+) -> Float32Array:
+    """Normalised crop (1, 1, S, S) of one cell."""
+    encoding = result.encoding
+    return cell_crops(Frames(image), encoding.cells.take([row]), model, encoding.diameter)
+
+
+def draw_overlay(
+    path: Path,
+    image: npt.NDArray[Any],
+    planes: npt.NDArray[np.uint8],
+    result: Classification,
+    row: int,
+) -> None:
+    """Draw the frame of cell ``row`` with every cell tinted by its class."""
+    cells, classes = result.encoding.cells, result.classes
+    t = int(cells.t[row])
+    height, width = planes.shape[1:]
+    figure = Figure(figsize=(11, 11 * height / width + 0.5), layout="constrained")
+    axes = figure.subplots()
+    low, high = np.percentile(image[t], (1, 99.7))
+    axes.imshow(image[t], cmap="gray", vmin=low, vmax=high)
+    colors = class_colors(classes)
+    tint = np.zeros((height, width, 4))
+    for k, name in enumerate(classes):
+        tint[planes[t] == k + 1] = (*colors[name][:3], 0.45)
+    axes.imshow(tint)
+    axes.add_patch(
+        Circle(
+            (float(cells.yx[row, 1]), float(cells.yx[row, 0])),
+            result.encoding.diameter,
+            fill=False,
+            color="#ffd400",
+            linewidth=2,
+        )
+    )
+    here = result.index[cells.t == t]
+    axes.legend(
+        handles=[
+            Patch(color=colors[name], label=f"{name} ({int((here == k).sum())})")
+            for k, name in enumerate(classes)
+        ],
+        loc="upper right",
+    )
+    axes.set(title=f"frame {t}: class of every cell", xticks=[], yticks=[])
+    _save(figure, path)
+
+
+def draw_latents(path: Path, crop: Float32Array, model: Classifier, n: int = 8) -> None:
+    """Draw a crop, its reconstruction, and what its ``n`` most important latents do."""
+    z = model.encode(crop)[0][0]
+    values = np.linspace(-3, 3, 7)
+    figure = Figure(figsize=(9.5, 1.02 * (n + 1.6)), layout="constrained")
+    grid = figure.subplots(n + 1, len(values))
+    for axes in grid.ravel():
+        axes.set(xticks=[], yticks=[])
+    for axes in grid[0, 2:]:
+        axes.set_axis_off()
+    grid[0, 0].imshow(crop[0, 0], **GREYS)
+    grid[0, 0].set_title("crop", fontsize=9)
+    grid[0, 1].imshow(model.decode(z[None])[0, 0], **GREYS)
+    grid[0, 1].set_title("reconstruction", fontsize=9)
+    for line, latent in enumerate(model.by_importance()[:n], start=1):
+        edited = np.repeat(z[None], len(values), 0)
+        edited[:, latent] = values
+        scores = model.score(edited)[:, -1]
+        for axes, picture, value, score in zip(
+            grid[line], model.decode(edited)[:, 0], values, scores, strict=True
+        ):
+            axes.imshow(picture, **GREYS)
+            axes.set_xlabel(f"{score:+.1f}", fontsize=7, labelpad=1)
+            if line == 1:
+                axes.set_title(f"{value:+.0f}", fontsize=9)
+        grid[line, 0].set_ylabel(f"z{latent}\nnow {z[latent]:+.1f}", fontsize=8)
+    classes = model.head().classes
+    figure.suptitle(
+        f"One latent at a time from −3 to 3; below it the score ({classes[-1]} from 0 on)",
+        fontsize=10,
+    )
+    _save(figure, path)
+
+
+def draw_perturbation(path: Path, crop: Float32Array, model: Classifier) -> None:
+    """Draw a crop before and after FGSM, in image space (ε = 0.5) and latent space (ε = 1)."""
+    figure = Figure(figsize=(9.5, 5.2), layout="constrained")
+    grid = figure.subplots(2, 4)
+    classes = model.head().classes
+    for line, (space, epsilon) in zip(grid, (("image", 0.5), ("latent", 1.0)), strict=True):
+        found = perturb(
+            model, crop, AttackSettings.model_validate({"space": space, "epsilon": epsilon})
+        )
+        before, after = float(found.scores[0, -1]), float(found.perturbed_scores[0, -1])
+        strongest = float(np.abs(found.perturbation).max()) or 1.0
+        pictures = [
+            ("crop" if space == "image" else "reconstruction", found.original, f"{before:+.2f}"),
+            ("perturbed", found.perturbed, f"{after:+.2f}"),
+            ("perturbation", found.perturbation, ""),
+            ("perturbed, reconstructed", found.perturbed_reconstruction, ""),
+        ]
+        if space == "latent":
+            pictures[0] = ("reconstruction", found.reconstruction, f"{before:+.2f}")
+        for axes, (title, picture, score) in zip(line, pictures, strict=True):
+            signed = {"cmap": "RdBu_r", "vmin": -strongest, "vmax": strongest}
+            axes.imshow(picture[0, 0], **(signed if title == "perturbation" else GREYS))
+            axes.set(xticks=[], yticks=[])
+            axes.set_title(f"{title}\nscore {score}" if score else f"{title}\n", fontsize=9)
+        line[0].set_ylabel(f"{space} space, ε = {epsilon:g}", fontsize=9)
+    figure.suptitle(f"FGSM against the cell's class; {classes[-1]} from score 0 on", fontsize=10)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    # a canvas of its own: no pyplot state, no window system
+    FigureCanvasAgg(figure)
+    figure.savefig(path, dpi=110, facecolor="white", format="png")

@@ -122,8 +122,8 @@ def _places(options: SimulationSettings, draw: np.random.Generator) -> npt.NDArr
         if len(found) == options.cells:
             return np.array(found)
     raise InvalidInput(
-        f"{options.cells} nuclei of {options.diameter:g} px do not fit into {height} by {width} px; "
-        "ask for fewer cells or a larger frame."
+        f"{options.cells} nuclei of {options.diameter:g} px do not fit into {height} by {width} "
+        "px; ask for fewer cells or a larger frame."
     )
 
 

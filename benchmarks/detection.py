@@ -74,12 +74,17 @@ def main() -> None:
     for given in (False, True):
         print("diameter given" if given else "diameter estimated")
         benchmark("hela_ctc", hela, given)
-        benchmark("nuclei_frames/dsb2018", [p for p in stills if "dsb" in p.name][:: 2 * step], given)
+        benchmark(
+            "nuclei_frames/dsb2018", [p for p in stills if "dsb" in p.name][:: 2 * step], given
+        )
         benchmark("nuclei_frames/others", [p for p in stills if "dsb" not in p.name][::3], given)
     movie = tifffile.imread(DATA / "hela_20x_movie.tif")
     diameter = estimate_diameter(Frames(movie))
     n = [int(segment_nuclei(movie[t].astype(np.float32), diameter).max()) for t in (0, 5, 9)]
-    print(f"hela_20x_movie: estimated diameter {diameter:.1f} px (50 by README), nuclei in frames 0, 5, 9: {n}")
+    print(
+        f"hela_20x_movie: estimated diameter {diameter:.1f} px (50 by README), "
+        f"nuclei in frames 0, 5, 9: {n}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Peak memory of classifying a 100,000-cell movie that is larger than what may be held.
 
-``python benchmarks/memory.py [--cells 100000]``: frames are made on demand by dask (512×512, uint16,
-100 cells each), so that only what the pipeline keeps counts. Prints the growth of the peak resident
-memory over what the loaded model takes, next to the size of the movie and of the result.
+``python benchmarks/memory.py [--cells 100000]``: frames are made on demand by dask (512×512,
+uint16, 100 cells each), so that only what the pipeline keeps counts. Prints the growth of the peak
+resident memory over what the loaded model takes, next to the size of the movie and of the result.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def main() -> None:
     seconds = time.perf_counter() - start
     kept = result.encoding.latents.nbytes + result.encoding.log_variances.nbytes
     print(f"{n} cells in {n_frames} frames, {n / seconds:.0f} cells/s")
-    print(f"movie {movie.nbytes / 2**20:.0f} MiB, all crops would take {n * 64 * 64 * 4 / 2**20:.0f} MiB")
+    crops = n * 64 * 64 * 4 / 2**20
+    print(f"movie {movie.nbytes / 2**20:.0f} MiB, all crops would take {crops:.0f} MiB")
     print(f"result {kept / 2**20:.0f} MiB, growth of the peak {peak_mib() - before:.0f} MiB")
 
 

@@ -65,9 +65,9 @@ def detect_nuclei(frame: Float32Array, diameter: float | None = None) -> Float64
     """
     labels = segment_nuclei(frame, diameter)
     index = np.arange(1, labels.max() + 1)
-    return np.asarray(
-        ndimage.center_of_mass(labels > 0, labels, index), dtype=np.float64
-    ).reshape(-1, 2)
+    return np.asarray(ndimage.center_of_mass(labels > 0, labels, index), dtype=np.float64).reshape(
+        -1, 2
+    )
 
 
 def detect_movie(frames: Frames, diameter: float | None = None) -> CellTable:
@@ -161,7 +161,9 @@ def diameter_from_labels(labels: Any) -> float:
             f"The labels have shape {tuple(labels.shape)}; give labels of one image (y, x) or of a "
             "movie (t, y, x)."
         )
-    planes = [labels] if ndim == 2 else [labels[t] for t in _spread(len(labels), SAMPLED_LABEL_FRAMES)]
+    planes = (
+        [labels] if ndim == 2 else [labels[t] for t in _spread(len(labels), SAMPLED_LABEL_FRAMES)]
+    )
     diameters = np.concatenate([_diameters(np.asarray(plane)) for plane in planes])
     if not len(diameters):
         raise InvalidInput(
@@ -249,7 +251,7 @@ def _compressed(
     background = ndimage.minimum_filter(calm, size=2 * int(reach) + 1)
     height = smooth - ndimage.gaussian_filter(background, reach / 2)
     noise = float(np.median(np.abs(height[height <= np.percentile(height, 50)]))) * 1.5
-    scale = max(noise, 1e-3 * float(height.max()), np.finfo(np.float32).tiny)
+    scale = max(noise, 1e-3 * float(height.max()), float(np.finfo(np.float32).tiny))
     return height, np.arcsinh(height / (8 * scale)).astype(np.float32)
 
 

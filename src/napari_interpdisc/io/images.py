@@ -119,7 +119,7 @@ def _open(path: Path) -> tuple[Any, str]:
 def _open_tiff(path: Path) -> tuple[Any, str]:
     import dask.array as da
     import tifffile
-    import zarr
+    from dask.delayed import delayed
 
     with tifffile.TiffFile(path) as file:
         series = file.series[0]
@@ -129,7 +129,8 @@ def _open_tiff(path: Path) -> tuple[Any, str]:
             # tifffile, not told otherwise, writes three or four frames as colours in planes
             axes = "TYX"
         keep = [i for i, n in enumerate(series.shape) if n > 1 or axes[i] in "YX"]
-        shape, axes = series.shape, "".join(axes[i] for i in keep)
+        shape, axes, dtype = series.shape, "".join(axes[i] for i in keep), series.dtype
+        page_shape, n_pages = tuple(series.keyframe.shape), len(series.pages)
     if axes.count("T") > 1:
         raise InvalidInput(
             f"{path} has shape {shape} and does not name its axes; save it with named axes."
@@ -137,9 +138,26 @@ def _open_tiff(path: Path) -> tuple[Any, str]:
     with contextlib.suppress(ValueError, OSError):
         mapped: Any = tifffile.memmap(path, mode="r")
         return mapped.reshape([shape[i] for i in keep]), axes
-    # compressed files cannot be mapped: each page is decoded when its frame is read
-    array = zarr.open(tifffile.imread(path, aszarr=True), mode="r")
-    data: Any = da.from_zarr(array)
+    # Compressed files cannot be mapped: a page is decoded when its frame is read, by opening the
+    # file anew, since an open file would outlive the last reader's interest in it.
+    if n_pages > 1 and shape == (*shape[: len(shape) - len(page_shape)], *page_shape):
+
+        def page(block_info: Any = None) -> Any:
+            k = block_info[None]["chunk-location"][0]
+            return tifffile.imread(path, key=int(k)).reshape(1, *page_shape)
+
+        data: Any = da.map_blocks(
+            page,
+            chunks=((1,) * n_pages, *((n,) for n in page_shape)),
+            dtype=dtype,
+            meta=np.empty((0,) * (1 + len(page_shape)), dtype),
+        )
+    else:
+
+        def whole() -> Any:
+            return tifffile.imread(path)
+
+        data = da.from_delayed(delayed(whole)(), shape, dtype)
     return data.reshape([shape[i] for i in keep]), axes
 
 

@@ -1,0 +1,71 @@
+"""Make the pictures of the README and the docs: ``python docs/screenshots.py`` (needs a display).
+
+On a machine without one: ``xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py``.
+Uses the demo's movie, which is fetched if need be.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import napari
+import numpy as np
+from qtpy.QtWidgets import QApplication
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.demo import example_cell, fetch_hela_movie
+from napari_interpdisc.detect import diameter_from_labels
+from napari_interpdisc.frames import Frames
+from napari_interpdisc.models.store import load_model
+from napari_interpdisc.pipeline import classify
+from napari_interpdisc.samples import link_masks
+from napari_interpdisc.widgets.cells_widget import CellsWidget
+from napari_interpdisc.widgets.layout import lay_out
+
+IMAGES = Path(__file__).parent / "images"
+SIZE = (1600, 1000)
+
+
+def settle(seconds: float = 1.0) -> None:
+    """Let the window draw and the workers finish."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+
+def main() -> None:
+    """Lay out the demo and photograph each dock widget."""
+    IMAGES.mkdir(exist_ok=True)
+    movie = fetch_hela_movie(print)
+    tracks = link_masks(movie.masks)
+    cells = CellTable.from_arrays(tracks[:, 1], tracks[:, 2:], tracks[:, 0], source="tracks")
+    model = load_model()
+    result = classify(Frames(movie.image), cells, model, diameter_from_labels(movie.masks))
+    row = example_cell(result)
+
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*SIZE)
+    settle()
+    widgets = lay_out(viewer, movie.image, movie.masks, tracks, result, model, row)
+    settle(4)
+    viewer.screenshot(str(IMAGES / "overview.png"), canvas_only=False)
+    viewer.window.add_dock_widget(CellsWidget(viewer), name="Cells", area="right", tabify=True)
+    docks = viewer.window.dock_widgets
+    widgets = {**widgets, "Cells": docks["Cells"]}
+    for name, widget in widgets.items():
+        dock = widget.parent()
+        while dock is not None and not hasattr(dock, "raise_"):
+            dock = dock.parent()
+        dock.raise_()
+        settle(1.5)
+        file = name.lower().replace(" ", "-") + ".png"
+        viewer.screenshot(str(IMAGES / file), canvas_only=False)
+    for name in sorted(p.name for p in IMAGES.glob("*.png")):
+        print(IMAGES / name, np.round((IMAGES / name).stat().st_size / 1024), "KiB")
+    viewer.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""One press of *Run* in the Cells widget: what it reads, does and tells. No Qt here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.frames import Frames
+from napari_interpdisc.io.results import versions
+from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.pipeline import Classification, classify
+from napari_interpdisc.widgets.layers import cells_from_planes
+
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class WatchedFrames(Frames):
+    """Frames that report each one read: progress and cancel for any function over frames."""
+
+    report: Report | None = None
+
+    @classmethod
+    def watching(cls, frames: Frames, report: Report) -> WatchedFrames:
+        """Return ``frames`` under watch."""
+        return cls(frames.data, frames.channel_axis, frames.channel, report)
+
+    def frame(self, t: int) -> npt.NDArray[np.float32]:
+        """Read frame ``t``, saying so."""
+        if self.report is not None:
+            self.report(t, len(self))
+        return super().frame(t)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What one run works on, read from the layers on the main thread and checked.
+
+    Attributes
+    ----------
+    image, cells_layer, labels
+        The layers; only the main thread touches them.
+    frames
+        The image.
+    cells
+        The cells, or None where they are the objects of ``planes``.
+    planes
+        Pixels of the segmentation, or None.
+    before
+        The cells layer's data as it was, to find out whether it was changed meanwhile.
+    """
+
+    image: Any
+    cells_layer: Any
+    labels: Any
+    frames: Frames
+    cells: CellTable | None
+    planes: Any
+    before: npt.NDArray[Any] | None
+
+    def classify(
+        self, model: Classifier, head: str | None, diameter: float | None, report: Report
+    ) -> Classification:
+        """Do the whole work; on a thread."""
+        if diameter is None:
+            diameter = self.diameter(report)
+        cells = self.cells
+        if cells is None:
+            cells = cells_from_planes(self.planes, self.frames, self.cells_layer.name, report)
+        return classify(self.frames, cells, model, diameter, head, report)
+
+    def diameter(self, report: Report) -> float:
+        """Estimate the nuclear diameter; on a thread."""
+        from napari_interpdisc.detect import estimate_diameter
+
+        return estimate_diameter(WatchedFrames.watching(self.frames, report), self.planes)
+
+
+def result_columns(result: Classification, model: Classifier) -> pd.DataFrame:
+    """Feature columns of a result: class, score, confidence, reconstruction_error, z_0 …."""
+    table = result.to_frame()
+    columns = table.drop(columns=["t", "y", "x", "track_id"])
+    at = columns.columns.get_loc("z_0")
+    columns.insert(at, "reconstruction_error", result.encoding.reconstruction_error)
+    columns.insert(at, "confidence", result.confidence)
+    return columns
+
+
+def result_note(result: Classification, choice: Choice) -> dict[str, Any]:
+    """Return what ``metadata["interpdisc"]`` says of a result: settings and versions."""
+    return {
+        **result.settings,
+        "image": choice.image.name,
+        "channel": None if choice.frames.channel_axis is None else choice.frames.channel,
+        "segmentation": None if choice.labels is None else choice.labels.name,
+        "versions": versions(),
+    }

@@ -1,0 +1,79 @@
+"""The few controls that dock widgets share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from magicgui.widgets import ComboBox
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QPixmap
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+
+FAULT_COLOR = "#eb4444"
+"""Read on napari's dark and on its light theme."""
+
+
+class StatusLine(QLabel):  # type: ignore[misc]
+    """One sentence on what is going on; in red, on what is wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setToolTip("What was done, or what is wrong and how to mend it.")
+        self.is_fault = False
+
+    def say(self, text: str) -> None:
+        """Tell how things go."""
+        self._show(text, False)
+
+    def fault(self, text: str) -> None:
+        """Tell what is wrong."""
+        self._show(text, True)
+
+    def _show(self, text: str, is_fault: bool) -> None:
+        self.is_fault = is_fault
+        self.setStyleSheet(f"color: {FAULT_COLOR}" if is_fault else "")
+        self.setText(text)
+
+
+def combo(choices: Callable[[Any], list[tuple[str, Any]]], tooltip: str) -> ComboBox:
+    """Return a combo box that asks ``choices`` for (text, value) pairs at each reset_choices()."""
+    box = ComboBox(choices=choices, tooltip=tooltip)
+    # A long layer name must not widen the dock; it can be read in the open list.
+    box.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    box.native.setMinimumContentsLength(10)
+    box.native.setSizeAdjustPolicy(
+        box.native.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
+    return box
+
+
+def button(text: str, pressed: Callable[[], None], tooltip: str) -> QPushButton:
+    """Return a button that calls ``pressed``."""
+    made = QPushButton(text)
+    made.clicked.connect(lambda *_: pressed())
+    made.setToolTip(tooltip)
+    return made
+
+
+def row(*widgets: QWidget) -> QWidget:
+    """Lay widgets side by side; the first takes the room that is left."""
+    made = QWidget()
+    layout = QHBoxLayout(made)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for i, widget in enumerate(widgets):
+        layout.addWidget(widget, int(i == 0))
+    made.setToolTip(widgets[0].toolTip())
+    return made
+
+
+def swatch(color: tuple[float, ...], side: int = 14) -> QLabel:
+    """Return a small square of one RGBA colour, 0–1."""
+    pixmap = QPixmap(side, side)
+    pixmap.fill(QColor.fromRgbF(*color))
+    label = QLabel()
+    label.setPixmap(pixmap)
+    return label

@@ -1,0 +1,74 @@
+"""One cell whose latents are being edited; no Qt here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_interpdisc.models.classifier import Classifier
+
+Float32Array = npt.NDArray[np.float32]
+
+
+@dataclass
+class EditedCell:
+    """A cell as the model sees it, and as it would be with other latents.
+
+    Attributes
+    ----------
+    model, head
+        The model and the name of its head.
+    crop
+        (S, S) normalised crop.
+    own
+        (L,) the cell's posterior means.
+    edited
+        (L,) the latents now; they start as the cell's own.
+    reconstruction
+        (S, S) decoding of ``own``.
+    """
+
+    model: Classifier
+    head: str | None
+    crop: Float32Array
+    own: Float32Array
+    edited: Float32Array = field(init=False)
+    reconstruction: Float32Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start unedited."""
+        self.edited = self.own.copy()
+        self.reconstruction = np.asarray(self.model.decode(self.own[None])[0, 0])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the head's classes."""
+        return self.model.head(self.head).classes
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether any latent differs from the cell's own."""
+        return not np.array_equal(self.own, self.edited)
+
+    def decoded(self) -> Float32Array:
+        """Decode the edited latents: (S, S)."""
+        return np.asarray(self.model.decode(self.edited[None])[0, 0])
+
+    def scores(self) -> tuple[Float32Array, Float32Array]:
+        """Scores (K,) of the cell's own and of the edited latents."""
+        own, edited = self.model.score(np.stack([self.own, self.edited]), self.head)
+        return own, edited
+
+    def reset(self, latent: int | None = None) -> None:
+        """Give one latent, or all, the cell's own value back."""
+        which = slice(None) if latent is None else latent
+        self.edited[which] = self.own[which]
+
+    def traverse(self, latent: int, values: npt.ArrayLike) -> tuple[Float32Array, Float32Array]:
+        """Decodings (n, S, S) and scores (n, K) as ``latent`` takes n values, the others kept."""
+        steps = np.asarray(values, dtype=np.float32)
+        latents = np.tile(self.edited, (len(steps), 1))
+        latents[:, latent] = steps
+        return self.model.decode(latents)[:, 0], self.model.score(latents, self.head)

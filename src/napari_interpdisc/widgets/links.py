@@ -1,0 +1,31 @@
+"""Connections between a dock widget and what outlives it."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QObject
+
+
+def connect_while_alive(widget: QObject, *pairs: tuple[Any, Callable[..., Any]]) -> None:
+    """Connect (signal, method of ``widget``) pairs, until the widget's Qt half is deleted.
+
+    napari's and psygnal's signals let go of a method when its Python object is gone; but a closed
+    dock widget is often deleted by Qt first, and a call in between is an error.
+    """
+    links = []
+    for signal, method in pairs:
+        signal.connect(method)
+        links.append((signal, weakref.WeakMethod(method)))
+
+    def part(*_: Any) -> None:
+        for signal, reference in links:
+            method = reference()
+            if method is not None:
+                with contextlib.suppress(ValueError, RuntimeError, KeyError):
+                    signal.disconnect(method)
+
+    widget.destroyed.connect(part)

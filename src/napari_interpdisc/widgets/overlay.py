@@ -1,0 +1,318 @@
+"""Every cell in the colour of its class: a Labels layer over the movie, made frame by frame."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from napari.layers import Image, Labels
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_interpdisc.palette import class_colors
+from napari_interpdisc.pipeline import UNSURE
+from napari_interpdisc.widgets.compat import unwrapped
+from napari_interpdisc.widgets.layers import (
+    affine_of,
+    data_to_world,
+    image_axes,
+    placed_like,
+    world_to_data,
+)
+
+if TYPE_CHECKING:
+    from napari_interpdisc.widgets.state import Session
+
+OVERLAY_NAME = "cell classes"
+
+FloatArray = npt.NDArray[np.float64]
+Plane = npt.NDArray[np.uint8]
+
+_serial = itertools.count()
+
+
+def paint_discs(
+    yx: npt.ArrayLike, values: npt.ArrayLike, radius: float, shape: tuple[int, int]
+) -> Plane:
+    """Paint one disc of ``values`` per centroid; where discs overlap the nearest centroid wins.
+
+    Parameters
+    ----------
+    yx, values
+        (n, 2) centroids in pixels, and (n,) numbers 1–255.
+    radius
+        Radius of a disc, px.
+    shape
+        (Y, X) of the plane.
+    """
+    plane = np.zeros(shape, np.uint8)
+    nearest = np.full(shape, np.inf, np.float32)
+    for (y, x), value in zip(np.asarray(yx, dtype=float), np.asarray(values), strict=True):
+        window = _window(y, x, radius, shape)
+        rows, cols = np.ogrid[window]
+        distance = ((rows - y) ** 2 + (cols - x) ** 2).astype(np.float32)
+        mine = (distance <= radius**2) & (distance < nearest[window])
+        plane[window][mine] = value
+        nearest[window][mine] = distance[mine]
+    return plane
+
+
+def label_of_cells(labels: npt.NDArray[Any], yx: npt.ArrayLike, radius: float) -> npt.NDArray[Any]:
+    """Label of each cell: that under its centroid, else the nearest within ``radius``, else 0.
+
+    Parameters
+    ----------
+    labels
+        (Y, X) segmentation.
+    yx
+        (n, 2) centroids in its pixels. The centroid of a bent nucleus may lie beside it.
+    """
+    centres = np.asarray(yx, dtype=float).reshape(-1, 2)
+    shape = (labels.shape[0], labels.shape[1])
+    at = np.clip(np.rint(centres).astype(int), 0, np.array(shape) - 1)
+    found = labels[at[:, 0], at[:, 1]].copy()
+    taken = set(found[found != 0].tolist())
+    for i in np.flatnonzero(found == 0):
+        y, x = centres[i]
+        window = _window(y, x, radius, shape)
+        rows, cols = np.nonzero(labels[window])
+        if not len(rows):
+            continue
+        distance = (rows + window[0].start - y) ** 2 + (cols + window[1].start - x) ** 2
+        for k in np.argsort(distance, kind="stable"):
+            label = labels[window][rows[k], cols[k]]
+            # A nucleus that has a cell of its own is not given to a neighbour that has none.
+            if distance[k] > radius**2:
+                break
+            if label not in taken:
+                found[i] = label
+                break
+    return np.asarray(found)
+
+
+def paint_labels(
+    labels: npt.NDArray[Any], yx: npt.ArrayLike, values: npt.ArrayLike, radius: float
+) -> Plane:
+    """Give each object of a (Y, X) segmentation the value of its cell, 0 where it has none.
+
+    Cells without an object, as in a frame that was not segmented, are painted as discs beside the
+    objects: a cell that was classified is always seen.
+    """
+    from skimage.util import map_array
+
+    centres = np.asarray(yx, dtype=float).reshape(-1, 2)
+    numbers = np.asarray(values, dtype=np.uint8)
+    found = label_of_cells(labels, centres, radius)
+    without = found == 0
+    plane = paint_discs(
+        centres[without], numbers[without], radius, (labels.shape[0], labels.shape[1])
+    )
+    # map_array takes any label numbers, however large, and makes 0 of those not listed.
+    keys, first = np.unique(found[~without].astype(np.int64), return_index=True)
+    if len(keys):
+        objects = map_array(labels.astype(np.int64), keys, numbers[~without][first])
+        plane = np.where(labels != 0, objects, plane)
+    return plane
+
+
+def _window(y: float, x: float, radius: float, shape: tuple[int, int]) -> tuple[slice, slice]:
+    low = [max(0, int(np.floor(c - radius))) for c in (y, x)]
+    high = [min(n, int(np.ceil(c + radius)) + 1) for c, n in zip((y, x), shape, strict=True)]
+    return slice(low[0], max(low[0], high[0])), slice(low[1], max(low[1], high[1]))
+
+
+@dataclass(frozen=True)
+class ClassPlanes:
+    """Class values of a whole movie, painted when a frame is asked for.
+
+    A label may name cells of different classes at different times, so a colour for each label will
+    not do; values are looked up frame by frame instead, and the segmentation is only read.
+
+    Attributes
+    ----------
+    t, yx
+        (N,) frame and (N, 2) centroid of each cell, in pixels of the planes to paint.
+    values
+        (N,) class index + 1.
+    radius
+        Radius of a cell, px.
+    shape
+        (T, Y, X).
+    labels
+        Segmentation of that shape, or (Y, X) for a still image; None to paint discs.
+    """
+
+    t: npt.NDArray[np.int64]
+    yx: FloatArray
+    values: Plane
+    radius: float
+    shape: tuple[int, int, int]
+    labels: Any = None
+
+    def plane(self, t: int) -> Plane:
+        """Paint frame ``t``, (Y, X)."""
+        here = np.flatnonzero(self.t == t)
+        if self.labels is None:
+            return paint_discs(self.yx[here], self.values[here], self.radius, self.shape[1:])
+        plane = np.asarray(self.labels if self.labels.ndim == 2 else self.labels[t])
+        return paint_labels(plane, self.yx[here], self.values[here], self.radius)
+
+    def movie(self) -> da.Array:
+        """All frames, (T, Y, X), each painted when it is read."""
+        height, width = self.shape[1:]
+
+        def block(block_info: Any = None) -> Plane:
+            return self.plane(int(block_info[None]["array-location"][0][0]))[None]
+
+        # The name is new each time: napari caches blocks by name, and values change under it.
+        movie: da.Array = da.map_blocks(
+            block,
+            chunks=((1,) * self.shape[0], (height,), (width,)),
+            dtype=np.uint8,
+            meta=np.empty((0, 0, 0), np.uint8),
+            name=f"cell-classes-{next(_serial)}",
+        )
+        return movie
+
+
+def overlay_values(session: Session) -> Plane:
+    """(N,) class index + 1 of every cell, number of classes + 1 where it is unsure."""
+    result = session.classification
+    assert result is not None
+    unsure = result.confidence < session.threshold
+    return np.where(unsure, len(result.classes), result.index).astype(np.uint8) + np.uint8(1)
+
+
+def update_overlay(viewer: Any, session: Session) -> Labels:
+    """Show the session's classes in the viewer, in the overlay layer that is there or a new one.
+
+    With a segmentation, its objects are coloured and its pixels left alone; else discs are painted.
+    """
+    viewer = unwrapped(viewer)
+    assert session.classification is not None
+    assert session.image is not None
+    base = session.image if session.labels is None else session.labels
+    data = _overlay_data(session, base)
+    classes = session.classification.classes
+    colors = class_colors(classes)
+    names = [*classes, UNSURE]
+    color_dict: dict[int | None, Any] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
+    color_dict |= {k + 1: colors[name] for k, name in enumerate(names)}
+    # "index" is how napari finds the row of the value under the cursor, for the status bar.
+    features = pd.DataFrame({"index": np.arange(len(names) + 1), "class": [None, *names]})
+    note = {"role": "overlay", **session.classification.settings, "threshold": session.threshold}
+    layer = find_overlay(viewer)
+    if layer is not None and (layer.ndim != data.ndim or not _same_place(layer, base)):
+        viewer.layers.remove(layer)
+        layer = None
+    if layer is None:
+        layer = Labels(
+            data,
+            name=OVERLAY_NAME,
+            opacity=0.5,
+            blending="translucent",
+            features=features,
+            metadata={"interpdisc": note},
+            **placed_like(base),
+        )
+        layer.colormap = DirectLabelColormap(color_dict=color_dict)
+        above = [i for i, other in enumerate(viewer.layers) if isinstance(other, Image | Labels)]
+        chosen = set(viewer.layers.selection)
+        viewer.layers.insert(above[-1] + 1 if above else 0, layer)
+        viewer.layers.selection = chosen  # the user goes on with the layer that was at hand
+    else:
+        layer.data = data
+        if layer.metadata.get("interpdisc", {}).get("classes") != list(classes):
+            layer.colormap = DirectLabelColormap(color_dict=color_dict)
+        layer.features = features
+        layer.metadata["interpdisc"] = note
+    layer.editable = False
+    return layer
+
+
+def _overlay_data(session: Session, base: Any) -> Any:
+    """Planes in the axes of ``base``: an array for a still image, a lazy one for a movie."""
+    frames, encoding = session.frames, session.encoding
+    assert frames is not None
+    assert encoding is not None
+    cells, values, radius = encoding.cells, overlay_values(session), encoding.diameter / 2
+    if session.labels is None:
+        planes = ClassPlanes(cells.t, cells.yx, values, radius, frames.shape)
+        data = planes.movie() if frames.is_movie else planes.plane(0)
+        if frames.channel_axis is None:
+            return data
+        # A layer without the channel axis would slide along it in place of time.
+        axis = frames.channel_axis % base.ndim
+        return da.broadcast_to(da.expand_dims(da.asarray(data), axis), base.data.shape)
+    labels = base.data[0] if base.multiscale else base.data
+    position = _positions(session, base)
+    yx = position[:, -2:]
+    if labels.ndim == 2:
+        return ClassPlanes(cells.t * 0, yx, values, radius, (1, *labels.shape), labels).plane(0)
+    t = np.rint(position[:, 0]).astype(np.int64)
+    return ClassPlanes(t, yx, values, radius, labels.shape, labels).movie()
+
+
+def _positions(session: Session, base: Any) -> FloatArray:
+    """Cells in the pixels of a segmentation, which may have a scale and an offset of its own."""
+    image, frames, encoding = session.image, session.frames, session.encoding
+    assert frames is not None
+    assert encoding is not None
+    axes = image_axes(image, frames)
+    pixels = np.zeros((len(encoding.cells), image.ndim))
+    pixels[:, axes[-2:]] = encoding.cells.yx
+    if frames.is_movie:
+        pixels[:, axes[0]] = encoding.cells.t
+    world = data_to_world(image, pixels)
+    if base.ndim != image.ndim:
+        world = world[:, axes][:, -base.ndim :]
+    if base.ndim > world.shape[1]:  # a still image beside a segmentation of one frame
+        world = np.column_stack([np.full(len(world), affine_of(base)[1][0]), world])
+    return world_to_data(base, world)
+
+
+def _same_place(layer: Any, base: Any) -> bool:
+    return layer.ndim == base.ndim and all(
+        np.allclose(a, b) for a, b in zip(affine_of(layer), affine_of(base), strict=True)
+    )
+
+
+def is_overlay(layer: Any) -> bool:
+    """Whether a layer is the class overlay, and not a segmentation of the user's."""
+    note = layer.metadata.get("interpdisc")
+    return isinstance(note, dict) and note.get("role") == "overlay"
+
+
+def find_overlay(viewer: Any) -> Labels | None:
+    """Return the overlay layer of a viewer, or None."""
+    return next((layer for layer in unwrapped(viewer).layers if is_overlay(layer)), None)
+
+
+_followed: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def follow_session(viewer: Any, session: Session) -> None:
+    """From now on keep an overlay that is there in step with the session; once per session."""
+    if session in _followed:
+        return
+    _followed.add(session)
+    # The session outlives no viewer, but its signals must not be what keeps one alive.
+    reference = weakref.ref(unwrapped(viewer))
+
+    def refresh(*_: Any) -> None:
+        owner = reference()
+        layer = None if owner is None else find_overlay(owner)
+        if layer is not None and session.classification is None:
+            layer.visible = False  # its classes are nobody's any more
+            return
+        # A hidden overlay is brought up to date when it is shown.
+        if layer is not None and layer.visible:
+            update_overlay(owner, session)
+
+    session.classification_changed.connect(refresh)
+    session.threshold_changed.connect(refresh)

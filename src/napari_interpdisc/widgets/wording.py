@@ -1,0 +1,45 @@
+"""How scores and cells are written in the dock widgets: one wording for all."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_interpdisc.models.classifier import class_index
+from napari_interpdisc.pipeline import Encoding
+
+
+def signed(value: float) -> str:
+    """Two decimals and always a sign, with a real minus."""
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def score_of(scores: npt.ArrayLike) -> float:
+    """Return the one logit of two classes, else the logit of the chosen class, of scores (K,)."""
+    return float(np.asarray(scores).max())
+
+
+def class_of(classes: tuple[str, ...], scores: npt.ArrayLike) -> str:
+    """Name of the class that scores (K,) choose."""
+    return classes[int(class_index(np.asarray(scores)[None])[0])]
+
+
+def verdict(classes: tuple[str, ...], scores: npt.ArrayLike) -> str:
+    """Class and score of one cell: ``Metaphase +2.31``."""
+    return f"{class_of(classes, scores)} {signed(score_of(scores))}"
+
+
+def cell_name(encoding: Encoding, row: int, is_movie: bool) -> str:
+    """Say which cell a row is: ``Cell 12, frame 3``."""
+    cells = encoding.cells
+    name = f"Cell {cells.track_id[row]}"
+    return f"{name}, frame {cells.t[row]}" if is_movie else name
+
+
+SCORE_HELP = (
+    "The score is the head's signed logit: below 0 the first class, from 0 on the second; "
+    "with more than two classes, the logit of the chosen one."
+)
+
+CHANGED_COLOUR = "#ffb000"
+"""Of whatever is no longer as it was."""

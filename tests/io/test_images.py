@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from skimage.io import imsave
+
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.io.images import read_frames, read_labels
+
+MOVIE = np.random.default_rng(0).integers(0, 999, (4, 20, 30)).astype(np.uint16)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"photometric": "rgb", "planarconfig": "separate"},  # what tifffile makes of 4 frames
+        {"compression": "zlib", "photometric": "minisblack"},
+        {"compression": "lzw", "photometric": "minisblack"},
+        {"imagej": True, "metadata": {"axes": "TYX"}},
+        {"ome": True, "metadata": {"axes": "TYX"}},
+        {"photometric": "minisblack"},
+        {"bigtiff": True, "tile": (16, 16), "photometric": "minisblack"},
+    ],
+    ids=str,
+)
+def test_tiff_movies(tmp_path: Path, how: dict[str, Any]) -> None:
+    path = tmp_path / "movie.tif"
+    tifffile.imwrite(path, MOVIE, **how)
+    frames = read_frames(path)
+    assert frames.shape == MOVIE.shape
+    np.testing.assert_array_equal(frames.frame(2), MOVIE[2])
+
+
+def test_tiff_channels(tmp_path: Path) -> None:
+    path = tmp_path / "channels.tif"
+    both = np.stack([MOVIE, MOVIE + 1000], 1)
+    tifffile.imwrite(path, both, imagej=True, metadata={"axes": "TCYX"})
+    frames = read_frames(path, channel=1)
+    assert frames.shape == MOVIE.shape
+    np.testing.assert_array_equal(frames.frame(3), MOVIE[3] + 1000)
+    with pytest.raises(InvalidInput, match="has 2 channels; choose one, from 0 to 1"):
+        read_frames(path)
+    with pytest.raises(InvalidInput, match="Channel 2 does not exist"):
+        read_frames(path, channel=2)
+
+
+def test_still_image_in_a_tiff(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "still.tif", MOVIE[0])
+    assert not read_frames(tmp_path / "still.tif").is_movie
+
+
+def test_folder_of_frames(tmp_path: Path) -> None:
+    for t, plane in enumerate(MOVIE):
+        tifffile.imwrite(tmp_path / f"t{t:03d}.tif", plane)
+    frames = read_frames(tmp_path)
+    assert frames.shape == MOVIE.shape
+    np.testing.assert_array_equal(frames.frame(1), MOVIE[1])
+    tifffile.imwrite(tmp_path / "t9.tif", MOVIE[0, :5])
+    with pytest.raises(InvalidInput, match="differ in shape"):
+        read_frames(tmp_path)
+
+
+def test_npy_and_png(tmp_path: Path) -> None:
+    np.save(tmp_path / "movie.npy", MOVIE)
+    np.testing.assert_array_equal(read_frames(tmp_path / "movie.npy").frame(2), MOVIE[2])
+    imsave(tmp_path / "still.png", (MOVIE[0] // 4).astype(np.uint8), check_contrast=False)
+    np.testing.assert_array_equal(read_frames(tmp_path / "still.png").frame(0), MOVIE[0] // 4)
+
+
+def test_zarr_array_and_ome_zarr(tmp_path: Path) -> None:
+    array = zarr.create_array(
+        tmp_path / "plain.zarr", shape=MOVIE.shape, dtype=MOVIE.dtype, chunks=(1, 20, 30)
+    )
+    array[:] = MOVIE
+    np.testing.assert_array_equal(read_frames(tmp_path / "plain.zarr").frame(2), MOVIE[2])
+
+    group = zarr.open_group(tmp_path / "ome.zarr", mode="w")
+    level = group.create_array("0", shape=(4, 2, 1, 20, 30), dtype=MOVIE.dtype)
+    level[:] = np.stack([MOVIE, MOVIE + 1000], 1)[:, :, None]
+    axes = [{"name": name} for name in "tczyx"]
+    multiscales = [{"axes": axes, "datasets": [{"path": "0"}]}]
+    group.attrs["ome"] = {"multiscales": multiscales}
+    frames = read_frames(tmp_path / "ome.zarr", channel=1)
+    assert frames.shape == MOVIE.shape
+    np.testing.assert_array_equal(frames.frame(0), MOVIE[0] + 1000)
+
+
+def test_refused(tmp_path: Path) -> None:
+    rgb = np.zeros((20, 30, 3), np.uint8)
+    tifffile.imwrite(tmp_path / "rgb.tif", rgb, photometric="rgb")
+    imsave(tmp_path / "rgb.png", rgb, check_contrast=False)
+    np.save(tmp_path / "rgb.npy", rgb)
+    for name in ("rgb.tif", "rgb.png", "rgb.npy"):
+        with pytest.raises(InvalidInput, match="RGB image"):
+            read_frames(tmp_path / name)
+    tifffile.imwrite(tmp_path / "z.tif", MOVIE, imagej=True, metadata={"axes": "ZYX"})
+    with pytest.raises(InvalidInput, match="3D stack"):
+        read_frames(tmp_path / "z.tif")
+    (tmp_path / "broken.tif").write_bytes(b"II*\0 and no more")
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "none").mkdir()
+    for name, sentence in {
+        "gone.tif": "There is no file",
+        "broken.tif": "cannot be read as an image",
+        "notes.txt": "not a kind of image",
+        "none": "holds no TIFF files",
+    }.items():
+        with pytest.raises(InvalidInput, match=sentence):
+            read_frames(tmp_path / name)
+
+
+def test_pickled_arrays_are_not_opened(tmp_path: Path) -> None:
+    np.save(tmp_path / "evil.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(InvalidInput, match="cannot be read as an image"):
+        read_frames(tmp_path / "evil.npy")
+
+
+def test_labels(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "labels.tif", MOVIE, photometric="minisblack")
+    labels = read_labels(tmp_path / "labels.tif")
+    np.testing.assert_array_equal(np.asarray(labels[1]), MOVIE[1])
+    tifffile.imwrite(tmp_path / "float.tif", MOVIE[0].astype(np.float32))
+    with pytest.raises(InvalidInput, match="a segmentation holds whole numbers"):
+        read_labels(tmp_path / "float.tif")
+    np.save(tmp_path / "four.npy", np.zeros((2, 2, 2, 2), int))
+    with pytest.raises(InvalidInput, match=r"a segmentation has axes \(y, x\) or \(t, y, x\)"):
+        read_labels(tmp_path / "four.npy")

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.io import results
+
+TABLE = pd.DataFrame({"t": [0, 1], "class": pd.Categorical(["a", "b"])})
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_table_with_settings(tmp_path: Path, suffix: str) -> None:
+    path = results.write_table(TABLE, {"diameter": 28.0}, tmp_path / f"cells{suffix}")
+    back = pd.read_csv(path) if suffix == ".csv" else pd.read_parquet(path)
+    assert list(back["class"]) == ["a", "b"]
+    note = json.loads((tmp_path / "cells.json").read_text())
+    assert note["diameter"] == 28.0
+    assert note["rows"] == 2
+    assert {"python", "torch", "numpy"} <= note["versions"].keys()
+    assert {p.name for p in tmp_path.iterdir()} == {f"cells{suffix}", "cells.json"}
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("cells.txt", "end the file name in .csv or .parquet"), ("no/cells.csv", "does not exist")],
+)
+def test_unusable_paths(tmp_path: Path, name: str, sentence: str) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        results.check_table_path(tmp_path / name)
+
+
+def test_a_folder_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "cells.csv").mkdir()
+    with pytest.raises(InvalidInput, match="is a folder; give the name of a file"):
+        results.check_table_path(tmp_path / "cells.csv")
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "no permission"), (errno.EIO, "error")],
+)
+def test_a_fault_leaves_the_old_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, sentence: str
+) -> None:
+    path = results.write_table(TABLE, {}, tmp_path / "cells.csv")
+    before = path.read_bytes()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", fail)
+    with pytest.raises(InvalidInput, match=sentence):
+        results.write_table(TABLE.iloc[:1], {}, path)
+    assert path.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cells.csv", "cells.json"]
+
+
+def test_no_permission_is_seen_before_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, "denied")
+
+    monkeypatch.setattr(results.tempfile, "TemporaryFile", fail)
+    with pytest.raises(InvalidInput, match="no permission there; choose another folder"):
+        results.check_table_path(tmp_path / "cells.csv")
+
+
+def test_new_folder_is_whole_or_not_there(tmp_path: Path) -> None:
+    with results.new_folder(tmp_path / "out") as folder:
+        (folder / "a").write_text("1")
+        assert not (tmp_path / "out").exists()
+    assert (tmp_path / "out" / "a").read_text() == "1"
+    with pytest.raises(InvalidInput, match="already exists and is not empty"):
+        results.check_empty_folder(tmp_path / "out")
+
+    def stopped() -> None:
+        with results.new_folder(tmp_path / "other") as unfinished:
+            (unfinished / "a").write_text("1")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        stopped()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]

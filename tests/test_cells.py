@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.frames import Frames
+
+
+def test_from_arrays_fills_ids_and_rows() -> None:
+    cells = CellTable.from_arrays([0, 1], [[1, 2], [3, 4]])
+    assert len(cells) == 2
+    np.testing.assert_array_equal(cells.track_id, [0, 1])
+    np.testing.assert_array_equal(cells.row, [0, 1])
+    assert cells.t.dtype == cells.track_id.dtype == np.int64
+
+
+def test_take_keeps_the_row_key() -> None:
+    cells = CellTable.from_arrays(
+        [0, 1, 2], np.arange(6).reshape(3, 2), [7, 8, 9], extra={"state": ["a", "b", "c"]}
+    )
+    some = cells.take(np.array([False, True, True]))
+    np.testing.assert_array_equal(some.row, [1, 2])
+    np.testing.assert_array_equal(some.extra["state"], ["b", "c"])
+    assert list(some.to_frame().columns) == ["t", "y", "x", "track_id"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "ids"),
+    [
+        (["t", "y", "x", "track_id"], [5, 6]),
+        (["Frame", "Y", "X", "ID"], [5, 6]),
+        (["axis-0", "axis-1", "axis-2", "label"], [5, 6]),
+        (["time", "centroid-0", "centroid-1", "TrackID"], [5, 6]),
+    ],
+)
+def test_column_names(columns: list[str], ids: list[int]) -> None:
+    table = pd.DataFrame([[0, 1.5, 2.5, 5], [1, 3.5, 4.5, 6]], columns=columns)
+    cells = CellTable.from_frame(table)
+    np.testing.assert_array_equal(cells.t, [0, 1])
+    np.testing.assert_array_equal(cells.yx, [[1.5, 2.5], [3.5, 4.5]])
+    np.testing.assert_array_equal(cells.track_id, ids)
+
+
+def test_track_id_wins_over_id() -> None:
+    table = pd.DataFrame({"id": [1, 2], "track_id": [8, 9], "y": [0, 0], "x": [0, 0]})
+    cells = CellTable.from_frame(table)
+    np.testing.assert_array_equal(cells.track_id, [8, 9])
+    np.testing.assert_array_equal(cells.t, [0, 0])
+    np.testing.assert_array_equal(cells.extra["id"], [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        (pd.DataFrame({"t": [0], "y": [1]}), "has no column for x"),
+        (pd.DataFrame({"a": [0]}), "has no column for y and x"),
+        (pd.DataFrame({"y": [], "x": []}), "holds no cells"),
+        (pd.DataFrame({"y": ["north"], "x": [1]}), "Column 'y' of .* are not numbers"),
+        (pd.DataFrame({"y": [1, np.nan], "x": [1, 2]}), "1 of 2 cells .* NaN or infinite .* row 1"),
+        (pd.DataFrame({"y": [1], "x": [np.inf]}), "NaN or infinite"),
+        (pd.DataFrame({"t": [0.5], "y": [1], "x": [1]}), "whole and not negative"),
+        (pd.DataFrame({"t": [-1], "y": [1], "x": [1]}), "whole and not negative"),
+        (pd.DataFrame({"track_id": [np.nan], "y": [1], "x": [1]}), "without a track id"),
+    ],
+)
+def test_unusable_tables(table: pd.DataFrame, sentence: str) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        CellTable.from_frame(table)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "sentence"),
+    [
+        ({"t": [0], "yx": [[1, 2], [3, 4]]}, "1 times but 2 centroids"),
+        ({"t": [0], "yx": [[1, 2]], "track_id": [1, 2]}, "Column 'track_id' .* has 2 rows, not 1"),
+    ],
+)
+def test_unequal_lengths(kwargs: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        CellTable.from_arrays(**kwargs)
+
+
+def test_inside() -> None:
+    frames = Frames(np.zeros((2, 10, 20)))
+    CellTable.from_arrays([0, 1], [[-0.5, 0], [9.5, 19.5]]).check_inside(frames)
+    with pytest.raises(InvalidInput, match="at times up to 2, but the image has 2 frames"):
+        CellTable.from_arrays([2], [[1, 1]]).check_inside(frames)
+    with pytest.raises(InvalidInput, match=r"1 of 2 cells .* lie outside the image of 10 by 20 px"):
+        CellTable.from_arrays([0, 0], [[1, 1], [15, 2]]).check_inside(frames)

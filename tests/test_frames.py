@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.frames import Frames
+
+MOVIE = np.arange(3 * 4 * 5, dtype=np.uint16).reshape(3, 4, 5)
+
+
+@pytest.mark.parametrize("kind", ["numpy", "dask", "zarr"])
+def test_frames_of_a_movie(kind: str) -> None:
+    data: Any = {"numpy": lambda: MOVIE, "dask": lambda: da.from_array(MOVIE), "zarr": _zarr}[
+        kind
+    ]()
+    frames = Frames(data)
+    assert frames.shape == (3, 4, 5)
+    assert len(frames) == 3
+    assert frames.is_movie
+    frame = frames.frame(1)
+    assert frame.dtype == np.float32
+    np.testing.assert_array_equal(frame, MOVIE[1])
+
+
+def _zarr() -> Any:
+    array = zarr.create_array(store={}, shape=MOVIE.shape, dtype=MOVIE.dtype, chunks=(1, 4, 5))
+    array[:] = MOVIE
+    return array
+
+
+def test_still_image_is_one_frame() -> None:
+    frames = Frames(MOVIE[0])
+    assert not frames.is_movie
+    assert frames.shape == (1, 4, 5)
+    np.testing.assert_array_equal(frames.frame(0), MOVIE[0])
+
+
+@pytest.mark.parametrize("axis", [0, 1, 3, -1])
+def test_channel_axis_anywhere(axis: int) -> None:
+    channels = np.stack([MOVIE, MOVIE + 100], axis)
+    frames = Frames(channels, axis, 1)
+    assert frames.shape == (3, 4, 5)
+    np.testing.assert_array_equal(frames.frame(2), MOVIE[2] + 100)
+
+
+def test_only_the_asked_frame_is_read() -> None:
+    read: list[int] = []
+
+    def block(block_info: Any = None) -> Any:
+        t = block_info[None]["array-location"][0][0]
+        read.append(t)
+        return MOVIE[t][None]
+
+    lazy = da.map_blocks(
+        block, chunks=((1, 1, 1), (4,), (5,)), dtype=MOVIE.dtype, meta=np.empty((0, 0, 0), "u2")
+    )
+    frames = Frames(lazy)
+    assert read == []
+    frames.frame(2)
+    assert read == [2]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i4", "f2", "f8", "?"])
+def test_any_numeric_type(dtype: str) -> None:
+    data = (MOVIE[0] % 2).astype(dtype)
+    assert Frames(data).frame(0).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("data", "kwargs", "sentence"),
+    [
+        (np.zeros((2, 3, 4, 5)), {}, "choose the channel axis, or take one plane of a 3D stack"),
+        (np.zeros(5), {}, r"a 2D image \(y, x\) or a movie"),
+        (np.zeros((0, 5)), {}, "image is empty"),
+        (np.array([["a", "b"]]), {}, "give a numeric image"),
+        (np.zeros((2, 2), complex), {}, "give a numeric image"),
+        (np.zeros((2, 4, 5)), {"channel_axis": 3}, "Channel axis 3 does not exist"),
+        (np.zeros((2, 4, 5)), {"channel_axis": 0, "channel": 2}, "Channel 2 does not exist"),
+    ],
+)
+def test_unusable_images(data: Any, kwargs: dict[str, int], sentence: str) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        Frames(data, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        (np.nan, "Frame 1 of the image holds NaN or infinite pixels"),
+        (np.inf, "Frame 1 of the image holds NaN or infinite pixels"),
+    ],
+)
+def test_non_finite_pixels(value: float, sentence: str) -> None:
+    data = MOVIE.astype(float)
+    data[1, 2, 3] = value
+    frames = Frames(data)
+    frames.frame(0)
+    with pytest.raises(InvalidInput, match=sentence):
+        frames.frame(1)
+
+
+def test_constant_frame() -> None:
+    with pytest.raises(InvalidInput, match="Frame 0 of the image is constant"):
+        Frames(np.full((4, 5), 7)).frame(0)

@@ -1,0 +1,88 @@
+"""A small classified movie in a viewer, for the widgets that look at its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+DIAMETER = 20.0
+SCALE, TRANSLATE = (2.0, 0.5, 0.25), (10.0, -30.0, 7.0)
+# (t, y, x, track): track 2 is absent from the first frame, track 3 from the last.
+CELLS = np.array(
+    [
+        [0, 30, 30, 1],
+        [0, 60, 90, 3],
+        [1, 34, 33, 1],
+        [1, 61, 92, 3],
+        [1, 88, 40, 2],
+        [2, 38, 36, 1],
+        [2, 90, 42, 2],
+    ],
+    float,
+)
+
+
+def blobs(shape: tuple[int, int], cells: np.ndarray) -> np.ndarray:
+    """Frame with one bright ellipse per (y, x), of different shapes."""
+    rows, cols = np.mgrid[: shape[0], : shape[1]]
+    out = np.random.default_rng(0).normal(10, 1, shape)
+    for i, (y, x) in enumerate(cells):
+        r2 = ((rows - y) / (5 + 2 * i)) ** 2 + ((cols - x) / 9) ** 2
+        out += 100 * np.exp(-(r2**2))
+    return out.astype(np.float32)
+
+
+@pytest.fixture
+def make_scene(make_napari_viewer: Callable[..., Any]) -> Callable[..., SimpleNamespace]:
+    """Return a function that opens a viewer with a movie, its tracks, and a finished result."""
+    from napari_interpdisc.pipeline import classify
+    from napari_interpdisc.widgets.layers import cells_from_layer, frames_from_layer
+    from napari_interpdisc.widgets.state import session_of
+
+    def make(
+        show: bool = False, channel_axis: int | None = None, finished: bool = True, **placed: Any
+    ) -> SimpleNamespace:
+        viewer = make_napari_viewer(show=show)
+        movie = np.stack([blobs((120, 130), CELLS[CELLS[:, 0] == t, 1:3]) for t in range(3)])
+        placed = placed or {"scale": SCALE, "translate": TRANSLATE}
+        data = movie if channel_axis is None else np.stack([movie, movie], channel_axis)
+        image = viewer.add_image(data, name="movie", **placed)
+        frames = frames_from_layer(image, channel_axis)
+        at_cells = {} if channel_axis is not None or "affine" in placed else placed
+        cells = viewer.add_points(CELLS[:, :3], name="cells", size=4, **at_cells)
+        session = session_of(viewer)
+
+        def finish() -> None:
+            table = cells_from_layer(cells, image, frames) if at_cells else None
+            if table is None:
+                from napari_interpdisc.cells import CellTable
+
+                table = CellTable.from_arrays(CELLS[:, 0], CELLS[:, 1:3])
+            from dataclasses import replace
+
+            table = replace(table, track_id=CELLS[:, 3].astype(np.int64))
+            result = classify(frames, table, session.model, DIAMETER)
+            session.set_result(image, cells, None, frames, result)
+
+        if finished:
+            finish()
+        viewer.dims.set_point(0, image.data_to_world((0,) * image.ndim)[0])
+        return SimpleNamespace(
+            viewer=viewer, image=image, cells=cells, frames=frames, session=session, finish=finish
+        )
+
+    return make
+
+
+@pytest.fixture
+def to_world() -> Callable[[Any, Any], np.ndarray]:
+    """World position (t, y, x) of a pixel of the scene as it is placed by default."""
+
+    def world(t: float, yx: Any) -> np.ndarray:
+        return np.array([t, *yx]) * SCALE + TRANSLATE
+
+    return world

@@ -1,0 +1,201 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.models.store import BUNDLED, load_model
+from napari_interpdisc.pipeline import Classification, Encoding
+from napari_interpdisc.widgets.classify_widget import NO_CELLS, ClassifyWidget
+from napari_interpdisc.widgets.layers import frames_from_layer
+from napari_interpdisc.widgets.overlay import find_overlay
+from napari_interpdisc.widgets.state import Session, session_of
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Any) -> Any:
+    made = make_napari_viewer(show=True)
+    made.add_image(np.random.default_rng(0).random((3, 60, 80)), name="movie")
+    return made
+
+
+@pytest.fixture
+def widget(viewer: Any) -> ClassifyWidget:
+    made = ClassifyWidget(viewer)
+    viewer.window.add_dock_widget(made, name="Classify")
+    return made
+
+
+@pytest.fixture
+def session(viewer: Any, widget: ClassifyWidget) -> Session:
+    """Two cells in three frames: the first goes through mitosis."""
+    found = session_of(viewer)
+    model, image = found.model, viewer.layers["movie"]
+    cells = CellTable.from_arrays(
+        [0, 0, 1, 1, 2, 2], [[20, 20], [40, 60]] * 3, [1, 2] * 3, source="cells"
+    )
+    z = np.zeros((6, model.n_latents), np.float32)
+    encoding = Encoding(cells, z, z, np.zeros(6, np.float32), 20.0, model.name, model.sha256)
+    named = model.head()
+    scores = np.array([[-4], [-0.1], [2], [5], [3], [-1]], np.float32)
+    result = Classification(
+        encoding, named.name, named.classes, scores, {"classes": [*named.classes]}
+    )
+    viewer.dims.set_current_step(0, 0)
+    found.set_result(image, None, None, frames_from_layer(image), result)
+    return found
+
+
+def counts(widget: ClassifyWidget) -> list[tuple[str, str]]:
+    return [(here.text(), everywhere.text()) for here, everywhere in widget._counts]
+
+
+def test_without_cells_it_says_what_to_do(widget: ClassifyWidget) -> None:
+    assert widget.status.text() == NO_CELLS
+    assert not widget.export.isEnabled()
+    assert widget.model.currentText() == "h2b"
+    assert widget.head.count() >= 1
+    assert set(counts(widget)) == {("–", "–")}
+
+
+def test_legend_counts_this_frame_and_all(
+    viewer: Any, widget: ClassifyWidget, session: Session
+) -> None:
+    assert widget.status.text() == ""
+    assert counts(widget) == [("2", "3"), ("0", "3"), ("0", "0")]
+    viewer.dims.set_current_step(0, 1)
+    assert counts(widget) == [("0", "3"), ("2", "3"), ("0", "0")]
+
+
+def test_the_threshold_greys_out_the_unsure(
+    viewer: Any, widget: ClassifyWidget, session: Session, qtbot: Any
+) -> None:
+    widget.overlay.click()
+    overlay = find_overlay(viewer)
+    assert overlay is not None
+    assert overlay.data[0, 40, 60] == 1
+    for value in np.linspace(0.5, 0.7, 20):
+        widget.threshold.setValue(float(value))
+    qtbot.waitUntil(lambda: session.threshold == pytest.approx(0.7))
+    assert np.asarray(overlay.data[0])[40, 60] == 3
+    assert np.asarray(overlay.data[0])[20, 20] == 1
+    assert counts(widget)[2] == ("1", "1")
+
+
+def test_the_box_shows_and_hides_the_overlay(
+    viewer: Any, widget: ClassifyWidget, session: Session
+) -> None:
+    assert not widget.overlay.isChecked()
+    widget.overlay.click()
+    overlay = find_overlay(viewer)
+    assert overlay is not None
+    assert overlay.visible
+    overlay.visible = False
+    assert not widget.overlay.isChecked()
+    widget.overlay.click()
+    assert overlay.visible
+    viewer.layers.remove(overlay)
+    assert not widget.overlay.isChecked()
+
+
+def test_the_plot_follows_the_selected_track(
+    viewer: Any, widget: ClassifyWidget, session: Session
+) -> None:
+    assert widget.plot.series is None
+    session.select(2)
+    series = widget.plot.series
+    assert series is not None
+    assert series.t.tolist() == [0, 1, 2]
+    np.testing.assert_allclose(series.lines[:, 0], [-4, 2, 3])
+    assert series.point_colors[0] != series.point_colors[1]
+    assert series.title.startswith("Cell 1, frame 0: Interphase")
+    viewer.dims.set_current_step(0, 2)
+    assert "frame 2: Metaphase" in widget.plot.series.title
+    session.select(None)
+    assert widget.plot.series is None
+
+
+def test_a_hidden_plot_is_not_drawn(
+    viewer: Any, widget: ClassifyWidget, session: Session, qtbot: Any
+) -> None:
+    session.select(2)
+    qtbot.waitUntil(lambda: widget.plot.painted > 0)
+    widget.hide()
+    painted = widget.plot.painted
+    session.select(1)
+    viewer.dims.set_current_step(0, 2)
+    qtbot.wait(50)
+    assert widget.plot.painted == painted
+    widget.show()
+    qtbot.waitUntil(lambda: widget.plot.painted > painted)
+    assert widget.plot.series is not None
+    assert widget.plot.series.title.startswith("Cell 2, frame 2")
+
+
+def test_a_bad_model_folder_keeps_the_model(
+    widget: ClassifyWidget, session: Session, tmp_path: Path
+) -> None:
+    model = session.model
+    widget.load(tmp_path)
+    assert widget.status.is_fault
+    assert "is not a model folder: it has no config.json" in widget.status.text()
+    for name in ("config.json", "card.md", "weights.safetensors"):
+        data = (BUNDLED / "h2b" / name).read_bytes()
+        (tmp_path / name).write_bytes(data if name != "weights.safetensors" else data[:1000])
+    widget.load(tmp_path)
+    assert "weights.safetensors is not the file that config.json describes" in widget.status.text()
+    assert session.model is model
+    assert session.classification is not None
+    assert widget.model.currentText() == model.name
+
+
+def test_another_model_drops_the_cells(widget: ClassifyWidget, session: Session) -> None:
+    widget.load(replace(load_model(), name="other", sha256="other"))
+    assert session.classification is None
+    assert widget.model.currentText() == "other"
+    assert "run the Cells widget again" in widget.status.text()
+    widget.model.setCurrentIndex(0)
+    widget.model.activated.emit(0)
+    assert session.model.name == "h2b"
+
+
+def test_choosing_a_head_rescores(widget: ClassifyWidget, session: Session) -> None:
+    widget.head.activated.emit(0)
+    assert session.classification is not None
+    assert session.encoding is not None
+    expected = session.model.score(session.encoding.latents)
+    np.testing.assert_allclose(session.classification.scores, expected)
+
+
+def test_export(widget: ClassifyWidget, session: Session, tmp_path: Path) -> None:
+    widget.export_to(tmp_path / "cells.csv")
+    table = pd.read_csv(tmp_path / "cells.csv")
+    assert len(table) == 6
+    assert {"t", "y", "x", "track_id", "class", "score", "z_0"} <= set(table)
+    assert (tmp_path / "cells.json").is_file()
+    widget.export_to(tmp_path / "none such" / "cells.csv")
+    assert widget.status.is_fault
+
+
+def test_every_control_has_a_tooltip(widget: ClassifyWidget) -> None:
+    for control in (
+        widget.model,
+        widget.head,
+        widget.threshold,
+        widget.overlay,
+        widget.plot,
+        widget.export,
+    ):
+        assert control.toolTip()
+
+
+def test_the_widget_goes_while_the_session_stays(
+    viewer: Any, widget: ClassifyWidget, session: Session
+) -> None:
+    viewer.window.remove_dock_widget(widget)
+    session.set_threshold(0.9)
+    viewer.dims.set_current_step(0, 2)
+    viewer.add_image(np.ones((4, 4)))

@@ -1,0 +1,208 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.palette import class_colors
+from napari_interpdisc.pipeline import UNSURE, Classification, Encoding
+from napari_interpdisc.widgets.layers import frames_from_layer
+from napari_interpdisc.widgets.overlay import (
+    find_overlay,
+    follow_session,
+    is_overlay,
+    label_of_cells,
+    paint_discs,
+    paint_labels,
+    update_overlay,
+)
+from napari_interpdisc.widgets.state import Session, session_of
+
+
+def classified(cells: CellTable, scores: Any, diameter: float = 10.0) -> Classification:
+    n = len(cells)
+    z = np.zeros((n, 2), np.float32)
+    encoding = Encoding(cells, z, z, np.zeros(n, np.float32), diameter, "m", "sha")
+    column = np.asarray(scores, np.float32).reshape(-1, 1)
+    return Classification(
+        encoding,
+        "dense",
+        ("Interphase", "Metaphase"),
+        column,
+        {"classes": ["Interphase", "Metaphase"]},
+    )
+
+
+def with_result(image: Any, labels: Any, cells: CellTable, scores: Any) -> tuple[Any, Session]:
+    viewer = ViewerModel()
+    image = viewer.add_image(image, name="image")
+    layer = None if labels is None else viewer.add_labels(labels, name="masks")
+    session = session_of(viewer)
+    axis = 1 if image.ndim == 4 else None
+    session.set_result(
+        image, None, layer, frames_from_layer(image, axis), classified(cells, scores)
+    )
+    return viewer, session
+
+
+@pytest.fixture
+def movie(rng: np.random.Generator) -> np.ndarray:
+    return rng.random((2, 40, 50))
+
+
+TWO = CellTable.from_arrays([0, 1], [[20, 20], [20, 20]], [1, 1])
+
+
+def test_colours_are_distinct_and_stay() -> None:
+    few = class_colors(["a", "b"])
+    many = class_colors([f"c{i}" for i in range(12)])
+    assert list(few) == ["a", "b", UNSURE]
+    assert len(set(many.values())) == 13
+    assert few["a"] == many["c0"]
+
+
+def test_discs_are_round_and_the_nearest_wins() -> None:
+    plane = paint_discs([[10, 10], [10, 16]], [1, 2], 5, (21, 30))
+    assert plane[10, 12] == 1
+    assert plane[10, 14] == 2
+    assert plane[10, 5] == 1
+    assert plane[6, 6] == 0
+    assert (plane == 1).sum() == pytest.approx(np.pi * 25, rel=0.15)
+
+
+def test_discs_at_and_over_the_edge() -> None:
+    assert paint_discs([[0, 0], [19.4, 19.4]], [1, 2], 3, (20, 20))[[0, 19], [0, 19]].tolist() == [
+        1,
+        2,
+    ]
+    assert not paint_discs([[-30, 5]], [1], 3, (20, 20)).any()
+
+
+def test_label_under_the_centroid_else_the_nearest_free_one() -> None:
+    labels = np.zeros((30, 30), int)
+    labels[5:10, 5:10] = 4_000_000
+    labels[5:10, 14:18] = 9
+    # The second cell lies beside its object; the third is nearer to one that has its own cell.
+    found = label_of_cells(labels, [[7, 7], [7, 20], [12, 7]], 4)
+    assert found.tolist() == [4_000_000, 9, 0]
+
+
+def test_objects_without_a_cell_stay_empty_and_cells_without_object_get_a_disc() -> None:
+    labels = np.zeros((30, 30), int)
+    labels[5:10, 5:10] = 3
+    labels[20:25, 20:25] = 8
+    plane = paint_labels(labels, [[7, 7], [7, 25]], [2, 1], 3)
+    assert (plane[labels == 3] == 2).all()
+    assert not plane[labels == 8].any()
+    assert plane[7, 25] == 1
+
+
+def test_a_label_has_its_own_colour_in_each_frame(movie: np.ndarray) -> None:
+    """The one cell, with the one label, is in interphase first and in metaphase then."""
+    labels = np.zeros((2, 40, 50), np.int32)
+    labels[:, 15:25, 15:25] = 7
+    before = labels.copy()
+    viewer, session = with_result(movie, labels, TWO, [-3, 3])
+    overlay = update_overlay(viewer, session)
+    shown = np.asarray(overlay.data)
+    assert (shown[0][labels[0] == 7] == 1).all()
+    assert (shown[1][labels[1] == 7] == 2).all()
+    assert not shown[labels == 0].any()
+    assert viewer.layers["masks"].data is labels
+    np.testing.assert_array_equal(labels, before)
+    assert not overlay.editable
+
+
+def test_frames_are_painted_only_when_they_are_seen(movie: np.ndarray) -> None:
+    class Counting:
+        """A segmentation that counts the frames read from it."""
+
+        def __init__(self) -> None:
+            self.read: list[int] = []
+
+        shape, ndim, dtype = (2, 40, 50), 3, np.dtype(np.int32)
+
+        def __getitem__(self, t: int) -> np.ndarray:
+            self.read.append(t)
+            return np.ones((40, 50), np.int32)
+
+    from napari_interpdisc.widgets.overlay import ClassPlanes
+
+    labels = Counting()
+    planes = ClassPlanes(TWO.t, TWO.yx, np.array([1, 2], np.uint8), 5, (2, 40, 50), labels).movie()
+    assert not labels.read
+    assert (np.asarray(planes[1]) == 2).all()
+    assert labels.read == [1]
+
+
+def test_the_unsure_are_greyed_and_the_layer_is_used_again(movie: np.ndarray) -> None:
+    viewer, session = with_result(movie, None, TWO, [-0.1, 3])
+    follow_session(viewer, session)
+    follow_session(viewer, session)
+    overlay = update_overlay(viewer, session)
+    assert np.asarray(overlay.data)[:, 20, 20].tolist() == [1, 2]
+    session.set_threshold(0.8)
+    assert find_overlay(viewer) is overlay
+    assert np.asarray(overlay.data)[:, 20, 20].tolist() == [3, 2]
+    assert overlay.colormap.map(3).tolist() == pytest.approx(class_colors([])[UNSURE])
+    assert sum(map(is_overlay, viewer.layers)) == 1
+
+
+def test_hovering_tells_the_class(movie: np.ndarray) -> None:
+    viewer, session = with_result(movie, None, TWO, [-3, 3])
+    overlay = update_overlay(viewer, session)
+    viewer.dims.set_current_step(0, 1)
+    status = overlay.get_status((1, 20, 20), view_direction=None, dims_displayed=[1, 2], world=True)
+    assert "class: Metaphase" in status["value"]
+    status = overlay.get_status((1, 1, 1), view_direction=None, dims_displayed=[1, 2], world=True)
+    assert "class" not in status["value"]
+
+
+def test_a_still_image_is_painted_at_once(movie: np.ndarray) -> None:
+    viewer, session = with_result(movie[0], None, TWO.take([0]), [3])
+    assert isinstance(update_overlay(viewer, session).data, np.ndarray)
+
+
+def test_the_overlay_lies_on_its_image(movie: np.ndarray) -> None:
+    viewer, session = with_result(movie, None, TWO, [-3, 3])
+    session.image.scale, session.image.translate = (3, 0.5, 0.5), (0, 10, 20)
+    overlay = update_overlay(viewer, session)
+    np.testing.assert_array_equal(overlay.scale, session.image.scale)
+    np.testing.assert_array_equal(overlay.translate, session.image.translate)
+
+
+def test_a_segmentation_may_have_pixels_of_its_own(movie: np.ndarray) -> None:
+    reduced = np.zeros((2, 20, 25), np.int32)
+    reduced[:, 8:12, 8:12] = 5
+    viewer, session = with_result(movie, reduced, TWO, [-3, 3])
+    viewer.layers["masks"].scale = (1, 2, 2)
+    overlay = update_overlay(viewer, session)
+    assert np.asarray(overlay.data)[:, 10, 10].tolist() == [1, 2]
+    np.testing.assert_array_equal(overlay.scale, (1, 2, 2))
+
+
+def test_an_image_with_channels_shows_the_overlay_in_each(rng: np.random.Generator) -> None:
+    viewer, session = with_result(rng.random((2, 3, 40, 50)), None, TWO, [-3, 3])
+    overlay = update_overlay(viewer, session)
+    assert overlay.data.shape == (2, 3, 40, 50)
+    assert np.asarray(overlay.data[:, :, 20, 20]).tolist() == [[1, 1, 1], [2, 2, 2]]
+
+
+def test_another_image_gets_another_overlay(movie: np.ndarray) -> None:
+    viewer, session = with_result(movie, None, TWO, [-3, 3])
+    first = update_overlay(viewer, session)
+    image = viewer.add_image(movie[0])
+    session.set_result(image, None, None, frames_from_layer(image), classified(TWO.take([0]), [1]))
+    second = update_overlay(viewer, session)
+    assert first not in viewer.layers
+    assert second.ndim == 2
+
+
+def test_the_overlay_is_hidden_when_its_cells_are_dropped(movie: np.ndarray) -> None:
+    viewer, session = with_result(movie, None, TWO, [-3, 3])
+    follow_session(viewer, session)
+    overlay = update_overlay(viewer, session)
+    viewer.layers.remove("image")
+    assert session.classification is None
+    assert not overlay.visible

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from captum.robust import FGSM, PGD
+from captum.robust import FGSM
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
@@ -222,20 +222,23 @@ def _step(
     def loss(outputs: Tensor, target: Tensor) -> Tensor:
         return -signed_margin(outputs, target)
 
-    # captum would turn gradients on by itself, with a warning
-    inputs = inputs.detach().clone().requires_grad_()
-    if settings.method == "pgd":
-        attack = PGD(forward, loss)
-        attack.fgsm.zero_thresh = 0.0
-        step = 2.5 * settings.epsilon / PGD_STEPS
-        moved: Tensor = attack.perturb(
-            inputs, settings.epsilon, step, PGD_STEPS, target=chosen, mask=mask
-        )
-    else:
-        attack = FGSM(forward, loss)
-        attack.zero_thresh = 0.0
-        moved = attack.perturb(inputs, settings.epsilon, target=chosen, mask=mask)
-    return moved.detach()
+    attack = FGSM(forward, loss)
+    # captum takes gradients below 1e-6 for zero, which a saturated score would pass for
+    attack.zero_thresh = 0.0
+
+    def fgsm(at: Tensor, epsilon: float) -> Tensor:
+        # captum would turn gradients on by itself, with a warning: so does its PGD in every step
+        at = at.detach().clone().requires_grad_()
+        moved: Tensor = attack.perturb(at, epsilon, target=chosen, mask=mask)
+        return moved.detach()
+
+    if settings.method == "fgsm":
+        return fgsm(inputs, settings.epsilon)
+    moved = inputs
+    for _ in range(PGD_STEPS):
+        moved = fgsm(moved, 2.5 * settings.epsilon / PGD_STEPS)
+        moved = inputs + (moved - inputs).clamp(-settings.epsilon, settings.epsilon)
+    return moved
 
 
 def smallest_flip(

@@ -184,7 +184,7 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
 
     def _head_changed(self, *_: Any) -> None:
         if self.cell is not None and not self._stale:
-            self.cell.head = self.session.head_name
+            self.cell.model, self.cell.head = self.session.model, self.session.head_name
             self._strip_key = None
             if self.isVisible():
                 self._draw()

@@ -1,0 +1,275 @@
+"""Every way in which a model folder can be wrong, each told in one sentence."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from napari_interpdisc.errors import InvalidModel
+from napari_interpdisc.models.classifier import Classifier, NamedHead
+from napari_interpdisc.models.store import (
+    BUNDLED,
+    DEFAULT_MODEL,
+    installed_models,
+    load_model,
+    resolve,
+    save_model,
+)
+
+WEIGHTS = "weights.safetensors"
+
+
+def fault(folder: Path) -> str:
+    """Sentence with which the folder is refused."""
+    with pytest.raises(InvalidModel) as caught:
+        load_model(folder, "cpu")
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.endswith(".")
+    return text
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change ``config.json``."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    change(config)
+    path.write_text(json.dumps(config))
+
+
+def sign(folder: Path) -> None:
+    """Make the hashes those of the files, as whoever tampers with them could."""
+    digests = {
+        n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in (WEIGHTS, "card.md")
+    }
+    edit(folder, lambda c: c.update(sha256=digests))
+
+
+def edit_tensors(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    """Change the weights, keeping the hash right."""
+    tensors = load_file(folder / WEIGHTS)
+    change(tensors)
+    save_file(tensors, folder / WEIGHTS)
+    sign(folder)
+
+
+def test_round_trip(tiny: Classifier, folder: Path) -> None:
+    back = load_model(folder, "cpu")
+    crops = np.random.default_rng(0).normal(size=(5, 1, 64, 64)).astype(np.float32)
+    latents, log_variances = tiny.encode(crops)
+    np.testing.assert_array_equal(back.encode(crops)[0], latents)
+    np.testing.assert_array_equal(back.encode(crops)[1], log_variances)
+    np.testing.assert_array_equal(back.decode(latents), tiny.decode(latents))
+    for name in ("two", "three"):
+        np.testing.assert_array_equal(back.score(latents, name), tiny.score(latents, name))
+        assert back.head(name).classes == tiny.head(name).classes
+        assert back.head(name).summary == tiny.head(name).summary
+    assert list(back.heads) == ["two", "three"]
+    assert (back.name, back.card, back.model_diameter) == ("tiny", "# a card", 28.0)
+    np.testing.assert_allclose(back.latent_kl, tiny.latent_kl)
+    np.testing.assert_allclose(back.latent_sd, tiny.latent_sd)
+    assert back.by_importance()[0] == 5
+    assert back.sha256 == hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+
+
+def test_storing_twice_gives_the_same_bytes(tiny: Classifier, folder: Path) -> None:
+    save_model(tiny, folder.with_name("again"))
+    for name in (WEIGHTS, "card.md", "config.json"):
+        assert (folder / name).read_bytes() == (folder.with_name("again") / name).read_bytes()
+
+
+def test_a_loaded_model_is_ready_for_inference(folder: Path) -> None:
+    model = load_model(folder, "cpu")
+    assert not model.encoder.training
+    assert not any(p.requires_grad for p in model.encoder.parameters())
+
+
+def test_every_bundled_model_loads() -> None:
+    assert DEFAULT_MODEL in installed_models()
+    for name, folder in installed_models().items():
+        model = load_model(name, "cpu")
+        assert folder.parent == BUNDLED
+        assert model.card
+        assert np.isfinite(model.latent_kl).all()
+
+
+def test_the_bundled_model_is_the_papers() -> None:
+    model = load_model(device="cpu")
+    assert (model.n_latents, model.crop_size) == (32, 64)
+    assert model.head().head.n_weights == 1040
+    assert model.head().classes == ("Interphase", "Metaphase")
+
+
+def test_a_changed_file_is_named_by_its_hash(folder: Path) -> None:
+    data = bytearray((folder / WEIGHTS).read_bytes())
+    data[-1] ^= 1
+    (folder / WEIGHTS).write_bytes(data)
+    assert re.search(rf"{WEIGHTS} is not the file .* SHA-256 differs", fault(folder))
+
+
+def test_a_changed_card_is_a_changed_model(folder: Path) -> None:
+    (folder / "card.md").write_text("# better than it is")
+    assert "card.md is not the file" in fault(folder)
+
+
+def test_truncated_weights(folder: Path) -> None:
+    data = (folder / WEIGHTS).read_bytes()
+    (folder / WEIGHTS).write_bytes(data[: len(data) // 2])
+    assert f"{WEIGHTS} is not the file" in fault(folder)
+    sign(folder)  # even with a hash to match
+    assert f"{WEIGHTS} is not a readable safetensors file" in fault(folder)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "card.md"])
+def test_a_missing_file(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    assert f"{name} is missing" in fault(folder)
+
+
+def test_a_folder_without_config_is_no_model(tmp_path: Path) -> None:
+    assert "is not a model folder" in fault(tmp_path)
+
+
+def test_an_unknown_name_lists_what_there_is() -> None:
+    with pytest.raises(InvalidModel, match=r"no model 'h3b'.*h2b"):
+        resolve("h3b")
+
+
+def test_config_that_is_no_json(folder: Path) -> None:
+    (folder / "config.json").write_text("{")
+    assert "config.json cannot be read" in fault(folder)
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_another_schema(folder: Path, version: object) -> None:
+    edit(folder, lambda c: c.update(schema_version=version))
+    assert f"schema version {version}" in fault(folder)
+
+
+def test_config_that_is_a_list(folder: Path) -> None:
+    (folder / "config.json").write_text("[]")
+    assert "schema version None" in fault(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (lambda c: c.pop("model_diameter"), "model_diameter"),
+        (lambda c: c.update(model_diameter=-1), "model_diameter"),
+        (lambda c: c.update(code="import os"), "code"),
+        (lambda c: c.update(heads=[]), "heads"),
+        (lambda c: c["heads"][0].update(kind="pickle"), "heads.0.kind"),
+        (lambda c: c["encoder"].update(crop_size=40), "encoder.crop_size"),
+    ],
+)
+def test_a_fault_in_the_config_is_located(
+    folder: Path, change: Callable[[dict[str, Any]], object], place: str
+) -> None:
+    edit(folder, change)
+    assert f"'{place}'" in fault(folder)
+
+
+def test_a_head_that_does_not_fit_the_latents(folder: Path) -> None:
+    edit(folder, lambda c: c["heads"][0].update(layers=[7, 4, 1]))
+    assert "head 'two' from 7 latents" in fault(folder)
+
+
+def test_a_head_that_does_not_fit_its_classes(folder: Path) -> None:
+    edit(folder, lambda c: c["heads"][0].update(classes=["a", "b", "c"]))
+    assert "3 classes need 6 and 3" in fault(folder)
+
+
+def test_latent_statistics_of_another_length(folder: Path) -> None:
+    edit(folder, lambda c: c.update(latent_kl=[1.0]))
+    assert "1 values of latent_kl for 6 latents" in fault(folder)
+
+
+def test_a_tensor_of_another_shape(folder: Path) -> None:
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        tensors["heads.two.network.0.weight"] = torch.zeros(4, 7)
+
+    edit_tensors(folder, change)
+    assert "'heads.two.network.0.weight' of shape (4, 7)" in fault(folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite(folder: Path, value: float) -> None:
+    edit_tensors(folder, lambda t: t["heads.two.network.0.bias"].fill_(value))
+    assert "NaN or infinite values in 'heads.two.network.0.bias'" in fault(folder)
+
+
+def test_a_missing_tensor(folder: Path) -> None:
+    edit_tensors(folder, lambda t: t.pop("heads.two.network.0.bias"))
+    assert "lacks the tensor 'heads.two.network.0.bias'" in fault(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("heads.two.extra", "unknown tensor 'heads.two.extra'"), ("spare", "belong to no part")],
+)
+def test_a_tensor_too_many(folder: Path, name: str, told: str) -> None:
+    edit_tensors(folder, lambda t: t.update({name: torch.zeros(1)}))
+    assert told in fault(folder)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "a/b"])
+def test_no_file_outside_the_folder_is_read(folder: Path, name: str) -> None:
+    (folder.parent / "secret").write_text("x")
+    edit(folder, lambda c: c["sha256"].update({name: "0" * 64}))
+    assert f"outside the model folder ('{name}')" in fault(folder)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "card.md"])
+def test_a_file_without_a_hash(folder: Path, name: str) -> None:
+    edit(folder, lambda c: c["sha256"].pop(name))
+    assert f"gives no hash for {name}" in fault(folder)
+
+
+def test_an_unknown_head_lists_what_there_is(folder: Path) -> None:
+    with pytest.raises(InvalidModel, match=r"no head 'four'; it has two, three\."):
+        load_model(folder, "cpu").head("four")
+
+
+def test_nothing_is_overwritten(tiny: Classifier, folder: Path) -> None:
+    with pytest.raises(InvalidModel, match="already exists"):
+        save_model(tiny, folder)
+
+
+def test_a_full_disk_leaves_nothing(
+    tiny: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InvalidModel, match="No space left"):
+        save_model(tiny, tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_head_of_an_unknown_kind_is_not_stored(tiny: Classifier, tmp_path: Path) -> None:
+    class Rule:
+        kind = "rule"
+        n_weights = expression_size = 0
+        used_latents = ()
+
+        def __call__(self, latents: torch.Tensor) -> torch.Tensor:
+            return latents[:, :1]
+
+    heads = {"rule": NamedHead("rule", Rule(), ("a", "b"))}
+    odd = Classifier(
+        "odd", "", tiny.encoder, heads, 28.0, tiny.latent_kl, tiny.latent_sd, device=tiny.device
+    )
+    with pytest.raises(InvalidModel, match="kind that cannot be stored"):
+        save_model(odd, tmp_path / "odd")

@@ -1,0 +1,65 @@
+import pytest
+import torch
+from pydantic import ValidationError
+
+from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
+
+
+@pytest.fixture
+def network() -> TCVAE:
+    torch.manual_seed(0)
+    return TCVAE(TCVAEConfig(widths=(2, 2, 4, 4), hidden=8)).eval()
+
+
+def test_shapes(network: TCVAE) -> None:
+    crops = torch.zeros(3, 1, 64, 64)
+    mean, log_variance = network.encode(crops)
+    assert mean.shape == log_variance.shape == (3, 32)
+    assert network.decode(mean).shape == (3, 1, 64, 64)
+    assert [t.shape for t in network(crops)] == [(3, 1, 64, 64), (3, 32), (3, 32)]
+
+
+@pytest.mark.parametrize("crop_size", [16, 48, 128])
+def test_other_crop_sizes(crop_size: int) -> None:
+    config = TCVAEConfig(crop_size=crop_size, latents=5, widths=(2, 2, 2, 2), hidden=4)
+    crops = torch.zeros(2, 1, crop_size, crop_size)
+    reconstruction, mean, _ = TCVAE(config)(crops)
+    assert reconstruction.shape == crops.shape
+    assert mean.shape == (2, 5)
+
+
+def test_the_default_is_the_papers_32_latents_of_64_px_crops() -> None:
+    config = TCVAEConfig()
+    assert (config.crop_size, config.latents) == (64, 32)
+
+
+@pytest.mark.parametrize("fault", [{"crop_size": 40}, {"latents": 0}, {"depth": 3}])
+def test_networks_that_cannot_be_are_refused(fault: dict[str, int]) -> None:
+    with pytest.raises(ValidationError):
+        TCVAEConfig.model_validate(fault)
+
+
+def test_log_variance_can_be_negative(network: TCVAE) -> None:
+    # a softplus in its way would hold every posterior wider than the prior
+    torch.manual_seed(1)
+    with torch.inference_mode():
+        _, log_variance = network.encode(torch.randn(64, 1, 64, 64))
+    assert float(log_variance.min()) < 0
+
+
+def test_sampling_spreads_by_the_posterior(network: TCVAE) -> None:
+    """With log-variance pushed to −∞ the sample is the mean: σ is exp of half of it."""
+    crops = torch.randn(2, 1, 64, 64)
+    last = network.encoder[-1]
+    assert isinstance(last, torch.nn.Linear)
+    with torch.no_grad():
+        last.weight[32:] = 0
+        last.bias[32:] = -60
+    reconstruction, mean, _ = network(crops)
+    torch.testing.assert_close(reconstruction, network.decode(mean))
+
+
+def test_eval_mode_is_deterministic_by_cell(network: TCVAE) -> None:
+    """A cell's latents do not depend on the cells beside it in the batch."""
+    crops = torch.randn(4, 1, 64, 64)
+    torch.testing.assert_close(network.encode(crops)[0][:1], network.encode(crops[:1])[0])

@@ -1,0 +1,268 @@
+"""FGSM and its controls against a linear model, where every gradient is known by hand."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from napari_interpdisc.errors import InvalidInput, InvalidModel
+from napari_interpdisc.models.classifier import Classifier, NamedHead
+from napari_interpdisc.scrutiny.attacks import (
+    AttackSettings,
+    check_frozen,
+    perturb,
+    signed_margin,
+    smallest_flip,
+)
+
+# Two latents of a 2 × 2 crop: z0 = x00 + 2 x01, z1 = −x10. x11 is not seen at all.
+ENCODER = np.array([[1, 2, 0, 0], [0, 0, -1, 0]], np.float32)
+# f = 3 z0 − z1 + 0.7
+WEIGHT, BIAS = np.array([[3, -1]], np.float32), 0.7
+GRADIENT_X = np.array([[3, 6], [1, 0]])
+
+
+class LinearEncoder(nn.Module):
+    """Stands in for the β-TCVAE: linear both ways."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = SimpleNamespace(latents=2, crop_size=2)
+        self.matrix = nn.Parameter(torch.from_numpy(ENCODER))
+
+    def encode(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        mean = crops.flatten(1) @ self.matrix.T
+        return mean, torch.zeros_like(mean)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return (z @ self.matrix).reshape(-1, 1, 2, 2)
+
+
+class LinearHead(nn.Module):
+    kind = "dense"
+
+    def __init__(self, weight: np.ndarray, bias: float, squash: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.as_tensor(weight, dtype=torch.float32))
+        self.bias, self.squash = bias, squash
+
+    def forward(self, z: Tensor) -> Tensor:
+        logits = z @ self.weight.T + self.bias
+        return torch.tanh(logits) * self.squash if self.squash else logits
+
+
+def model_with(head: nn.Module, classes: tuple[str, ...] = ("no", "yes")) -> Classifier:
+    return Classifier(
+        name="linear",
+        sha256="0" * 64,
+        encoder=LinearEncoder(),  # type: ignore[arg-type]
+        heads={"head": NamedHead("head", head, classes)},  # type: ignore[arg-type]
+        model_diameter=1.0,
+        latent_kl=np.ones(2),
+        latent_sd=np.ones(2),
+        device=torch.device("cpu"),
+    )
+
+
+@pytest.fixture
+def model() -> Classifier:
+    return model_with(LinearHead(WEIGHT, BIAS))
+
+
+def crop(*pixels: float) -> np.ndarray:
+    return np.array(pixels, np.float32).reshape(1, 1, 2, 2)
+
+
+YES = crop(1, 1, 1, 5)  # z = (3, −1), f = 10.7
+NO = crop(-1, -1, 1, 5)  # z = (−3, −1), f = −7.3
+
+
+def test_scores_are_those_of_the_linear_model(model: Classifier) -> None:
+    found = perturb(model, np.concatenate([YES, NO]), AttackSettings(epsilon=0))
+    np.testing.assert_allclose(found.latents, [[3, -1], [-3, -1]])
+    np.testing.assert_allclose(found.scores[:, 0], [10.7, -7.3], rtol=1e-6)
+    np.testing.assert_array_equal(found.scores, found.perturbed_scores)
+    assert not found.flipped.any()
+
+
+@pytest.mark.parametrize(("cell", "towards"), [(YES, -1), (NO, 1)])
+def test_fgsm_in_image_space_steps_along_the_sign_of_the_gradient(
+    model: Classifier, cell: np.ndarray, towards: int
+) -> None:
+    found = perturb(model, cell, AttackSettings(space="image", epsilon=0.5))
+    expected = cell + 0.5 * towards * np.sign(GRADIENT_X)
+    np.testing.assert_allclose(found.perturbed, expected, rtol=1e-6)
+    np.testing.assert_allclose(found.perturbation, expected - cell, atol=1e-6)
+    assert found.perturbation[0, 0, 1, 1] == 0, "a pixel that the model does not see stays"
+    # |∂f/∂x| sums to 10: the score moves by ε times that.
+    np.testing.assert_allclose(found.perturbed_scores - found.scores, 5.0 * towards, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("cell", "towards"), [(YES, -1), (NO, 1)])
+def test_fgsm_in_latent_space_and_its_pictures(
+    model: Classifier, cell: np.ndarray, towards: int
+) -> None:
+    found = perturb(model, cell, AttackSettings(space="latent", epsilon=1.0))
+    np.testing.assert_allclose(found.perturbed_latents - found.latents, [[towards, -towards]])
+    np.testing.assert_allclose(found.perturbed_scores - found.scores, 4.0 * towards)
+    decoded = (found.perturbed_latents @ ENCODER).reshape(1, 1, 2, 2)
+    np.testing.assert_allclose(found.perturbed, decoded)
+    np.testing.assert_allclose(found.perturbation, decoded - found.reconstruction)
+    np.testing.assert_array_equal(found.original, cell)
+
+
+def test_flipped_tells_the_cells_that_crossed(model: Classifier) -> None:
+    both = np.concatenate([YES, NO])
+    found = perturb(model, both, AttackSettings(space="image", epsilon=0.9))
+    np.testing.assert_allclose(found.perturbed_scores[:, 0], [1.7, 1.7], rtol=1e-5)
+    assert found.flipped.tolist() == [False, True]
+
+
+def test_a_saturated_score_still_moves() -> None:
+    """Its gradient is below 1e-6, which captum by default takes for none at all."""
+    model = model_with(LinearHead(WEIGHT, BIAS, squash=0.01))
+    cell = crop(2.1, 0, 0, 0)  # f before tanh: 7
+    x = torch.from_numpy(cell).requires_grad_()
+    model.head().head(model.encoder.encode(x)[0]).sum().backward()
+    assert x.grad is not None
+    assert 0 < float(x.grad.abs().max()) < 1e-6
+    for method in ("fgsm", "pgd"):
+        found = perturb(model, cell, AttackSettings(space="image", epsilon=0.5, method=method))
+        np.testing.assert_allclose(
+            np.abs(found.perturbation).ravel(), [0.5, 0.5, 0.5, 0], rtol=1e-5
+        )
+
+
+def test_frozen_latents_keep_their_value_in_latent_space(model: Classifier) -> None:
+    settings = AttackSettings(space="latent", epsilon=1.0, frozen_latents=(0,))
+    for method in ("fgsm", "pgd", "random"):
+        found = perturb(model, YES, settings.model_copy(update={"method": method}))
+        assert found.perturbed_latents[0, 0] == found.latents[0, 0]
+        assert abs(found.perturbed_latents[0, 1] - found.latents[0, 1]) == pytest.approx(1)
+
+
+def test_frozen_latents_let_no_gradient_through_in_image_space(model: Classifier) -> None:
+    found = perturb(model, YES, AttackSettings(space="image", epsilon=0.5, frozen_latents=(0,)))
+    np.testing.assert_array_equal(found.perturbation[0, 0, 0], [0, 0])
+    assert found.perturbation[0, 0, 1, 0] == pytest.approx(-0.5)
+    assert found.perturbed_latents[0, 0] == found.latents[0, 0]
+    np.testing.assert_allclose(found.perturbed_scores - found.scores, -0.5)
+
+
+@pytest.mark.parametrize("space", ["image", "latent"])
+def test_pgd_stays_within_the_box_and_is_no_weaker_on_a_linear_model(
+    model: Classifier, space: str
+) -> None:
+    settings = AttackSettings(space=space, epsilon=0.5, method="pgd")
+    found = perturb(model, YES, settings)
+    step = found.perturbation if space == "image" else found.perturbed_latents - found.latents
+    assert np.abs(step).max() <= 0.5 + 1e-6
+    fgsm = perturb(model, YES, settings.model_copy(update={"method": "fgsm"}))
+    np.testing.assert_allclose(found.perturbed_scores, fgsm.perturbed_scores, rtol=1e-5)
+
+
+def test_random_signs_have_the_size_and_repeat_with_their_seed(model: Classifier) -> None:
+    cells = np.repeat(YES, 20, axis=0)
+    settings = AttackSettings(space="image", epsilon=0.3, method="random", seed=1)
+    found = perturb(model, cells, settings)
+    np.testing.assert_allclose(np.abs(found.perturbation), 0.3, rtol=1e-5)
+    assert len(np.unique(found.perturbation.reshape(20, 4), axis=0)) > 5, "not one sign for all"
+    again = perturb(model, cells, settings)
+    np.testing.assert_array_equal(found.perturbed, again.perturbed)
+    other = perturb(model, cells, settings.model_copy(update={"seed": 2}))
+    assert not np.array_equal(found.perturbed, other.perturbed)
+
+
+def test_smallest_flip_on_a_linear_head(model: Classifier) -> None:
+    both = np.concatenate([YES, NO])
+    # f moves by 10 ε in image space and by 4 ε in latent space.
+    image = smallest_flip(model, both, AttackSettings(space="image"))
+    np.testing.assert_allclose(image, [1.1, 0.75], atol=1e-9)
+    latent = smallest_flip(model, both, AttackSettings(space="latent"))
+    np.testing.assert_allclose(latent, [2.7, 1.85], atol=1e-9)
+    only_z1 = AttackSettings(space="latent", frozen_latents=(0,))
+    assert np.isinf(smallest_flip(model, both, only_z1)).all()
+    fine = smallest_flip(model, NO, AttackSettings(space="image"), grid=[0.7, 0.729, 0.731])
+    assert fine.tolist() == [0.731]
+
+
+def test_smallest_flip_agrees_with_the_attack_at_that_epsilon(model: Classifier) -> None:
+    for space in ("image", "latent"):
+        settings = AttackSettings(space=space)
+        epsilon = float(smallest_flip(model, YES, settings)[0])
+        assert perturb(model, YES, settings.model_copy(update={"epsilon": epsilon})).flipped[0]
+        below = settings.model_copy(update={"epsilon": epsilon - 0.05})
+        assert not perturb(model, YES, below).flipped[0]
+
+
+def test_three_classes_are_attacked_against_the_best_other_one() -> None:
+    weight = np.array([[1, 0], [0, 1], [-1, -1]], np.float32)
+    model = model_with(LinearHead(weight, 0.0), ("a", "b", "c"))
+    # z = (2, 1): class a with margin 1 over b, and the gradient of the margin is (1, −1).
+    found = perturb(model, crop(2, 0, -1, 0), AttackSettings(space="latent", epsilon=1.0))
+    np.testing.assert_allclose(found.scores, [[2, 1, -3]])
+    np.testing.assert_allclose(found.perturbed_latents, [[1, 2]])
+    assert found.flipped.tolist() == [True]
+
+
+def test_signed_margin() -> None:
+    two = signed_margin(torch.tensor([[2.0], [2.0]]), torch.tensor([1, 0]))
+    assert two.tolist() == [2, -2]
+    three = signed_margin(torch.tensor([[1.0, 4, 2]]), torch.tensor([1]))
+    assert three.tolist() == [2]
+
+
+def test_batches_do_not_change_the_attack_and_report_progress(model: Classifier) -> None:
+    cells = np.concatenate([YES, NO, YES])
+    seen: list[tuple[int, int]] = []
+    whole = perturb(model, cells, AttackSettings())
+    parts = perturb(model, cells, AttackSettings(), progress=lambda *p: seen.append(p), batch=2)
+    np.testing.assert_allclose(whole.perturbed, parts.perturbed)
+    assert seen == [(2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize("method", ["fgsm", "pgd", "random"])
+def test_nothing_is_warned_about(model: Classifier, method: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        perturb(model, YES, AttackSettings(method=method))
+
+
+def test_nothing_is_left_on_the_model(model: Classifier) -> None:
+    perturb(model, YES, AttackSettings(method="pgd"))
+    assert all(p.grad is None and not p.requires_grad for p in model.encoder.parameters())
+
+
+@pytest.mark.parametrize(
+    ("call", "fault", "sentence"),
+    [
+        (lambda m: check_frozen((0, 2), 2), InvalidInput, "Latent 2 cannot be frozen"),
+        (lambda m: check_frozen((-1,), 2), InvalidInput, "Latent -1 cannot be frozen"),
+        (lambda m: check_frozen((0, 1), 2), InvalidInput, "All latents are frozen"),
+        (
+            lambda m: perturb(m, YES, AttackSettings(frozen_latents=(7,))),
+            InvalidInput,
+            "Latent 7 cannot be frozen: the model has latents 0 to 1",
+        ),
+        (lambda m: perturb(m, YES[:0], AttackSettings()), InvalidInput, "no cells to perturb"),
+        (lambda m: perturb(m, YES, AttackSettings(), "other"), InvalidModel, "no head 'other'"),
+    ],
+)
+def test_faults_are_sentences(
+    model: Classifier, call: Callable[[Any], Any], fault: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(fault, match=sentence):
+        call(model)
+
+
+@pytest.mark.parametrize("epsilon", [-0.1, np.nan, np.inf, 9])
+def test_an_epsilon_that_cannot_be_meant_is_refused(epsilon: float) -> None:
+    with pytest.raises(ValueError, match="epsilon"):
+        AttackSettings(epsilon=epsilon)

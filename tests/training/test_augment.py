@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from napari_interpdisc.crops import normalise
+from napari_interpdisc.training.augment import Augmentation, normalise_tensor, random_views
+
+PLAIN = Augmentation(diameter=0, shift=0, blur=0, gamma=0, noise=0)
+
+
+def view(patches: Tensor, settings: Augmentation, seed: int = 0, size: int = 32) -> Tensor:
+    fields = torch.full((len(patches),), float(patches.shape[-1]))
+    return random_views(patches, fields, settings, size, torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def odd() -> Tensor:
+    """Return a patch that differs from all its mirror images and quarter turns."""
+    rows, cols = np.mgrid[:32, :32] / 31
+    return torch.from_numpy(0.2 + 0.5 * rows**2 + 0.3 * cols * (rows > 0.5)).float()
+
+
+def orientations(picture: Tensor) -> list[Tensor]:
+    turned = [torch.rot90(picture, k) for k in range(4)]
+    return turned + [t.T for t in turned]
+
+
+def test_all_eight_orientations_of_a_square_are_reached(odd: Tensor) -> None:
+    views = view(odd.expand(200, 1, 32, 32), PLAIN)
+    known = normalise_tensor(torch.stack(orientations(odd))[:, None])
+    distance = (views[:, None] - known[None]).abs().amax((2, 3, 4))
+    counts = torch.bincount(distance.argmin(1), minlength=8)
+    assert int(counts.min()) > 10  # 25 of each are expected
+    # a quarter turn resamples nothing: each view is one of the eight, pixel for pixel
+    assert float(distance.min(1).values.max()) < 0.02
+
+
+def test_normalisation_is_that_of_the_crops() -> None:
+    rng = np.random.default_rng(0)
+    crops = rng.gamma(0.5, size=(4, 1, 16, 16)).astype(np.float32)  # tails beyond ±4
+    crops[3] = 0.7  # flat: the floor of the deviation decides
+    wanted = normalise(crops)
+    np.testing.assert_allclose(normalise_tensor(torch.from_numpy(crops)), wanted, atol=1e-5)
+    assert wanted.max() == 4
+
+
+def test_views_are_normalised(odd: Tensor) -> None:
+    views = view(odd.expand(8, 1, 32, 32), Augmentation())
+    assert views.shape == (8, 1, 32, 32)
+    assert views.dtype == torch.float32
+    torch.testing.assert_close(views.mean((1, 2, 3)), torch.zeros(8), atol=0.05, rtol=0)
+    assert float(views.abs().max()) <= 4
+
+
+def test_the_generator_alone_decides(odd: Tensor) -> None:
+    patches = odd.expand(8, 1, 32, 32)
+    torch.manual_seed(1)
+    first = view(patches, Augmentation(edge=0.5), seed=3)
+    torch.manual_seed(2)
+    assert torch.equal(first, view(patches, Augmentation(edge=0.5), seed=3))
+    assert not torch.equal(first, view(patches, Augmentation(edge=0.5), seed=4))
+
+
+def test_diameters_vary_within_what_was_asked() -> None:
+    rows, cols = np.mgrid[:96, :96] - 47.5
+    disc = torch.from_numpy((np.hypot(rows, cols) <= 14).astype(np.float32))
+    settings = PLAIN.model_copy(update={"diameter": 0.25})
+    views = view(disc.expand(300, 1, 96, 96), settings, size=64)
+    areas = (views > 0).sum((1, 2, 3)).double()
+    diameters = 2 * (areas / torch.pi).sqrt()
+    assert float(diameters.min()) == pytest.approx(28 * 0.75, abs=1)
+    assert float(diameters.max()) == pytest.approx(28 * 1.25, abs=1)
+
+
+def test_the_field_of_view_stops_where_pixels_end() -> None:
+    """Of a patch with 32 real pixels of 64, no view shows the rest."""
+    patch = torch.zeros(64, 64)
+    patch[16:48, 16:48] = torch.linspace(0.5, 1, 32)[:, None]
+    fields = torch.full((50,), 32.0)
+    settings = PLAIN.model_copy(update={"diameter": 0.25})
+    generator = torch.Generator().manual_seed(0)
+    views = random_views(patch.expand(50, 1, 64, 64), fields, settings, 32, generator)
+    # a border of zeros would lie four standard deviations below the ramp's mean
+    assert float(views.min()) > -2.2
+
+
+def test_a_crop_over_the_edge_shows_its_own_mean_beyond(odd: Tensor) -> None:
+    settings = PLAIN.model_copy(update={"edge": 1.0})
+    views = view(odd.expand(60, 1, 32, 32), settings)
+    flat_rows = (views.std(3) < 1e-6).sum((1, 2))
+    flat_cols = (views.std(2) < 1e-6).sum((1, 2))
+    assert int(flat_rows.max()) > 8
+    assert int(flat_cols.max()) > 8
+
+
+@pytest.mark.parametrize("name", ["blur", "gamma", "noise", "shift"])
+def test_each_variation_does_something(odd: Tensor, name: str) -> None:
+    patches = odd.expand(8, 1, 32, 32)
+    one = Augmentation.model_validate({**PLAIN.model_dump(), name: 0.9})
+    assert not torch.allclose(view(patches, one), view(patches, PLAIN), atol=1e-3)

@@ -138,9 +138,11 @@ def example_cell(result: Classification) -> int:
     """Row of the clearest cell of the last class, such as metaphase, well inside the image."""
     cells = result.encoding.cells
     score = result.scores[:, -1]
-    margin = 1.3 * result.encoding.diameter
+    margin = 4 * result.encoding.diameter
     low, high = cells.yx.min(0) + margin, cells.yx.max(0) - margin
     inside = ((cells.yx > low) & (cells.yx < high)).all(1)
+    if not inside.any():
+        return int(np.argmax(score))
     return int(np.argmax(np.where(inside, score, -np.inf)))
 
 
@@ -154,7 +156,11 @@ def _write_pictures(
 
     planes = pictures.class_planes(movie.masks, result)
     write_whole(
-        out / "overlay.tif", lambda path: tifffile.imwrite(path, planes, compression="zlib")
+        out / "overlay.tif",
+        # named, since tifffile takes three or four frames for colours
+        lambda path: tifffile.imwrite(
+            path, planes, compression="zlib", photometric="minisblack", metadata={"axes": "TYX"}
+        ),
     )
     say(f"overlay   {out / 'overlay.tif'} (1 = {result.classes[0]}, 2 = {result.classes[1]} …)")
     model = load_model()

@@ -58,15 +58,15 @@ def lay_out(
     update_overlay(viewer, session)
 
     window = viewer.window
-    explorer, perturb = ExplorerWidget(viewer), PerturbWidget(viewer)
-    widgets = {"Latent explorer": explorer, "Classify": ClassifyWidget(viewer), "Perturb": perturb}
-    docks = {
-        name: window.add_dock_widget(
-            widget, name=name, area="right", tabify=name != "Latent explorer"
-        )
-        for name, widget in widgets.items()
+    perturb = PerturbWidget(viewer)
+    # tabs of one dock, the last one on top
+    widgets = {
+        "Classify": ClassifyWidget(viewer),
+        "Perturb": perturb,
+        "Latent explorer": ExplorerWidget(viewer),
     }
-    docks["Latent explorer"].raise_()
+    for place, (name, widget) in enumerate(widgets.items()):
+        window.add_dock_widget(widget, name=name, area="right", tabify=place > 0)
 
     cells = result.encoding.cells
     viewer.dims.set_point(0, int(cells.t[row]))
@@ -74,7 +74,7 @@ def lay_out(
     camera = camera_of(viewer)
     y, x = cells.yx[row]
     camera.center = (0.0, float(y), float(x))
-    camera.zoom = 3.5
+    camera.zoom = 2.2
     perturb.run()
     return widgets
 

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.readers import get_reader
+
+
+def layers_of(table: pd.DataFrame, folder: Path) -> list[tuple]:
+    path = folder / "cells.csv"
+    table.to_csv(path, index=False)
+    reader = get_reader(str(path))
+    assert reader is not None
+    return reader(str(path))
+
+
+def test_tracks_come_sorted_with_their_features(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"t": [1, 0, 0], "y": [5, 4, 9], "x": [1, 2, 3], "track_id": [2, 2, 1], "state": [7, 8, 9]}
+    )
+    ((data, arguments, kind),) = layers_of(table, tmp_path)
+    assert kind == "tracks"
+    np.testing.assert_array_equal(data, [[1, 0, 9, 3], [2, 0, 4, 2], [2, 1, 5, 1]])
+    np.testing.assert_array_equal(arguments["features"]["state"], [9, 8, 7])
+    assert arguments["name"] == "cells"
+
+
+def test_cells_without_tracks_are_points(tmp_path: Path) -> None:
+    ((data, _, kind),) = layers_of(pd.DataFrame({"y": [5, 4], "x": [1, 2]}), tmp_path)
+    assert kind == "points"
+    np.testing.assert_array_equal(data, [[0, 5, 1], [0, 4, 2]])
+
+
+def test_other_files_are_left_to_others(tmp_path: Path) -> None:
+    assert get_reader("movie.tif") is None
+    assert get_reader(["a.csv", "b.csv"]) is None
+    with pytest.raises(InvalidInput, match="has no column for y and x"):
+        layers_of(pd.DataFrame({"a": [1]}), tmp_path)

@@ -33,4 +33,5 @@ def test_every_menu_and_widget_names_a_command(manifest: PluginManifest) -> None
     commands = {command.id for command in contributions.commands or ()}
     used = {widget.command for widget in contributions.widgets or ()}
     used |= {sample.command for sample in contributions.sample_data or ()}
+    used |= {reader.command for reader in contributions.readers or ()}
     assert used == commands

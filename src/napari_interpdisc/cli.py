@@ -95,7 +95,9 @@ def _progress(what: str) -> Iterator[Progress]:
 
     console = Console(stderr=True)
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
+    # what is left on standard error, when something is amiss, is the one sentence that says so
+    shown = console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, n: bar.update(task, completed=done, total=n)
 
@@ -133,11 +135,17 @@ def _inputs(
     given = _diameter(diameter)
     frames = read_frames(image, channel, channel_axis)
     segmentation = read_labels(labels) if labels is not None else None
+    wanted = frames.shape if frames.is_movie else frames.shape[1:]
+    if segmentation is not None and tuple(segmentation.shape) != wanted:
+        raise InvalidInput(
+            f"{labels} has shape {tuple(segmentation.shape)}, the image {wanted}; give the "
+            "segmentation of this image."
+        )
     cells = read_cells(tracks, swap_xy)
     cells.check_inside(frames)
     if given is None:
         given = estimate_diameter(frames, segmentation)
-        Console(stderr=True).print(f"nuclear diameter: {given:.1f} px (estimated)")
+        Console().print(f"nuclear diameter: {given:.1f} px (estimated)", highlight=False)
     return frames, cells, given
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch
+from skimage.segmentation import find_boundaries
 
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.classifier import Classifier
@@ -52,7 +53,7 @@ def draw_overlay(
     result: Classification,
     row: int,
 ) -> None:
-    """Draw the frame of cell ``row`` with every cell tinted by its class."""
+    """Draw the frame of cell ``row`` with every cell outlined in the colour of its class."""
     cells, classes = result.encoding.cells, result.classes
     t = int(cells.t[row])
     height, width = planes.shape[1:]
@@ -63,7 +64,10 @@ def draw_overlay(
     colors = class_colors(classes)
     tint = np.zeros((height, width, 4))
     for k, name in enumerate(classes):
-        tint[planes[t] == k + 1] = (*colors[name][:3], 0.45)
+        cell = planes[t] == k + 1
+        tint[cell] = (*colors[name][:3], 0.12)
+        # an outline, so that the chromatin within can be seen
+        tint[find_boundaries(cell, mode="thick")] = (*colors[name][:3], 1.0)
     axes.imshow(tint)
     axes.add_patch(
         Circle(
@@ -82,7 +86,7 @@ def draw_overlay(
         ],
         loc="upper right",
     )
-    axes.set(title=f"frame {t}: class of every cell", xticks=[], yticks=[])
+    axes.set(title=f"frame {t}: class of every segmented cell", xticks=[], yticks=[])
     _save(figure, path)
 
 
@@ -108,10 +112,10 @@ def draw_latents(path: Path, crop: Float32Array, model: Classifier, n: int = 8) 
             grid[line], model.decode(edited)[:, 0], values, scores, strict=True
         ):
             axes.imshow(picture, **GREYS)
-            axes.set_xlabel(f"{score:+.1f}", fontsize=7, labelpad=1)
+            axes.set_xlabel(_signed(score, 1), fontsize=7, labelpad=1)
             if line == 1:
-                axes.set_title(f"{value:+.0f}", fontsize=9)
-        grid[line, 0].set_ylabel(f"z{latent}\nnow {z[latent]:+.1f}", fontsize=8)
+                axes.set_title(_signed(value, 0), fontsize=9)
+        grid[line, 0].set_ylabel(f"z{latent}\nnow {_signed(z[latent], 1)}", fontsize=8)
     classes = model.head().classes
     figure.suptitle(
         f"One latent at a time from −3 to 3; below it the score ({classes[-1]} from 0 on)",
@@ -132,13 +136,13 @@ def draw_perturbation(path: Path, crop: Float32Array, model: Classifier) -> None
         before, after = float(found.scores[0, -1]), float(found.perturbed_scores[0, -1])
         strongest = float(np.abs(found.perturbation).max()) or 1.0
         pictures = [
-            ("crop" if space == "image" else "reconstruction", found.original, f"{before:+.2f}"),
-            ("perturbed", found.perturbed, f"{after:+.2f}"),
+            ("crop" if space == "image" else "reconstruction", found.original, _signed(before)),
+            ("perturbed", found.perturbed, _signed(after)),
             ("perturbation", found.perturbation, ""),
             ("perturbed, reconstructed", found.perturbed_reconstruction, ""),
         ]
         if space == "latent":
-            pictures[0] = ("reconstruction", found.reconstruction, f"{before:+.2f}")
+            pictures[0] = ("reconstruction", found.reconstruction, _signed(before))
         for axes, (title, picture, score) in zip(line, pictures, strict=True):
             signed = {"cmap": "RdBu_r", "vmin": -strongest, "vmax": strongest}
             axes.imshow(picture[0, 0], **(signed if title == "perturbation" else GREYS))
@@ -147,6 +151,12 @@ def draw_perturbation(path: Path, crop: Float32Array, model: Classifier) -> None
         line[0].set_ylabel(f"{space} space, ε = {epsilon:g}", fontsize=9)
     figure.suptitle(f"FGSM against the cell's class; {classes[-1]} from score 0 on", fontsize=10)
     _save(figure, path)
+
+
+def _signed(value: float, digits: int = 2) -> str:
+    """Always a sign, with a real minus, and zero without one."""
+    text = f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return text[1:] if float(f"{value:.{digits}f}") == 0 else text
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -68,7 +68,8 @@ def link_masks(masks: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Link instance masks (T, Y, X) into tracks with laptrack: (N, 4) of track id, t, y, x.
 
     Sorted by track and time. Centroids are linked up to one nuclear diameter and a half apart;
-    divisions start new tracks.
+    a nucleus may be
+    missing from one frame; divisions start new tracks.
     """
     import pandas as pd
     from laptrack import LapTrack
@@ -82,13 +83,12 @@ def link_masks(masks: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     cells = pd.concat(tables, ignore_index=True)
     cells = cells.rename(columns={"centroid-0": "y", "centroid-1": "x"})
     reach = 1.5 * float(np.sqrt(4 / np.pi * cells["area"].median()))
-    linker = LapTrack(cutoff=reach**2, gap_closing_cutoff=reach**2, gap_closing_max_frame_count=1)
+    # a "frame count" of 2 lets one frame be missing: laptrack counts steps, not missing frames
+    linker = LapTrack(cutoff=reach**2, gap_closing_cutoff=reach**2, gap_closing_max_frame_count=2)
     linked, _, _ = linker.predict_dataframe(
         cells, coordinate_cols=["y", "x"], frame_col="t", only_coordinate_cols=False
     )
-    linked = linked.reset_index(drop=True)
-    t_column = "frame_y" if "frame_y" in linked else "t"
-    found = linked[["track_id", t_column, "y", "x"]].to_numpy(dtype=float)
+    found = linked[["track_id", "t", "y", "x"]].to_numpy(dtype=float)
     found[:, 0] += 1
     return np.asarray(found[np.lexsort((found[:, 1], found[:, 0]))])
 

@@ -39,8 +39,9 @@ def blobs(shape: tuple[int, int], cells: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def make_scene(make_napari_viewer: Callable[..., Any]) -> Callable[..., SimpleNamespace]:
     """Return a function that opens a viewer with a movie, its tracks, and a finished result."""
+    from napari_interpdisc.cells import CellTable
     from napari_interpdisc.pipeline import classify
-    from napari_interpdisc.widgets.layers import cells_from_layer, frames_from_layer
+    from napari_interpdisc.widgets.layers import frames_from_layer
     from napari_interpdisc.widgets.state import session_of
 
     def make(
@@ -52,19 +53,15 @@ def make_scene(make_napari_viewer: Callable[..., Any]) -> Callable[..., SimpleNa
         data = movie if channel_axis is None else np.stack([movie, movie], channel_axis)
         image = viewer.add_image(data, name="movie", **placed)
         frames = frames_from_layer(image, channel_axis)
-        at_cells = {} if channel_axis is not None or "affine" in placed else placed
-        cells = viewer.add_points(CELLS[:, :3], name="cells", size=4, **at_cells)
+        cells = viewer.add_points(
+            CELLS[:, :3], name="cells", size=4, **(placed if image.ndim == 3 else {})
+        )
         session = session_of(viewer)
 
         def finish() -> None:
-            table = cells_from_layer(cells, image, frames) if at_cells else None
-            if table is None:
-                from napari_interpdisc.cells import CellTable
-
-                table = CellTable.from_arrays(CELLS[:, 0], CELLS[:, 1:3])
-            from dataclasses import replace
-
-            table = replace(table, track_id=CELLS[:, 3].astype(np.int64))
+            table = CellTable.from_arrays(
+                CELLS[:, 0], CELLS[:, 1:3], CELLS[:, 3], source=cells.name
+            )
             result = classify(frames, table, session.model, DIAMETER)
             session.set_result(image, cells, None, frames, result)
 

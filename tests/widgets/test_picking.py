@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from napari.utils._proxies import ReadOnlyWrapper
 from napari.utils.interactions import (
     mouse_move_callbacks,
     mouse_press_callbacks,
@@ -37,14 +38,6 @@ def scene(make_scene: Callable[..., Scene]) -> Scene:
     return made
 
 
-class Mouse(SimpleNamespace):
-    """What napari hands to mouse callbacks."""
-
-    @property
-    def __wrapped__(self) -> Any:
-        return self
-
-
 def click(
     viewer: Any,
     world: np.ndarray,
@@ -54,8 +47,6 @@ def click(
     modifiers: tuple[str, ...] = (),
 ) -> None:
     def event(kind: str, moved: float) -> Any:
-        from napari.utils._proxies import ReadOnlyWrapper
-
         return ReadOnlyWrapper(
             SimpleNamespace(
                 type=kind,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,9 +65,11 @@ def attack_movie(
             stacks[name] = tifffile.memmap(
                 path, shape=shape, dtype=np.float32, photometric="minisblack"
             )
+            _occupy(path)
         for rows, crops in iter_crops(frames, cells, diameter, model.model_diameter, size, 256):
             for method in METHODS:
-                asked = settings.model_copy(update={"method": method})
+                # random signs that differ from batch to batch
+                asked = settings.model_copy(update={"method": method, "seed": settings.seed + done})
                 found = perturb(model, crops, asked, named.name)
                 flips[method] += int(found.flipped.sum())
                 if method != settings.method:
@@ -97,6 +100,13 @@ def attack_movie(
             folder / "attack.csv",
         )
     return shares
+
+
+def _occupy(path: Path) -> None:
+    """Take the file's place on the disk: writing to a mapped hole of a full disk is no OSError."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _table(cells: CellTable, classes: tuple[str, ...], before: Any, after: Any) -> pd.DataFrame:

@@ -255,7 +255,7 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self.strip.show_pictures(
             [grey_picture(p, self._limits) for p in pictures],
             [
-                (f"{value:+.0f}".replace("-", "\N{MINUS SIGN}"), signed(score_of(s)))
+                (signed(value, 0), signed(score_of(s)))
                 for value, s in zip(TRAVERSAL, scores, strict=True)
             ],
         )

@@ -69,9 +69,9 @@ class Picker:
         self._viewer = weakref.ref(viewer)
         self._session = session
         self._ring: Any = None
-        session.selected_changed.connect(self._move_ring)
-        viewer.dims.events.current_step.connect(self._move_ring)
-        self._move_ring()
+        session.selected_changed.connect(self._mark)
+        viewer.dims.events.current_step.connect(self._follow)
+        self._mark()
 
     def __call__(self, viewer: Any, event: Any) -> Iterator[None]:
         """Follow one press of the mouse: select on release, unless it became a drag."""
@@ -106,7 +106,17 @@ class Picker:
         same = np.flatnonzero((cells.track_id == cells.track_id[row]) & (cells.t == t))
         return (int(same[0]), False) if len(same) else None
 
-    def _move_ring(self, *_: Any) -> None:
+    def _follow(self, *_: Any) -> None:
+        """Move the ring along in time, if it is there.
+
+        Time also changes while layers are being removed, which is no moment to add one.
+        """
+        viewer = self._viewer()
+        if viewer is not None and self._ring is not None and self._ring in viewer.layers:
+            self._mark()
+
+    def _mark(self, *_: Any) -> None:
+        """Put the ring around the selected cell, adding it if it is not there."""
         viewer = self._viewer()
         if viewer is None:
             return

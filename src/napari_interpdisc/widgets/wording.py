@@ -9,9 +9,9 @@ from napari_interpdisc.models.classifier import class_index
 from napari_interpdisc.pipeline import Encoding
 
 
-def signed(value: float) -> str:
-    """Two decimals and always a sign, with a real minus."""
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+def signed(value: float, decimals: int = 2) -> str:
+    """Always a sign, with a real minus."""
+    return f"{value:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def score_of(scores: npt.ArrayLike) -> float:

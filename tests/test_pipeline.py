@@ -1,0 +1,171 @@
+"""The one path from image and cells to classes, with the bundled model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.crops import CROP_SIZE
+from napari_interpdisc.errors import Cancelled, InvalidInput, InvalidModel
+from napari_interpdisc.frames import Frames
+from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.store import load_model
+from napari_interpdisc.pipeline import (
+    UNSURE,
+    Classification,
+    cell_crops,
+    classify,
+    classify_encoding,
+    encode_cells,
+)
+
+CENTRES = [(60.0, 60.0), (60.0, 140.0), (140.0, 60.0)]
+
+
+@pytest.fixture(scope="module")
+def model() -> Classifier:
+    return load_model(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def frames() -> Frames:
+    """Three frames of a round nucleus, a bright rod, and an empty place."""
+    rows, cols = np.mgrid[:200, :200]
+    image = np.random.default_rng(0).normal(200, 4, (3, 200, 200))
+    round_one = np.hypot(rows - 60, cols - 60) <= 14
+    rod = (np.abs(rows - 60) <= 4) & (np.abs(cols - 140) <= 11)
+    image += 500 * round_one + 2500 * rod
+    return Frames(image.astype(np.uint16))
+
+
+@pytest.fixture
+def cells() -> CellTable:
+    """Return the three places of each frame, in an order that is not that of time."""
+    t = [2, 0, 1] * 3
+    yx = [centre for centre in CENTRES for _ in range(3)]
+    return CellTable.from_arrays(t, yx, [7] * 3 + [8] * 3 + [9] * 3)
+
+
+@pytest.fixture
+def result(frames: Frames, cells: CellTable, model: Classifier) -> Classification:
+    return classify(frames, cells, model, 28.0)
+
+
+def test_a_rod_is_metaphase_and_a_disc_is_not(result: Classification) -> None:
+    assert result.names()[:3].tolist() == ["Interphase"] * 3
+    assert result.names()[3:6].tolist() == ["Metaphase"] * 3
+    assert (result.scores[3:6, 0] > 0).all()
+
+
+def test_rows_keep_the_order_of_the_cells(
+    frames: Frames, cells: CellTable, model: Classifier, result: Classification
+) -> None:
+    """Work goes frame by frame; results do not."""
+    crops = cell_crops(frames, cells, model, 28.0)
+    latents, log_variances = model.encode(crops)
+    np.testing.assert_allclose(result.encoding.latents, latents, atol=1e-4)
+    np.testing.assert_allclose(result.encoding.log_variances, log_variances, atol=1e-4)
+    wanted = ((model.decode(latents) - crops) ** 2).mean((1, 2, 3))
+    np.testing.assert_allclose(result.encoding.reconstruction_error, wanted, rtol=1e-3)
+    one = cell_crops(frames, cells.take([4]), model, 28.0)
+    np.testing.assert_array_equal(one[0], crops[4])
+    assert crops.shape == (9, 1, CROP_SIZE, CROP_SIZE)
+
+
+def test_the_table_has_one_row_per_cell(result: Classification, cells: CellTable) -> None:
+    table = result.to_frame()
+    assert list(table)[:7] == ["t", "y", "x", "track_id", "class", "score", "z_0"]
+    assert list(table)[-1] == "z_31"
+    assert len(table) == 9
+    assert table["track_id"].tolist() == cells.track_id.tolist()
+    assert table["class"].cat.categories.tolist() == ["Interphase", "Metaphase"]
+    np.testing.assert_array_equal(table["score"], result.scores[:, 0])
+
+
+def test_magnification_does_not_matter_when_the_diameter_is_given(
+    frames: Frames, model: Classifier, result: Classification
+) -> None:
+    twice = np.kron(frames.data[:1], np.ones((1, 2, 2), np.uint16))
+    # the centre of a pixel y lies at 2y + 0.5 once it is two pixels wide
+    yx = 2 * np.array(CENTRES[:2]) + 0.5
+    large = classify(Frames(twice), CellTable.from_arrays([0, 0], yx), model, 56.0)
+    np.testing.assert_allclose(large.scores[:, 0], result.scores[[1, 4], 0], atol=1.5)
+    assert large.names().tolist() == ["Interphase", "Metaphase"]
+
+
+def test_intensity_does_not_matter(frames: Frames, cells: CellTable, model: Classifier) -> None:
+    bright = Frames(frames.data.astype(np.float32) * 3 + 1000)
+    one, other = (classify(f, cells, model, 28.0).scores for f in (frames, bright))
+    np.testing.assert_allclose(one, other, atol=0.05)
+
+
+def test_the_unsure_are_those_below_the_threshold(result: Classification) -> None:
+    middle = float(np.median(result.confidence))
+    names = result.names(middle)
+    assert (names == UNSURE).sum() == (result.confidence < middle).sum()
+    assert UNSURE not in result.names()
+
+
+def test_settings_name_model_and_head(result: Classification, model: Classifier) -> None:
+    assert result.settings["model_sha256"] == model.sha256
+    assert result.settings["head"] == "dense"
+    assert result.settings["diameter"] == 28.0
+
+
+def test_progress_counts_cells(frames: Frames, cells: CellTable, model: Classifier) -> None:
+    told: list[tuple[int, int]] = []
+    encode_cells(frames, cells, model, 28.0, lambda done, n: told.append((done, n)))
+    assert told == [(3, 9), (6, 9), (9, 9)]
+
+
+def test_progress_can_stop_the_work(frames: Frames, cells: CellTable, model: Classifier) -> None:
+    def stop(done: int, n: int) -> None:
+        raise Cancelled("Stopped.")
+
+    with pytest.raises(Cancelled):
+        encode_cells(frames, cells, model, 28.0, stop)
+
+
+def test_one_frame_is_read_at_a_time(frames: Frames, cells: CellTable, model: Classifier) -> None:
+    class Watched(Frames):
+        def frame(self, t: int) -> np.ndarray:
+            seen.append(t)
+            return super().frame(t)
+
+    seen: list[int] = []
+    encode_cells(Watched(frames.data), cells, model, 28.0)
+    assert seen == [0, 1, 2]
+
+
+def test_an_unknown_head_is_refused_before_any_work(cells: CellTable, model: Classifier) -> None:
+    class Unread(Frames):
+        def frame(self, t: int) -> np.ndarray:
+            raise AssertionError("a frame was read")
+
+    with pytest.raises(InvalidModel, match="no head 'sparse'; it has dense"):
+        classify(Unread(np.zeros((3, 200, 200))), cells, model, 28.0, "sparse")
+
+
+def test_cells_of_another_model_are_not_scored(result: Classification, model: Classifier) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(InvalidInput, match="encode them again"):
+        classify_encoding(replace(result.encoding, model_sha256="other"), model)
+
+
+@pytest.mark.parametrize("diameter", [0, -3, float("nan"), float("inf"), 1e5])
+def test_impossible_diameters(
+    frames: Frames, cells: CellTable, model: Classifier, diameter: float
+) -> None:
+    with pytest.raises(InvalidInput, match="nuclear diameter of"):
+        classify(frames, cells, model, diameter)
+
+
+def test_cells_of_another_movie(frames: Frames, model: Classifier) -> None:
+    late = CellTable.from_arrays([5], [(10, 10)])
+    with pytest.raises(InvalidInput, match=r"times up to 5, but the image has 3 frames \(0 to 2\)"):
+        classify(frames, late, model, 28.0)
+    outside = CellTable.from_arrays([0], [(10, 300)])
+    with pytest.raises(InvalidInput, match="outside the image"):
+        cell_crops(frames, outside, model, 28.0)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,9 @@ def fetch_hela_movie(say: Callable[[str], None]) -> Movie:
 
 
 def has_display() -> bool:
-    """Whether a window can be expected to open."""
+    """Whether a window can be expected to open: there is a display, and a Qt binding."""
+    if not any(find_spec(binding) for binding in ("PyQt6", "PySide6", "PyQt5", "PySide2")):
+        return False
     if sys.platform in ("win32", "darwin"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

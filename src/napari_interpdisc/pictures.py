@@ -135,14 +135,17 @@ def draw_perturbation(path: Path, crop: Float32Array, model: Classifier) -> None
         )
         before, after = float(found.scores[0, -1]), float(found.perturbed_scores[0, -1])
         strongest = float(np.abs(found.perturbation).max()) or 1.0
-        pictures = [
-            ("crop" if space == "image" else "reconstruction", found.original, _signed(before)),
+        changed = [
             ("perturbed", found.perturbed, _signed(after)),
             ("perturbation", found.perturbation, ""),
-            ("perturbed, reconstructed", found.perturbed_reconstruction, ""),
         ]
-        if space == "latent":
-            pictures[0] = ("reconstruction", found.reconstruction, _signed(before))
+        if space == "image":
+            # what the model makes of the perturbed crop
+            seen = ("perturbed, reconstructed", found.perturbed_reconstruction, "")
+            pictures = [("crop", found.original, _signed(before)), *changed, seen]
+        else:
+            decoded = ("reconstruction", found.reconstruction, _signed(before))
+            pictures = [("crop", found.original, ""), decoded, *changed]
         for axes, (title, picture, score) in zip(line, pictures, strict=True):
             signed = {"cmap": "RdBu_r", "vmin": -strongest, "vmax": strongest}
             axes.imshow(picture[0, 0], **(signed if title == "perturbation" else GREYS))

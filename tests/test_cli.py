@@ -206,6 +206,27 @@ def test_random_signs_differ_from_cell_to_cell(run: Run, files: Path) -> None:
     assert len(np.unique(signs.reshape(len(signs), -1), axis=0)) == len(signs)
 
 
+def test_detected_cells_can_be_classified(run: Run, files: Path) -> None:
+    out = files / "found.csv"
+    done = run("detect", files / "movie.tif", "--diameter", 28, "--out", out)
+    assert done.code == 0, done.err
+    found, truth = pd.read_csv(out), pd.read_csv(files / "tracks.csv")
+    assert list(found.columns) == ["t", "y", "x", "track_id"]
+    assert len(found) == pytest.approx(len(truth), rel=0.2)
+    assert json.loads((files / "found.json").read_text())["diameter"] == 28
+    words = ("--tracks", out, "--diameter", 28, "--out", files / "classes.csv")
+    assert run("classify", files / "movie.tif", *words).code == 0
+    assert len(pd.read_csv(files / "classes.csv")) == len(found)
+
+
+def test_detecting_in_a_constant_image(run: Run, files: Path) -> None:
+    np.save(files / "flat.npy", np.full((50, 50), 7))
+    done = run("detect", files / "flat.npy", "--out", files / "found.csv")
+    assert done.code == 1
+    assert "constant" in done.err
+    assert not (files / "found.csv").exists()
+
+
 def test_models(run: Run) -> None:
     short, long = run("models"), run("models", "--long")
     assert short.code == long.code == 0

@@ -24,6 +24,7 @@ app = typer.Typer(
     help="Classify, explain and perturb the cells of a movie.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # a wrong call is told in a sentence, not in a box
     pretty_exceptions_enable=False,
 )
 
@@ -190,6 +191,29 @@ def classify(
     counts = table["class"].value_counts(sort=False)
     told = ", ".join(f"{n} {name}" for name, n in counts.items())
     Console().print(f"{len(table)} cells: {_plain(told)}\n{_plain(str(out))}", soft_wrap=True)
+
+
+@app.command()
+def detect(
+    image: ImagePath,
+    out: Annotated[Path, typer.Option(help="Table to write: .csv or .parquet.")],
+    diameter: Diameter = "auto",
+    channel: Channel = None,
+    channel_axis: ChannelAxis = None,
+) -> None:
+    """Find nuclei in every frame: a table that classify and attack take as --tracks."""
+    from napari_interpdisc.detect import detect_movie
+    from napari_interpdisc.io.images import read_frames
+    from napari_interpdisc.io.results import check_table_path, write_table
+
+    check_table_path(out)
+    px = _diameter(diameter)
+    frames = read_frames(image, channel, channel_axis)
+    cells = detect_movie(frames, px)
+    settings = {"image": str(image), "diameter": px or "auto", "channel": channel}
+    write_table(cells.to_frame(), settings, out)
+    told = f"{len(cells)} cells in {len(frames)} frames\n{out}"
+    Console().print(_plain(told), soft_wrap=True, highlight=False)
 
 
 @app.command()

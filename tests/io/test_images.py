@@ -130,3 +130,11 @@ def test_labels(tmp_path: Path) -> None:
     np.save(tmp_path / "four.npy", np.zeros((2, 2, 2, 2), int))
     with pytest.raises(InvalidInput, match=r"a segmentation has axes \(y, x\) or \(t, y, x\)"):
         read_labels(tmp_path / "four.npy")
+
+
+def test_frames_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for t, k in enumerate((1, 2, 10)):
+        tifffile.imwrite(tmp_path / f"t{k}.tif", MOVIE[t])
+    frames = read_frames(tmp_path)
+    for t in range(3):
+        np.testing.assert_array_equal(frames.frame(t), MOVIE[t])

@@ -87,3 +87,22 @@ def test_new_folder_is_whole_or_not_there(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         stopped()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
+
+
+def test_a_table_never_stands_beside_settings_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = results.write_table(TABLE, {"run": 1}, tmp_path / "cells.csv")
+    rename = Path.replace
+
+    def fail(self: Path, target: Path) -> Path:
+        if target.suffix == ".json":
+            raise OSError(errno.ENOSPC, "full")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(InvalidInput, match="the disk is full"):
+        results.write_table(TABLE.iloc[:1], {"run": 2}, path)
+    assert len(pd.read_csv(path)) == 2
+    assert json.loads((tmp_path / "cells.json").read_text())["run"] == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cells.csv", "cells.json"]

@@ -124,3 +124,56 @@ def test_other_stores(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(InvalidInput, match="not a GEFF store"):
         read_cells(tmp_path / "folder")
+
+
+def test_btrack_references_count_the_filtered_objects(tmp_path: Path) -> None:
+    path = tmp_path / "tracks.h5"
+    _write_btrack(path)
+    with h5py.File(path, "r+") as file:
+        file["objects/obj_type_1/properties/area"] = np.array([5.0, 500, 500, 500])
+        tracks = file["tracks/obj_type_1"]
+        tracks.attrs["f_expr"] = "area>100"
+        tracks["tracks"][:] = [0, 1, -1, 2, 0]  # objects 1, 2, a dummy, 3; and 1 again
+    np.testing.assert_array_equal(read_cells(path).yx[:, 1], [20, 11, 12, 20])
+    with h5py.File(path, "r+") as file:
+        file["tracks/obj_type_1"].attrs["f_expr"] = "roundness>1"
+    with pytest.raises(InvalidInput, match="without a filter"):
+        read_cells(path)
+
+
+@pytest.mark.parametrize("what", ["lineage", "reference"])
+def test_damaged_btrack_file(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "tracks.h5"
+    _write_btrack(path)
+    with h5py.File(path, "r+") as file:
+        tracks = file["tracks/obj_type_1"]
+        if what == "reference":
+            tracks["tracks"][1] = 99
+        else:
+            del tracks["LBEPR"]
+            tracks["LBEPR"] = np.ones((3, 6), np.int32)
+    with pytest.raises(InvalidInput, match="is damaged: its tracks refer to objects"):
+        read_cells(path)
+
+
+def test_geff_with_gaps_depth_and_other_names(tmp_path: Path) -> None:
+    import geff
+    import networkx as nx
+
+    graph = nx.DiGraph([(0, 1)])
+    for node in graph:
+        graph.nodes[node].update(t=node, row=1.0 + node, col=5.0)
+    graph.nodes[0]["track_id"] = 7  # node 1 has none: the graph decides
+    flat = tmp_path / "flat.geff"
+    geff.write(graph, flat, axis_names=["t", "row", "col"], axis_types=["time", "space", "space"])
+    cells = read_cells(flat)
+    np.testing.assert_array_equal(cells.yx, [[1, 5], [2, 5]])
+    assert cells.track_id[0] == cells.track_id[1] == 1
+
+    for node in graph:
+        graph.nodes[node].update(z=float(node), y=1.0, x=2.0)
+    deep = tmp_path / "deep.geff"
+    kinds = ["time", "space", "space", "space"]
+    geff.write(graph, deep, axis_names=["t", "z", "y", "x"], axis_types=kinds)
+    with pytest.raises(InvalidInput, match="different depths"):
+        read_cells(deep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def read_frames(
     ----------
     path
         TIFF, .npy, .zarr (OME-Zarr: its finest level), or a picture (.png …); or a folder of TIFFs
-        of equal shape, one per time, in the order of their names.
+        of equal shape, one per time, in the order of the numbers in their names.
     channel
         Number of the channel. The channel axis is the file's own (C in TIFF or OME-Zarr axes) or
         ``channel_axis``.
@@ -164,7 +165,7 @@ def _open_tiff(path: Path) -> tuple[Any, str]:
 def _open_folder(path: Path) -> tuple[Any, str]:
     import dask.array as da
 
-    files = sorted(f for f in path.iterdir() if f.suffix.lower() in TIFF)
+    files = sorted((f for f in path.iterdir() if f.suffix.lower() in TIFF), key=_numbered)
     if not files:
         raise InvalidInput(f"The folder {path} holds no TIFF files.")
     opened = [_open_tiff(f) for f in files]
@@ -175,6 +176,12 @@ def _open_folder(path: Path) -> tuple[Any, str]:
             f"The TIFF files in {path} are movies themselves; give one file, or single frames."
         )
     return da.stack([da.asarray(data) for data, _ in opened]), "T" + opened[0][1]
+
+
+def _numbered(path: Path) -> list[tuple[int, str]]:
+    """Sort key under which t2 comes before t10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _is_zarr(path: Path) -> bool:

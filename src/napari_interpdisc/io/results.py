@@ -98,10 +98,23 @@ def write_table(frame: pd.DataFrame, settings: Mapping[str, Any], path: str | Pa
     with contextlib.ExitStack() as stack:
         table = stack.enter_context(_partial(target))
         beside = stack.enter_context(_partial(settings_path(target)))
+        old = stack.enter_context(_partial(target.with_stem(f"{target.stem}.old")))
         _guarded(target, lambda: write(table))
         _guarded(target, lambda: beside.write_text(text, "utf-8"))
-        _guarded(target, lambda: table.replace(target))
-        _guarded(target, lambda: beside.replace(settings_path(target)))
+        _guarded(target, lambda: _flush(table))
+        _guarded(target, lambda: _flush(beside))
+        if target.exists():
+            _guarded(target, lambda: shutil.copyfile(target, old))
+        try:
+            _guarded(target, lambda: table.replace(target))
+            _guarded(target, lambda: beside.replace(settings_path(target)))
+        except InvalidInput:
+            # a table must never stand beside the settings of another
+            if old.exists():
+                old.replace(target)
+            else:
+                target.unlink(missing_ok=True)
+            raise
     return target
 
 
@@ -116,6 +129,7 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
     target = check_writable(path)
     with _partial(target) as partial:
         _guarded(target, lambda: write(partial))
+        _guarded(target, lambda: _flush(partial))
         _guarded(target, lambda: partial.replace(target))
     return target
 
@@ -167,6 +181,12 @@ def _partial(target: Path) -> Iterator[Path]:
         yield partial
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Wait until the disk has the file: a disk that is full may say so only now."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _guarded(target: Path, action: Callable[[], object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,15 +97,29 @@ def read_btrack(path: Path, object_type: str = "obj_type_1") -> CellTable:
             lineage = file[f"tracks/{object_type}/LBEPR"][:]
             labels = file.get(f"objects/{object_type}/labels")
             states = labels[:] if labels is not None else None
+            kept = _kept_objects(path, file, object_type, len(coords))
     except (OSError, KeyError) as fault:
         text = str(fault).splitlines()[0]
         raise InvalidInput(
             f"{path} is not a btrack file with objects and tracks ({text})."
         ) from None
-    ids = np.repeat(lineage[:, 0], spans[:, 1] - spans[:, 0])
+    coords = coords[kept]
+    states = states[kept] if states is not None else None
+    lengths = spans[:, 1] - spans[:, 0]
+    if (
+        len(lineage) != len(spans)
+        or (lengths < 0).any()
+        or (spans.min(initial=0) < 0 or spans.max(initial=0) > len(references))
+        or references.max(initial=-1) >= len(coords)
+    ):
+        raise InvalidInput(
+            f"{path} is damaged: its tracks refer to objects that it does not hold; export the "
+            "tracks from btrack again."
+        )
+    ids = np.repeat(lineage[:, 0], lengths)
     none = np.zeros(0, np.int64)
     rows = np.concatenate([none, *(references[start:end] for start, end in spans)])
-    real = (rows >= 0) & (rows < len(coords))
+    real = rows >= 0
     rows, ids = rows[real], ids[real]
     extra = {} if states is None else {"state": states[rows, 0].astype(np.int64)}
     # columns: t, x, y, z, label
@@ -113,17 +128,40 @@ def read_btrack(path: Path, object_type: str = "obj_type_1") -> CellTable:
     )
 
 
+def _kept_objects(path: Path, file: Any, object_type: str, n: int) -> npt.NDArray[np.intp]:
+    """Positions of the objects that were tracked: references count these alone."""
+    rule = file[f"tracks/{object_type}"].attrs.get("f_expr")
+    if rule is None:
+        return np.arange(n)
+    parts = re.fullmatch(r"(\w+)(>=|<=|==|>|<)([0-9]+)", str(rule))
+    objects = file[f"objects/{object_type}"]
+    values = None
+    if parts is not None:
+        values = objects.get(f"properties/{parts[1]}", objects.get(parts[1]))
+    if parts is None or values is None:
+        raise InvalidInput(
+            f"{path} holds tracks of objects chosen by '{rule}', which cannot be followed; export "
+            "the tracks from btrack without a filter."
+        )
+    compare = {
+        ">": np.greater, "<": np.less, "==": np.equal,
+        ">=": np.greater_equal, "<=": np.less_equal,
+    }[parts[2]]  # fmt: skip
+    return np.flatnonzero(compare(np.asarray(values[:]).reshape(n, -1)[:, 0], int(parts[3])))
+
+
 def read_geff(path: Path) -> CellTable:
     """Read the nodes of a GEFF store.
 
-    Time and position are the properties that the store's axes name (time; space called y and x),
-    else ``t``, ``y`` and ``x``. The track id is a property of the name ``track_id`` or
-    ``tracklet``; without one, each unbranched stretch of the graph is a track.
+    Time is the property that the store's axes name, else ``t``. Position is ``y`` and ``x``, else
+    the two space axes in their order; it is taken for pixels. The track id is a property of the
+    name ``track_id`` or ``tracklet`` that every node has; without one, each unbranched stretch of
+    the graph is a track.
 
     Raises
     ------
     InvalidInput
-        If this is no GEFF store, or time or position is missing.
+        If this is no GEFF store, time or position is missing, or cells differ in depth.
     """
     from geff.core_io import read_to_memory
 
@@ -135,7 +173,20 @@ def read_geff(path: Path) -> CellTable:
     properties: dict[str, npt.NDArray[Any]] = {
         name: np.asarray(prop["values"]) for name, prop in store["node_props"].items()
     }
+    # A value that a node lacks is stored as 0, and told by a mask: it must not pass for a track.
+    complete = {
+        name
+        for name, prop in store["node_props"].items()
+        if prop["missing"] is None or not np.any(prop["missing"])
+    }
     axes = getattr(store["metadata"], "axes", None) or []
+    space = [a.name for a in axes if a.type == "space" and a.name in properties]
+    if len(space) == 2 and not {"y", "x"} <= properties.keys():
+        properties["y"], properties["x"] = (properties[name] for name in space)
+    elif len(space) == 3 and np.ptp(properties[space[0]]) > 0:
+        raise InvalidInput(
+            f"{path} holds cells at different depths ({space[0]}); give tracks of a 2D movie."
+        )
     times = [a.name for a in axes if a.type == "time"] + list(GEFF_TIME)
     t = next((properties[n] for n in times if n in properties), None)
     if "y" not in properties or "x" not in properties:
@@ -144,7 +195,7 @@ def read_geff(path: Path) -> CellTable:
         )
     if t is None:
         raise InvalidInput(f"{path} has no time axis; nodes need a property t.")
-    given = next((properties[n] for n in GEFF_TRACK if n in properties), None)
+    given = next((properties[n] for n in GEFF_TRACK if n in complete), None)
     nodes = np.asarray(store["node_ids"])
     track_id = given if given is not None else _segments(nodes, np.asarray(store["edge_ids"]))
     yx = np.column_stack([properties["y"], properties["x"]])

@@ -18,7 +18,7 @@ from napari_interpdisc.widgets import explorer_widget
 from napari_interpdisc.widgets.cell_views import MarkedSlider, grey_picture, signed_picture
 from napari_interpdisc.widgets.editing import EditedCell
 from napari_interpdisc.widgets.explorer_widget import NO_CELLS, NO_SELECTION, ExplorerWidget
-from napari_interpdisc.widgets.layers import data_to_world, placement
+from napari_interpdisc.widgets.layers import data_to_world
 from napari_interpdisc.widgets.wording import signed
 
 Scene = SimpleNamespace
@@ -30,7 +30,7 @@ def scene(make_scene: Callable[..., Scene], qtbot: Any) -> Scene:
     made = make_scene(show=True)
     made.widget = ExplorerWidget(made.viewer)
     made.viewer.window.add_dock_widget(made.widget, name="Latent explorer")
-    qtbot.waitUntil(made.widget.isVisible)
+    qtbot.waitUntil(made.widget.isVisible, timeout=30_000)
     return made
 
 
@@ -53,7 +53,7 @@ def test_the_empty_state_tells_what_to_do(make_scene: Callable[..., Scene], qtbo
     scene = make_scene(show=True, finished=False)
     widget = ExplorerWidget(scene.viewer)
     scene.viewer.window.add_dock_widget(widget, name="Latent explorer")
-    qtbot.waitUntil(widget.isVisible)
+    qtbot.waitUntil(widget.isVisible, timeout=30_000)
     assert (page(widget), widget.hint.text()) == (0, NO_CELLS)
     scene.finish()
     assert (page(widget), widget.hint.text()) == (0, NO_SELECTION)
@@ -218,11 +218,10 @@ def test_send_to_layers_places_the_pictures_at_the_cell(
     layers = {name: scene.viewer.layers[name] for name in names}
     assert scene.viewer.layers.selection.active is active
     cells, size = scene.session.encoding.cells, scene.session.model.crop_size
-    wanted = placement(scene.image, scene.frames, 1, cells.yx[ROW], scene.session.zoom, size)
+    wanted = np.array(scene.image.scale) / [1, scene.session.zoom, scene.session.zoom]
     for layer in layers.values():
         assert layer.data.shape == (1, size, size)
-        np.testing.assert_allclose(layer.scale, wanted["scale"])
-        np.testing.assert_allclose(layer.translate, wanted["translate"])
+        np.testing.assert_allclose(layer.scale, wanted)
         middle = data_to_world(layer, [[0, (size - 1) / 2, (size - 1) / 2]])[0]
         np.testing.assert_allclose(middle, to_world(1, cells.yx[ROW]))
         note = layer.metadata["interpdisc"]

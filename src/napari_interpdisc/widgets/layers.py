@@ -236,24 +236,3 @@ def placed_like(layer: Layer) -> dict[str, Any]:
     """Keyword arguments that lay a new layer of the same axes exactly over ``layer``."""
     names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
     return {name: getattr(layer, name) for name in names}
-
-
-def placement(
-    image: Layer, frames: Frames, t: int, yx: npt.ArrayLike, zoom: float, size: int
-) -> dict[str, Any]:
-    """Keyword arguments that lay a (1, size, size) or (size, size) crop at its cell and time.
-
-    For an image without rotation or shear: ``scale`` and ``translate`` of the new layer, one axis
-    per axis of ``frames``.
-    """
-    axes = image_axes(image, frames)
-    matrix, offset = affine_of(image)
-    scale = np.diag(matrix)[axes]
-    origin = offset[axes]
-    corner = np.asarray(yx, dtype=float) - (size - 1) / 2 / zoom
-    translate = origin[-2:] + corner * scale[-2:]
-    out_scale = scale[-2:] / zoom
-    if frames.is_movie:
-        out_scale = np.concatenate([scale[:1], out_scale])
-        translate = np.concatenate([origin[:1] + t * scale[:1], translate])
-    return {"scale": tuple(out_scale), "translate": tuple(translate)}

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from napari_interpdisc.training.encoder import EncoderTraining, train_encoder
 from nuclei_patches import all_sources
@@ -29,11 +29,15 @@ def main() -> None:
     parser.add_argument("--beta", type=float, default=4.0)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rim", type=float, default=1.0)
+    parser.add_argument("--start", type=Path, help="weights.safetensors to train on from")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    settings = EncoderTraining(steps=args.steps, beta=args.beta, seed=args.seed, batch=args.batch)
+    settings = EncoderTraining(
+        steps=args.steps, beta=args.beta, seed=args.seed, batch=args.batch, rim=args.rim
+    )
     sources = all_sources(DATA)
     (args.out / "training.json").write_text(
         json.dumps(
@@ -47,11 +51,13 @@ def main() -> None:
                     for s in sources
                 },
                 "command": f"python scripts/train_encoder.py --out RUN --steps {args.steps} "
-                f"--beta {args.beta} --batch {args.batch} --seed {args.seed}",
+                f"--beta {args.beta} --batch {args.batch} --seed {args.seed} --rim {args.rim}",
+                "start": hashlib.sha256(args.start.read_bytes()).hexdigest() if args.start else "",
             },
             indent=1,
         )
     )
+    start = load_file(args.start) if args.start else None
     log_path = args.out / "log.csv"
 
     def log(row: dict[str, float]) -> None:
@@ -62,7 +68,7 @@ def main() -> None:
                 writer.writeheader()
             writer.writerow({k: round(v, 3) for k, v in row.items()})
 
-    model = train_encoder(sources, settings, log, args.out / "checkpoint.pt")
+    model = train_encoder(sources, settings, log, args.out / "checkpoint.pt", start=start)
     save_file(model.state_dict(), args.out / "weights.safetensors")
 
 

@@ -40,8 +40,8 @@ class Encoding:
         (N,) mean squared difference of crop and reconstruction, normalised units.
     diameter
         Typical nuclear diameter in the image, px.
-    model_name, model_sha256
-        The model that made them.
+    model_name, encoder_sha256
+        The model that made them, and its encoder.
     """
 
     cells: CellTable
@@ -50,7 +50,7 @@ class Encoding:
     reconstruction_error: Float32Array
     diameter: float
     model_name: str
-    model_sha256: str
+    encoder_sha256: str
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def encode_cells(
         if progress is not None:
             progress(done, n)
     return Encoding(
-        cells, latents, log_variances, errors, float(diameter), model.name, model.sha256
+        cells, latents, log_variances, errors, float(diameter), model.name, model.encoder_sha256
     )
 
 
@@ -150,14 +150,14 @@ def classify_encoding(
     Raises
     ------
     InvalidInput
-        If the latents were made by another model.
+        If the latents were made by another encoder.
     InvalidModel
         If the model has no such head.
     """
-    if encoding.model_sha256 != model.sha256:
+    if encoding.encoder_sha256 != model.encoder_sha256:
         raise InvalidInput(
-            f"These cells were encoded by model '{encoding.model_name}', not by this version of "
-            f"'{model.name}'; encode them again first."
+            f"These cells were encoded by model '{encoding.model_name}', whose encoder is not that "
+            f"of '{model.name}'; encode them again first."
         )
     named = model.head(head)
     return Classification(

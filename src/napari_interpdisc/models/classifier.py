@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,16 @@ from napari_interpdisc.models.tcvae import TCVAE
 Float32Array = npt.NDArray[np.float32]
 
 ENCODE_BATCH = 256
+
+
+def hash_of(module: torch.nn.Module) -> str:
+    """SHA-256 of the names, shapes and values of a network's tensors."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        values = tensor.detach().cpu().contiguous().numpy()
+        digest.update(f"{name} {values.dtype.str} {values.shape} ".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def default_device() -> torch.device:
@@ -45,7 +56,8 @@ class Classifier:
     Attributes
     ----------
     name, sha256
-        Name of the model and the hash of its weights: the identity written beside every result.
+        Name of the model and the hash of all its weights and formulas: the identity written beside
+        every result.
     encoder
         The β-TCVAE, in eval mode.
     heads
@@ -58,6 +70,9 @@ class Classifier:
         (L,) standard deviation of the posterior means on the training data.
     card
         The model card, Markdown.
+    encoder_sha256
+        Hash of encoder and decoder alone: models that share it read each other's latents.
+        Computed if left out.
     """
 
     name: str
@@ -69,10 +84,13 @@ class Classifier:
     latent_sd: npt.NDArray[np.float64]
     card: str = ""
     device: torch.device = field(default_factory=default_device)
+    encoder_sha256: str = ""
 
     def __post_init__(self) -> None:
         """Put everything where it will run, ready for inference."""
         self.encoder.to(self.device).eval().requires_grad_(False)
+        if not self.encoder_sha256:
+            object.__setattr__(self, "encoder_sha256", hash_of(self.encoder))
         for named in self.heads.values():
             if isinstance(named.head, torch.nn.Module):
                 named.head.to(self.device).eval().requires_grad_(False)

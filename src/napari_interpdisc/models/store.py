@@ -1,15 +1,17 @@
 """Model folders: ``config.json``, ``weights.safetensors`` and ``card.md``, each with its hash.
 
-Nothing is pickled and nothing is evaluated. Everything is checked before anything is used.
+Formulas are text in the config; the other heads are tensors. Nothing is pickled and nothing is
+evaluated. Everything is checked before anything is used.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,12 +20,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from napari_interpdisc.errors import InvalidModel
-from napari_interpdisc.models.classifier import Classifier, NamedHead, default_device, score_width
-from napari_interpdisc.models.heads import DenseHead
+from napari_interpdisc.errors import InvalidInput, InvalidModel
+from napari_interpdisc.models.classifier import (
+    Classifier,
+    NamedHead,
+    default_device,
+    hash_of,
+    score_width,
+)
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.heads import DenseHead, SparseHead
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 
-SCHEMA: Literal[1] = 1
+SCHEMA: Literal[2] = 2
+READABLE = (1, 2)
+"""Schema 1 knew dense heads only."""
+
 BUNDLED = Path(__file__).parent / "bundled"
 DEFAULT_MODEL = "h2b"
 
@@ -34,10 +46,13 @@ class HeadConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    kind: Literal["dense"]
+    kind: Literal["dense", "sparse", "formula"]
     classes: tuple[str, ...] = Field(min_length=2)
-    layers: tuple[int, ...] = Field(min_length=2)
+    layers: tuple[int, ...] = Field((), title="Units of a dense or sparse head")
+    formulas: tuple[str, ...] = Field((), title="One formula, or one per class")
+    scales: tuple[float, ...] = Field((), title="Factor from each formula's value to its logit")
     summary: str = ""
+    encoder_sha256: str = Field("", title="Encoder whose latents the head was trained on")
 
 
 class ModelConfig(BaseModel):
@@ -45,7 +60,7 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[1, 2] = SCHEMA
     name: str
     encoder: TCVAEConfig
     model_diameter: float = Field(gt=0)
@@ -109,12 +124,17 @@ def load_model(
             raise InvalidModel(f"{path} holds NaN or infinite values in '{name}'.")
     encoder = TCVAE(config.encoder)
     heads = {
-        h.name: NamedHead(h.name, DenseHead(h.layers), h.classes, h.summary) for h in config.heads
+        h.name: NamedHead(
+            h.name, _empty_head(h, config.encoder.latents, folder), h.classes, h.summary
+        )
+        for h in config.heads
     }
     modules: list[tuple[str, torch.nn.Module]] = [("encoder_decoder.", encoder)]
-    for named in heads.values():
-        assert isinstance(named.head, DenseHead)
-        modules.append((f"heads.{named.name}.", named.head))
+    modules += [
+        (f"heads.{name}.", named.head)
+        for name, named in heads.items()
+        if isinstance(named.head, torch.nn.Module)
+    ]
     known = 0
     for prefix, module in modules:
         part = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
@@ -124,9 +144,23 @@ def load_model(
         raise InvalidModel(
             f"{path} holds {len(tensors) - known} tensors that belong to no part of the model."
         )
+    for named in heads.values():
+        if isinstance(named.head, SparseHead) and not named.head.is_consistent():
+            raise InvalidModel(
+                f"{path} has weights of head '{named.name}' outside its active connections; store "
+                "the model again."
+            )
+    encoder_sha256 = hash_of(encoder)
+    for h in config.heads:
+        if h.encoder_sha256 and h.encoder_sha256 != encoder_sha256:
+            raise InvalidModel(
+                f"Head '{h.name}' in {folder / 'config.json'} was trained with another encoder; "
+                "its latents mean something else here. Train it again with this one."
+            )
     return Classifier(
         name=config.name,
-        sha256=config.sha256["weights.safetensors"],
+        sha256=_identity(config.sha256["weights.safetensors"], config.heads),
+        encoder_sha256=encoder_sha256,
         encoder=encoder,
         heads=heads,
         model_diameter=config.model_diameter,
@@ -149,26 +183,7 @@ def save_model(model: Classifier, folder: Path) -> None:
     """
     if folder.exists():
         raise InvalidModel(f"{folder} already exists; choose another name, nothing was written.")
-    tensors = {
-        f"encoder_decoder.{k}": v.cpu().contiguous() for k, v in model.encoder.state_dict().items()
-    }
-    heads = []
-    for named in model.heads.values():
-        if not isinstance(named.head, DenseHead):
-            raise InvalidModel(f"Head '{named.name}' is of a kind that cannot be stored.")
-        tensors |= {
-            f"heads.{named.name}.{k}": v.cpu().contiguous()
-            for k, v in named.head.state_dict().items()
-        }
-        heads.append(
-            HeadConfig(
-                name=named.name,
-                kind="dense",
-                classes=named.classes,
-                layers=named.head.layers,
-                summary=named.summary,
-            )
-        )
+    tensors, heads = _tensors(model.encoder, model.heads), _head_configs(model)
     content = {"weights.safetensors": save_tensors(tensors), "card.md": model.card.encode()}
     config = ModelConfig(
         name=model.name,
@@ -176,7 +191,7 @@ def save_model(model: Classifier, folder: Path) -> None:
         model_diameter=model.model_diameter,
         latent_kl=tuple(round(float(v), 6) for v in model.latent_kl),
         latent_sd=tuple(round(float(v), 6) for v in model.latent_sd),
-        heads=tuple(heads),
+        heads=heads,
         sha256={name: hashlib.sha256(data).hexdigest() for name, data in content.items()},
     )
     content["config.json"] = (config.model_dump_json(indent=1) + "\n").encode()
@@ -194,6 +209,89 @@ def save_model(model: Classifier, folder: Path) -> None:
         raise InvalidModel(f"The model cannot be written to {folder}: {fault.strerror}.") from None
 
 
+def with_heads(
+    model: Classifier, name: str, heads: Mapping[str, NamedHead], card: str
+) -> Classifier:
+    """Return a model of the same encoder with other heads; it is not written anywhere.
+
+    Raises
+    ------
+    InvalidModel
+        If a head reads latents that the encoder does not have.
+    """
+    for named in heads.values():
+        missing = [i for i in named.head.used_latents if i >= model.n_latents]
+        if missing:
+            raise InvalidModel(
+                f"Head '{named.name}' reads z{missing[0]}, but the encoder of '{model.name}' has "
+                f"the latents z0 to z{model.n_latents - 1}."
+            )
+    changed = replace(model, name=name, heads=dict(heads), card=card)
+    weights = hashlib.sha256(save_tensors(_tensors(model.encoder, heads))).hexdigest()
+    return replace(changed, sha256=_identity(weights, _head_configs(changed)))
+
+
+def _identity(weights_sha256: str, heads: Sequence[HeadConfig]) -> str:
+    """Hash of all that decides a result: the tensors, and the formulas, which are no tensors."""
+    formulas = [[h.name, h.scales, h.formulas] for h in heads if h.formulas]
+    if not formulas:
+        return weights_sha256
+    return hashlib.sha256(json.dumps([weights_sha256, formulas]).encode()).hexdigest()
+
+
+def _tensors(encoder: TCVAE, heads: Mapping[str, NamedHead]) -> dict[str, torch.Tensor]:
+    parts: list[tuple[str, object]] = [("encoder_decoder.", encoder)]
+    parts += [(f"heads.{name}.", named.head) for name, named in heads.items()]
+    return {
+        f"{prefix}{name}": tensor.cpu().contiguous()
+        for prefix, module in parts
+        if isinstance(module, torch.nn.Module)
+        for name, tensor in module.state_dict().items()
+    }
+
+
+def _head_configs(model: Classifier) -> tuple[HeadConfig, ...]:
+    found = []
+    for named in model.heads.values():
+        what: dict[str, Any]
+        match named.head:
+            case DenseHead(layers=layers, batch_norm=False):
+                what = {"kind": "dense", "layers": layers}
+            case SparseHead(layers=layers):
+                what = {"kind": "sparse", "layers": layers}
+            case FormulaHead(formulas=formulas, scales=scales):
+                texts = tuple(formula.text for formula in formulas)
+                what = {"kind": "formula", "formulas": texts, "scales": scales}
+            case _:
+                raise InvalidModel(f"Head '{named.name}' is of a kind that cannot be stored.")
+        found.append(
+            HeadConfig(
+                name=named.name,
+                classes=named.classes,
+                summary=named.summary,
+                encoder_sha256=model.encoder_sha256,
+                **what,
+            )
+        )
+    return tuple(found)
+
+
+def _empty_head(
+    head: HeadConfig, n_latents: int, folder: Path
+) -> DenseHead | SparseHead | FormulaHead:
+    """A head of the right shape, to be filled with tensors; formulas are complete."""
+    if head.kind != "formula":
+        return DenseHead(head.layers) if head.kind == "dense" else SparseHead(head.layers)
+    try:
+        formulas = [parse_formula(text, n_latents) for text in head.formulas]
+        return FormulaHead(formulas, head.scales)
+    except InvalidInput as fault:
+        raise InvalidModel(
+            f"{folder / 'config.json'} has a formula in head '{head.name}' that cannot be used. "
+            f"{fault}"
+        ) from None
+
+
 def _read_config(folder: Path) -> ModelConfig:
     path = folder / "config.json"
     try:
@@ -203,7 +301,7 @@ def _read_config(folder: Path) -> ModelConfig:
     except (OSError, ValueError) as fault:
         raise InvalidModel(f"{path} cannot be read ({fault}).") from None
     version = raw.get("schema_version") if isinstance(raw, dict) else None
-    if version != SCHEMA:
+    if version not in READABLE:
         raise InvalidModel(
             f"{path} has schema version {version}, this release reads version {SCHEMA}; "
             "update napari-interpdisc or store the model again."
@@ -226,7 +324,16 @@ def _config_faults(config: ModelConfig) -> Iterator[str]:
             yield f"gives {len(getattr(config, name))} values of {name} for {n} latents"
     for head in config.heads:
         wanted = (n, score_width(head.classes))
-        if (head.layers[0], head.layers[-1]) != wanted:
+        if head.kind == "formula":
+            if len(head.formulas) != wanted[1] or head.layers:
+                yield (
+                    f"has a head '{head.name}' with {len(head.formulas)} formulas, but "
+                    f"{len(head.classes)} classes need {wanted[1]}"
+                )
+            continue
+        if head.formulas or len(head.layers) < 2:
+            yield f"has a head '{head.name}' that says nothing of its layers"
+        elif (head.layers[0], head.layers[-1]) != wanted:
             yield (
                 f"has a head '{head.name}' from {head.layers[0]} latents to {head.layers[-1]} "
                 f"outputs, "

@@ -22,6 +22,22 @@ class TCVAEConfig(BaseModel):
     hidden: int = Field(256, title="Units of the dense layer", ge=1)
 
 
+def encoder_layers(config: TCVAEConfig, outputs: int) -> nn.Sequential:
+    """Four blocks of convolution, BatchNorm and swish, each halving the crop, and a dense layer."""
+    side = config.crop_size // 16
+    blocks: list[nn.Module] = []
+    for n_in, n_out in zip((1, *config.widths), config.widths, strict=False):
+        blocks += [nn.Conv2d(n_in, n_out, 4, stride=2, padding=1, bias=False)]
+        blocks += [nn.BatchNorm2d(n_out), nn.SiLU()]
+    return nn.Sequential(
+        *blocks,
+        nn.Flatten(),
+        nn.Linear(config.widths[-1] * side * side, config.hidden),
+        nn.SiLU(),
+        nn.Linear(config.hidden, outputs),
+    )
+
+
 class TCVAE(nn.Module):
     """β-TCVAE of Chen et al. 2018, as used in the paper, §4.1.
 
@@ -35,19 +51,9 @@ class TCVAE(nn.Module):
         c = self.config
         side = c.crop_size // 16
         flat = c.widths[-1] * side * side
-        blocks: list[nn.Module] = []
-        for n_in, n_out in zip((1, *c.widths), c.widths, strict=False):
-            blocks += [nn.Conv2d(n_in, n_out, 4, stride=2, padding=1, bias=False)]
-            blocks += [nn.BatchNorm2d(n_out), nn.SiLU()]
-        self.encoder = nn.Sequential(
-            *blocks,
-            nn.Flatten(),
-            nn.Linear(flat, c.hidden),
-            nn.SiLU(),
-            nn.Linear(c.hidden, 2 * c.latents),
-        )
+        self.encoder = encoder_layers(c, 2 * c.latents)
         reverse = c.widths[::-1]
-        blocks = []
+        blocks: list[nn.Module] = []
         for n_in, n_out in itertools.pairwise(reverse):
             blocks += [nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1, bias=False)]
             blocks += [nn.BatchNorm2d(n_out), nn.SiLU()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,11 @@ from torch import Tensor
 
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.training.augment import Augmentation, random_views
-from napari_interpdisc.training.loss import tcvae_terms, total_correlation_stratified
+from napari_interpdisc.training.loss import (
+    centre_weight,
+    tcvae_terms,
+    total_correlation_stratified,
+)
 
 
 class EncoderTraining(BaseModel):
@@ -31,6 +35,10 @@ class EncoderTraining(BaseModel):
     learning_rate: float = Field(1e-3, title="Peak learning rate (Adam)", gt=0)
     warm_up: int = Field(500, title="Steps over which β and the learning rate rise", ge=1)
     seed: int = Field(0, title="Seed")
+    rim: float = Field(
+        1.0, title="Weight of pixels far from the centre, relative to central ones", gt=0, le=1
+    )
+    radius: float = Field(20.0, title="Distance at which the weight falls (crop pixels)", gt=0)
     augmentation: Augmentation = Augmentation()
     network: TCVAEConfig = TCVAEConfig()
     log_every: int = Field(100, title="Steps between two log lines", ge=1)
@@ -65,6 +73,7 @@ def train_encoder(
     log: Callable[[dict[str, float]], None] = lambda _: None,
     checkpoint: Path | None = None,
     device: str = "cpu",
+    start: Mapping[str, Tensor] | None = None,
 ) -> TCVAE:
     """Fit a β-TCVAE; every source supplies an equal share of each batch.
 
@@ -80,13 +89,20 @@ def train_encoder(
         File to resume from if it exists, and to write to as training goes on.
     device
         Torch device.
+    start
+        Weights to start from (``TCVAE.state_dict()``), to train on; random ones without.
 
     Returns
     -------
     The trained network in eval mode, on the CPU.
     """
     torch.manual_seed(settings.seed)
-    model = TCVAE(settings.network).to(device).train()
+    model = TCVAE(settings.network)
+    if start is not None:
+        model.load_state_dict(start)
+    model.to(device).train()
+    pixel_weight = centre_weight(settings.network.crop_size, settings.radius, settings.rim)
+    pixel_weight = pixel_weight.to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     draw = np.random.default_rng(settings.seed)
     generator = torch.Generator(device).manual_seed(settings.seed)
@@ -121,7 +137,7 @@ def train_encoder(
             + torch.randn(mean.shape, generator=generator, device=device)
             * (0.5 * log_variance).exp()
         )
-        terms = tcvae_terms(crops, model.decode(z), z, mean, log_variance, n_data)
+        terms = tcvae_terms(crops, model.decode(z), z, mean, log_variance, n_data, pixel_weight)
         loss = terms.total(1 + (settings.beta - 1) * ramp)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

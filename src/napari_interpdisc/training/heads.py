@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import nn
+from torch import Tensor, nn
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.classifier import score_width
-from napari_interpdisc.models.heads import DenseHead
+from napari_interpdisc.models.heads import DenseHead, Head
+
+AHEAD = 100
+"""Batches that are drawn at once."""
+
+Progress = Callable[[int, int], None]
+"""Called with (steps done, steps in all). It may raise, for example Cancelled, to stop."""
 
 
 class HeadTraining(BaseModel):
@@ -33,6 +42,7 @@ def train_dense_head(
     target: npt.NDArray[np.int64],
     n_classes: int,
     settings: HeadTraining | None = None,
+    progress: Progress | None = None,
 ) -> DenseHead:
     """Fit a dense head with a class-balanced logistic (or softmax) loss.
 
@@ -46,6 +56,8 @@ def train_dense_head(
         Number of classes; two give one signed logit (paper eq. 2).
     settings
         Optimization; the seed decides the result.
+    progress
+        Called every 100 steps; an exception that it raises ends the training.
 
     Raises
     ------
@@ -53,39 +65,100 @@ def train_dense_head(
         If latents are not finite, or a class has no cells.
     """
     options = settings or HeadTraining()
-    views = torch.from_numpy(np.atleast_3d(latents).astype(np.float32))
-    if latents.ndim == 2:
-        views = torch.from_numpy(latents.astype(np.float32))[None]
-    if not bool(torch.isfinite(views).all()):
-        raise InvalidInput("Latents hold NaN or infinite values; encode the cells again.")
-    members = [np.flatnonzero(target == k) for k in range(n_classes)]
-    empty = [k for k, rows in enumerate(members) if not len(rows)]
-    if empty or n_classes < 2:
-        raise InvalidInput(
-            f"At least two classes with cells are needed; {len(empty)} of {n_classes} have none."
-        )
-    draw = np.random.default_rng(options.seed)
-    width = score_width(tuple(map(str, range(n_classes))))
+    batches = BalancedBatches(latents, target, n_classes, options.batch, options.seed)
     with torch.random.fork_rng():
         torch.manual_seed(options.seed)
-        head = DenseHead((views.shape[2], *options.hidden, width))
+        head = DenseHead((batches.n_latents, *options.hidden, batches.width))
     optimizer = torch.optim.AdamW(
-        head.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        head.parameters(),
+        lr=options.learning_rate,
+        weight_decay=options.weight_decay,
+        fused=True,
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.steps)
-    y = torch.from_numpy(target)
-    per_class = max(1, options.batch // n_classes)
     head.train()
-    for _ in range(options.steps):
-        rows = torch.from_numpy(np.concatenate([draw.choice(m, per_class) for m in members]))
-        view = torch.from_numpy(draw.integers(0, len(views), len(rows)))
-        logits = head(views[view, rows])
-        if width == 1:
-            loss = nn.functional.binary_cross_entropy_with_logits(logits[:, 0], y[rows].float())
-        else:
-            loss = nn.functional.cross_entropy(logits, y[rows])
+    for step in range(options.steps):
+        x, y = batches.draw()
+        loss = batches.loss(head(x), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
+        if progress is not None and (step + 1) % 100 == 0:
+            progress(step + 1, options.steps)
     return head.eval()
+
+
+@dataclass
+class BalancedBatches:
+    """Batches of latents with equally many cells of each class.
+
+    Parameters
+    ----------
+    latents
+        (N, L), or (V, N, L) with V augmented views of each cell, of which each batch draws one.
+    target
+        (N,) class, 0 … ``n_classes`` − 1.
+    n_classes, batch, seed
+        Number of classes, cells in a batch, and the seed of the draws.
+
+    Raises
+    ------
+    InvalidInput
+        If latents are not finite, or a class has no cells.
+    """
+
+    latents: npt.NDArray[np.float32]
+    target: npt.NDArray[np.int64]
+    n_classes: int
+    batch: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        values = torch.from_numpy(np.ascontiguousarray(self.latents, np.float32))
+        self._views = values[None] if values.ndim == 2 else values
+        if not bool(torch.isfinite(self._views).all()):
+            raise InvalidInput("Latents hold NaN or infinite values; encode the cells again.")
+        self._members = [np.flatnonzero(self.target == k) for k in range(self.n_classes)]
+        empty = sum(not len(rows) for rows in self._members)
+        if empty or self.n_classes < 2:
+            raise InvalidInput(
+                "At least two classes with cells are needed; "
+                f"{empty} of {self.n_classes} have none."
+            )
+        self._draw = np.random.default_rng(self.seed)
+        self._drawn: list[tuple[Tensor, Tensor]] = []
+        self._y = torch.from_numpy(np.ascontiguousarray(self.target, np.int64))
+        self.n_latents = int(self._views.shape[2])
+        self.width = score_width(tuple(map(str, range(self.n_classes))))
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """Latents (B, L) and classes (B,) of the next batch."""
+        if not self._drawn:
+            self._drawn = self._draw_ahead()
+        rows, view = self._drawn.pop()
+        return self._views[view, rows], self._y[rows]
+
+    def _draw_ahead(self) -> list[tuple[Tensor, Tensor]]:
+        """Rows and views of many batches at once: one at a time takes longer than a step."""
+        per_class = max(1, self.batch // self.n_classes)
+        chosen = [m[self._draw.integers(0, len(m), (AHEAD, per_class))] for m in self._members]
+        rows = torch.from_numpy(np.concatenate(chosen, axis=1))
+        view = torch.from_numpy(self._draw.integers(0, len(self._views), tuple(rows.shape)))
+        return list(zip(rows, view, strict=True))
+
+    def loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Logistic loss of one signed logit, or softmax cross-entropy of K."""
+        if self.width == 1:
+            return nn.functional.binary_cross_entropy_with_logits(logits[:, 0], y.float())
+        return nn.functional.cross_entropy(logits, y)
+
+    @torch.inference_mode()
+    def loss_on_all(self, head: Head) -> float:
+        """Mean over classes of each class's mean loss, on all views of all cells."""
+        losses = []
+        for members in self._members:
+            x = self._views[:, members].flatten(0, 1)
+            y = self._y[members].repeat(len(self._views))
+            losses.append(float(self.loss(head(x), y)))
+        return float(np.mean(losses))

@@ -85,6 +85,24 @@ def kl_per_latent(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean(0)
 
 
+def centre_weight(size: int, radius: float, rim: float) -> Tensor:
+    """Weights (size, size), of mean 1, by which the central cell counts more than its neighbours.
+
+    Parameters
+    ----------
+    size
+        Side of a crop, px.
+    radius
+        Distance from the centre, px, at which the weight has fallen half-way; over about 8 px.
+    rim
+        Weight of a far pixel relative to a central one: 1 weighs all alike.
+    """
+    at = torch.arange(size) - (size - 1) / 2
+    distance = (at[:, None] ** 2 + at[None] ** 2).sqrt()
+    weight = rim + (1 - rim) * torch.sigmoid((radius - distance) / 2)
+    return weight / weight.mean()
+
+
 def tcvae_terms(
     crops: Tensor,
     reconstruction: Tensor,
@@ -92,14 +110,19 @@ def tcvae_terms(
     mean: Tensor,
     log_variance: Tensor,
     n_data: int,
+    pixel_weight: Tensor | None = None,
 ) -> LossTerms:
     """Terms of the loss for one batch.
 
-    The likelihood is a unit-variance Gaussian in normalised units: half the summed squared error.
+    The likelihood is a unit-variance Gaussian in normalised units: half the summed squared error,
+    each pixel counted ``pixel_weight`` (H, W) times.
     """
     kl = kl_per_latent(mean, log_variance)
+    squared = (crops - reconstruction).square()
+    if pixel_weight is not None:
+        squared = squared * pixel_weight
     return LossTerms(
-        reconstruction=0.5 * (crops - reconstruction).square().flatten(1).sum(1).mean(),
+        reconstruction=0.5 * squared.flatten(1).sum(1).mean(),
         kl=kl.sum(),
         total_correlation=total_correlation_mws(z, mean, log_variance, n_data),
         kl_per_latent=kl,

@@ -64,14 +64,13 @@ class Session:
         return self._model
 
     def set_model(self, model: Classifier, head: str | None = None) -> None:
-        """Choose a model and head, dropping results of another model; rescore those of this one."""
+        """Choose a model and head, rescoring the cells; those of another encoder are dropped."""
         model.head(head)
-        same = self._model is not None and self._model.sha256 == model.sha256
         self._model, self.head_name = model, head
         self.model_changed.emit(model)
         if self.encoding is None:
             return
-        if same or self.encoding.model_sha256 == model.sha256:
+        if self.encoding.encoder_sha256 == model.encoder_sha256:
             self.set_classification(classify_encoding(self.encoding, model, head))
         else:
             self.clear()

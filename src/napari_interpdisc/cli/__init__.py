@@ -18,6 +18,7 @@ from napari_interpdisc.errors import InterpdiscError, InvalidInput
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
     from napari_interpdisc.frames import Frames
+    from napari_interpdisc.models.classifier import NamedHead
     from napari_interpdisc.pipeline import Progress
 
 app = typer.Typer(
@@ -288,23 +289,44 @@ def models(
     long: Annotated[
         bool, typer.Option("--long", help="Tell what is known of each head, and where it is.")
     ] = False,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME|DIR", help="Only this one; may be repeated.")
+    ] = None,
 ) -> None:
     """List the installed models and their heads."""
-    from napari_interpdisc.models.store import installed_models, load_model
+    from napari_interpdisc.models.store import installed_models, load_model, resolve
 
     console = Console()
-    for name, folder in installed_models().items():
-        model = load_model(name, device="cpu")
-        heads = ", ".join(f"{h.name} ({' / '.join(h.classes)})" for h in model.heads.values())
-        line = f"{name}  {model.sha256[:12]}  {model.n_latents} latents  heads: {heads}"
+    for name in model or installed_models():
+        folder, loaded = resolve(name), load_model(name, device="cpu")
+        heads = ", ".join(f"{h.name} ({' / '.join(h.classes)})" for h in loaded.heads.values())
+        line = f"{loaded.name}  {loaded.sha256[:12]}  {loaded.n_latents} latents  heads: {heads}"
         console.print(_plain(line), soft_wrap=True, highlight=False)
         if long:
-            for h in model.heads.values():
-                text = f"  {h.name}: {h.summary}; {h.head.n_weights} weights, expression size "
-                text += f"{h.head.expression_size}, uses {len(h.head.used_latents)} latents"
-                console.print(_plain(text), soft_wrap=True, highlight=False)
-            console.print(f"  nuclei {model.model_diameter:g} px in {model.crop_size} px crops")
+            for h in loaded.heads.values():
+                for text in _about(h):
+                    console.print(_plain(f"  {text}"), soft_wrap=True, highlight=False)
+            console.print(f"  nuclei {loaded.model_diameter:g} px in {loaded.crop_size} px crops")
             console.print(_plain(f"  {folder}"), soft_wrap=True, highlight=False)
+
+
+def _about(named: NamedHead) -> Iterator[str]:
+    """What is known of a head, line by line."""
+    from napari_interpdisc.models.formula import FormulaHead
+
+    head = named.head
+    used = head.used_latents
+    weights = "" if head.kind == "formula" else f"{head.n_weights} weights, "
+    yield f"{named.name}: {named.summary}"
+    yield (
+        f"  {head.kind}; {weights}expression size {head.expression_size} "
+        f"({head.size_without_biases} without biases); uses {len(used)} latents"
+        + (": " + " ".join(f"z{i}" for i in used) if head.kind != "dense" else "")
+    )
+    if isinstance(head, FormulaHead):
+        names = [named.classes[1]] if len(head.formulas) == 1 else named.classes
+        for name, formula in zip(names, head.formulas, strict=True):
+            yield f"  {name}: {formula}" + (" ≥ 0" if len(head.formulas) == 1 else "")
 
 
 @app.command()
@@ -333,5 +355,4 @@ def demo(
         shown()
 
 
-if __name__ == "__main__":
-    main()
+from napari_interpdisc.cli import training as _training  # noqa: E402, F401 (adds commands)

@@ -1,0 +1,1 @@
+"""From annotated cells to heads and formulas: labels, training, comparison."""

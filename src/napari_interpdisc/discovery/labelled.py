@@ -1,0 +1,155 @@
+"""Labelled cells: the classes an analyst gave, checked before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_interpdisc.errors import InvalidInput
+
+MAX_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class LabelledCells:
+    """Annotated cells as heads see them.
+
+    Attributes
+    ----------
+    latents
+        (N, L) float32 posterior means of the plain crops: what heads are tested on.
+    views
+        (V, N, L) float32 posterior means of augmented views of the same cells: what heads are
+        trained on. ``latents[None]`` trains without augmentation.
+    target
+        (N,) int64 position of each cell's class in ``classes``.
+    group
+        (N,) track, plate or other unit that never parts between training and test.
+    classes
+        Names of the K classes.
+    """
+
+    latents: npt.NDArray[np.float32]
+    views: npt.NDArray[np.float32]
+    target: npt.NDArray[np.int64]
+    group: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Number of cells N."""
+        return len(self.target)
+
+    def take(self, rows: npt.ArrayLike) -> LabelledCells:
+        """The cells at some rows."""
+        at = np.asarray(rows)
+        return LabelledCells(
+            self.latents[at], self.views[:, at], self.target[at], self.group[at], self.classes
+        )
+
+
+def encode_labels(
+    labels: Sequence[object] | npt.NDArray[np.object_], classes: Sequence[str] | None = None
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """Positions (N,) of labels among the classes, −1 where there is no label, and the classes.
+
+    Parameters
+    ----------
+    labels
+        (N,) class names; empty, None and NaN mean that a cell has no label.
+    classes
+        Names in the order that positions follow; sorted names that occur if left out. With two
+        classes a score ≥ 0 means the second.
+
+    Raises
+    ------
+    InvalidInput
+        If a label is none of ``classes``, or there are more than 20.
+    """
+    import pandas as pd
+
+    column = pd.Series(list(labels), dtype=object)
+    present = column.notna()
+    names = column.where(present, "").map(_name)
+    names = names.where(~names.str.lower().isin(["", "nan", "none", "<na>"]), "")
+    found = sorted({n for n in names if n})
+    order = tuple(classes) if classes is not None else tuple(found)
+    unknown = [n for n in found if n not in order]
+    if unknown:
+        raise InvalidInput(
+            f"The label '{unknown[0]}' is none of the classes {', '.join(order)}; name it as a "
+            "class or correct it."
+        )
+    if len(order) > MAX_CLASSES:
+        raise InvalidInput(
+            f"There are {len(order)} different labels; at most {MAX_CLASSES} classes can be told "
+            "apart. Is this the right column?"
+        )
+    place = {name: k for k, name in enumerate(order)}
+    return np.array([place.get(n, -1) for n in names], dtype=np.int64), order
+
+
+def check_labels(
+    target: npt.NDArray[np.int64],
+    group: npt.NDArray[np.int64],
+    classes: Sequence[str],
+    folds: int,
+    group_name: str = "track",
+) -> None:
+    """Refuse labels that cannot be trained on and tested by group.
+
+    Parameters
+    ----------
+    target, group
+        (N,) class position and group of every labelled cell.
+    classes
+        Names of the classes.
+    folds
+        Number of folds of the cross-validation.
+    group_name
+        What a group is called in the sentence: "track", "plate".
+
+    Raises
+    ------
+    InvalidInput
+        For fewer than two classes, a class with fewer cells than folds, fewer than two groups, or
+        a class that lies in a single group.
+    """
+    counts = np.bincount(target, minlength=len(classes))
+    present = [name for name, n in zip(classes, counts, strict=True) if n]
+    if len(present) < 2:
+        have = f"all labelled cells are '{present[0]}'" if present else "no cell has a label"
+        raise InvalidInput(
+            f"At least two classes are needed to train, but {have}; label cells of another class."
+        )
+    for name, n in zip(classes, counts, strict=True):
+        if n < folds:
+            raise InvalidInput(
+                f"Class '{name}' has {n} labelled cell{'s' if n != 1 else ''}, fewer than the "
+                f"{folds} folds of the cross-validation; label more of them, or use fewer folds."
+            )
+    groups = len(np.unique(group))
+    if groups < 2:
+        raise InvalidInput(
+            f"All labelled cells are on one {group_name}, so that nothing is left to test on; "
+            f"label cells of other {group_name}s."
+        )
+    if groups < folds:
+        raise InvalidInput(
+            f"The labelled cells are on {groups} {group_name}s, fewer than the {folds} folds of "
+            f"the cross-validation; label cells of more {group_name}s, or use fewer folds."
+        )
+    for k, name in enumerate(classes):
+        if len(np.unique(group[target == k])) < 2:
+            raise InvalidInput(
+                f"All cells of class '{name}' are on one {group_name}; label some of another, so "
+                "that training and test can both have them."
+            )
+
+
+def _name(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a column of numbers with gaps is read as floats
+    return str(value).strip()

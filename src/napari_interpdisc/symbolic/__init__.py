@@ -1,0 +1,1 @@
+"""Search formulas over latents that part two classes of cells."""

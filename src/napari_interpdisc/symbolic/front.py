@@ -1,0 +1,248 @@
+"""From an engine's candidates to formulas that a person can choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_interpdisc.errors import Cancelled, InvalidInput
+from napari_interpdisc.models.formula import Formula, parse_formula
+from napari_interpdisc.symbolic.refit import BalancedCells, refitted_on
+from napari_interpdisc.symbolic.search import Cancel, Candidate, balanced_sample, engines
+from napari_interpdisc.symbolic.settings import SearchSettings
+from napari_interpdisc.symbolic.tidy import bare, decision_form, smaller_forms, with_threshold
+from napari_interpdisc.symbolic.worker import Progress
+
+ROUNDS = 3
+SLACK = 0.01
+LEAST_GAIN = 0.002
+
+
+@dataclass(frozen=True)
+class FrontRow:
+    """One formula of a Pareto front.
+
+    Attributes
+    ----------
+    formula
+        f(z) ≥ 0 is class 1.
+    size
+        Nodes of its expression tree.
+    loss
+        Class-balanced logistic loss at the best positive scale.
+    balanced_accuracy
+        Mean of the two classes' accuracies, on the cells that it was fitted to.
+    """
+
+    formula: Formula
+    size: int
+    loss: float
+    balanced_accuracy: float
+
+
+@dataclass(frozen=True)
+class Front:
+    """The formulas that no smaller one beats, from small to large.
+
+    Attributes
+    ----------
+    rows
+        Larger formulas have a smaller loss.
+    engine, engine_version
+        What searched.
+    refused
+        Candidates that are no formulas of ours, or undefined at a cell.
+    """
+
+    rows: tuple[FrontRow, ...]
+    engine: str
+    engine_version: str | None
+    refused: int
+
+
+def formula_front(
+    latents: npt.NDArray[np.floating],
+    target: npt.NDArray[np.integer],
+    use: Sequence[int],
+    settings: SearchSettings | None = None,
+    progress: Progress | None = None,
+    cancelled: Cancel | None = None,
+    teacher: npt.NDArray[np.floating] | None = None,
+) -> Front:
+    """Search formulas that part two classes, from small and rough to large and exact.
+
+    Parameters
+    ----------
+    latents
+        (N, L), or (V, N, L) with V augmented views of each cell.
+    target
+        (N,) class 0 or 1.
+    use
+        Latents that the search may use.
+    settings
+        What to search, for how long, and with which engine; the seed decides the result.
+    progress
+        Called with (percent done, 100); an exception that it raises ends the search.
+    cancelled
+        Asked about ten times a second whether to stop.
+    teacher
+        (N,) or (V, N) logits of another head for the engine to imitate; constants are fitted to
+        the target all the same.
+
+    Raises
+    ------
+    InvalidInput
+        If latents, target or ``use`` cannot be used, or the engine found no usable formula.
+    EngineMissing, SearchFailed, Cancelled
+        If the engine is not there, fails, or is stopped.
+    """
+    options = settings or SearchSettings()
+    engine = engines[options.engine]
+    views = np.asarray(latents, np.float64)
+    views = views[None] if views.ndim == 2 else views
+    flat = views.reshape(-1, views.shape[-1])
+    classes = np.tile(np.asarray(target, np.int64), len(views))
+    cells = BalancedCells(flat, classes)
+    n_latents = flat.shape[1]
+    if not use or len(set(use)) != len(use) or not all(0 <= i < n_latents for i in use):
+        raise InvalidInput(f"The search needs latents from z0 to z{n_latents - 1}, each once.")
+    wanted = np.where(classes == 1, 1.0, -1.0)
+    searched = wanted
+    if teacher is not None:
+        logits = np.broadcast_to(np.asarray(teacher, np.float64), views.shape[:2]).reshape(-1)
+        searched = np.tanh(logits / 2)
+
+    def engine_progress(done: int, of: int) -> None:
+        if progress is not None:
+            progress(round(80 * done / max(of, 1)), 100)
+
+    names = [f"z{i}" for i in use]
+    candidates = engine.search(
+        flat[:, list(use)], searched, names, options, engine_progress, cancelled
+    )
+    formulas, refused = _parsed(candidates, n_latents)
+    rows, _ = balanced_sample(wanted, options.cells, options.seed)
+    sample = BalancedCells(flat[rows], classes[rows])
+    pool = _Pool(sample, options.max_size, cancelled)
+    for n, formula in enumerate(formulas):
+        refused += not pool.add(formula)
+        if progress is not None:
+            progress(80 + 5 * (n + 1) // len(formulas), 100)
+    for n in range(ROUNDS):
+        if not pool.shorten():
+            break
+        if progress is not None:
+            progress(85 + 4 * (n + 1), 100)
+    final: list[FrontRow] = []
+    for formula in pool.near_front():
+        _check(cancelled)
+        refitted, loss = refitted_on(formula, cells, 8)
+        accuracy = cells.balanced_accuracy(refitted)
+        if np.isfinite(loss) and accuracy > 0.5:
+            final.append(FrontRow(refitted, refitted.size, loss, accuracy))
+    if not final:
+        raise InvalidInput(
+            f"{engine.name} found no formula that these cells are fit for; let it search longer, "
+            "or with more latents."
+        )
+    if progress is not None:
+        progress(100, 100)
+    return Front(tuple(pareto(final)), engine.name, engine.version, refused)
+
+
+def pareto(rows: Sequence[FrontRow]) -> list[FrontRow]:
+    """Rows whose loss is lower than any smaller row's, from small to large.
+
+    A larger formula must gain :data:`LEAST_GAIN` to be worth reading.
+    """
+    kept: list[FrontRow] = []
+    for row in sorted(rows, key=lambda row: (row.size, row.loss, row.formula.text)):
+        if not kept or row.loss < kept[-1].loss - LEAST_GAIN:
+            kept.append(row)
+    return kept
+
+
+def choose(front: Front, tolerance: float = 0.01) -> FrontRow:
+    """The smallest formula whose balanced accuracy is within ``tolerance`` of the best."""
+    best = max(row.balanced_accuracy for row in front.rows)
+    return next(row for row in front.rows if row.balanced_accuracy >= best - tolerance)
+
+
+class _Pool:
+    """Formulas by shape, each with its constants fitted to a sample of cells."""
+
+    def __init__(self, cells: BalancedCells, max_size: int, cancelled: Cancel | None) -> None:
+        self.cells, self.max_size, self.cancelled = cells, max_size, cancelled
+        self.losses: dict[Formula, float] = {}
+        self.seen: set[Formula] = set()
+        self.shortened: set[Formula] = set()
+
+    def add(self, formula: Formula) -> bool:
+        """Take in an engine's formula, with and without its factors; False if undefined."""
+        whole = decision_form(formula)
+        if not whole.used_latents or not np.isfinite(self.cells.loss(whole)):
+            return False
+        for form in (whole, bare(whole)):
+            self._fit(form)
+            moved = with_threshold(form)
+            if moved is not None:
+                self._fit(moved)
+        return True
+
+    def shorten(self) -> bool:
+        """Try smaller forms of what is on the front; False if there were none to try."""
+        new = [formula for formula in self.near_front() if formula not in self.shortened]
+        for formula in new:
+            self.shortened.add(formula)
+            for form in smaller_forms(formula):
+                self._fit(form)
+                moved = with_threshold(form)
+                if moved is not None:
+                    self._fit(moved)
+        return bool(new)
+
+    def near_front(self) -> list[Formula]:
+        """Formulas that no smaller one beats by more than a little on the sample."""
+        kept: list[Formula] = []
+        best = np.inf
+        size = at_size = 0
+        for formula, loss in sorted(
+            self.losses.items(), key=lambda item: (item[0].size, item[1], item[0].text)
+        ):
+            at_size = at_size + 1 if formula.size == size else 1
+            size = formula.size
+            if loss < best - 1e-6 or (at_size == 2 and loss < best + SLACK):
+                kept.append(formula)
+            best = min(best, loss)
+        return kept
+
+    def _fit(self, formula: Formula) -> None:
+        _check(self.cancelled)
+        shape = formula.with_constants([1.0] * len(formula.constants))
+        if shape in self.seen or formula.size > self.max_size:
+            return
+        self.seen.add(shape)
+        refitted, loss = refitted_on(formula, self.cells, 25)
+        refitted = decision_form(refitted)
+        if np.isfinite(loss) and refitted.used_latents:
+            self.losses[refitted] = min(loss, self.losses.get(refitted, np.inf))
+
+
+def _parsed(candidates: Sequence[Candidate], n_latents: int) -> tuple[list[Formula], int]:
+    """Formulas without repeats, and how many candidates are none."""
+    formulas: dict[Formula, None] = {}
+    refused = 0
+    for candidate in candidates:
+        try:
+            formulas[parse_formula(candidate.expression, n_latents)] = None
+        except InvalidInput:
+            refused += 1
+    return list(formulas), refused
+
+
+def _check(cancelled: Cancel | None) -> None:
+    if cancelled is not None and cancelled():
+        raise Cancelled("The formula search was stopped.")

@@ -1,0 +1,135 @@
+"""Optuna chooses the sparsity of sparse heads (paper §5.2), and nothing else."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.classifier import class_index
+from napari_interpdisc.training.heads import Progress
+from napari_interpdisc.training.rigl import SparseTraining, train_sparse_head
+
+
+class SparsityTuning(BaseModel):
+    """Settings of the search for a density."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: float = Field(0.016, title="Lowest density tried", gt=0, le=1)
+    high: float = Field(0.03, title="Highest density tried", gt=0, le=1)
+    trials: int = Field(4, title="Densities tried", ge=1)
+    folds: int = Field(3, title="Inner folds by group", ge=2)
+    price: float = Field(0.0005, title="Balanced accuracy that one more weight has to bring", ge=0)
+    steps: int = Field(1000, title="Optimizer steps of each training", ge=10)
+    restarts: int = Field(2, title="Restarts of each training", ge=1)
+    seed: int = Field(0, title="Seed")
+
+
+def tune_density(
+    latents: npt.NDArray[np.float32],
+    plain: npt.NDArray[np.float32],
+    target: npt.NDArray[np.int64],
+    group: npt.NDArray[np.int64],
+    n_classes: int,
+    settings: SparsityTuning | None = None,
+    training: SparseTraining | None = None,
+    storage: Path | None = None,
+    study_name: str = "density",
+    progress: Progress | None = None,
+) -> float:
+    """Density at which sparse heads do best on held-out groups, each weight having its price.
+
+    A trial trains one head for each inner fold and is pruned when it falls behind the median of
+    the earlier trials.
+
+    Parameters
+    ----------
+    latents
+        (V, N, L) views to train on.
+    plain
+        (N, L) latents to test on.
+    target, group
+        (N,) class and group.
+    n_classes
+        Number of classes.
+    settings, training
+        Of the search, and of each training.
+    storage
+        SQLite file that keeps the study; a study that it holds is resumed, and a complete one is
+        only read.
+    study_name
+        Name of the study in the file.
+    progress
+        Called with (trials done, trials in all).
+
+    Raises
+    ------
+    InvalidInput
+        If a class or the number of groups is too small for the inner folds.
+    """
+    import optuna
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    options, base = settings or SparsityTuning(), training or SparseTraining()
+    if len(np.unique(group)) < options.folds or min(np.bincount(target)) < options.folds:
+        raise InvalidInput(
+            f"Choosing the sparsity needs {options.folds} groups and {options.folds} cells of each "
+            "class; label more cells."
+        )
+    splitter = StratifiedGroupKFold(options.folds, shuffle=True, random_state=options.seed)
+    splits = list(splitter.split(target, target, group))
+
+    def score(trial: optuna.Trial) -> float:
+        density = trial.suggest_float("density", options.low, options.high, log=True)
+        values = []
+        for fold, (train, test) in enumerate(splits):
+            head = train_sparse_head(
+                latents[:, train],
+                target[train],
+                n_classes,
+                base.model_copy(
+                    update={
+                        "density": density,
+                        "steps": options.steps,
+                        "restarts": options.restarts,
+                        "seed": options.seed,
+                    }
+                ),
+            )
+            with torch.inference_mode():
+                found = class_index(head(torch.from_numpy(plain[test])).numpy())
+            accuracy = balanced_accuracy_score(target[test], found)
+            values.append(float(accuracy) - options.price * head.n_weights)
+            trial.report(float(np.mean(values)), fold)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return float(np.mean(values))
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study = optuna.create_study(
+            storage=f"sqlite:///{storage}" if storage is not None else None,
+            study_name=study_name,
+            load_if_exists=True,
+            direction="maximize",
+            sampler=optuna.samplers.TPESampler(seed=options.seed, n_startup_trials=4),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=2),
+        )
+        if not study.trials:
+            # the ends and the middle come first: few trials are too few to find them by chance
+            for density in (options.high, options.low, (options.low * options.high) ** 0.5):
+                study.enqueue_trial({"density": density})
+        finished = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
+        while (done := len(study.get_trials(deepcopy=False, states=finished))) < options.trials:
+            if progress is not None:
+                progress(done, options.trials)
+            study.optimize(score, n_trials=1)
+    return float(study.best_params["density"])

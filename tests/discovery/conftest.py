@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_interpdisc.discovery.fit import DiscoverySettings
+from napari_interpdisc.discovery.labelled import LabelledCells
+from napari_interpdisc.symbolic.settings import SearchSettings
+from napari_interpdisc.training.heads import HeadTraining
+from napari_interpdisc.training.rigl import SparseTraining
+
+
+def labelled(n: int, n_classes: int = 2, n_latents: int = 8, seed: int = 0) -> LabelledCells:
+    """Return cells whose class is a plain rule of z2 and z5, on n / 4 tracks."""
+    draw = np.random.default_rng(seed)
+    latents = draw.standard_normal((n, n_latents)).astype(np.float32)
+    if n_classes == 2:
+        target = (latents[:, 2] + latents[:, 5] > 0).astype(np.int64)
+    else:
+        target = latents[:, :n_classes].argmax(1).astype(np.int64)
+    views = latents + 0.05 * draw.standard_normal((3, n, n_latents)).astype(np.float32)
+    names = tuple(f"class {k}" for k in range(n_classes))
+    return LabelledCells(latents, views, target, np.arange(n) // 4, names)
+
+
+@pytest.fixture
+def quick() -> DiscoverySettings:
+    """Return settings that train in seconds."""
+    return DiscoverySettings(
+        folds=3,
+        max_latents=3,
+        dense=HeadTraining(steps=150),
+        sparse=SparseTraining(hidden=(6, 6), density=0.12, steps=200, restarts=2),
+        search=SearchSettings(
+            engine="operon", max_size=9, generations=5, individuals=100, cells=200
+        ),
+    )

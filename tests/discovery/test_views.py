@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.crops import normalise
+from napari_interpdisc.discovery.views import (
+    cut_patches,
+    label_cells,
+    patch_latents,
+    patches_of_crops,
+)
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.frames import Frames
+from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.store import load_model
+from napari_interpdisc.pipeline import encode_cells
+from napari_interpdisc.simulate import SimulationSettings, simulate_movie
+
+
+@pytest.fixture(scope="module")
+def model() -> Classifier:
+    return load_model(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def movie() -> tuple[Frames, CellTable]:
+    made = simulate_movie(SimulationSettings(shape=(2, 200, 200), cells=9, seed=1))
+    return Frames(made.image), made.cells
+
+
+def test_plain_latents_are_those_of_the_pipeline(
+    movie: tuple[Frames, CellTable], model: Classifier
+) -> None:
+    frames, cells = movie
+    target = (np.arange(len(cells)) % 2).astype(np.int64)
+    seen: list[tuple[int, int]] = []
+    labelled = label_cells(
+        frames, cells, 28.0, model, target, cells.track_id, ["a", "b"], 2, 0,
+        lambda *p: seen.append(p),
+    )  # fmt: skip
+    expected = encode_cells(frames, cells, model, 28.0).latents
+    np.testing.assert_allclose(labelled.latents, expected, atol=1e-4)
+    assert labelled.views.shape == (2, len(cells), 32)
+    assert seen == [(1, 2), (2, 2)]
+    assert labelled.classes == ("a", "b")
+    some = labelled.take([3, 1])
+    np.testing.assert_array_equal(some.views, labelled.views[:, [3, 1]])
+    # views are of the same cells: nearer to their own latents than to another cell's
+    own = np.abs(labelled.views[0] - labelled.latents).mean()
+    other = np.abs(labelled.views[0] - np.roll(labelled.latents, 5, 0)).mean()
+    assert own < other
+
+
+def test_views_are_decided_by_the_seed(movie: tuple[Frames, CellTable], model: Classifier) -> None:
+    patches = cut_patches(*movie, 28.0, model)[:4]
+    assert patches.shape == (4, 96, 96)
+    first, again, other = (patch_latents(patches, model, 1, seed)[1] for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0.01
+
+
+def test_no_views_leave_the_plain_latents(model: Classifier) -> None:
+    patches = np.random.default_rng(0).random((3, 96, 96)).astype(np.float32)
+    latents, views = patch_latents(patches, model, 0, 0)
+    np.testing.assert_array_equal(views, latents[None])
+
+
+def test_patches_of_crops_are_centred_and_at_the_models_diameter(model: Classifier) -> None:
+    y, x = np.mgrid[:64, :64] - 31.5
+    image = np.exp(-0.5 * (y**2 + x**2) / 5**2)[None]
+    patch = patches_of_crops(image, 14.0, model)[0]
+    assert patch.shape == (96, 96)
+    rows, cols = np.mgrid[:96, :96]
+    weight = np.clip(patch - 0.3, 0, None)
+    assert (weight * rows).sum() / weight.sum() == pytest.approx(47.5, abs=0.2)
+    assert (weight * cols).sum() / weight.sum() == pytest.approx(47.5, abs=0.2)
+    # twice as wide as in the image
+    assert (patch > 0.5).sum() == pytest.approx(4 * (image > 0.5).sum(), rel=0.1)
+    assert normalise(patch).std() > 0.5
+
+
+def test_crops_that_cannot_be_used(model: Classifier) -> None:
+    with pytest.raises(InvalidInput, match="too little around"):
+        patches_of_crops(np.zeros((2, 30, 30)), 28.0, model)
+    with pytest.raises(InvalidInput, match="shape"):
+        patches_of_crops(np.zeros((64, 64)), 28.0, model)
+    with pytest.raises(InvalidInput, match="NaN"):
+        patches_of_crops(np.full((1, 64, 64), np.nan), 28.0, model)

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.formula import FUNCTIONS, Formula, FormulaHead, parse_formula
+from napari_interpdisc.models.heads import Head
+
+PAPER = "z29*(z17**2 + z21**2) - exp(z3)"
+
+
+def test_the_papers_formula_has_ten_nodes() -> None:
+    formula = parse_formula(PAPER)
+    assert formula.size == 10
+    assert formula.used_latents == (3, 17, 21, 29)
+    assert formula.constants == ()
+    assert formula.latex() == r"z_{29} \left(z_{17}^{2} + z_{21}^{2}\right) - e^{z_{3}}"
+    z = torch.randn(5, 32)
+    expected = z[:, 29] * (z[:, 17] ** 2 + z[:, 21] ** 2) - z[:, 3].exp()
+    torch.testing.assert_close(formula.evaluate(z), expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("z0", 1),
+        ("-1.5", 1),
+        ("-z0", 2),
+        ("z0 + 1", 3),
+        ("z0**2", 2),
+        ("z0**3", 2),
+        ("square(z0)", 2),
+        ("z0**4", 3),
+        ("exp(z0*z1)", 4),
+        ("1/(1 + exp(-z0))", 7),
+    ],
+)
+def test_size_by_hand(text: str, size: int) -> None:
+    assert parse_formula(text).size == size
+
+
+@pytest.mark.parametrize(
+    ("text", "simple"),
+    [
+        ("2*3*z1 + 0", "6.0*z1"),
+        ("-(-z1)", "z1"),
+        ("z1 - (-z2)", "z1 + z2"),
+        ("z1 + -2.5", "z1 - 2.5"),
+        ("z1*1 - 0", "z1"),
+        ("0*z1 + z2/1", "z2"),
+        ("exp(0)*z1", "z1"),
+        ("z1**1", "z1"),
+        ("-1*z1", "-z1"),
+        ("0 - z1", "-z1"),
+        ("z1/0", "z1/0.0"),
+    ],
+)
+def test_simplified(text: str, simple: str) -> None:
+    formula = parse_formula(text).simplified()
+    assert formula.text == simple
+    z = torch.rand(4, 32) + 0.1
+    torch.testing.assert_close(formula.evaluate(z), parse_formula(text).evaluate(z))
+
+
+def test_constants_are_replaced_from_left_to_right() -> None:
+    formula = parse_formula("2*z1**2 - 3")
+    assert formula.constants == (2.0, 3.0)
+    assert formula.with_constants([0.5, -1]).text == "0.5*z1**2 - -1.0"
+    with pytest.raises(InvalidInput, match="2 constants"):
+        formula.with_constants([1.0])
+    with pytest.raises(InvalidInput, match="finite"):
+        formula.with_constants([1.0, float("nan")])
+
+
+def test_gradients_reach_latents_and_constants() -> None:
+    formula = parse_formula("2*z1**2 - 3*z0")
+    z = torch.tensor([[1.0, 2.0]], requires_grad=True)
+    c = torch.tensor([2.0, 3.0], requires_grad=True)
+    formula.evaluate(z, c).sum().backward()
+    assert z.grad is not None
+    assert c.grad is not None
+    assert z.grad.tolist() == [[-3.0, 8.0]]
+    assert c.grad.tolist() == [4.0, -1.0]
+
+
+def test_aliases_are_read_and_shown() -> None:
+    formula = parse_formula("size - 0.25*z3", aliases={"size": 22})
+    assert formula.used_latents == (3, 22)
+    assert formula.show(aliases={22: "size"}) == "size - 0.25*z3"
+    assert r"\mathrm{size}" in formula.latex(aliases={22: "size"})
+
+
+def test_a_formula_head_is_a_head() -> None:
+    head = FormulaHead([parse_formula(PAPER)], [2.0])
+    assert isinstance(head, Head)
+    assert (head.expression_size, head.size_without_biases, head.n_weights) == (10, 10, 0)
+    z = torch.randn(6, 32)
+    torch.testing.assert_close(head(z)[:, 0], 2 * parse_formula(PAPER).evaluate(z))
+    three = FormulaHead([parse_formula(t) for t in ("z0", "z1", "-z0")])
+    assert three(z).shape == (6, 3)
+    assert three.used_latents == (0, 1)
+
+
+def test_where_a_formula_is_undefined_the_score_is_undecided() -> None:
+    head = FormulaHead([parse_formula("log(z0) + 1")])
+    assert head(torch.tensor([[-1.0], [0.0], [1.0]]))[:, 0].tolist() == [0.0, -1e6, 1.0]
+
+
+HOSTILE = [
+    "__import__('os').system('true')",
+    "().__class__.__bases__",
+    "z0.__class__",
+    "z0.real",
+    "open('x')",
+    "eval('1')",
+    "exp(exp)",
+    "exp(z0, z1)",
+    "exp(x=z0)",
+    "exp(*z0)",
+    "(lambda: 0)()",
+    "[z0 for z0 in z1]",
+    "z0[0]",
+    "{z0}",
+    "z0 if z1 else z2",
+    "z0 and z1",
+    "z0 < z1",
+    "not z0",
+    "~z0",
+    "z0 // z1",
+    "z0 % 2",
+    "z0 @ z1",
+    "z0 ^ 2",
+    "z0 := 3",
+    "z0; z1",
+    "z0\nz1",
+    "'z0'",
+    "b'z0'",
+    "f'{z0}'",
+    "True",
+    "None",
+    "1j",
+    "...",
+    "9**9**9**9",
+    "z0**9999",
+    "2**z0",
+    "z0**z1",
+    "1e400",
+    "1e7",
+    "9" * 1900,
+    "z32",
+    "z-1 + z99",
+    "z",
+    "pi",
+    "nan",
+    "inf",
+    "\uff5a0",  # a full-width z, which Python would take for one
+    "z0 \u2212 z1",
+    "\u0261(z0)",
+    "z0\x00",
+    "",
+    "   ",
+    "(" * 1000 + "z0" + ")" * 1000,
+    "(" * 60 + "z0" + ")" * 60,
+    "-" * 1999 + "1",
+    "exp(" * 400 + "z0" + ")" * 400,
+    "+".join(["z0"] * 660),
+    "z0" * 1500,
+    "-" * 30 + "(" + "-" * 30 + "z0)" + "**" * 20,
+    "yield z0",
+    "await z0",
+    "print",
+    "import os",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_text_is_refused_in_one_sentence_and_at_once(text: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(InvalidInput) as caught:
+        parse_formula(text)
+    assert time.monotonic() - started < 1
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert len(sentence) < 300
+    assert sentence.endswith(".")
+
+
+@settings(deadline=1000, max_examples=300)
+@given(st.text(st.sampled_from("z0123456789.+-*/()e _x,[]'\"=:^<>\\\n"), max_size=80))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        formula = parse_formula(text)
+    except InvalidInput:
+        return
+    assert parse_formula(formula.text) == formula
+
+
+def _trees() -> st.SearchStrategy[str]:
+    leaf = st.one_of(
+        st.integers(0, 31).map("z{}".format),
+        st.floats(-100, 100, allow_nan=False).map(repr),
+    )
+
+    def extend(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+        return st.one_of(
+            st.tuples(inner, st.sampled_from("+-*/"), inner).map(
+                lambda p: f"({p[0]}){p[1]}({p[2]})"
+            ),
+            st.tuples(st.sampled_from(sorted(FUNCTIONS)), inner).map(lambda p: f"{p[0]}({p[1]})"),
+            st.tuples(inner, st.sampled_from([-2, 0.5, 2, 3])).map(lambda p: f"({p[0]})**{p[1]}"),
+            inner.map(lambda t: f"-({t})"),
+        )
+
+    return st.recursive(leaf, extend, max_leaves=12)
+
+
+@settings(deadline=None, max_examples=300)
+@given(_trees())
+def test_text_is_read_back_as_the_same_tree_and_the_same_values(text: str) -> None:
+    formula = parse_formula(text)
+    again = parse_formula(formula.text)
+    assert again == formula
+    assert again.size == formula.size
+    z = torch.linspace(-2, 2, 32).repeat(3, 1).double()
+    torch.testing.assert_close(again.evaluate(z), formula.evaluate(z), equal_nan=True)
+    simple = formula.simplified()
+    assert simple.size <= formula.size
+    before, after = formula.evaluate(z), simple.evaluate(z)
+    both = before.isfinite() & after.isfinite()
+    torch.testing.assert_close(after[both], before[both], rtol=1e-6, atol=1e-6)
+
+
+def test_python_agrees_on_the_value_of_plain_arithmetic() -> None:
+    text = "1 - 2*3 - (4 - 5)/-2**2 + -(6 - 7)*2"
+    value = float(parse_formula(text).evaluate(torch.zeros(1, 1, dtype=torch.float64))[0])
+    assert value == 1 - 2 * 3 - (4 - 5) / -(2**2) + -(6 - 7) * 2
+
+
+def test_three_significant_digits_are_shown_and_all_are_kept() -> None:
+    formula = parse_formula("0.123456789*z1")
+    assert str(formula) == "0.123*z1"
+    assert formula.text == "0.123456789*z1"
+    assert isinstance(formula, Formula)
+    assert not re.search("4567", formula.latex())

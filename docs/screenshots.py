@@ -11,16 +11,17 @@ from pathlib import Path
 
 import napari
 import numpy as np
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.demo import example_cell, fetch_hela_movie
 from napari_interpdisc.detect import diameter_from_labels
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.store import load_model
-from napari_interpdisc.pipeline import classify
+from napari_interpdisc.pipeline import Classification, classify
 from napari_interpdisc.samples import link_masks
 from napari_interpdisc.widgets.cells_widget import CellsWidget
+from napari_interpdisc.widgets.discover_widget import DiscoverWidget
 from napari_interpdisc.widgets.layout import lay_out
 
 IMAGES = Path(__file__).parent / "images"
@@ -33,6 +34,30 @@ def settle(seconds: float = 1.0) -> None:
     while time.monotonic() < until:
         QApplication.processEvents()
         time.sleep(0.01)
+
+
+def discover(viewer: napari.Viewer, result: Classification, per_class: int = 40) -> None:
+    """Photograph a training on annotations that are the classes of the bundled head."""
+    widget = DiscoverWidget(viewer)
+    dock = viewer.window.add_dock_widget(widget, name="Discover", area="right", tabify=True)
+    dock.raise_()
+    draw = np.random.default_rng(0)
+    names = {}
+    for k, name in enumerate(result.classes):
+        widget.annotations.rename_class(f"class {k + 1}", name)
+        rows = np.flatnonzero(result.index == k)
+        names |= {int(row): name for row in draw.permutation(rows)[:per_class]}
+    widget.annotations.annotate(result.encoding.cells, names)
+    widget.training.engine.setCurrentIndex(widget.training.engine.findData("operon"))
+    widget.train()
+    while widget.work.running:
+        settle(0.1)
+    print(widget.status.text())
+    settle(1)
+    scroll = widget.findChild(QScrollArea)
+    scroll.verticalScrollBar().setValue(widget.results.y() - 10)
+    settle(1)
+    viewer.screenshot(str(IMAGES / "discover.png"), canvas_only=False)
 
 
 def main() -> None:
@@ -62,6 +87,7 @@ def main() -> None:
         settle(1.5)
         file = name.lower().replace(" ", "-") + ".png"
         viewer.screenshot(str(IMAGES / file), canvas_only=False)
+    discover(viewer, result)
     for name in sorted(p.name for p in IMAGES.glob("*.png")):
         print(IMAGES / name, np.round((IMAGES / name).stat().st_size / 1024), "KiB")
     viewer.close()

@@ -1,4 +1,4 @@
-"""Pictures of the model card: ``python scripts/card_figures.py --run RUN --model FOLDER``.
+"""Pictures of the card: ``python scripts/card_figures.py --run RUN [RUN ...] --model FOLDER``.
 
 Writes ``reconstructions.png``, ``traversals.png`` and ``losses.png`` into the model folder.
 """
@@ -12,14 +12,15 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from evaluate_heads import labelled_crops
 from napari_interpdisc.crops import normalise
 from napari_interpdisc.models.classifier import Classifier
 from napari_interpdisc.models.store import load_model
+from nuclei_patches import labelled_crops
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
+DATA = Path(__file__).parents[2] / "shared" / "data"
 STATES = ("Interphase", "Prometaphase", "Metaphase", "MetaphaseAlignment", "Anaphase", "Apoptosis")
 
 
@@ -45,7 +46,7 @@ def show(picture: np.ndarray, labels: list[str], title: str, path: Path) -> None
 
 def reconstructions(model: Classifier, path: Path, n: int = 8) -> None:
     """Crops above their reconstructions, for each state; picked by a fixed seed."""
-    crops, labels, _ = labelled_crops()
+    crops, labels, _ = labelled_crops(DATA)
     draw = np.random.default_rng(0)
     rows, names = [], []
     for state in STATES:
@@ -67,9 +68,15 @@ def traversals(model: Classifier, path: Path, n: int = 12) -> None:
     show(grid(tiles), names, "latent from −3 to 3, all others 0", path)
 
 
-def losses(run: Path, path: Path) -> None:
-    """Loss terms against steps, on logarithmic axes."""
-    log = pd.read_csv(run / "log.csv")
+def losses(runs: list[Path], path: Path) -> None:
+    """Loss terms against steps, one stage of the training after the other, on logarithmic axes."""
+    logs, before = [], 0
+    for run in runs:
+        stage = pd.read_csv(run / "log.csv")
+        stage["step"] += before
+        before = stage["step"].max()
+        logs.append(stage)
+    log = pd.concat(logs)
     figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
     for name in ("reconstruction", "kl", "total_correlation"):
         axes.loglog(log["step"], log[name], label=name.replace("_", " "))
@@ -82,7 +89,7 @@ def losses(run: Path, path: Path) -> None:
 def main() -> None:
     """Parse and draw."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--run", type=Path, nargs="+", required=True)
     parser.add_argument("--model", type=Path, required=True)
     args = parser.parse_args()
     model = load_model(args.model, device="cpu")

@@ -8,7 +8,7 @@ import numpy as np
 import tifffile
 from skimage import filters, measure
 
-from napari_interpdisc.crops import MODEL_DIAMETER, cut_crops, smooth_for_zoom
+from napari_interpdisc.crops import CROP_SIZE, MODEL_DIAMETER, cut_crops, smooth_for_zoom
 from napari_interpdisc.training.encoder import PatchSource
 
 PATCH = 96
@@ -55,6 +55,20 @@ def mitocheck(root: Path, keep: np.ndarray | None = None) -> PatchSource:
     weight = weight * np.where(np.isin(names, [*MITOTIC, "Interphase"]), 2.0, 1.0)[index]
     # the outermost 3 px show the frame mean, as crops over the edge of a frame do
     return PatchSource("mitocheck", to_uint8(patches), 64 * zoom + 6, weight)
+
+
+def labelled_crops(
+    root: Path, keep: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """MitoCheck crops at the model's diameter (N, 64, 64), their labels and plates."""
+    data = np.load(root / "mitocheck_crops.npz", allow_pickle=False)
+    keep = np.ones(len(data["label"]), bool) if keep is None else keep
+    zoom = MODEL_DIAMETER / MITOCHECK_DIAMETER
+    crops = [
+        cut_crops(image.astype(np.float32), [(31.5, 31.5)], zoom, CROP_SIZE)
+        for image in data["images"][keep]
+    ]
+    return np.concatenate(crops), data["label"][keep], data["plate"][keep]
 
 
 def frames(paths: list[Path], name: str, min_diameter: float = 10.0) -> PatchSource:

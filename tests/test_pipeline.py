@@ -151,7 +151,7 @@ def test_cells_of_another_model_are_not_scored(result: Classification, model: Cl
     from dataclasses import replace
 
     with pytest.raises(InvalidInput, match="encode them again"):
-        classify_encoding(replace(result.encoding, model_sha256="other"), model)
+        classify_encoding(replace(result.encoding, encoder_sha256="other"), model)
 
 
 @pytest.mark.parametrize("diameter", [0, -3, float("nan"), float("inf"), 1e5])

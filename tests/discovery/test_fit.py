@@ -17,6 +17,7 @@ from napari_interpdisc.discovery.fit import (
 from napari_interpdisc.errors import Cancelled, InvalidInput
 from napari_interpdisc.models.formula import FormulaHead
 from napari_interpdisc.models.store import load_model, save_model
+from napari_interpdisc.training.tuning import SparsityTuning
 
 from .conftest import labelled
 
@@ -137,7 +138,7 @@ def test_a_round_trip_keeps_scores_and_identity(quick: DiscoverySettings, tmp_pa
 def test_bad_labels_are_refused_before_any_training(
     quick: DiscoverySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit, "_fit", lambda *a: pytest.fail("training began"))
+    monkeypatch.setattr(fit, "_fit", lambda *a, **k: pytest.fail("training began"))
     cells = labelled(40)
     with pytest.raises(InvalidInput, match="two classes"):
         discover(replace(cells, target=np.zeros(40, np.int64)), quick)
@@ -173,3 +174,12 @@ def test_the_least_certain_cells_one_per_track() -> None:
     assert least_certain(scores, tracks) == [3, 4, 2]
     assert least_certain(scores, tracks, exclude=[3, 4], n=1) == [0]
     assert least_certain(np.array([[2.0, 2.0, 0], [9, 0, 0]], np.float32), tracks[:2]) == [0]
+
+
+def test_optuna_may_choose_the_sparsity(quick: DiscoverySettings, tmp_path: Path) -> None:
+    tuning = SparsityTuning(low=0.1, high=0.4, trials=1, folds=2, steps=60, restarts=1)
+    settings = quick.model_copy(update={"kinds": ("sparse",), "tuning": tuning, "curve": False})
+    result = discover(labelled(120), settings, studies=tmp_path / "study.db")
+    # one trial: the highest density, which is tried first
+    assert result.heads["sparse"].head.n_weights > round(0.25 * 90)
+    assert (tmp_path / "study.db").exists()

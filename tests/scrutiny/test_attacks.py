@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.classifier import Classifier, NamedHead
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.scrutiny.attacks import (
     AttackSettings,
     check_frozen,
@@ -266,3 +267,17 @@ def test_faults_are_sentences(
 def test_an_epsilon_that_cannot_be_meant_is_refused(epsilon: float) -> None:
     with pytest.raises(ValueError, match="epsilon"):
         AttackSettings(epsilon=epsilon)
+
+
+@pytest.mark.parametrize("space", ["image", "latent"])
+def test_a_formula_is_attacked_like_the_network_that_it_equals(
+    model: Classifier, space: Literal["image", "latent"]
+) -> None:
+    formula = model_with(FormulaHead([parse_formula("3*z0 - z1 + 0.7", 2)]))  # type: ignore[arg-type]
+    settings = AttackSettings(space=space, epsilon=0.5)
+    crops = np.concatenate([YES, NO])
+    expected, found = perturb(model, crops, settings), perturb(formula, crops, settings)
+    np.testing.assert_allclose(found.perturbed_scores, expected.perturbed_scores, rtol=1e-5)
+    np.testing.assert_allclose(
+        smallest_flip(formula, crops, settings), smallest_flip(model, crops, settings)
+    )

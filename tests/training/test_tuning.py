@@ -26,7 +26,9 @@ def test_a_density_between_the_bounds_and_a_stored_study(
     storage = tmp_path / "study.db"
     density = tune_density(z[None], z, y, group, 2, QUICK, SMALL, storage)
     assert 0.05 <= density <= 0.8
-    study = optuna.load_study(study_name="density", storage=f"sqlite:///{storage}")
+    (name,) = optuna.get_all_study_names(f"sqlite:///{storage}")
+    assert name.startswith("density-")
+    study = optuna.load_study(study_name=name, storage=f"sqlite:///{storage}")
     assert len(study.trials) == 3
     assert study.best_params["density"] == density
     # the three that come first: both ends and the middle
@@ -67,3 +69,12 @@ def test_too_few_groups(rng: np.random.Generator) -> None:
     z, y, _ = cells(rng)
     with pytest.raises(InvalidInput, match="3 groups"):
         tune_density(z[None], z, y, np.zeros(90, np.int64), 2, QUICK, SMALL)
+
+
+def test_other_data_have_a_study_of_their_own(rng: np.random.Generator, tmp_path: Path) -> None:
+    storage = tmp_path / "study.db"
+    once = QUICK.model_copy(update={"trials": 1})
+    for _ in range(2):
+        z, y, group = cells(rng)
+        tune_density(z[None], z, y, group, 2, once, SMALL, storage)
+    assert len(optuna.get_all_study_names(f"sqlite:///{storage}")) == 2

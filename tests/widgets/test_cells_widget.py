@@ -11,6 +11,9 @@ import tifffile
 from napari.layers import Points
 
 from napari_interpdisc.frames import Frames
+from napari_interpdisc.models.classifier import NamedHead
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.store import load_model, with_heads
 from napari_interpdisc.widgets.cells_widget import CellsWidget
 from napari_interpdisc.widgets.overlay import find_overlay
 from napari_interpdisc.widgets.state import session_of
@@ -84,6 +87,33 @@ def test_a_run_writes_features_metadata_session_and_overlay(
     assert not widget.status.is_fault
     # The overlay is a Labels layer, and no segmentation of the user's.
     assert overlay not in [value for _, value in widget._segmentations()]
+
+
+def test_another_head_changes_what_the_layer_says(
+    viewer: Any, widget: CellsWidget, settled: Settled
+) -> None:
+    points = viewer.add_points(TRACKS[:, 1:], name="cells", features={"mine": range(18)})
+    widget.cells.value = points
+    widget.diameter.setValue(20)
+    widget.run.click()
+    settled()
+    session = session_of(viewer)
+    before = points.features.copy()
+    formulas = [parse_formula(text) for text in ("z0 - 100", "z1 + 100", "z2 - 100")]
+    head = NamedHead("three", FormulaHead(formulas), ("a", "b", "c"))
+    session.set_model(with_heads(session.model, "mine", {"three": head}, "# mine"))
+    table = points.features
+    assert set(table["class"]) == {"b"}
+    assert {"score_a", "score_b", "score_c", "mine"} <= set(table)
+    assert "score" not in table
+    pd.testing.assert_series_equal(table["z_5"], before["z_5"])
+    note = points.metadata["interpdisc"]
+    assert (note["head"], note["model_sha256"]) == ("three", session.model.sha256)
+    assert note["diameter"] == 20
+    assert note["image"] == "movie"
+    session.set_model(load_model(), "dense-plain")
+    assert "score_a" not in points.features
+    assert points.metadata["interpdisc"]["head"] == "dense-plain"
 
 
 def test_objects_of_a_segmentation_as_cells(

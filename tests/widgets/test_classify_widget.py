@@ -38,7 +38,9 @@ def session(viewer: Any, widget: ClassifyWidget) -> Session:
         [0, 0, 1, 1, 2, 2], [[20, 20], [40, 60]] * 3, [1, 2] * 3, source="cells"
     )
     z = np.zeros((6, model.n_latents), np.float32)
-    encoding = Encoding(cells, z, z, np.zeros(6, np.float32), 20.0, model.name, model.sha256)
+    encoding = Encoding(
+        cells, z, z, np.zeros(6, np.float32), 20.0, model.name, model.encoder_sha256
+    )
     named = model.head()
     scores = np.array([[-4], [-0.1], [2], [5], [3], [-1]], np.float32)
     result = Classification(
@@ -153,7 +155,7 @@ def test_a_bad_model_folder_keeps_the_model(
 
 
 def test_another_model_drops_the_cells(widget: ClassifyWidget, session: Session) -> None:
-    widget.load(replace(load_model(), name="other", sha256="other"))
+    widget.load(replace(load_model(), name="other", sha256="other", encoder_sha256="other"))
     assert session.classification is None
     assert widget.model.currentText() == "other"
     assert "run the Cells widget again" in widget.status.text()

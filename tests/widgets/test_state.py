@@ -74,12 +74,15 @@ def test_crop_is_that_of_the_pipeline(session: Session, model: Classifier) -> No
     np.testing.assert_allclose(means[0], session.encoding.latents[1], rtol=1e-3, atol=1e-4)
 
 
-def test_the_same_model_keeps_the_cells_another_drops_them(
+def test_the_same_encoder_keeps_the_cells_another_drops_them(
     session: Session, model: Classifier
 ) -> None:
     session.set_model(model)
     assert session.classification is not None
-    session.set_model(replace(model, sha256="another"))
+    session.set_model(replace(model, name="other heads", sha256="another"))
+    assert session.classification is not None
+    assert session.classification.settings["model"] == "other heads"
+    session.set_model(replace(model, encoder_sha256="another"))
     assert session.encoding is None
     assert session.classification is None
 

@@ -73,6 +73,13 @@ def train(
     engine: Engine = "pysr",
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation by group.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
+    study: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Let Optuna choose the sparsity; its study is kept, and resumed, here.",
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the model; the folder's if left out.")] = "",
     labels: LabelsPath = None,
     diameter: Diameter = "auto",
@@ -90,10 +97,15 @@ def train(
     from napari_interpdisc.discovery.fit import KINDS, DiscoverySettings, discover, with_heads
     from napari_interpdisc.models.store import load_model, save_model
     from napari_interpdisc.symbolic.settings import SearchSettings
+    from napari_interpdisc.training.tuning import SparsityTuning
 
     kinds = tuple(k for k in KINDS if kind in ("all", k))
     settings = DiscoverySettings(
-        kinds=kinds, folds=folds, seed=seed, search=SearchSettings(engine=engine, seed=seed)
+        kinds=kinds,
+        folds=folds,
+        seed=seed,
+        search=SearchSettings(engine=engine, seed=seed),
+        tuning=SparsityTuning() if study is not None else None,
     )
     if "formula" in kinds:
         check_engine(engine)
@@ -111,7 +123,7 @@ def train(
         given = (image, cells, labels, diameter, channel, channel_axis, swap_xy)
         labelled, source = _from_movie(given, label_column, group, wanted, settings, loaded)
     with _progress("training") as progress:
-        found = discover(labelled, settings, progress, loaded.encoder_sha256, group)
+        found = discover(labelled, settings, progress, loaded.encoder_sha256, group, study)
     trained = with_heads(loaded, found, name or out.name)
     save_model(trained, out)
     console = Console()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -32,6 +33,7 @@ from napari_interpdisc.symbolic.front import FrontRow as FoundFormula
 from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.training.heads import HeadTraining, train_dense_head
 from napari_interpdisc.training.rigl import SparseTraining, train_sparse_heads
+from napari_interpdisc.training.tuning import SparsityTuning, tune_density
 
 Kind = Literal["dense", "sparse", "formula"]
 KINDS: tuple[Kind, ...] = ("dense", "sparse", "formula")
@@ -65,6 +67,9 @@ class DiscoverySettings(BaseModel):
     )
     dense: HeadTraining = HeadTraining()
     sparse: SparseTraining = SparseTraining()
+    tuning: SparsityTuning | None = Field(
+        None, title="How Optuna chooses the sparsity; the density of 'sparse' is used without"
+    )
     search: SearchSettings = SearchSettings()
 
     @property
@@ -84,7 +89,8 @@ class FittedHead:
     quality
         Of heads fitted in the same way without the fold that they were tested on.
     predicted
-        (N,) class position that those heads gave to each held-out cell.
+        (N,) class position that those heads gave to each held-out cell. For a formula of the front
+        these are the predictions behind that row's figure.
     """
 
     kind: Kind
@@ -185,6 +191,7 @@ def discover(
     report: Report = lambda done, n: None,
     encoder_sha256: str = "",
     group_name: str = "track",
+    studies: Path | None = None,
 ) -> Discovery:
     """Train heads on labelled cells, and test each kind on groups held out.
 
@@ -203,6 +210,8 @@ def discover(
         The encoder that made the latents; stored with the result.
     group_name
         What a group is called in sentences.
+    studies
+        SQLite file that keeps the studies of the sparsity; those that it holds are resumed.
 
     Raises
     ------
@@ -220,8 +229,8 @@ def discover(
     progress = _Progress(report, (len(splits) + 1) * len(options.kinds) + n_curve)
     tested = []
     for train, test in splits:
-        tested.append((test, _fit(cells.take(train), options, progress)))
-    final = _fit(cells, options, progress)
+        tested.append((test, _fit(cells.take(train), options, progress, studies)))
+    final = _fit(cells, options, progress, studies)
 
     width = score_width(cells.classes)
     logits = {kind: np.empty((len(cells), width), np.float32) for kind in options.kinds}
@@ -240,6 +249,9 @@ def discover(
         on_training = balanced_accuracy_score(cells.target, _predict(head, cells.latents))
         quality = measure(cells.target, held_out, cells.group, len(cells.classes), options.seed)
         front.append(FrontRow(head, size, float(on_training), quality))
+        chosen = final.heads["formula"]
+        if isinstance(chosen, FormulaHead) and chosen.formulas == head.formulas:
+            predicted["formula"] = held_out  # one formula, one figure
 
     curve = []
     if n_curve:
@@ -401,7 +413,12 @@ class _Fitted:
     engine: str = ""
 
 
-def _fit(cells: LabelledCells, options: DiscoverySettings, progress: _Progress) -> _Fitted:
+def _fit(
+    cells: LabelledCells,
+    options: DiscoverySettings,
+    progress: _Progress,
+    studies: Path | None = None,
+) -> _Fitted:
     """All kinds of heads on the same cells."""
     n_classes, seed = len(cells.classes), options.seed
     fitted = _Fitted()
@@ -413,6 +430,13 @@ def _fit(cells: LabelledCells, options: DiscoverySettings, progress: _Progress) 
         progress.finish()
     if "sparse" in options.kinds or "formula" in options.kinds:
         sparse = options.sparse.model_copy(update={"seed": seed})
+        if options.tuning is not None:
+            density = tune_density(
+                cells.views, cells.latents, cells.target, cells.group, n_classes,
+                options.tuning.model_copy(update={"seed": seed}), sparse, studies,
+                progress=progress,
+            )  # fmt: skip
+            sparse = sparse.model_copy(update={"density": density})
         heads = train_sparse_heads(cells.views, cells.target, n_classes, sparse, progress)
         if "sparse" in options.kinds:
             fitted.heads["sparse"] = heads[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from pathlib import Path
 
@@ -64,7 +65,8 @@ def tune_density(
         SQLite file that keeps the study; a study that it holds is resumed, and a complete one is
         only read.
     study_name
-        Name of the study in the file.
+        Start of the study's name in the file; a digest of data and settings is added, so that
+        other data never resume it.
     progress
         Called with (trials done, trials in all).
 
@@ -117,7 +119,7 @@ def tune_density(
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(
             storage=f"sqlite:///{storage}" if storage is not None else None,
-            study_name=study_name,
+            study_name=f"{study_name}-{_digest(plain, target, group, options, base)}",
             load_if_exists=True,
             direction="maximize",
             sampler=optuna.samplers.TPESampler(seed=options.seed, n_startup_trials=4),
@@ -133,3 +135,13 @@ def tune_density(
                 progress(done, options.trials)
             study.optimize(score, n_trials=1)
     return float(study.best_params["density"])
+
+
+def _digest(*parts: npt.NDArray[np.generic] | BaseModel) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, BaseModel):
+            digest.update(part.model_dump_json().encode())
+        else:
+            digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()[:12]

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from napari.layers import Labels
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.io.results import versions
 from napari_interpdisc.models.classifier import Classifier
 from napari_interpdisc.pipeline import Classification, classify
-from napari_interpdisc.widgets.layers import cells_from_planes
+from napari_interpdisc.widgets.layers import cells_from_planes, write_features
+from napari_interpdisc.widgets.state import Session
 
 Report = Callable[[int, int], None]
 
@@ -101,3 +103,34 @@ def result_note(result: Classification, choice: Choice) -> dict[str, Any]:
         "segmentation": None if choice.labels is None else choice.labels.name,
         "versions": versions(),
     }
+
+
+def rewrite_classes(session: Session) -> None:
+    """Make the features of the cells layer say what the session's present head says.
+
+    Latents stay; class, score and confidence, and the model and head in the metadata, change with
+    the head, so that what is saved is what is seen.
+
+    Raises
+    ------
+    InvalidInput
+        If cells were added to the layer or taken from it since they were encoded.
+    """
+    layer, result = session.cells_layer, session.classification
+    if layer is None or result is None or "interpdisc" not in layer.metadata:
+        return
+    note = layer.metadata["interpdisc"]
+    if all(note.get(key) == result.settings[key] for key in ("model_sha256", "head")):
+        return
+    columns = result_columns(result, session.model)
+    kept = [name for name in columns if not name.startswith(("z_", "reconstruction_error"))]
+    columns = columns[kept]
+    ours = ["score", *(f"score_{name}" for name in note.get("classes", ()))]
+    stale = [name for name in ours if name in layer.features and name not in columns]
+    if isinstance(layer, Labels):
+        columns.insert(0, "t", result.encoding.cells.t)
+        columns.insert(0, "index", result.encoding.cells.track_id)
+    write_features(layer, columns)
+    if stale:
+        layer.features = layer.features.drop(columns=stale)
+    layer.metadata["interpdisc"] = {**note, **result.settings}

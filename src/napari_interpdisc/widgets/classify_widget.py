@@ -40,7 +40,7 @@ from napari_interpdisc.widgets.overlay import (
 from napari_interpdisc.widgets.picking import connect_picking, frame_shown
 from napari_interpdisc.widgets.state import session_of
 from napari_interpdisc.widgets.track_plot import TrackPlot, TrackSeries
-from napari_interpdisc.widgets.wording import SCORE_HELP, verdict
+from napari_interpdisc.widgets.wording import SCORE_HELP, UNSAVED, verdict
 
 NO_CELLS = "No cells yet: run the Cells widget first."
 NO_TRACK = "Click a cell in the image to see its score through time."
@@ -187,6 +187,9 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         for i, (name, source) in enumerate(self._models):
             if isinstance(source, Classifier):
                 if source.sha256 == model.sha256:
+                    return i
+                if source.name == model.name == UNSAVED:  # one formula after the other was tried
+                    self._models[i] = (name, model)
                     return i
             elif name == model.name:
                 self._models[i] = (name, model)

@@ -9,6 +9,24 @@ from typing import Any
 
 from qtpy.QtCore import QObject
 
+_waiting: set[Callable[..., None]] = set()
+
+
+def when_destroyed(widget: QObject, action: Callable[[], None]) -> None:
+    """Call ``action``, which must not hold on to ``widget``, when Qt deletes the widget.
+
+    It is kept here until then. Of a closed dock widget the garbage collector deletes the Qt half
+    after it emptied all that is known to the widget alone; a closure among that, called as a slot
+    of ``destroyed``, ends the process.
+    """
+
+    def act(*_: Any) -> None:
+        _waiting.discard(act)
+        action()
+
+    _waiting.add(act)
+    widget.destroyed.connect(act)
+
 
 def connect_while_alive(widget: QObject, *pairs: tuple[Any, Callable[..., Any]]) -> None:
     """Connect (signal, method of ``widget``) pairs, until the widget's Qt half is deleted.
@@ -21,11 +39,11 @@ def connect_while_alive(widget: QObject, *pairs: tuple[Any, Callable[..., Any]])
         signal.connect(method)
         links.append((signal, weakref.WeakMethod(method)))
 
-    def part(*_: Any) -> None:
+    def part() -> None:
         for signal, reference in links:
             method = reference()
             if method is not None:
                 with contextlib.suppress(ValueError, RuntimeError, KeyError):
                     signal.disconnect(method)
 
-    widget.destroyed.connect(part)
+    when_destroyed(widget, part)

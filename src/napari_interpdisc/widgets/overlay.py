@@ -13,9 +13,12 @@ import numpy.typing as npt
 import pandas as pd
 from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.notifications import show_warning
 
+from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.palette import class_colors
 from napari_interpdisc.pipeline import UNSURE
+from napari_interpdisc.widgets.cells_run import rewrite_classes
 from napari_interpdisc.widgets.compat import unwrapped
 from napari_interpdisc.widgets.layers import (
     affine_of,
@@ -250,7 +253,7 @@ def _overlay_data(session: Session, base: Any) -> Any:
         axis = frames.channel_axis % base.ndim
         return da.broadcast_to(da.expand_dims(da.asarray(data), axis), base.data.shape)
     labels = base.data[0] if base.multiscale else base.data
-    position = _positions(session, base)
+    position = cell_positions(session, base)
     yx = position[:, -2:]
     if labels.ndim == 2:
         return ClassPlanes(cells.t * 0, yx, values, radius, (1, *labels.shape), labels).plane(0)
@@ -258,7 +261,7 @@ def _overlay_data(session: Session, base: Any) -> Any:
     return ClassPlanes(t, yx, values, radius, labels.shape, labels).movie()
 
 
-def _positions(session: Session, base: Any) -> FloatArray:
+def cell_positions(session: Session, base: Any) -> FloatArray:
     """Cells in the pixels of a segmentation, which may have a scale and an offset of its own."""
     image, frames, encoding = session.image, session.frames, session.encoding
     assert frames is not None
@@ -297,7 +300,7 @@ _followed: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def follow_session(viewer: Any, session: Session) -> None:
-    """From now on keep an overlay that is there in step with the session; once per session."""
+    """From now on keep overlay and features in step with the session; once per session."""
     if session in _followed:
         return
     _followed.add(session)
@@ -314,5 +317,12 @@ def follow_session(viewer: Any, session: Session) -> None:
         if layer is not None and layer.visible:
             update_overlay(owner, session)
 
+    def store(*_: Any) -> None:
+        try:
+            rewrite_classes(session)
+        except InvalidInput as fault:
+            show_warning(f"The features still hold the classes of before. {fault}")
+
+    session.classification_changed.connect(store)
     session.classification_changed.connect(refresh)
     session.threshold_changed.connect(refresh)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_interpdisc.widgets.compat import unwrapped
-from napari_interpdisc.widgets.layers import affine_of, image_axes, world_to_data
+from napari_interpdisc.widgets.compat import camera_of, unwrapped
+from napari_interpdisc.widgets.layers import affine_of, data_to_world, image_axes, world_to_data
 from napari_interpdisc.widgets.state import Session
 
 RING_NAME = "selected cell"
@@ -44,6 +44,44 @@ def frame_shown(viewer: Any, session: Session) -> int | None:
     return found[0]
 
 
+def ringed(viewer: Any, session: Session) -> tuple[int, bool] | None:
+    """Row of the cell with the ring in the frame shown, and whether it is the selected one itself.
+
+    In other frames than its own, the selected cell's track has the ring.
+    """
+    encoding, row = session.encoding, session.selected
+    if encoding is None or row is None:
+        return None
+    cells, t = encoding.cells, frame_shown(viewer, session)
+    if cells.t[row] == t:
+        return row, True
+    same = np.flatnonzero((cells.track_id == cells.track_id[row]) & (cells.t == t))
+    return (int(same[0]), False) if len(same) else None
+
+
+def look_at(viewer: Any, session: Session, row: int) -> None:
+    """Go to a cell: show its frame, centre the camera on it, select it."""
+    viewer, image, frames, encoding = (
+        unwrapped(viewer),
+        session.image,
+        session.frames,
+        session.encoding,
+    )
+    assert frames is not None
+    assert encoding is not None
+    axes = image_axes(image, frames)
+    pixel = np.zeros(image.ndim)
+    pixel[axes[-2:]] = encoding.cells.yx[row]
+    if frames.is_movie:
+        pixel[axes[0]] = encoding.cells.t[row]
+    world = data_to_world(image, pixel[None])[0]
+    if frames.is_movie:
+        viewer.dims.set_point(viewer.dims.ndim - image.ndim + axes[0], world[axes[0]])
+    camera = camera_of(viewer)
+    camera.center = (*camera.center[:-2], *(world[axis] for axis in axes[-2:]))
+    session.select(row)
+
+
 def is_ring(layer: Any) -> bool:
     """Whether a layer is the ring around the selected cell: no data of the user's."""
     return bool(layer.metadata.get("interpdisc", {}).get("role") == "selection")
@@ -54,6 +92,27 @@ def connect_picking(viewer: Any, session: Session) -> None:
     viewer = unwrapped(viewer)
     if not any(isinstance(callback, Picker) for callback in viewer.mouse_drag_callbacks):
         viewer.mouse_drag_callbacks.append(Picker(viewer, session))
+
+
+def follow_click(
+    viewer: Any, event: Any, clicked: Callable[[npt.ArrayLike], None]
+) -> Iterator[None]:
+    """Follow one press of the mouse, and call ``clicked`` with its world position.
+
+    It is no click if it became a drag, had modifiers, or the active layer's mode edits something.
+    """
+    layer = viewer.layers.selection.active
+    looking = layer is None or str(getattr(layer, "mode", "pan_zoom")) in LOOKING_MODES
+    if event.button != 1 or event.modifiers or viewer.dims.ndisplay != 2 or not looking:
+        return
+    start = np.array(event.pos, dtype=float)
+    moved = 0.0
+    yield
+    while event.type == "mouse_move":
+        moved = max(moved, float(np.linalg.norm(np.array(event.pos) - start)))
+        yield
+    if moved <= CLICK_PX:
+        clicked(event.position)
 
 
 class Picker:
@@ -75,18 +134,7 @@ class Picker:
 
     def __call__(self, viewer: Any, event: Any) -> Iterator[None]:
         """Follow one press of the mouse: select on release, unless it became a drag."""
-        layer = viewer.layers.selection.active
-        looking = layer is None or str(getattr(layer, "mode", "pan_zoom")) in LOOKING_MODES
-        if event.button != 1 or event.modifiers or viewer.dims.ndisplay != 2 or not looking:
-            return
-        start = np.array(event.pos, dtype=float)
-        moved = 0.0
-        yield
-        while event.type == "mouse_move":
-            moved = max(moved, float(np.linalg.norm(np.array(event.pos) - start)))
-            yield
-        if moved <= CLICK_PX:
-            self.pick(event.position)
+        yield from follow_click(viewer, event, self.pick)
 
     def pick(self, position: npt.ArrayLike) -> None:
         """Select the cell nearest to a world position; where there is none, nothing changes."""
@@ -94,17 +142,6 @@ class Picker:
         row = None if pixel is None else self._session.nearest(*pixel)
         if row is not None:
             self._session.select(row)
-
-    def _ring_position(self, viewer: Any) -> tuple[int, bool] | None:
-        """Row to mark in the frame shown, and whether it is the selected one itself."""
-        encoding, row = self._session.encoding, self._session.selected
-        if encoding is None or row is None:
-            return None
-        cells, t = encoding.cells, frame_shown(viewer, self._session)
-        if cells.t[row] == t:
-            return row, True
-        same = np.flatnonzero((cells.track_id == cells.track_id[row]) & (cells.t == t))
-        return (int(same[0]), False) if len(same) else None
 
     def _follow(self, *_: Any) -> None:
         """Move the ring along in time, if it is there.
@@ -120,7 +157,7 @@ class Picker:
         viewer = self._viewer()
         if viewer is None:
             return
-        found = self._ring_position(viewer)
+        found = ringed(viewer, self._session)
         present = self._ring is not None and self._ring in viewer.layers
         if found is None:
             if present:

@@ -88,7 +88,7 @@ class TrackPlot(QWidget):  # type: ignore[misc]
         faint.setAlphaF(0.35)
         line = painter.fontMetrics().height()
         low, high = _span(series.lines)
-        ticks = _ticks(low, high)
+        ticks = round_ticks(low, high)
         left = max(painter.fontMetrics().horizontalAdvance(f"{v:g}") for v in ticks) + 10
         box = QRectF(left, line + 8, self.width() - left - 10, self.height() - 3 * line - 14)
         first, last = int(series.t[0]), int(series.t[-1])
@@ -140,7 +140,7 @@ def _span(lines: npt.NDArray[np.float32]) -> tuple[float, float]:
     return low - air, high + air
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def round_ticks(low: float, high: float) -> list[float]:
     """Round numbers between ``low`` and ``high``, 0 among them."""
     rough = (high - low) / 4
     power = 10.0 ** np.floor(np.log10(rough))

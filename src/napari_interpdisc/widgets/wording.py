@@ -41,5 +41,8 @@ SCORE_HELP = (
     "with more than two classes, the logit of the chosen one."
 )
 
+UNSAVED = "discovered (unsaved)"
+"""Name of a model that was trained in the viewer and not saved."""
+
 CHANGED_COLOUR = "#ffb000"
 """Of whatever is no longer as it was."""

@@ -13,6 +13,7 @@ from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_interpdisc.errors import Cancelled, InterpdiscError
+from napari_interpdisc.widgets.links import when_destroyed
 
 T = TypeVar("T")
 Report = Callable[[int, int], None]
@@ -90,7 +91,7 @@ class Work(QObject):  # type: ignore[misc]
         self._timer = QTimer(self)
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._poll)
-        self.destroyed.connect(partial(_halt_all, self._runs))
+        when_destroyed(self, partial(_halt_all, self._runs))
         app = QCoreApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.stop)
@@ -169,6 +170,6 @@ class Work(QObject):  # type: ignore[misc]
         return False
 
 
-def _halt_all(runs: list[_Run], *_: Any) -> None:
+def _halt_all(runs: list[_Run]) -> None:
     while runs:
         runs.pop().halt(10.0)

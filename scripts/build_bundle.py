@@ -185,24 +185,25 @@ def held_out_report(nuclei: LabelledNuclei, seeds: int) -> Report:
         mean, sd = np.mean(wrong, 0), np.std(wrong, 0, ddof=1)
         cells = " | ".join(f"{m:.3f} ± {s:.3f}" for m, s in zip(mean, sd, strict=True))
         shape = "of any shape" if len(recipe.negative) > 1 else "`Interphase` alone"
+        told_shape = "interphase of any shape" if len(recipe.negative) > 1 else "Interphase alone"
         count = "–" if recipe.kind == "formula" else f"{np.mean(weights):.0f}"
         report.lines.append(
             f"| `{name}` | {shape} | {count} | {np.mean(sizes):.0f} ± {np.std(sizes):.0f} "
             f"| {told} | {cells} | {report.factors[name]:.2g} |"
         )
         report.summaries[name] = (
-            f"{recipe.kind}, MitoCheck Metaphase against interphase {shape.replace('`', '')}; "
+            f"{recipe.kind}, MitoCheck Metaphase against {told_shape}; "
             f"balanced accuracy {told} by plate, {seeds} seeds (Interphase vs Metaphase)"
         )
         print(report.lines[-1], flush=True)
     return report
 
 
-def training_note(run: Path) -> str:
+def training_note(run: Path, stage: int) -> str:
     """Command, sources and loss curve of one stage of the training, in Markdown."""
     training = json.loads((run / "training.json").read_text())
     rows = list(csv.DictReader((run / "log.csv").open()))
-    picked = [rows[round(i)] for i in np.geomspace(1, len(rows), 10) - 1]
+    picked = [rows[i] for i in sorted({round(i) - 1 for i in np.geomspace(1, len(rows), 10)})]
     curve = "\n".join(
         f"| {r['step']} | {float(r['reconstruction']):.1f} | {float(r['kl']):.1f} "
         f"| {float(r['total_correlation']):.1f} | {r['active_latents']} |"
@@ -212,8 +213,9 @@ def training_note(run: Path) -> str:
         f"- `{n}`: {s['patches']} patches (SHA-256 starts {s['sha256']})"
         for n, s in training["sources"].items()
     )
+    start = f" --start STAGE_{stage - 1}/weights.safetensors" if stage > 1 else ""
     return f"""```
-{training["command"]}
+{training["command"]}{start}
 ```
 
 {sources}
@@ -231,7 +233,7 @@ Wall time {float(rows[-1]["seconds"]) / 60:.0f} min on CPU cores shared with oth
 def card(runs: list[Path], held_out: str, formulas: str, seeds: int) -> str:
     """Write the model card, Markdown."""
     stages = "\n".join(
-        f"### Stage {n}\n\n{training_note(run)}" for n, run in enumerate(runs, start=1)
+        f"### Stage {n}\n\n{training_note(run, n)}" for n, run in enumerate(runs, start=1)
     )
     return f"""# {DEFAULT_MODEL}: β-TCVAE of H2B/DNA-labelled nuclei, 64×64 px, 32 latents
 

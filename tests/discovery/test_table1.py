@@ -13,6 +13,7 @@ from napari_interpdisc.discovery.table1 import (
     TASKS,
     Table1Settings,
     aggregate,
+    latent_use,
     markdown,
     run_table1,
 )
@@ -117,6 +118,16 @@ def test_folds_are_pooled_and_seeds_give_mean_and_spread() -> None:
     assert row["balanced_accuracy_of_dense"] == pytest.approx(0.875)
     assert row["seeds"] == 2
     assert np.isnan(table.loc["forest", "size"])
+
+
+def test_how_many_heads_use_a_latent() -> None:
+    units = []
+    for latents in ([3, 7], [3], [3, 9]):
+        schemes = {"sparse": {"latents": latents}, "formula": {"latents": [latents[0]]}}
+        units.append({"task": "a", "schemes": schemes})
+    text = latent_use(units)
+    assert "- a, sparse, of 3: z3 3, z7 1, z9 1" in text
+    assert "- a, formula, of 3: z3 3" in text
 
 
 def test_the_columns_of_the_paper_in_markdown() -> None:

@@ -274,7 +274,7 @@ def table1(
     """Reproduce the paper's Table 1: four schemes and plain baselines, tested by plate."""
     check_engine(engine)
     from napari_interpdisc.crops import check_diameter
-    from napari_interpdisc.discovery.table1 import Table1Settings, markdown, run_table1
+    from napari_interpdisc.discovery.table1 import Table1Settings, run_table1
     from napari_interpdisc.io.labelled_crops import read_labelled_crops
     from napari_interpdisc.symbolic.settings import SearchSettings
 
@@ -282,8 +282,9 @@ def table1(
     settings = Table1Settings(seeds=seeds, search=SearchSettings(engine=engine))
     progress: Progress
     with _progress("models") as progress:
-        table = run_table1(
+        run_table1(
             images, labels, groups, check_diameter(diameter), out, settings, model, jobs, progress
         )
-    Console().print(_plain(markdown(table)), soft_wrap=True, highlight=False)
+    told = (out / "table1.md").read_text("utf-8")
+    Console().print(_plain(told), soft_wrap=True, highlight=False)
     Console().print(_plain(str(out)), soft_wrap=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -205,7 +206,7 @@ def run_table1(
             (out / f"inputs{place}.npz").unlink()
     results = [json.loads(files[unit].read_text("utf-8")) | {"task": unit[1]} for unit in units]
     table = aggregate(results)
-    write_report(table, out, options)
+    write_report(table, results, out)
     return table
 
 
@@ -368,39 +369,51 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def write_report(table: pd.DataFrame, out: Path, options: Table1Settings) -> None:
+def latent_use(results: Sequence[Mapping[str, Any]]) -> str:
+    """Tell, in Markdown, how many of the sparse heads and formulas use each latent."""
+    lines = []
+    for task in dict.fromkeys(r["task"] for r in results):
+        units = [r["schemes"] for r in results if r["task"] == task]
+        for name in ("sparse", "formula"):
+            counts = Counter(latent for unit in units for latent in unit[name]["latents"])
+            told = ", ".join(f"z{latent} {n}" for latent, n in counts.most_common(8))
+            lines.append(f"- {task}, {name}, of {len(units)}: {told}")
+    return "\n".join(["Latents that most heads use:", "", *lines, ""])
+
+
+def write_report(table: pd.DataFrame, results: Sequence[Mapping[str, Any]], out: Path) -> None:
     """Write ``table1.csv``, ``table1.md`` and the figure ``table1.png``: accuracy against size."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     table.to_csv(out / "table1.csv", index=False)
-    (out / "table1.md").write_text(markdown(table), "utf-8")
+    (out / "table1.md").write_text(f"{markdown(table)}\n{latent_use(results)}", "utf-8")
     tasks = list(dict.fromkeys(table["task"]))
-    figure = Figure(figsize=(5.2 * len(tasks), 4.2), layout="constrained")
+    figure = Figure(figsize=(5.2 * len(tasks), 4.8), layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, task in zip(np.atleast_1d(figure.subplots(1, len(tasks))), tasks, strict=True):
-        rows = table[table["task"] == task]
-        for _, row in rows[rows["size"].notna()].iterrows():
+    markers = dict(zip(SCHEMES, "sDo^vPX*h", strict=True))
+    every = figure.subplots(1, len(tasks), squeeze=False)[0]
+    for axes, task in zip(every, tasks, strict=True):
+        for _, row in table[table["task"] == task].iterrows():
+            name = f"{row['encoder']} + {row['head']}"
+            if np.isnan(row["size"]):
+                axes.axhline(row["balanced_accuracy"], color="0.6", lw=0.8, ls="--", zorder=0)
+                axes.annotate(
+                    name, (1, row["balanced_accuracy"]), xycoords=("axes fraction", "data"),
+                    xytext=(-3, 2), textcoords="offset points", ha="right", fontsize=7, color="0.4",
+                )  # fmt: skip
+                continue
             axes.errorbar(
                 row["size"], row["balanced_accuracy"], row["balanced_accuracy_sd"],
-                fmt="o", capsize=3,
-            )  # fmt: skip
-            axes.annotate(
-                f"{row['encoder']} + {row['head']}", (row["size"], row["balanced_accuracy"]),
-                xytext=(0, 10), textcoords="offset points", ha="center", fontsize=8,
-            )  # fmt: skip
-        for _, row in rows[rows["size"].isna()].iterrows():
-            axes.axhline(row["balanced_accuracy"], color="0.6", lw=0.8, ls="--")
-            axes.annotate(
-                f"{row['encoder']} + {row['head']}", (1, row["balanced_accuracy"]),
-                xycoords=("axes fraction", "data"), xytext=(-3, 2), textcoords="offset points",
-                ha="right", fontsize=7, color="0.4",
+                fmt=markers[row["scheme"]], capsize=3, label=name,
             )  # fmt: skip
         axes.set_xscale("log")
         axes.margins(x=0.25, y=0.15)
         axes.set_xlabel("expression size (nodes)")
-        axes.set_ylabel("balanced accuracy, held-out plates")
+        axes.set_ylabel("balanced accuracy, held-out groups")
         axes.set_title(task, fontsize=10)
+    handles, names = every[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=min(3, len(names)), fontsize=9)
     figure.savefig(out / "table1.png", dpi=130)
 
 

@@ -143,8 +143,8 @@ def test_an_unknown_head_is_refused_before_any_work(cells: CellTable, model: Cla
         def frame(self, t: int) -> np.ndarray:
             raise AssertionError("a frame was read")
 
-    with pytest.raises(InvalidModel, match="no head 'sparse'; it has dense"):
-        classify(Unread(np.zeros((3, 200, 200))), cells, model, 28.0, "sparse")
+    with pytest.raises(InvalidModel, match="no head 'convex'; it has dense"):
+        classify(Unread(np.zeros((3, 200, 200))), cells, model, 28.0, "convex")
 
 
 def test_cells_of_another_model_are_not_scored(result: Classification, model: Classifier) -> None:

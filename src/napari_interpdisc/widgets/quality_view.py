@@ -115,7 +115,9 @@ class QualityView(QWidget):  # type: ignore[misc]
         self.heads.setRowCount(len(found.heads))
         for i, (kind, fitted) in enumerate(found.heads.items()):
             head = fitted.head
-            texts = (kind, str(head.n_weights), str(head.expression_size), told(fitted.quality))
+            # a formula has constants, and no weights in the sense of Table 1
+            weights = "–" if kind == "formula" else str(head.n_weights)
+            texts = (kind, weights, str(head.expression_size), told(fitted.quality))
             for column, text in enumerate(texts):
                 item = QTableWidgetItem(text)
                 if column in (1, 2):
@@ -148,7 +150,6 @@ class QualityView(QWidget):  # type: ignore[misc]
         row = kinds.index(kind)
         if kind == "formula" and formula is not None:
             quality = formula.quality
-            self.heads.item(row, 1).setText(str(formula.head.n_weights))
             self.heads.item(row, 2).setText(str(formula.size))
             self.heads.item(row, 3).setText(told(quality))
         self._show_confusion(kind, quality, found.classes)

@@ -63,6 +63,10 @@ def test_the_front_grows_in_size_and_each_row_has_a_held_out_figure(found: fit.D
         assert "z" in row.text
         assert "z_{" in row.latex
     assert found.front[-1].training_balanced_accuracy > 0.9
+    # the formula that was chosen is one of them, and has one figure
+    chosen = found.heads["formula"]
+    (row,) = [r for r in found.front if r.head.formulas == chosen.head.formulas]  # type: ignore[attr-defined]
+    assert row.quality.balanced_accuracy == chosen.quality.balanced_accuracy
 
 
 def test_the_learning_curve_ends_with_all_training_cells(found: fit.Discovery) -> None:

@@ -249,11 +249,12 @@ def _told(found: Discovery, source: str) -> list[str]:
             f"{kind:8s} {weights:15s}size {fitted.head.expression_size:5d}  held-out balanced "
             f"accuracy {fitted.quality.balanced_accuracy:.3f} [{low:.3f}, {high:.3f}]"
         )
+    names = found.classes[1:] if len(found.classes) == 2 else found.classes
     for row in found.front:
         low, high = row.quality.interval
         lines.append(
             f"  {row.size:3d} nodes  {row.quality.balanced_accuracy:.3f} [{low:.3f}, {high:.3f}]  "
-            f"{row.text}"
+            + "; ".join(map("{}: {}".format, names, row.head.formulas))
         )
     return lines
 

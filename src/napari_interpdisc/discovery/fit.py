@@ -14,7 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold
 
-from napari_interpdisc.discovery.calibration import best_factor, cooled, scaled_formula
+from napari_interpdisc.discovery.calibration import (
+    best_factor,
+    class_loss,
+    cooled,
+    scaled_formula,
+)
 from napari_interpdisc.discovery.labelled import LabelledCells, check_labels
 from napari_interpdisc.discovery.quality import Quality, measure
 from napari_interpdisc.errors import InvalidInput
@@ -28,7 +33,7 @@ from napari_interpdisc.models.classifier import (
 )
 from napari_interpdisc.models.formula import Formula, FormulaHead
 from napari_interpdisc.models.heads import Head
-from napari_interpdisc.symbolic.front import Front, choose, formula_front
+from napari_interpdisc.symbolic.front import Front, formula_front
 from napari_interpdisc.symbolic.front import FrontRow as FoundFormula
 from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.training.heads import HeadTraining, train_dense_head
@@ -89,8 +94,8 @@ class FittedHead:
     quality
         Of heads fitted in the same way without the fold that they were tested on.
     predicted
-        (N,) class position that those heads gave to each held-out cell. For a formula of the front
-        these are the predictions behind that row's figure.
+        (N,) class position that those heads gave to each held-out cell. A formula is a row of the
+        front, and these are the predictions behind that row's figure.
     """
 
     kind: Kind
@@ -499,12 +504,18 @@ def _search(
             factors.append(scales[k, formula])
         return FormulaHead(formulas, factors)
 
-    fitted.heads["formula"] = head_of([choose(f, options.tolerance).formula for f in fronts])
+    kept: list[tuple[FormulaHead, float]] = []
+    least = np.inf
     for budget in sorted({row.size for front in fronts for row in front.rows}):
-        formulas = [_best_within(front.rows, budget) for front in fronts]
-        head = head_of(formulas)
-        if not fitted.front or head.expression_size > fitted.front[-1][0]:
-            fitted.front.append((head.expression_size, head))
+        head = head_of([_best_within(front.rows, budget) for front in fronts])
+        logits = _logits(head, latents)
+        loss = class_loss(logits, target)
+        if loss < least - 1e-6:
+            kept.append((head, float(balanced_accuracy_score(target, class_index(logits)))))
+            least = loss
+    fitted.front = [(head.expression_size, head) for head, _ in kept]
+    enough = max(accuracy for _, accuracy in kept) - options.tolerance
+    fitted.heads["formula"] = next(head for head, accuracy in kept if accuracy >= enough)
 
 
 def _best_within(front: Sequence[FoundFormula], budget: int) -> Formula:

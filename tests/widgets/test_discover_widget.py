@@ -406,6 +406,30 @@ def test_training_shows_and_applies_what_it_found(
     assert "operon 1" in scene.widget.status.text()
 
 
+def test_a_model_of_another_encoder_that_was_chosen_meanwhile_is_kept(
+    scene: SimpleNamespace, settled: Settled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotate_all(scene)
+    widget, session = scene.widget, scene.session
+    other = replace(session.model, name="other", sha256="other", encoder_sha256="other")
+
+    def discover(cells: Any, settings: Any, report: Any, sha256: str = "") -> fit.Discovery:
+        assert chosen.wait(20)
+        return made_up(sha256)
+
+    chosen = threading.Event()
+    monkeypatch.setattr(fit, "discover", discover)
+    widget.training.engine.setCurrentIndex(widget.training.engine.findData("operon"))
+    widget.training.views.setValue(1)
+    widget.training.start.click()
+    session.set_model(other)
+    chosen.set()
+    settled()
+    assert session.model is other
+    assert "'other', chosen meanwhile, has another encoder and was kept" in widget.status.text()
+    assert widget.results.front.rows
+
+
 def test_picking_a_formula_colours_the_cells_by_it(
     scene: SimpleNamespace, settled: Settled, quick: list[Any]
 ) -> None:

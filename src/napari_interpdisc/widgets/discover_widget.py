@@ -289,8 +289,17 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self._guarded(begin)
 
     def _take(self, base: Classifier, found: Discovery) -> None:
-        """Show what a training found, and colour the cells by its first head."""
+        """Show what a training found, and colour the cells by its first head.
+
+        A model of another encoder that was chosen meanwhile stays, and so do its cells.
+        """
         self.results.show_found(base, found)
+        if self._session.model.encoder_sha256 != base.encoder_sha256:
+            self.status.say(
+                f"Trained on {found.cells} cells. '{self._session.model.name}', chosen meanwhile, "
+                "has another encoder and was kept; save what was found, or pick one of its heads."
+            )
+            return
         self._use(next(iter(found.heads)))
         if self._session.classification is not None:
             update_overlay(self._viewer, self._session).visible = True

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from napari_interpdisc.training.augment import Augmentation
 from napari_interpdisc.training.encoder import EncoderTraining, train_encoder
 from nuclei_patches import all_sources
 
@@ -30,15 +31,27 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rim", type=float, default=1.0)
+    parser.add_argument("--no-denoise", action="store_true")
+    parser.add_argument("--edge", type=float, default=0.1)
+    parser.add_argument("--gradient", type=float, default=0.4)
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--without", default="", help="leave this source out")
     parser.add_argument("--start", type=Path, help="weights.safetensors to train on from")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     settings = EncoderTraining(
-        steps=args.steps, beta=args.beta, seed=args.seed, batch=args.batch, rim=args.rim
+        steps=args.steps,
+        beta=args.beta,
+        seed=args.seed,
+        batch=args.batch,
+        rim=args.rim,
+        denoise=not args.no_denoise,
+        precision=args.precision,
+        augmentation=Augmentation(edge=args.edge, gradient=args.gradient),
     )
-    sources = all_sources(DATA)
+    sources = [s for s in all_sources(DATA) if s.name != args.without]
     (args.out / "training.json").write_text(
         json.dumps(
             {

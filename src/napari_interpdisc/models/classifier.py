@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from napari_interpdisc.errors import InvalidModel
+from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.models.heads import Head
 from napari_interpdisc.models.tcvae import TCVAE
 
@@ -50,6 +51,23 @@ class NamedHead:
 
 
 @dataclass(frozen=True)
+class LatentMeaning:
+    """What a latent stands for, as found on real cells.
+
+    Attributes
+    ----------
+    name
+        A short identifier such as ``size``, unlike that of any other latent; empty if the evidence
+        is too weak for one.
+    evidence
+        Why, for a person to read: ``area, ρ = 0.91 [0.90, 0.92]``.
+    """
+
+    name: str = ""
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
 class Classifier:
     """Encoder, decoder and heads of one stored model.
 
@@ -68,6 +86,13 @@ class Classifier:
         (L,) mean posterior KL on the training data, in nats: how much each latent matters.
     latent_sd
         (L,) standard deviation of the posterior means on the training data.
+    meanings
+        (L,) what each latent stands for; empty if that was never looked into.
+    orientation_pairs
+        Pairs of latents (a, b) that rotate into each other when the crop is turned; z_a² + z_b²
+        does not change then.
+    familiarity
+        What the training data looked like; None if that was not stored.
     card
         The model card, Markdown.
     encoder_sha256
@@ -82,6 +107,9 @@ class Classifier:
     model_diameter: float
     latent_kl: npt.NDArray[np.float64]
     latent_sd: npt.NDArray[np.float64]
+    meanings: tuple[LatentMeaning, ...] = ()
+    orientation_pairs: tuple[tuple[int, int], ...] = ()
+    familiarity: Familiarity | None = None
     card: str = ""
     device: torch.device = field(default_factory=default_device)
     encoder_sha256: str = ""
@@ -124,6 +152,21 @@ class Classifier:
     def by_importance(self) -> list[int]:
         """Latents by falling mean posterior KL."""
         return [int(i) for i in np.argsort(-self.latent_kl, kind="stable")]
+
+    def latent_name(self, index: int) -> str:
+        """Name of latent ``index``, or an empty string."""
+        return self.meanings[index].name if self.meanings else ""
+
+    def latent_label(self, index: int) -> str:
+        """What to call latent ``index`` on screen: ``z22 size``, or ``z22`` if it has no name."""
+        return f"z{index} {self.latent_name(index)}".rstrip()
+
+    @property
+    def aliases(self) -> dict[int, str]:
+        """Names for formulas, the index kept: 22 → ``size_z22``; latents without one are absent."""
+        return {
+            i: f"{meaning.name}_z{i}" for i, meaning in enumerate(self.meanings) if meaning.name
+        }
 
     @torch.inference_mode()
     def encode(self, crops: Float32Array) -> tuple[Float32Array, Float32Array]:

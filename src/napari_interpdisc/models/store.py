@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,18 +23,20 @@ from safetensors.torch import save as save_tensors
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.classifier import (
     Classifier,
+    LatentMeaning,
     NamedHead,
     default_device,
     hash_of,
     score_width,
 )
+from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead, SparseHead
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 
-SCHEMA: Literal[2] = 2
-READABLE = (1, 2)
-"""Schema 1 knew dense heads only."""
+SCHEMA: Literal[3] = 3
+READABLE = (1, 2, 3)
+"""Schema 1 knew dense heads only; schema 2 knew nothing of what latents mean."""
 
 BUNDLED = Path(__file__).parent / "bundled"
 DEFAULT_MODEL = "h2b"
@@ -55,18 +57,40 @@ class HeadConfig(BaseModel):
     encoder_sha256: str = Field("", title="Encoder whose latents the head was trained on")
 
 
+class MeaningConfig(BaseModel):
+    """What one latent stands for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field("", pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$", max_length=40)
+    evidence: str = ""
+
+
+class FamiliarityConfig(BaseModel):
+    """Quantiles of what the training data looked like."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    levels: tuple[float, ...] = Field(min_length=2)
+    reconstruction_error: tuple[float, ...]
+    latent_norm: tuple[float, ...]
+
+
 class ModelConfig(BaseModel):
     """Content of ``config.json``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1, 2] = SCHEMA
+    schema_version: Literal[1, 2, 3] = SCHEMA
     name: str
     encoder: TCVAEConfig
     model_diameter: float = Field(gt=0)
     normalisation: Literal["mean-std-clip4"] = "mean-std-clip4"
     latent_kl: tuple[float, ...]
     latent_sd: tuple[float, ...]
+    meanings: tuple[MeaningConfig, ...] = ()
+    orientation_pairs: tuple[tuple[int, int], ...] = ()
+    familiarity: FamiliarityConfig | None = None
     heads: tuple[HeadConfig, ...] = Field(min_length=1)
     sha256: dict[str, str]
 
@@ -166,6 +190,9 @@ def load_model(
         model_diameter=config.model_diameter,
         latent_kl=np.array(config.latent_kl),
         latent_sd=np.array(config.latent_sd),
+        meanings=tuple(LatentMeaning(m.name, m.evidence) for m in config.meanings),
+        orientation_pairs=config.orientation_pairs,
+        familiarity=Familiarity(**dict(config.familiarity)) if config.familiarity else None,
         card=content["card.md"].decode("utf-8", "replace"),
         device=torch.device(device) if device is not None else default_device(),
     )
@@ -191,6 +218,9 @@ def save_model(model: Classifier, folder: Path) -> None:
         model_diameter=model.model_diameter,
         latent_kl=tuple(round(float(v), 6) for v in model.latent_kl),
         latent_sd=tuple(round(float(v), 6) for v in model.latent_sd),
+        meanings=tuple(MeaningConfig(name=m.name, evidence=m.evidence) for m in model.meanings),
+        orientation_pairs=model.orientation_pairs,
+        familiarity=(FamiliarityConfig(**asdict(model.familiarity)) if model.familiarity else None),
         heads=heads,
         sha256={name: hashlib.sha256(data).hexdigest() for name, data in content.items()},
     )
@@ -322,6 +352,19 @@ def _config_faults(config: ModelConfig) -> Iterator[str]:
     for name in ("latent_kl", "latent_sd"):
         if len(getattr(config, name)) != n:
             yield f"gives {len(getattr(config, name))} values of {name} for {n} latents"
+    if config.meanings and len(config.meanings) != n:
+        yield f"gives {len(config.meanings)} meanings for {n} latents"
+    names = [m.name for m in config.meanings if m.name]
+    if len(set(names)) < len(names):
+        yield "gives two latents the same name"
+    for pair in config.orientation_pairs:
+        if pair[0] == pair[1] or not all(0 <= i < n for i in pair):
+            yield f"has an orientation pair {pair} that is none of two of its {n} latents"
+    known = config.familiarity
+    if known is not None:
+        rows = (known.levels, known.reconstruction_error, known.latent_norm)
+        if len({len(row) for row in rows}) > 1 or any(list(r) != sorted(r) for r in rows):
+            yield "has quantiles of familiarity that do not rise, or not as many of each"
     for head in config.heads:
         wanted = (n, score_width(head.classes))
         if head.kind == "formula":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
@@ -18,6 +20,9 @@ class Augmentation(BaseModel):
     blur: float = Field(1.2, title="Largest Gaussian blur (σ, crop pixels)", ge=0)
     gamma: float = Field(0.3, title="Contrast: exponent up to e to the ± this", ge=0)
     noise: float = Field(0.15, title="Largest noise (σ, in standard deviations of the crop)", ge=0)
+    gradient: float = Field(
+        0.0, title="Largest change of illumination from the centre to the rim of a crop", ge=0, lt=1
+    )
     edge: float = Field(
         0.0, title="Share of crops that hang over the edge of the frame", ge=0, le=1
     )
@@ -26,7 +31,20 @@ class Augmentation(BaseModel):
 def random_views(
     patches: Tensor, fields: Tensor, settings: Augmentation, size: int, generator: torch.Generator
 ) -> Tensor:
-    """Draw one augmented, normalised crop from each patch.
+    """Draw one augmented, normalised crop (N, 1, size, size) from each patch.
+
+    The first of :func:`random_pairs`, which says what the parameters are.
+    """
+    return random_pairs(patches, fields, settings, size, generator)[0]
+
+
+def random_pairs(
+    patches: Tensor, fields: Tensor, settings: Augmentation, size: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw an augmented crop from each patch, and the same view as a faultless microscope sees it.
+
+    Both show the same field, orientation and size; blur, contrast, illumination and noise are the
+    first one's alone.
 
     Parameters
     ----------
@@ -44,7 +62,8 @@ def random_views(
 
     Returns
     -------
-    (N, 1, size, size) float32, normalised as :func:`napari_interpdisc.crops.normalise` does.
+    Two of (N, 1, size, size) float32, each normalised as
+    :func:`napari_interpdisc.crops.normalise` does.
     """
     n, side = len(patches), patches.shape[-1]
 
@@ -84,19 +103,19 @@ def random_views(
         patches, grid, mode="bilinear", padding_mode="border", align_corners=False
     )
 
-    views = (
-        views.clamp_min(0)
-        ** torch.exp(uniform(-settings.gamma, settings.gamma))[:, None, None, None]
-    )
-    views = _blur(views, (uniform(0, settings.blur) * (uniform(0, 1) < 0.5)).clamp_min(1e-3))
+    clean = views.clamp_min(0)
+    gamma = torch.exp(uniform(-settings.gamma, settings.gamma))[:, None, None, None]
+    views = _blur(clean**gamma, (uniform(0, settings.blur) * (uniform(0, 1) < 0.5)).clamp_min(1e-3))
+    if settings.gradient:
+        views = _lit_from_a_side(views, uniform(0, settings.gradient), uniform(0, 2 * math.pi))
     if settings.edge:
-        views = _over_the_edge(
-            views, uniform(0, 0.5) * (uniform(0, 1) < settings.edge), mirror_y > 0, swap
-        )
+        share = uniform(0, 0.5) * (uniform(0, 1) < settings.edge)
+        views = _over_the_edge(views, share, mirror_y > 0, swap)
+        clean = _over_the_edge(clean, share, mirror_y > 0, swap)
     std = views.std((2, 3), keepdim=True)
     level = (uniform(0, settings.noise) * (uniform(0, 1) < 0.7))[:, None, None, None]
     views = views + torch.randn(views.shape, generator=generator, device=views.device) * level * std
-    return normalise_tensor(views)
+    return normalise_tensor(views), normalise_tensor(clean)
 
 
 def normalise_tensor(crops: Tensor) -> Tensor:
@@ -107,6 +126,18 @@ def normalise_tensor(crops: Tensor) -> Tensor:
     std = crops.std((2, 3), keepdim=True, correction=0)
     floor = 1 / (crops.shape[-1] * crops.shape[-2]) ** 0.5
     return ((crops - mean) / std.clamp_min(floor)).clamp(-CLIP, CLIP)
+
+
+def _lit_from_a_side(crops: Tensor, change: Tensor, angle: Tensor) -> Tensor:
+    """Light each crop unevenly: by 1 ± ``change`` (N,) at the rim along ``angle`` (N,), radians.
+
+    The background, which light from out of focus makes, rises with it.
+    """
+    at = torch.linspace(-1, 1, crops.shape[-1], device=crops.device)
+    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
+    slope = (change[:, None, None] * (cos * at[None, None, :] + sin * at[None, :, None]))[:, None]
+    level = crops.amax((2, 3), keepdim=True)
+    return crops * (1 + slope) + 0.3 * level * (slope - slope.amin((2, 3), keepdim=True)) / 2
 
 
 def _over_the_edge(crops: Tensor, share: Tensor, low: Tensor, vertical: Tensor) -> Tensor:

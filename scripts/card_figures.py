@@ -64,7 +64,7 @@ def traversals(model: Classifier, path: Path, n: int = 12) -> None:
     for row, latent in enumerate(order):
         z[row, :, latent] = values
     tiles = model.decode(z.reshape(-1, model.n_latents)).reshape(n, len(values), 64, 64)
-    names = [f"z{i}  (KL {model.latent_kl[i]:.2f})" for i in order]
+    names = [f"{model.latent_label(i)}  (KL {model.latent_kl[i]:.2f})" for i in order]
     show(grid(tiles), names, "latent from −3 to 3, all others 0", path)
 
 

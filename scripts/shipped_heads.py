@@ -55,11 +55,10 @@ class Recipe:
 
 TWO = {"Interphase": ANY_SHAPE, "Metaphase": ("Metaphase",)}
 PLAIN = {"Interphase": ("Interphase",), "Metaphase": ("Metaphase",)}
-WIDE = {"Interphase": ANY_SHAPE, "Metaphase": ("Metaphase", "MetaphaseAlignment")}
 FOUR = {
     "Interphase": ANY_SHAPE,
     "Prometaphase": ("Prometaphase",),
-    "Metaphase": ("Metaphase", "MetaphaseAlignment"),
+    "Metaphase": ("Metaphase",),
     "Anaphase": ("Anaphase",),
 }
 FIVE = {**FOUR, "Apoptosis": ("Apoptosis",)}
@@ -108,7 +107,7 @@ def fitted_head(recipe: Recipe, nuclei: LabelledNuclei, rows: np.ndarray, seed: 
     some = rows[target[rows] >= 0]
     y, views, n_classes = target[some], nuclei.views[:, some], len(recipe.classes)
     if recipe.kind == "dense":
-        return train_dense_head(views, y, n_classes, HeadTraining(seed=seed))
+        return train_dense_head(views, y, n_classes, HeadTraining(seed=seed, weight_decay=1.0))
     heads = train_sparse_heads(views, y, n_classes, SparseTraining(seed=seed))
     if recipe.kind == "sparse":
         return heads[0]

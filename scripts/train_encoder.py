@@ -22,15 +22,26 @@ from nuclei_patches import all_sources
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
+def command(args: argparse.Namespace) -> str:
+    """The call that makes this run again, on any number of threads."""
+    parts = ["python scripts/train_encoder.py --out RUN"]
+    for name, value in vars(args).items():
+        option = "--" + name.replace("_", "-")
+        if name in ("out", "start", "threads") or value in (False, ""):
+            continue
+        parts.append(option if value is True else f"{option} {value}")
+    return " ".join(parts)
+
+
 def main() -> None:
     """Parse, train, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=20_000)
-    parser.add_argument("--beta", type=float, default=4.0)
+    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--beta", type=float, default=2.0)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rim", type=float, default=1.0)
+    parser.add_argument("--rim", type=float, default=0.3)
     parser.add_argument("--no-denoise", action="store_true")
     parser.add_argument("--edge", type=float, default=0.1)
     parser.add_argument("--gradient", type=float, default=0.4)
@@ -63,8 +74,7 @@ def main() -> None:
                     }
                     for s in sources
                 },
-                "command": f"python scripts/train_encoder.py --out RUN --steps {args.steps} "
-                f"--beta {args.beta} --batch {args.batch} --seed {args.seed} --rim {args.rim}",
+                "command": command(args),
                 "start": hashlib.sha256(args.start.read_bytes()).hexdigest() if args.start else "",
             },
             indent=1,

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,17 @@ import tifffile
 
 from napari_interpdisc import __version__, cli
 from napari_interpdisc.detect import diameter_from_labels
-from napari_interpdisc.models.store import BUNDLED, installed_models, load_model
+from napari_interpdisc.models.classifier import LatentMeaning, NamedHead
+from napari_interpdisc.models.familiarity import measure_familiarity
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.store import (
+    BUNDLED,
+    installed_models,
+    load_model,
+    save_model,
+    with_heads,
+)
+from napari_interpdisc.pipeline import percent
 from napari_interpdisc.simulate import SimulationSettings, simulate_movie
 
 STACKS = ("original", "reconstruction", "perturbed", "perturbation", "perturbed_reconstruction")
@@ -96,9 +106,10 @@ def test_classify_writes_a_row_per_cell_and_the_settings(classify: Run, files: P
     done = classify("--labels", files / "masks.tif")
     assert done.code == 0, done.err
     table, cells = pd.read_csv(files / "out.csv"), pd.read_csv(files / "tracks.csv")
-    assert list(table) == ["t", "y", "x", "track_id", "class", "score"] + [
-        f"z_{i}" for i in range(32)
-    ]
+    flags = ["reconstruction_error", "latent_norm", "unfamiliar", "touches_edge"]
+    latents = [f"z_{i}" for i in range(32)]
+    assert list(table) == ["t", "y", "x", "track_id", "class", "score", *flags, *latents]
+    assert f"{table['touches_edge'].sum()} may be cut by the edge of the image" in done.out
     pd.testing.assert_frame_equal(table[["t", "track_id"]], cells[["t", "track_id"]])
     note = json.loads((files / "out.json").read_text())
     measured = diameter_from_labels(tifffile.imread(files / "masks.tif"))
@@ -236,6 +247,84 @@ def test_models(run: Run) -> None:
         assert load_model(name, device="cpu").sha256[:12] in short.out
         assert str(folder) in long.out
         assert all(head["summary"] in long.out for head in note["heads"])
+
+
+def test_classify_tells_of_cells_unlike_the_training_data(classify: Run, files: Path) -> None:
+    assert classify("--diameter", 28).code == 0
+    right = pd.read_csv(files / "out.csv")
+    latents = right.filter(regex="^z_").to_numpy()
+    model = load_model(device="cpu")
+    known = measure_familiarity(right["reconstruction_error"], latents)
+    made = with_heads(replace(model, familiarity=known), "known", model.heads, "# known")
+    save_model(made, files / "known")
+
+    done = classify("--diameter", 28, "--model", files / "known")
+    assert done.code == 0
+    assert "look unlike" not in done.err
+    wrong = classify("--diameter", 60, "--model", files / "known")
+    assert wrong.code == 0, wrong.err
+    table = pd.read_csv(files / "out.csv")
+    flagged = table["unfamiliar"]
+    assert flagged.mean() > 0.5
+    share = percent(flagged.mean())
+    assert f"flagged: {flagged.sum()} ({share}) unlike the training data" in wrong.out
+    inside = percent(flagged[~table["touches_edge"]].mean())
+    assert f"{inside} of the cells inside the image look unlike those that 'known'" in wrong.err
+    assert "(60 px was used)" in wrong.err
+    note = json.loads((files / "out.json").read_text())
+    assert note["unfamiliar_share"] == pytest.approx(flagged.mean(), abs=1e-4)
+
+
+@pytest.fixture
+def named(tmp_path: Path) -> tuple[Path, int, int, int]:
+    """Return a model folder with two names, a pair of latents, and a formula of the three."""
+    model = load_model(device="cpu")
+    size, a, b = model.by_importance()[:3]
+    meanings = [LatentMeaning("", f"texture, ρ = 0.{i}") for i in range(model.n_latents)]
+    meanings[size] = LatentMeaning("size", "area, ρ = −0.97")
+    meanings[a] = LatentMeaning("elongation_a", "elongation, ρ = 0.8")
+    formula = parse_formula(f"(z{a}**2 + z{b}**2)*exp(z{size}) - 4.8")
+    head = NamedHead("rule", FormulaHead([formula]), ("Interphase", "Metaphase"), "of a test")
+    model = replace(model, meanings=tuple(meanings), orientation_pairs=((a, b),))
+    save_model(with_heads(model, "named", {"rule": head}, "# named"), tmp_path / "named")
+    return tmp_path / "named", size, a, b
+
+
+def test_models_tells_latents_by_name_and_why(run: Run, named: tuple[Path, int, int, int]) -> None:
+    folder, size, a, b = named
+    told = run("models", "--long", "--model", folder).out
+    assert f"Metaphase: (elongation_a_z{a}**2 + z{b}**2)*exp(size_z{size}) - 4.8 ≥ 0" in told
+    assert f"z{size} size: area, ρ = −0.97" in told
+    assert f"z{a} elongation_a: elongation, ρ = 0.8" in told
+    assert f"z{b} unnamed: texture, ρ = 0.{b}" in told
+    assert f"z{a}² + z{b}² stays when the cell turns" in told
+    used = ", ".join(sorted((f"z{size} size", f"z{a} elongation_a", f"z{b}"), key=number_of))
+    assert f"uses 3 latents: {used}" in told
+
+
+def number_of(label: str) -> int:
+    return int(label.split(maxsplit=1)[0].removeprefix("z"))
+
+
+def test_a_formula_in_a_model_folder_may_have_names(named: tuple[Path, int, int, int]) -> None:
+    folder, size, _, b = named
+    config = folder / "config.json"
+    note = json.loads(config.read_text("utf-8"))
+    wanted = load_model(folder, device="cpu").head().head.formulas
+    note["heads"][0]["formulas"] = [f"(elongation_a**2 + z{b}**2)*exp(size_z{size}) - 4.8"]
+    config.write_text(json.dumps(note), "utf-8")
+    assert load_model(folder, device="cpu").head().head.formulas == wanted
+
+
+def test_latents_are_frozen_by_name(
+    run: Run, files: Path, named: tuple[Path, int, int, int]
+) -> None:
+    folder, size, _, b = named
+    words = ["attack", files / "movie.tif", "--tracks", files / "tracks.csv", "--model", folder]
+    words += ["--out", files / "attack", "--space", "latent", "--diameter", 28]
+    assert run(*words, "--freeze", f"size,z{b}").code == 0
+    note = json.loads((files / "attack" / "attack.json").read_text())
+    assert set(note["attack"]["frozen_latents"]) == {size, b}
 
 
 def test_version(run: Run) -> None:

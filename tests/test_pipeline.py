@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from napari_interpdisc.crops import CROP_SIZE
 from napari_interpdisc.errors import Cancelled, InvalidInput, InvalidModel
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.familiarity import measure_familiarity
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.pipeline import (
     UNSURE,
@@ -18,6 +21,9 @@ from napari_interpdisc.pipeline import (
     classify,
     classify_encoding,
     encode_cells,
+    near_edge,
+    percent,
+    unlike_training,
 )
 
 CENTRES = [(60.0, 60.0), (60.0, 140.0), (140.0, 60.0)]
@@ -75,7 +81,11 @@ def test_rows_keep_the_order_of_the_cells(
 
 def test_the_table_has_one_row_per_cell(result: Classification, cells: CellTable) -> None:
     table = result.to_frame()
-    assert list(table)[:7] == ["t", "y", "x", "track_id", "class", "score", "z_0"]
+    flags = ["reconstruction_error", "latent_norm", "unfamiliar", "touches_edge"]
+    assert list(table)[:11] == ["t", "y", "x", "track_id", "class", "score", *flags, "z_0"]
+    norm = np.linalg.norm(table.filter(regex="^z_").to_numpy(np.float64), axis=1)
+    np.testing.assert_allclose(table["latent_norm"], norm)
+    assert table["unfamiliar"].dtype == table["touches_edge"].dtype == bool
     assert list(table)[-1] == "z_31"
     assert len(table) == 9
     assert table["track_id"].tolist() == cells.track_id.tolist()
@@ -169,3 +179,77 @@ def test_cells_of_another_movie(frames: Frames, model: Classifier) -> None:
     outside = CellTable.from_arrays([0], [(10, 300)])
     with pytest.raises(InvalidInput, match="outside the image"):
         cell_crops(frames, outside, model, 28.0)
+
+
+def test_a_cell_near_the_edge_is_flagged() -> None:
+    cells = CellTable.from_arrays([0] * 4, [[50, 50], [13.9, 50], [50, 85.2], [14.1, 84.9]])
+    assert near_edge(cells, (100, 100), 28).tolist() == [False, True, True, False]
+
+
+def grid(n: int) -> CellTable:
+    """Return ``n`` cells around the disc of the first frame."""
+    offsets = np.random.default_rng(0).uniform(-2, 2, (n, 2))
+    return CellTable.from_arrays([0] * n, np.array([60.0, 60.0]) + offsets)
+
+
+@pytest.fixture(scope="module")
+def known(frames: Frames, model: Classifier) -> Classifier:
+    """Return the model as if it had been trained on discs."""
+    same = encode_cells(frames, grid(60), model, 28.0)
+    return replace(model, familiarity=measure_familiarity(same.reconstruction_error, same.latents))
+
+
+def test_a_movie_unlike_the_training_data_is_told(frames: Frames, known: Classifier) -> None:
+    inside = encode_cells(frames, grid(60), known, 28.0)
+    assert inside.unfamiliar.mean() < 0.05
+    assert unlike_training(inside) == ""
+    wrong = encode_cells(frames, grid(60), known, 9.0)
+    assert wrong.unfamiliar.mean() > 0.9
+    told = unlike_training(wrong)
+    assert "check the diameter (9 px was used)" in told
+    assert f"{percent(wrong.unfamiliar.mean())} of the cells look unlike" in told
+    assert f"interpdisc train-encoder --start {known.name})" in told
+    elsewhere = encode_cells(frames, grid(60), replace(known, name="of mine"), 9.0)
+    assert "--start and the model's folder)" in unlike_training(elsewhere)
+    few = encode_cells(frames, grid(5), known, 9.0)
+    assert unlike_training(few) == ""
+
+
+@pytest.mark.parametrize(("n", "n_strange", "is_told"), [(60, 3, False), (60, 4, True)])
+def test_a_movie_is_told_from_a_twentieth_on(
+    frames: Frames, known: Classifier, n: int, n_strange: int, is_told: bool
+) -> None:
+    encoding = encode_cells(frames, grid(n), known, 28.0)
+    error = np.where(np.arange(n) < n_strange, 1e9, 0).astype(np.float32)
+    latents = np.zeros_like(encoding.latents)
+    encoding = replace(encoding, reconstruction_error=error, latents=latents)
+    assert encoding.unfamiliar.sum() == n_strange
+    assert bool(unlike_training(encoding)) == is_told
+
+
+def test_a_model_that_does_not_know_its_training_data_flags_nothing(
+    frames: Frames, cells: CellTable, known: Classifier
+) -> None:
+    old = replace(known, familiarity=None)
+    encoding = encode_cells(frames, cells, old, 9.0)
+    assert encoding.unfamiliar.shape == (9,)
+    assert not encoding.unfamiliar.any()
+    assert unlike_training(encoding) == ""
+    assert classify_encoding(encoding, old).settings["unfamiliar_share"] is None
+    # A model of the same encoder that does know makes good for it, and its heads keep it.
+    later = classify_encoding(encoding, known)
+    assert later.encoding.unfamiliar.mean() > 0.9
+    assert later.settings["unfamiliar_share"] == pytest.approx(
+        later.encoding.unfamiliar.mean(), abs=1e-4
+    )
+    assert classify_encoding(later.encoding, old).encoding.familiarity == known.familiarity
+
+
+def test_shares_are_worded() -> None:
+    assert [percent(share) for share in (0, 0.001, 0.01, 0.374, 1)] == [
+        "0 %",
+        "< 1 %",
+        "1 %",
+        "37 %",
+        "100 %",
+    ]

@@ -21,7 +21,7 @@ CROP_SIZE = 64
 MODEL_DIAMETER = 28.0
 """Typical nuclear diameter inside a crop, in resampled pixels."""
 
-CLIP = 4.0
+CLIP = 8.0
 """Normalised crops are clipped to ± this many standard deviations."""
 
 DIAMETER_RANGE = (3.0, 500.0)

@@ -23,6 +23,15 @@ Float32Array = npt.NDArray[np.float32]
 GREYS = {"cmap": "gray", "vmin": -1.2, "vmax": 4.0}
 
 
+LABEL_CHARACTERS = 20
+"""Of a latent's name beside a picture; the rest is cut off."""
+
+
+def shorten(text: str, most: int) -> str:
+    """``text``, or the beginning of it and … if it has more than ``most`` characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def class_planes(masks: npt.NDArray[Any], result: Classification) -> npt.NDArray[np.uint8]:
     """Class index + 1 of every pixel of instance masks (T, Y, X), 0 outside classified cells."""
     planes = np.zeros(masks.shape, np.uint8)
@@ -115,7 +124,10 @@ def draw_latents(path: Path, crop: Float32Array, model: Classifier, n: int = 8) 
             axes.set_xlabel(_signed(score, 1), fontsize=7, labelpad=1)
             if line == 1:
                 axes.set_title(_signed(value, 0), fontsize=9)
-        grid[line, 0].set_ylabel(f"z{latent}\nnow {_signed(z[latent], 1)}", fontsize=8)
+        words = [f"z{latent}", model.latent_name(latent), f"now {_signed(z[latent], 1)}"]
+        words = [shorten(word, LABEL_CHARACTERS) for word in words if word]
+        size = 8 * min(1.0, 14 / max(map(len, words)))
+        grid[line, 0].set_ylabel("\n".join(words), fontsize=size)
     classes = model.head().classes
     figure.suptitle(
         f"One latent at a time from −3 to 3; below it the score ({classes[-1]} from 0 on)",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from napari_interpdisc import crops as cropping
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.classifier import Classifier, class_index, confidence
+from napari_interpdisc.models.familiarity import Familiarity, latent_norm
+from napari_interpdisc.models.store import installed_models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,10 +23,17 @@ if TYPE_CHECKING:
     from napari_interpdisc.frames import Frames
 
 Float32Array = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
 Progress = Callable[[int, int], None]
 """Called with (cells done, cells in all). It may raise, for example Cancelled, to stop the work."""
 
 UNSURE = "unsure"
+
+TOO_MANY = 0.05
+"""Share of unfamiliar cells from which a movie as a whole is called unlike the training data."""
+
+FEWEST = 20
+"""Cells that it takes to say so."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,11 @@ class Encoding:
         Typical nuclear diameter in the image, px.
     model_name, encoder_sha256
         The model that made them, and its encoder.
+    touches_edge
+        (N,) whether the centroid is within half a nuclear diameter of the edge of the image, so
+        that a part of the nucleus may be missing; all False if left out.
+    familiarity
+        What the training data of that encoder looked like, or None if the model does not say.
     """
 
     cells: CellTable
@@ -51,6 +66,25 @@ class Encoding:
     diameter: float
     model_name: str
     encoder_sha256: str
+    touches_edge: BoolArray = field(default_factory=lambda: np.zeros(0, bool))
+    familiarity: Familiarity | None = None
+
+    def __post_init__(self) -> None:
+        """Give every cell a flag, if only a False one."""
+        if len(self.touches_edge) != len(self.latents):
+            object.__setattr__(self, "touches_edge", np.zeros(len(self.latents), bool))
+
+    @cached_property
+    def latent_norm(self) -> npt.NDArray[np.float64]:
+        """(N,) Euclidean norm of the latents: how far from the middle of the training data."""
+        return latent_norm(self.latents)
+
+    @cached_property
+    def unfamiliar(self) -> BoolArray:
+        """(N,) whether a cell is unlike the training data; all False if those are not known."""
+        if self.familiarity is None:
+            return np.zeros(len(self.latents), bool)
+        return self.familiarity.unfamiliar(self.reconstruction_error, self.latents)
 
 
 @dataclass(frozen=True)
@@ -90,7 +124,10 @@ class Classification:
         return np.asarray(names[np.where(unsure, len(self.classes), self.index)])
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per cell: t, y, x, track_id, class, score (one per class if K > 1), z_0 …."""
+        """One row per cell: t, y, x, track_id, class, score (one per class if K > 1), and flags.
+
+        Then reconstruction_error, latent_norm, unfamiliar, touches_edge, and the latents z_0 ….
+        """
         import pandas as pd
 
         table = self.encoding.cells.to_frame()
@@ -100,6 +137,10 @@ class Classification:
         else:
             for k, name in enumerate(self.classes):
                 table[f"score_{name}"] = self.scores[:, k]
+        table["reconstruction_error"] = self.encoding.reconstruction_error
+        table["latent_norm"] = self.encoding.latent_norm
+        table["unfamiliar"] = self.encoding.unfamiliar
+        table["touches_edge"] = self.encoding.touches_edge
         z = self.encoding.latents
         columns = {f"z_{i}": z[:, i] for i in range(z.shape[1])}
         return pd.concat([table, pd.DataFrame(columns)], axis=1)
@@ -138,7 +179,51 @@ def encode_cells(
         if progress is not None:
             progress(done, n)
     return Encoding(
-        cells, latents, log_variances, errors, float(diameter), model.name, model.encoder_sha256
+        cells,
+        latents,
+        log_variances,
+        errors,
+        float(diameter),
+        model.name,
+        model.encoder_sha256,
+        near_edge(cells, frames.shape[1:], diameter),
+        model.familiarity,
+    )
+
+
+def near_edge(cells: CellTable, shape: tuple[int, ...], diameter: float) -> BoolArray:
+    """Whether each centroid (N,) is within half a diameter of the edge of (Y, X) pixels."""
+    to_edge = np.minimum(cells.yx, np.array(shape) - 1 - cells.yx).min(1)
+    return np.asarray(to_edge < diameter / 2)
+
+
+def percent(share: float) -> str:
+    """Share as a whole percentage; below half a percent, but not 0, ``< 1 %``."""
+    return "< 1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
+
+
+def unlike_training(encoding: Encoding) -> str:
+    """One sentence if a movie looks unlike the training data, else an empty string.
+
+    It does if more than 5 % of at least 20 cells are unfamiliar, and more than three standard
+    deviations above the share of the training data that would be. Cells that touch the edge are not
+    counted: they are unfamiliar for a reason of their own.
+    """
+    known, whole = encoding.familiarity, ~encoding.touches_edge
+    n = int(whole.sum())
+    if known is None or n < FEWEST:
+        return ""
+    share, expected = float(encoding.unfamiliar[whole].mean()), known.expected
+    if share <= max(TOO_MANY, expected + 3 * np.sqrt(expected * (1 - expected) / n)):
+        return ""
+    name = encoding.model_name
+    start = name if name in installed_models() else "and the model's folder"
+    which = "cells inside the image" if n < len(whole) else "cells"
+    return (
+        f"{percent(share)} of the {which} look unlike those that '{name}' was trained on (at most "
+        f"{percent(expected)} of those do): check the diameter ({encoding.diameter:.4g} px was "
+        "used) and the channel, or train the encoder on with your own cells "
+        f"(interpdisc train-encoder --start {start})."
     )
 
 
@@ -146,6 +231,8 @@ def classify_encoding(
     encoding: Encoding, model: Classifier, head: str | None = None
 ) -> Classification:
     """Score encoded cells with one of the model's heads.
+
+    Cells are as familiar as ``model`` says, or as they were if it does not say.
 
     Raises
     ------
@@ -160,6 +247,9 @@ def classify_encoding(
             f"of '{model.name}'; encode them again first."
         )
     named = model.head(head)
+    if model.familiarity not in (None, encoding.familiarity):
+        encoding = replace(encoding, familiarity=model.familiarity)
+    known = encoding.familiarity is not None and len(encoding.latents) > 0
     return Classification(
         encoding,
         named.name,
@@ -172,6 +262,8 @@ def classify_encoding(
             "classes": list(named.classes),
             "diameter": encoding.diameter,
             "cells": encoding.cells.source,
+            "unfamiliar_share": round(float(encoding.unfamiliar.mean()), 4) if known else None,
+            "touches_edge": int(encoding.touches_edge.sum()),
         },
     )
 

@@ -61,7 +61,7 @@ def test_the_front_grows_in_size_and_each_row_has_a_held_out_figure(found: fit.D
         assert row.size == row.head.expression_size
         assert row.quality.confusion.sum() == 160
         assert "z" in row.text
-        assert "z_{" in row.latex
+        assert "z_{" in row.latex()
     assert found.front[-1].training_balanced_accuracy > 0.9
     # the formula that was chosen is one of them, and has one figure
     chosen = found.heads["formula"]

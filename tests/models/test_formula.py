@@ -89,6 +89,14 @@ def test_gradients_reach_latents_and_constants() -> None:
     assert c.grad.tolist() == [4.0, -1.0]
 
 
+def test_names_in_latex_are_upright_with_the_number_below() -> None:
+    formula = parse_formula("2*z22**2 + z11/z3")
+    latex = formula.latex(aliases={22: "size_z22", 11: "elongation_cos_z11"})
+    assert r"2.0 \, \mathrm{size}_{22}^{2}" in latex
+    assert r"\mathrm{elongation\ cos}_{11}" in latex
+    assert "z_{3}" in latex
+
+
 def test_aliases_are_read_and_shown() -> None:
     formula = parse_formula("size - 0.25*z3", aliases={"size": 22})
     assert formula.used_latents == (3, 22)
@@ -234,6 +242,18 @@ def test_text_is_read_back_as_the_same_tree_and_the_same_values(text: str) -> No
     before, after = formula.evaluate(z), simple.evaluate(z)
     both = before.isfinite() & after.isfinite()
     torch.testing.assert_close(after[both], before[both], rtol=1e-6, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=100)
+@given(_trees())
+def test_a_formula_with_names_is_read_back_as_the_same(text: str) -> None:
+    names = {i: f"name_{i}_z{i}" for i in range(0, 32, 2)}
+    formula = parse_formula(text)
+    shown = formula.show(17, names)
+    assert parse_formula(shown, aliases={name: i for i, name in names.items()}) == formula
+    assert not set(re.findall(r"\bz\d+", shown)) & {f"z{i}" for i in names}
+    with pytest.raises(InvalidInput, match="name_2_z2"):
+        parse_formula("name_2_z2 - 1")
 
 
 def test_python_agrees_on_the_value_of_plain_arithmetic() -> None:

@@ -168,7 +168,7 @@ def test_config_that_is_a_list(folder: Path) -> None:
         (lambda c: c.pop("model_diameter"), "model_diameter"),
         (lambda c: c.update(model_diameter=-1), "model_diameter"),
         (lambda c: c.update(code="import os"), "code"),
-        (lambda c: c.update(heads=[]), "heads"),
+        (lambda c: c.update(heads=[{}]), "heads.0.name"),
         (lambda c: c["heads"][0].update(kind="pickle"), "heads.0.kind"),
         (lambda c: c["encoder"].update(crop_size=40), "encoder.crop_size"),
     ],

@@ -6,7 +6,12 @@ import torch
 from torch import Tensor
 
 from napari_interpdisc.crops import normalise
-from napari_interpdisc.training.augment import Augmentation, normalise_tensor, random_views
+from napari_interpdisc.training.augment import (
+    Augmentation,
+    normalise_tensor,
+    random_pairs,
+    random_views,
+)
 
 PLAIN = Augmentation(diameter=0, shift=0, blur=0, gamma=0, noise=0)
 
@@ -96,8 +101,28 @@ def test_a_crop_over_the_edge_shows_its_own_mean_beyond(odd: Tensor) -> None:
     assert int(flat_cols.max()) > 8
 
 
-@pytest.mark.parametrize("name", ["blur", "gamma", "noise", "shift"])
+@pytest.mark.parametrize("name", ["blur", "gamma", "noise", "shift", "gradient"])
 def test_each_variation_does_something(odd: Tensor, name: str) -> None:
     patches = odd.expand(8, 1, 32, 32)
     one = Augmentation.model_validate({**PLAIN.model_dump(), name: 0.9})
     assert not torch.allclose(view(patches, one), view(patches, PLAIN), atol=1e-3)
+
+
+def test_the_clean_view_differs_in_what_the_microscope_did_alone(odd: Tensor) -> None:
+    patches, fields = odd.expand(20, 1, 32, 32), torch.full((20,), 32.0)
+    everything = Augmentation(diameter=0.2, noise=0.5, blur=2, gradient=0.5)
+    seen, clean = random_pairs(patches, fields, everything, 32, torch.Generator().manual_seed(2))
+    geometry = Augmentation(diameter=0.2, noise=0, blur=0, gamma=0, gradient=0, edge=0)
+    alone, same = random_pairs(patches, fields, geometry, 32, torch.Generator().manual_seed(2))
+    assert torch.allclose(alone, same, atol=1e-5)
+    assert float((seen - clean).std()) > 0.2
+    assert float((alone - clean).abs().max()) < 1e-4  # the first draws are the same
+
+
+def test_uneven_light_is_brighter_on_one_side() -> None:
+    flat = torch.full((40, 1, 32, 32), 0.5)
+    flat[:, :, 12:20, 12:20] = 1.0
+    views = view(flat, PLAIN.model_copy(update={"gradient": 0.4}))
+    rim = torch.stack([views[:, 0, 0], views[:, 0, -1], views[:, 0, :, 0], views[:, 0, :, -1]], 1)
+    sides = rim.mean(2)
+    assert float((sides.amax(1) - sides.amin(1)).mean()) > 0.2

@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from napari.layers import Points
 
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.classifier import NamedHead
+from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.store import load_model, with_heads
 from napari_interpdisc.widgets.cells_widget import CellsWidget
@@ -71,8 +73,8 @@ def test_a_run_writes_features_metadata_session_and_overlay(
     result = session.classification
     assert result is not None
     table = tracks.features
-    wanted = ["class", "score", "confidence", "reconstruction_error", "z_0", "z_31", "mine"]
-    assert set(wanted) <= set(table)
+    wanted = ["class", "score", "confidence", "reconstruction_error", "latent_norm", "z_0", "z_31"]
+    assert {*wanted, "mine", "unfamiliar", "touches_edge"} <= set(table)
     np.testing.assert_array_equal(table["z_0"], result.encoding.latents[:, 0])
     np.testing.assert_array_equal(result.encoding.cells.yx, tracks.data[:, 2:])
     note = tracks.metadata["interpdisc"]
@@ -87,6 +89,25 @@ def test_a_run_writes_features_metadata_session_and_overlay(
     assert not widget.status.is_fault
     # The overlay is a Labels layer, and no segmentation of the user's.
     assert overlay not in [value for _, value in widget._segmentations()]
+
+
+def test_a_run_tells_of_cells_at_the_edge_and_unlike_the_training_data(
+    viewer: Any, widget: CellsWidget, settled: Settled
+) -> None:
+    centres = [(t, 2.0, 10.0 + 5 * i) for t in range(3) for i in range(2)] + CENTRES * 2
+    points = viewer.add_points(centres, name="cells")
+    session = session_of(viewer)
+    none_known = Familiarity((0.0, 1.0), (0.0, 0.0), (0.0, 0.0))
+    session.set_model(replace(session.model, familiarity=none_known))
+    widget.cells.value = points
+    widget.diameter.setValue(20)
+    widget.run.click()
+    settled()
+    assert (
+        "6 may be cut by the edge of the image. 100 % of the cells inside" in widget.status.text()
+    )
+    assert "(20 px was used)" in widget.status.text()
+    assert points.features["touches_edge"].tolist() == [True] * 6 + [False] * 36
 
 
 def test_another_head_changes_what_the_layer_says(
@@ -111,7 +132,12 @@ def test_another_head_changes_what_the_layer_says(
     assert (note["head"], note["model_sha256"]) == ("three", session.model.sha256)
     assert note["diameter"] == 20
     assert note["image"] == "movie"
-    session.set_model(load_model(), "dense-plain")
+    assert not points.features["touches_edge"].any()
+    none_known = Familiarity((0.0, 1.0), (0.0, 0.0), (0.0, 0.0))
+    session.set_model(replace(load_model(), familiarity=none_known), "dense-plain")
+    assert points.features["unfamiliar"].all()
+    pd.testing.assert_series_equal(points.features["latent_norm"], before["latent_norm"])
+    assert points.metadata["interpdisc"]["unfamiliar_share"] == 1
     assert "score_a" not in points.features
     assert points.metadata["interpdisc"]["head"] == "dense-plain"
 

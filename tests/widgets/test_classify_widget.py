@@ -7,12 +7,15 @@ import pandas as pd
 import pytest
 
 from napari_interpdisc.cells import CellTable
+from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.models.store import BUNDLED, load_model
 from napari_interpdisc.pipeline import Classification, Encoding
 from napari_interpdisc.widgets.classify_widget import NO_CELLS, ClassifyWidget
 from napari_interpdisc.widgets.layers import frames_from_layer
-from napari_interpdisc.widgets.overlay import find_overlay
+from napari_interpdisc.widgets.overlay import STRIPE_COLOR, find_overlay
 from napari_interpdisc.widgets.state import Session, session_of
+
+KNOWN = Familiarity((0.5, 0.995), (0.5, 1.0), (5.0, 10.0))
 
 
 @pytest.fixture
@@ -38,9 +41,8 @@ def session(viewer: Any, widget: ClassifyWidget) -> Session:
         [0, 0, 1, 1, 2, 2], [[20, 20], [40, 60]] * 3, [1, 2] * 3, source="cells"
     )
     z = np.zeros((6, model.n_latents), np.float32)
-    encoding = Encoding(
-        cells, z, z, np.zeros(6, np.float32), 20.0, model.name, model.encoder_sha256
-    )
+    errors, cut = np.where(np.arange(6) == 3, 2, 0).astype(np.float32), np.arange(6) > 3
+    encoding = Encoding(cells, z, z, errors, 20.0, model.name, model.encoder_sha256, cut, KNOWN)
     named = model.head()
     scores = np.array([[-4], [-0.1], [2], [5], [3], [-1]], np.float32)
     result = Classification(
@@ -67,9 +69,81 @@ def test_legend_counts_this_frame_and_all(
     viewer: Any, widget: ClassifyWidget, session: Session
 ) -> None:
     assert widget.status.text() == ""
-    assert counts(widget) == [("2", "3"), ("0", "3"), ("0", "0")]
+    assert counts(widget) == [("2", "3"), ("0", "3"), ("0", "0"), ("0", "1"), ("0", "2")]
     viewer.dims.set_current_step(0, 1)
-    assert counts(widget) == [("0", "3"), ("2", "3"), ("0", "0")]
+    assert counts(widget) == [("0", "3"), ("2", "3"), ("0", "0"), ("1", "1"), ("0", "2")]
+
+
+def test_flagged_cells_are_hatched_unless_told_otherwise(
+    viewer: Any, widget: ClassifyWidget, session: Session
+) -> None:
+    widget.overlay.click()
+    overlay = find_overlay(viewer)
+    assert overlay is not None
+
+    def said(t: int) -> set[tuple[str, str]]:
+        values = np.unique(np.asarray(overlay.data[t]))
+        table = overlay.features.iloc[values[values > 0]]
+        return set(zip(table["class"], table["flag"].fillna(""), strict=True))
+
+    def is_striped(t: int) -> bool:
+        values = np.unique(np.asarray(overlay.data[t]))
+        return any(np.array_equal(overlay.get_color(int(v)), STRIPE_COLOR) for v in values)
+
+    plain = {("Interphase", ""), ("Metaphase", "")}
+    assert said(0) == {("Interphase", "")}
+    assert not is_striped(0)
+    strange = {("Metaphase", ""), ("Metaphase", "unlike the training data")}
+    assert said(1) == strange
+    assert is_striped(1)
+    assert {flag for _, flag in said(2)} == {"cut by the edge"}
+    widget.mark.click()
+    assert (said(1), said(2)) == ({("Metaphase", "")}, plain)
+    assert not is_striped(1)
+    widget.mark.click()
+    assert said(1) == strange
+    session.set_threshold(0.999)
+    assert said(1) == {("unsure", ""), ("unsure", "unlike the training data")}
+
+
+def test_flagged_cells_are_told(viewer: Any, widget: ClassifyWidget, session: Session) -> None:
+    assert widget.flagged.text() == (
+        "Of all cells: 17 % unlike the training data; 33 % cut by the edge."
+    )
+    session.select(3)
+    viewer.dims.set_current_step(0, 1)
+    assert widget.plot.series is not None
+    assert widget.plot.series.note == "unlike the training data"
+    viewer.dims.set_current_step(0, 0)
+    assert widget.plot.series.note == ""
+
+
+def test_a_movie_unlike_the_training_data_is_told(widget: ClassifyWidget, session: Session) -> None:
+    assert session.classification is not None
+    few = session.classification.encoding
+    n = 40
+    encoding = replace(
+        few,
+        cells=CellTable.from_arrays([0] * n, [[20, 20 + i] for i in range(n)]),
+        latents=np.zeros((n, few.latents.shape[1]), np.float32),
+        log_variances=np.zeros((n, few.latents.shape[1]), np.float32),
+        reconstruction_error=np.where(np.arange(n) < 10, 2, 0).astype(np.float32),
+        touches_edge=np.zeros(n, bool),
+    )
+    scores = np.zeros((n, 1), np.float32)
+    session.set_classification(replace(session.classification, encoding=encoding, scores=scores))
+    assert widget.flagged.text().startswith("25 % of the cells look unlike")
+    assert "20 px was used" in widget.flagged.text()
+
+
+def test_a_model_that_does_not_know_its_training_data_counts_nothing(
+    widget: ClassifyWidget, session: Session
+) -> None:
+    assert session.classification is not None
+    old = replace(session.classification.encoding, familiarity=None)
+    session.set_classification(replace(session.classification, encoding=old))
+    assert counts(widget)[3:] == [("–", "–"), ("0", "2")]
+    assert widget.flagged.text() == "Of all cells: 33 % cut by the edge."
 
 
 def test_the_threshold_greys_out_the_unsure(

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import QApplication, QWidget
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.discovery import fit
 from napari_interpdisc.discovery.quality import Quality
+from napari_interpdisc.models.classifier import LatentMeaning
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead
 from napari_interpdisc.models.store import load_model
@@ -454,6 +455,26 @@ def test_picking_a_formula_colours_the_cells_by_it(
     assert session.classification.head == "dense"
     results.quality.heads.cellClicked.emit(1, 0)
     np.testing.assert_allclose(session.classification.scores[:, 0], product, rtol=1e-4)
+
+
+def test_formulas_are_shown_with_names_and_copied_without(
+    scene: SimpleNamespace, settled: Settled, quick: list[Any]
+) -> None:
+    session = scene.session
+    meanings = [LatentMeaning()] * session.model.n_latents
+    meanings[7] = LatentMeaning("size", "area")
+    session.set_model(replace(session.model, meanings=tuple(meanings)))
+    front = trained(scene, settled).front
+    front.table.cellClicked.emit(2, 0)
+    item = front.table.item(2, 2)
+    assert item.text() == "z3*size_z7 - 1"
+    assert item.toolTip().endswith("z3*z7 - 1")
+    assert "z3*size_z7 - 1" in front.formula.text()
+    assert front.formula.toolTip().endswith("z3*z7 - 1")
+    front.copy.click()
+    assert r"\mathrm{size}_{7}" in QApplication.clipboard().text()
+    front._copy(front.rows[2].text, "text")
+    assert QApplication.clipboard().text() == "z3*z7 - 1"
 
 
 def test_save_as_and_load(

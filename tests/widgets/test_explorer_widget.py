@@ -13,9 +13,14 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QAbstractButton, QSlider
 
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.classifier import Classifier, LatentMeaning
 from napari_interpdisc.widgets import explorer_widget
-from napari_interpdisc.widgets.cell_views import MarkedSlider, grey_picture, signed_picture
+from napari_interpdisc.widgets.cell_views import (
+    MarkedSlider,
+    PairRow,
+    grey_picture,
+    signed_picture,
+)
 from napari_interpdisc.widgets.editing import EditedCell
 from napari_interpdisc.widgets.explorer_widget import NO_CELLS, NO_SELECTION, ExplorerWidget
 from napari_interpdisc.widgets.layers import data_to_world
@@ -91,7 +96,7 @@ def test_sliders_are_ordered_by_importance_and_mark_the_own_value(
     assert explorer.rows[model.by_importance()[0]].bar.fraction == 1
 
 
-def test_a_cell_outside_the_usual_range_fits_its_slider() -> None:
+def test_a_cell_outside_the_usual_range_fits_its_slider(qapp: Any) -> None:
     from napari_interpdisc.widgets.cell_views import LatentRow
 
     row = LatentRow(0, 1.0, 1.0)
@@ -246,6 +251,131 @@ def test_another_head_rescores(explorer: ExplorerWidget) -> None:
     two = replace(model, heads={**model.heads, "other": named})
     session.set_model(two, "other")
     assert any(name in explorer.scores.text() for name in ("round", "long"))
+
+
+def pictures_of(widget: ExplorerWidget, z: np.ndarray) -> Any:
+    return grey_picture(widget.session.model.decode(z[None])[0, 0], widget._limits)
+
+
+@pytest.fixture
+def named(scene: Scene) -> ExplorerWidget:
+    """The explorer of a cell, with a model that has names and an orientation pair."""
+    session = scene.session
+    by_kl = session.model.by_importance()
+    meanings = [LatentMeaning("", "texture, ρ = 0.21")] * session.model.n_latents
+    meanings[by_kl[0]] = LatentMeaning("size", "area, ρ = −0.97")
+    meanings[by_kl[1]] = LatentMeaning("elongation_of_the_central_nucleus_cos", "seen")
+    meanings[by_kl[2]] = LatentMeaning("elongation_of_the_central_nucleus_sin", "seen")
+    pair = (by_kl[1], by_kl[2])
+    session.set_model(replace(session.model, meanings=tuple(meanings), orientation_pairs=(pair,)))
+    session.select(ROW)
+    return scene.widget
+
+
+def the_pair(widget: ExplorerWidget) -> tuple[PairRow, int, int]:
+    ((pair, row),) = widget.pairs.items()
+    return row, *pair
+
+
+def test_names_and_why_stand_at_the_sliders_if_there_are_any(named: ExplorerWidget) -> None:
+    model = named.session.model
+    first, second, *_, last = model.by_importance()
+    assert list(named.rows) == model.by_importance(), "names change no order"
+    assert named.rows[first].name.text() == f"z{first} size"
+    assert named.rows[last].name.text() == f"z{last}"
+    for part in (named.rows[first].name, named.rows[first].slider):
+        assert f"z{first} size: area, ρ = −0.97" in part.toolTip()
+    assert f"z{last} unnamed: texture, ρ = 0.21" in named.rows[last].name.toolTip()
+    long = named.rows[second].name
+    assert "elongation_of_the_central_nucleus_cos" in long.toolTip()
+    assert "…" in long.shown_text(), "it is cut where there is no room"
+    assert long.shown_text().endswith("cos")
+    assert f"<b>z{first} size</b>" in named.strip_title.text()
+    assert named.minimumSizeHint().width() < 460
+    row = the_pair(named)[0]
+    view = row.parentWidget().parentWidget()
+    for each in (row, *named.rows.values()):
+        assert each.minimumSizeHint().width() <= view.width(), "nothing is cut off on the right"
+
+    session = named.session
+    named.rows[5].slider.setValue(100)
+    session.set_model(replace(session.model, meanings=(), orientation_pairs=()))
+    assert not named.pairs
+    assert {each.name.text() for each in named.rows.values()} == {f"z{i}" for i in range(32)}
+    assert named.rows[5].name.toolTip() == "Show the traversal of z5"
+    assert named.cell.edited[5] == 1, "names are no reason to forget what was edited"
+    assert named.rows[5].slider.value() == 100
+
+
+def test_a_pair_turns_at_its_radius_and_grows_at_its_angle(
+    named: ExplorerWidget, qtbot: Any
+) -> None:
+    row, a, b = the_pair(named)
+    own = named.session.encoding.latents[ROW]
+    r = float(np.hypot(own[a], own[b]))
+    assert row.r == pytest.approx(r)
+    assert row.r_slider.mark == pytest.approx(r)
+    assert f"r² = {r**2:.2f}" in row.r_value.toolTip()
+    moves: list[Any] = []
+    for each in (named.rows[a], named.rows[b]):
+        each.moved.connect(lambda *_: moves.append(1))
+    for angle in (-180, -37, 0, 90, 143):
+        row.angle_slider.setValue(angle)
+        assert np.hypot(*named.cell.edited[[a, b]]) == pytest.approx(r, rel=1e-6)
+        assert named.cell.edited[a] == pytest.approx(r * np.cos(np.radians(angle)), abs=1e-6)
+    assert not moves, "what follows sends nothing back"
+    assert row.r == pytest.approx(r)
+    for i in (a, b):
+        assert named.rows[i].slider.value() == round(float(named.cell.edited[i]) * 100)
+        assert named.rows[i].value.text() == signed(float(named.cell.edited[i]))
+        assert named.rows[i].reset.isEnabled()
+    others = [i for i in range(32) if i not in (a, b)]
+    np.testing.assert_array_equal(named.cell.edited[others], own[others])
+    wanted = pictures_of(named, named.cell.edited)
+    qtbot.waitUntil(lambda: named.edited_view.picture == wanted)
+    assert "<b>α</b>" in named.strip_title.text()
+    assert named.strip.labels[0][0] == "−180°"
+    turned = named.cell.edited.copy()
+    turned[[a, b]] = r, 0
+    assert named.strip.pictures[3] == pictures_of(named, turned)
+
+    # the radius moves both at the same angle
+    row.angle_slider.setValue(60)
+    row.r_slider.setValue(200)
+    np.testing.assert_allclose(named.cell.edited[[a, b]], (1, np.sqrt(3)), rtol=1e-6)
+    row.r_slider.setValue(0)
+    np.testing.assert_array_equal(named.cell.edited[[a, b]], 0)
+    assert row.angle == 60, "a pair at 0 remembers where it came from"
+    row.r_slider.setValue(100)
+    np.testing.assert_allclose(named.cell.edited[[a, b]], (0.5, np.sqrt(3) / 2), rtol=1e-6)
+    qtbot.waitUntil(lambda: "<b>r</b>" in named.strip_title.text())
+
+
+def test_a_pair_follows_its_latents_and_is_reset(named: ExplorerWidget, qtbot: Any) -> None:
+    row, a, b = the_pair(named)
+    own = named.session.encoding.latents[ROW]
+    moves: list[Any] = []
+    row.moved.connect(lambda *_: moves.append(1))
+    named.rows[a].slider.setValue(-300)
+    named.rows[b].slider.setValue(400)
+    assert (row.r, row.r_slider.value()) == (pytest.approx(5), 500)
+    assert row.angle == pytest.approx(np.degrees(np.arctan2(4, -3)))
+    assert not moves
+    row.angle_slider.setValue(0)
+    assert named.cell.edited[a] == pytest.approx(5)
+    assert named.rows[a].slider.value() == 500, "the range grows with what it shows"
+    row.reset.click()
+    np.testing.assert_array_equal(named.cell.edited, own)
+    assert not row.reset.isEnabled()
+    assert named.rows[a].slider.value() == round(float(own[a]) * 100)
+    named.rows[b].slider.setValue(100)
+    named.rows[b].reset.click()
+    assert row.r == pytest.approx(float(np.hypot(own[a], own[b])))
+    row.angle_slider.setValue(10)
+    qtbot.waitUntil(named.reset_all.isEnabled)
+    named.reset_all.click()
+    np.testing.assert_array_equal(named.cell.edited, own)
+    assert not row.reset.isEnabled()
 
 
 def test_every_control_says_what_it_does(explorer: ExplorerWidget) -> None:

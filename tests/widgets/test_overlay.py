@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -5,12 +6,17 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_interpdisc.cells import CellTable
+from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.palette import class_colors
 from napari_interpdisc.pipeline import UNSURE, Classification, Encoding
 from napari_interpdisc.widgets.layers import frames_from_layer
 from napari_interpdisc.widgets.overlay import (
+    MOST_VALUES,
+    N_FLAGS,
+    STRIPE_COLOR,
     find_overlay,
     follow_session,
+    hatch,
     is_overlay,
     label_of_cells,
     paint_discs,
@@ -18,6 +24,7 @@ from napari_interpdisc.widgets.overlay import (
     update_overlay,
 )
 from napari_interpdisc.widgets.state import Session, session_of
+from napari_interpdisc.widgets.wording import CUT, UNFAMILIAR
 
 
 def classified(cells: CellTable, scores: Any, diameter: float = 10.0) -> Classification:
@@ -69,6 +76,78 @@ def test_discs_are_round_and_the_nearest_wins() -> None:
     assert plane[10, 5] == 1
     assert plane[6, 6] == 0
     assert (plane == 1).sum() == pytest.approx(np.pi * 25, rel=0.15)
+
+
+def test_each_flag_has_stripes_of_its_own_and_the_class_is_between_them() -> None:
+    n, side = 3, 40
+    plane = np.zeros((side, 4 * side), np.uint8)
+    for flag in range(N_FLAGS):
+        plane[:, flag * side : (flag + 1) * side] = 2 + n * flag
+    plane[:5] = 0
+    seen = hatch(plane, n, radius=10)
+    parts = np.split(seen[5:], 4, axis=1)
+    assert (seen[:5] == 0).all()
+    assert (parts[0] == 2).all()
+    beneath = [part == 2 + n * (flag + N_FLAGS) for flag, part in enumerate(parts)]
+    for flag in (UNFAMILIAR, CUT, UNFAMILIAR | CUT):
+        assert ((parts[flag] == 2 + n * flag) | beneath[flag]).all()
+        assert 0.1 < beneath[flag].mean() < 0.6
+    falling, rising = np.eye(8, dtype=bool), np.eye(8, dtype=bool)[::-1]
+    assert any(beneath[CUT][:8, i : i + 8][falling].all() for i in range(8))
+    assert any(beneath[UNFAMILIAR][:8, i : i + 8][rising].all() for i in range(8))
+    assert beneath[UNFAMILIAR | CUT].sum() > beneath[CUT].sum()
+    assert hatch(parts[0], n, 10) is parts[0]
+
+
+def flagged(session: Session, strange: list[bool], cut: list[bool]) -> None:
+    """Give the cells of a session these flags."""
+    result = session.classification
+    assert result is not None
+    encoding = replace(
+        result.encoding,
+        reconstruction_error=np.array(strange, np.float32),
+        touches_edge=np.array(cut),
+        familiarity=Familiarity((0.5, 0.995), (0.1, 0.5), (5.0, 10.0)),
+    )
+    session.set_classification(replace(result, encoding=encoding))
+
+
+@pytest.mark.parametrize("segmented", [False, True])
+def test_flagged_cells_are_striped_in_discs_and_objects(movie: np.ndarray, segmented: bool) -> None:
+    labels = np.zeros((2, 40, 50), np.int32)
+    labels[:, 12:28, 12:28] = 7
+    viewer, session = with_result(movie, labels if segmented else None, TWO, [-3, 3])
+    flagged(session, [True, False], [False, False])
+    overlay = update_overlay(viewer, session)
+    first, second = np.asarray(overlay.data)
+    said = overlay.features.set_index("index")
+    values = set(np.unique(first)) - {0}
+    assert len(values) == 2
+    assert set(said.loc[list(values), "class"]) == {"Interphase"}
+    assert set(said.loc[list(values), "flag"]) == {"unlike the training data"}
+    colors = [tuple(overlay.get_color(int(v))) for v in values]
+    assert STRIPE_COLOR in colors
+    assert any(
+        color == pytest.approx(class_colors(["Interphase"])["Interphase"]) for color in colors
+    )
+    assert set(np.unique(second)) == {0, 2}
+    endings = "class: Interphase, flag: unlike the training data", "class: Metaphase"
+    for t, ending in enumerate(endings):
+        viewer.dims.set_current_step(0, t)
+        assert overlay.get_status((t, 20, 20), world=True)["value"].endswith(ending)
+    assert (first > 0).sum() == (second > 0).sum()
+
+
+def test_no_class_is_lost_where_there_are_more_than_can_be_hatched(movie: np.ndarray) -> None:
+    classes = tuple(f"class {k}" for k in range(MOST_VALUES + 3))
+    viewer, session = with_result(movie, None, TWO, [-3, 3])
+    flagged(session, [False, False], [True, True])
+    assert session.classification is not None
+    scores = np.eye(len(classes), dtype=np.float32)[[0, -1]]
+    session.set_classification(replace(session.classification, classes=classes, scores=scores))
+    overlay = update_overlay(viewer, session)
+    assert set(np.unique(np.asarray(overlay.data))) == {0, 1, len(classes)}
+    assert overlay.features["class"].iloc[len(classes)] == classes[-1]
 
 
 def test_discs_at_and_over_the_edge() -> None:

@@ -13,6 +13,7 @@ import pytest
 from qtpy.QtWidgets import QWidget
 
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.classifier import LatentMeaning, latent_names
 from napari_interpdisc.scrutiny.attacks import AttackSettings, perturb, smallest_flip
 from napari_interpdisc.widgets import perturb_widget
 from napari_interpdisc.widgets.layers import data_to_world
@@ -193,6 +194,13 @@ def test_frozen_latents_stay(scene: Scene, run: Run) -> None:
 )
 def test_frozen_latents_as_they_are_written(text: str, frozen: tuple[int, ...]) -> None:
     assert frozen_from_text(text, 32) == frozen
+
+
+def test_latents_are_frozen_by_name() -> None:
+    names = latent_names([LatentMeaning("size"), LatentMeaning(), LatentMeaning("texture")])
+    assert frozen_from_text("size, 4 texture_z2", 32, names) == (0, 2, 4)
+    with pytest.raises(InvalidInput, match=r"'Size' is not a latent.*or by name"):
+        frozen_from_text("Size", 32, names)
 
 
 @pytest.mark.parametrize(

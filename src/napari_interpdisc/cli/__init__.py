@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,7 +18,7 @@ from napari_interpdisc.errors import InterpdiscError, InvalidInput
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
     from napari_interpdisc.frames import Frames
-    from napari_interpdisc.models.classifier import NamedHead
+    from napari_interpdisc.models.classifier import Classifier, NamedHead
     from napari_interpdisc.pipeline import Progress
 
 app = typer.Typer(
@@ -191,7 +191,15 @@ def classify(
     write_table(table, settings, out)
     counts = table["class"].value_counts(sort=False)
     told = ", ".join(f"{n} {name}" for name, n in counts.items())
-    Console().print(f"{len(table)} cells: {_plain(told)}\n{_plain(str(out))}", soft_wrap=True)
+    Console().print(f"{len(table)} cells: {_plain(told)}", soft_wrap=True)
+    encoding, flags = result.encoding, []
+    if encoding.familiarity is not None:
+        share = pipeline.percent(encoding.unfamiliar.mean())
+        flags.append(f"{encoding.unfamiliar.sum()} ({share}) unlike the training data")
+    flags.append(f"{encoding.touches_edge.sum()} may be cut by the edge of the image")
+    Console().print(f"flagged: {', '.join(flags)}\n{_plain(str(out))}", soft_wrap=True)
+    if warning := pipeline.unlike_training(encoding):
+        Console(stderr=True).print(f"[yellow]Note:[/yellow] {_plain(warning)}", soft_wrap=True)
 
 
 @app.command()
@@ -233,7 +241,7 @@ def attack(
         Literal["fgsm", "pgd", "random"], typer.Option(help="PGD and random are the controls.")
     ] = "fgsm",
     freeze: Annotated[
-        str, typer.Option(metavar="3,17", help="Latents that stay as they are.")
+        str, typer.Option(metavar="3,17", help="Latents, or their names, that stay as they are.")
     ] = "",
     labels: LabelsPath = None,
     diameter: Diameter = "auto",
@@ -248,13 +256,16 @@ def attack(
 
     check_empty_folder(out)
     _diameter(diameter)
-    frozen = _frozen(freeze)
     from pydantic import ValidationError
 
     from napari_interpdisc.models.store import load_model
     from napari_interpdisc.scrutiny.attacks import AttackSettings, check_frozen
     from napari_interpdisc.scrutiny.movie_attack import attack_movie
 
+    loaded = load_model(model)
+    loaded.head(head)
+    frozen = _frozen(freeze, loaded.latent_names)
+    check_frozen(frozen, loaded.n_latents)
     step = epsilon if epsilon is not None else {"image": 0.5, "latent": 1.0}[space]
     try:
         settings = AttackSettings(space=space, epsilon=step, method=method, frozen_latents=frozen)
@@ -262,9 +273,6 @@ def attack(
         raise InvalidInput(
             f"ε = {step:g} cannot be used ({fault.errors()[0]['msg'].lower()}); give 0 to 8."
         ) from None
-    loaded = load_model(model)
-    loaded.head(head)
-    check_frozen(frozen, loaded.n_latents)
     frames, cells, px = _inputs(image, tracks, labels, diameter, channel, channel_axis, swap_xy)
     note = {"image": str(image), "tracks": str(tracks), "diameter": px}
     with _progress("cells") as progress:
@@ -275,13 +283,16 @@ def attack(
     console.print(_plain(str(out)), soft_wrap=True)
 
 
-def _frozen(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.replace("z", "").split(",") if part.strip())
-    except ValueError:
+def _frozen(text: str, names: Mapping[str, int]) -> tuple[int, ...]:
+    from napari_interpdisc.models.classifier import latent_of
+
+    found = [latent_of(part.strip(), names) for part in text.split(",") if part.strip()]
+    if None in found:
         raise InvalidInput(
-            f"'{text}' is no list of latents: give their numbers, like --freeze 3,17."
-        ) from None
+            f"'{text}' is no list of latents: give their numbers, like --freeze 3,17"
+            + (", or their names." if names else ".")
+        )
+    return tuple(latent for latent in found if latent is not None)
 
 
 @app.command()
@@ -300,33 +311,51 @@ def models(
     for name in model or installed_models():
         folder, loaded = resolve(name), load_model(name, device="cpu")
         heads = ", ".join(f"{h.name} ({' / '.join(h.classes)})" for h in loaded.heads.values())
-        line = f"{loaded.name}  {loaded.sha256[:12]}  {loaded.n_latents} latents  heads: {heads}"
+        told = f"heads: {heads}" if heads else "no head yet (interpdisc train --model)"
+        line = f"{loaded.name}  {loaded.sha256[:12]}  {loaded.n_latents} latents  {told}"
         console.print(_plain(line), soft_wrap=True, highlight=False)
         if long:
             for h in loaded.heads.values():
-                for text in _about(h):
+                for text in _about(h, loaded):
                     console.print(_plain(f"  {text}"), soft_wrap=True, highlight=False)
+            for text in _legend(loaded):
+                console.print(_plain(f"  {text}"), soft_wrap=True, highlight=False)
             console.print(f"  nuclei {loaded.model_diameter:g} px in {loaded.crop_size} px crops")
             console.print(_plain(f"  {folder}"), soft_wrap=True, highlight=False)
 
 
-def _about(named: NamedHead) -> Iterator[str]:
+def _about(named: NamedHead, model: Classifier) -> Iterator[str]:
     """What is known of a head, line by line."""
     from napari_interpdisc.models.formula import FormulaHead
 
     head = named.head
-    used = head.used_latents
+    used, aliases = head.used_latents, model.aliases
+    between = ", " if any(i in aliases for i in used) else " "
     weights = "" if head.kind == "formula" else f"{head.n_weights} weights, "
     yield f"{named.name}: {named.summary}"
     yield (
         f"  {head.kind}; {weights}expression size {head.expression_size} "
         f"({head.size_without_biases} without biases); uses {len(used)} latents"
-        + (": " + " ".join(f"z{i}" for i in used) if head.kind != "dense" else "")
+        + (": " + between.join(map(model.latent_label, used)) if head.kind != "dense" else "")
     )
     if isinstance(head, FormulaHead):
         names = [named.classes[1]] if len(head.formulas) == 1 else named.classes
         for name, formula in zip(names, head.formulas, strict=True):
-            yield f"  {name}: {formula}" + (" ≥ 0" if len(head.formulas) == 1 else "")
+            sign = " ≥ 0" if len(head.formulas) == 1 else ""
+            yield f"  {name}: {formula.show(aliases=aliases)}{sign}"
+
+
+def _legend(model: Classifier) -> Iterator[str]:
+    """What the latents that sparse heads and formulas use stand for, line by line."""
+    heads = [named.head for named in model.heads.values() if named.head.kind != "dense"]
+    used = sorted({i for head in heads for i in head.used_latents})
+    if model.meanings and used:
+        yield "latents, and why they are called so:"
+        for i in used:
+            yield f"  z{i} {model.latent_about(i)}"
+    for a, b in model.orientation_pairs:
+        if a in used or b in used:
+            yield f"z{a}, z{b}: orientation; z{a}² + z{b}² stays when the cell turns"
 
 
 @app.command()
@@ -355,4 +384,6 @@ def demo(
         shown()
 
 
+from napari_interpdisc.cli import encoder as _encoder  # noqa: E402, F401 (adds commands)
+from napari_interpdisc.cli import latents as _latents  # noqa: E402, F401 (adds commands)
 from napari_interpdisc.cli import training as _training  # noqa: E402, F401 (adds commands)

@@ -127,7 +127,7 @@ def train(
     trained = with_heads(loaded, found, name or out.name)
     save_model(trained, out)
     console = Console()
-    for line in _told(found, source):
+    for line in _told(found, source, loaded):
         console.print(_plain(line), soft_wrap=True, highlight=False)
     console.print(_plain(str(out)), soft_wrap=True)
 
@@ -234,8 +234,8 @@ def _from_movie(
     return cells, str(given[1])
 
 
-def _told(found: Discovery, source: str) -> list[str]:
-    """What was found, line by line."""
+def _told(found: Discovery, source: str, model: Classifier) -> list[str]:
+    """What was found on the latents of a model, line by line."""
     counts = next(iter(found.heads.values())).quality.confusion.sum(1)
     told = ", ".join(f"{n} {c}" for n, c in zip(counts, found.classes, strict=True))
     lines = [
@@ -254,7 +254,10 @@ def _told(found: Discovery, source: str) -> list[str]:
         low, high = row.quality.interval
         lines.append(
             f"  {row.size:3d} nodes  {row.quality.balanced_accuracy:.3f} [{low:.3f}, {high:.3f}]  "
-            + "; ".join(map("{}: {}".format, names, row.head.formulas))
+            + "; ".join(
+                f"{name}: {formula.show(aliases=model.aliases)}"
+                for name, formula in zip(names, row.head.formulas, strict=True)
+            )
         )
     return lines
 

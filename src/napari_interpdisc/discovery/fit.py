@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -129,12 +129,15 @@ class FrontRow:
     @property
     def text(self) -> str:
         """The formula(s) to read, constants to three significant digits."""
-        return "; ".join(str(f) for f in self.head.formulas)
+        return self.show()
 
-    @property
-    def latex(self) -> str:
-        """The formula(s) as LaTeX."""
-        return r" \\ ".join(f.latex() for f in self.head.formulas)
+    def show(self, aliases: Mapping[int, str] | None = None) -> str:
+        """:attr:`text` with latents by alias."""
+        return "; ".join(f.show(aliases=aliases) for f in self.head.formulas)
+
+    def latex(self, aliases: Mapping[int, str] | None = None) -> str:
+        """The formula(s) as LaTeX, latents by alias."""
+        return r" \\ ".join(f.latex(aliases=aliases) for f in self.head.formulas)
 
 
 @dataclass(frozen=True)
@@ -358,7 +361,8 @@ def card(name: str, model: Classifier, found: Discovery, heads: dict[str, NamedH
     if "formula" in heads:
         formulas = heads["formula"].head
         assert isinstance(formulas, FormulaHead)
-        lines += ["", f"Formula ({found.engine}): " + "; ".join(map(str, formulas.formulas))]
+        texts = [formula.show(aliases=model.aliases) for formula in formulas.formulas]
+        lines += ["", f"Formula ({found.engine}): {'; '.join(texts)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -26,7 +26,7 @@ from napari_interpdisc.discovery import baselines
 from napari_interpdisc.discovery.fit import most_used
 from napari_interpdisc.discovery.views import patch_latents, patches_of_crops
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.classifier import class_index
+from napari_interpdisc.models.classifier import Classifier, class_index
 from napari_interpdisc.models.formula import FormulaHead
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.symbolic.front import choose, formula_front
@@ -206,7 +206,7 @@ def run_table1(
             (out / f"inputs{place}.npz").unlink()
     results = [json.loads(files[unit].read_text("utf-8")) | {"task": unit[1]} for unit in units]
     table = aggregate(results)
-    write_report(table, results, out)
+    write_report(table, results, out, _label_of(classifier))
     return table
 
 
@@ -369,25 +369,45 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def latent_use(results: Sequence[Mapping[str, Any]]) -> str:
-    """Tell, in Markdown, how many of the sparse heads and formulas use each latent."""
+def _label_of(model: Classifier) -> Callable[[int], str]:
+    """What to call a latent before a number: ``z22 (size)``."""
+
+    def label(latent: int) -> str:
+        name = model.latent_name(latent)
+        return f"z{latent} ({name})" if name else f"z{latent}"
+
+    return label
+
+
+def latent_use(
+    results: Sequence[Mapping[str, Any]], label: Callable[[int], str] = "z{}".format
+) -> str:
+    """Tell, in Markdown, how many of the sparse heads and formulas use each latent.
+
+    ``label`` says what a latent is called.
+    """
     lines = []
     for task in dict.fromkeys(r["task"] for r in results):
         units = [r["schemes"] for r in results if r["task"] == task]
         for name in ("sparse", "formula"):
             counts = Counter(latent for unit in units for latent in unit[name]["latents"])
-            told = ", ".join(f"z{latent} {n}" for latent, n in counts.most_common(8))
+            told = ", ".join(f"{label(latent)} {n}" for latent, n in counts.most_common(8))
             lines.append(f"- {task}, {name}, of {len(units)}: {told}")
     return "\n".join(["Latents that most heads use:", "", *lines, ""])
 
 
-def write_report(table: pd.DataFrame, results: Sequence[Mapping[str, Any]], out: Path) -> None:
+def write_report(
+    table: pd.DataFrame,
+    results: Sequence[Mapping[str, Any]],
+    out: Path,
+    label: Callable[[int], str] = "z{}".format,
+) -> None:
     """Write ``table1.csv``, ``table1.md`` and the figure ``table1.png``: accuracy against size."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     table.to_csv(out / "table1.csv", index=False)
-    (out / "table1.md").write_text(f"{markdown(table)}\n{latent_use(results)}", "utf-8")
+    (out / "table1.md").write_text(f"{markdown(table)}\n{latent_use(results, label)}", "utf-8")
     tasks = list(dict.fromkeys(table["task"]))
     figure = Figure(figsize=(5.2 * len(tasks), 4.8), layout="constrained")
     FigureCanvasAgg(figure)

@@ -29,16 +29,41 @@ def read_labelled_crops(
     InvalidInput
         If the file cannot be read, lacks an array, or its arrays do not fit each other.
     """
-    file = Path(path)
+    images, labels, groups = _read_arrays(Path(path), ("images", label, group))
+    return images, labels, groups
+
+
+def read_crops(path: str | Path, group: str | None = None) -> tuple[npt.NDArray[Any], ...]:
+    """Images (N, H, W) of an ``.npz`` archive, and the groups (N,) if ``group`` names them.
+
+    Raises
+    ------
+    InvalidInput
+        As :func:`read_labelled_crops`.
+    """
+    return _read_arrays(Path(path), ("images",) if group is None else ("images", group))
+
+
+def array_names(path: str | Path) -> list[str]:
+    """Names of the arrays in an ``.npz`` archive; none if it cannot be read as one."""
+    try:
+        with Path(path).open("rb") as stream, zipfile.ZipFile(stream) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except (OSError, zipfile.BadZipFile):
+        return []
+
+
+def _read_arrays(file: Path, names: tuple[str, ...]) -> tuple[npt.NDArray[Any], ...]:
+    """Read ``images`` and arrays of one value for each of them."""
     try:
         # opened here, because np.load leaves a broken file open
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            missing = [name for name in ("images", label, group) if name not in archive]
+            missing = [name for name in names if name not in archive]
             if missing:
                 raise InvalidInput(
                     f"{file} has no array '{missing[0]}'; it has {', '.join(archive) or 'none'}."
                 )
-            images, labels, groups = archive["images"], archive[label], archive[group]
+            images, *others = (archive[name] for name in names)
     except FileNotFoundError:
         raise InvalidInput(f"{file} does not exist.") from None
     except InvalidInput:
@@ -49,7 +74,7 @@ def read_labelled_crops(
         raise InvalidInput(
             f"'images' in {file} has the shape {images.shape}; (crops, rows, columns) is expected."
         )
-    for name, values in ((label, labels), (group, groups)):
+    for name, values in zip(names[1:], others, strict=True):
         if values.shape != (len(images),):
             raise InvalidInput(
                 f"'{name}' in {file} has the shape {values.shape}; one value for each of the "
@@ -57,4 +82,4 @@ def read_labelled_crops(
             )
     if not np.issubdtype(images.dtype, np.number) or not np.isfinite(images).all():
         raise InvalidInput(f"'images' in {file} holds values that are no finite numbers.")
-    return images, labels, groups
+    return images, *others

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +68,20 @@ class LatentMeaning:
     evidence: str = ""
 
 
+def latent_names(meanings: Sequence[LatentMeaning]) -> dict[str, int]:
+    """Latent by each of its names: ``size`` and, as in formulas, ``size_z22``."""
+    named = {meaning.name: i for i, meaning in enumerate(meanings) if meaning.name}
+    return {**named, **{f"{name}_z{i}": i for name, i in named.items()}}
+
+
+def latent_of(word: str, names: Mapping[str, int] | None = None) -> int | None:
+    """Latent that ``17``, ``z17``, ``z_17`` or one of ``names`` means; None if it means none."""
+    digits = word.lower().removeprefix("z").removeprefix("_")
+    if digits.isascii() and digits.isdigit():
+        return int(digits)
+    return (names or {}).get(word)
+
+
 @dataclass(frozen=True)
 class Classifier:
     """Encoder, decoder and heads of one stored model.
@@ -79,7 +94,7 @@ class Classifier:
     encoder
         The β-TCVAE, in eval mode.
     heads
-        By name; the first is the default.
+        By name; the first is the default. An encoder that was just trained has none.
     model_diameter
         Typical nuclear diameter in crops, px.
     latent_kl
@@ -139,8 +154,13 @@ class Classifier:
         Raises
         ------
         InvalidModel
-            If the model has no such head.
+            If the model has no such head, or none at all.
         """
+        if not self.heads:
+            raise InvalidModel(
+                f"Model '{self.name}' has no head yet; train one with `interpdisc train --model` "
+                "and the model's folder."
+            )
         if name is None:
             return next(iter(self.heads.values()))
         if name not in self.heads:
@@ -160,6 +180,30 @@ class Classifier:
     def latent_label(self, index: int) -> str:
         """What to call latent ``index`` on screen: ``z22 size``, or ``z22`` if it has no name."""
         return f"z{index} {self.latent_name(index)}".rstrip()
+
+    def latent_about(self, index: int) -> str:
+        """Name of latent ``index`` and why, or that it has none: ``size: area, ρ = −0.97``.
+
+        Empty if that was never looked into.
+        """
+        if not self.meanings:
+            return ""
+        meaning = self.meanings[index]
+        return ": ".join(filter(None, (meaning.name or "unnamed", meaning.evidence)))
+
+    def pair_label(self, a: int, b: int) -> str:
+        """What to call an orientation pair on screen: ``z11, z27 elongation``.
+
+        The name is what ``elongation_cos`` and ``elongation_sin`` have in common, if anything.
+        """
+        words = zip(self.latent_name(a).split("_"), self.latent_name(b).split("_"), strict=False)
+        common = "_".join(first for first, _ in takewhile(lambda w: w[0] == w[1], words))
+        return f"z{a}, z{b} {common}".rstrip()
+
+    @property
+    def latent_names(self) -> dict[str, int]:
+        """Latent by each of its names, as users may write them; see :func:`latent_names`."""
+        return latent_names(self.meanings)
 
     @property
     def aliases(self) -> dict[int, str]:

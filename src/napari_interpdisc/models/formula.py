@@ -121,10 +121,15 @@ class Formula:
         return _text(self.root, lambda v: f"{v:.{digits}g}", aliases)
 
     def latex(self, digits: int = 3, aliases: Mapping[int, str] | None = None) -> str:
-        """LaTeX, by sympy; constants to ``digits`` significant digits."""
+        r"""LaTeX, by sympy; constants to ``digits`` significant digits.
+
+        A latent with an alias such as ``size_z22`` is ``\mathrm{size}_{22}``.
+        """
         import sympy
 
-        return str(sympy.latex(_to_sympy(self.root, digits, aliases or {})))
+        between = r" \, " if aliases else None  # 2 size would be read as one word
+        tree = _to_sympy(self.root, digits, aliases or {})
+        return str(sympy.latex(tree, mul_symbol=between))
 
     def with_constants(self, values: Sequence[float]) -> Formula:
         """The same formula with other numbers, in the order of :attr:`constants`.
@@ -224,7 +229,7 @@ def parse_formula(
     n_latents
         Number of latents that the encoder has.
     aliases
-        Further names of latents.
+        Further names of latents, such as a model's ``latent_names``.
 
     Raises
     ------
@@ -486,6 +491,13 @@ def _text(
             return f"{name}({_text(arguments[0], number, aliases)})"
 
 
+def _latex_name(index: int, alias: str | None) -> str:
+    if not alias:
+        return f"z_{{{index}}}"
+    words = alias.removesuffix(f"_z{index}").replace("_", r"\ ")
+    return rf"\mathrm{{{words}}}_{{{index}}}"
+
+
 def _to_sympy(node: Node, digits: int, aliases: Mapping[int, str]) -> object:
     import sympy
 
@@ -494,8 +506,7 @@ def _to_sympy(node: Node, digits: int, aliases: Mapping[int, str]) -> object:
             case Number(value=value):
                 return sympy.Float(f"{value:.{digits}g}", digits)
             case Latent(index=index):
-                name = aliases.get(index)
-                return sympy.Symbol(rf"\mathrm{{{name}}}" if name else f"z_{{{index}}}", real=True)
+                return sympy.Symbol(_latex_name(index, aliases.get(index)), real=True)
             case Power(base=base, exponent=exponent):
                 power = int(exponent) if exponent == int(exponent) else exponent
                 return sympy.Pow(convert(base), power, evaluate=False)

@@ -27,6 +27,7 @@ from napari_interpdisc.models.classifier import (
     NamedHead,
     default_device,
     hash_of,
+    latent_names,
     score_width,
 )
 from napari_interpdisc.models.familiarity import Familiarity
@@ -85,13 +86,13 @@ class ModelConfig(BaseModel):
     name: str
     encoder: TCVAEConfig
     model_diameter: float = Field(gt=0)
-    normalisation: Literal["mean-std-clip4"] = "mean-std-clip4"
+    normalisation: Literal["mean-std-clip8"] = "mean-std-clip8"
     latent_kl: tuple[float, ...]
     latent_sd: tuple[float, ...]
     meanings: tuple[MeaningConfig, ...] = ()
     orientation_pairs: tuple[tuple[int, int], ...] = ()
     familiarity: FamiliarityConfig | None = None
-    heads: tuple[HeadConfig, ...] = Field(min_length=1)
+    heads: tuple[HeadConfig, ...] = Field(title="The first is the default; may be none yet")
     sha256: dict[str, str]
 
 
@@ -148,9 +149,7 @@ def load_model(
             raise InvalidModel(f"{path} holds NaN or infinite values in '{name}'.")
     encoder = TCVAE(config.encoder)
     heads = {
-        h.name: NamedHead(
-            h.name, _empty_head(h, config.encoder.latents, folder), h.classes, h.summary
-        )
+        h.name: NamedHead(h.name, _empty_head(h, config, folder), h.classes, h.summary)
         for h in config.heads
     }
     modules: list[tuple[str, torch.nn.Module]] = [("encoder_decoder.", encoder)]
@@ -307,13 +306,15 @@ def _head_configs(model: Classifier) -> tuple[HeadConfig, ...]:
 
 
 def _empty_head(
-    head: HeadConfig, n_latents: int, folder: Path
+    head: HeadConfig, config: ModelConfig, folder: Path
 ) -> DenseHead | SparseHead | FormulaHead:
     """A head of the right shape, to be filled with tensors; formulas are complete."""
     if head.kind != "formula":
         return DenseHead(head.layers) if head.kind == "dense" else SparseHead(head.layers)
     try:
-        formulas = [parse_formula(text, n_latents) for text in head.formulas]
+        names = latent_names([LatentMeaning(m.name) for m in config.meanings])
+        n_latents = config.encoder.latents
+        formulas = [parse_formula(text, n_latents, names) for text in head.formulas]
         return FormulaHead(formulas, head.scales)
     except InvalidInput as fault:
         raise InvalidModel(

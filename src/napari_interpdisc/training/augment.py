@@ -105,7 +105,9 @@ def random_pairs(
 
     clean = views.clamp_min(0)
     gamma = torch.exp(uniform(-settings.gamma, settings.gamma))[:, None, None, None]
-    views = _blur(clean**gamma, (uniform(0, settings.blur) * (uniform(0, 1) < 0.5)).clamp_min(1e-3))
+    views = clean**gamma
+    sigma, blurred = uniform(0, settings.blur).clamp_min(1e-3), uniform(0, 1) < 0.5
+    views[blurred] = _blur(views[blurred], sigma[blurred])
     if settings.gradient:
         views = _lit_from_a_side(views, uniform(0, settings.gradient), uniform(0, 2 * math.pi))
     if settings.edge:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from napari_interpdisc.errors import InterpdiscError
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.training.augment import Augmentation, random_pairs
 from napari_interpdisc.training.loss import (
@@ -23,6 +24,12 @@ from napari_interpdisc.training.loss import (
     tcvae_terms,
     total_correlation_stratified,
 )
+
+ACTIVE_KL = 0.1
+"""Mean posterior KL, nats, from which a latent counts as active."""
+
+HELD_OUT_VIEWS = 1024
+"""Most held-out crops of one source that the loss is measured on."""
 
 
 class EncoderTraining(BaseModel):
@@ -33,26 +40,34 @@ class EncoderTraining(BaseModel):
     objective: Literal["tcvae", "beta-vae"] = Field(
         "tcvae", title="Whether β weighs total correlation or the whole KL (then β = 1: plain VAE)"
     )
-    beta: float = Field(4.0, title="Weight β of total correlation, or of KL", ge=1)
-    steps: int = Field(20_000, title="Optimizer steps", ge=1)
+    beta: float = Field(2.0, title="Weight β of total correlation, or of KL", ge=1)
+    steps: int = Field(8000, title="Optimizer steps", ge=1)
     batch: int = Field(256, title="Crops in a batch", ge=2)
     learning_rate: float = Field(1e-3, title="Peak learning rate (Adam)", gt=0)
     warm_up: int = Field(500, title="Steps over which β and the learning rate rise", ge=1)
     seed: int = Field(0, title="Seed")
     rim: float = Field(
-        1.0, title="Weight of pixels far from the centre, relative to central ones", gt=0, le=1
+        0.3, title="Weight of pixels far from the centre, relative to central ones", gt=0, le=1
     )
-    radius: float = Field(20.0, title="Distance at which the weight falls (crop pixels)", gt=0)
+    radius: float = Field(24.0, title="Distance at which the weight falls (crop pixels)", gt=0)
     denoise: bool = Field(
         True, title="Reconstruct each crop without the noise, blur and uneven light added to it"
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", title="Arithmetic of the convolutions; bfloat16 is faster where it is built in"
     )
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = Augmentation(gradient=0.4, edge=0.1)
     network: TCVAEConfig = TCVAEConfig()
+    ramp_beta: bool = Field(True, title="Raise β from 1 over the warm-up; else it is β at once")
     log_every: int = Field(100, title="Steps between two log lines", ge=1)
+    log_latents: bool = Field(False, title="Log the KL of each latent too")
     checkpoint_every: int = Field(1000, title="Steps between two checkpoints", ge=1)
+    evaluate_every: int = Field(
+        0, title="Steps between two measurements of the loss on held-out crops; 0: none", ge=0
+    )
+    patience: int = Field(
+        0, title="Measurements without a lower held-out loss after which to stop; 0: never", ge=0
+    )
 
 
 @dataclass(frozen=True)
@@ -84,6 +99,8 @@ def train_encoder(
     checkpoint: Path | None = None,
     device: str = "cpu",
     start: Mapping[str, Tensor] | None = None,
+    held_out: Sequence[PatchSource] = (),
+    progress: Callable[[int, int], None] = lambda done, n: None,
 ) -> TCVAE:
     """Fit a β-TCVAE; every source supplies an equal share of each batch.
 
@@ -94,17 +111,28 @@ def train_encoder(
     settings
         Everything that decides the result, seed included.
     log
-        Called with the loss terms every ``settings.log_every`` steps.
+        Called with the loss terms every ``settings.log_every`` steps and after each measurement on
+        held-out crops. It may raise, to stop the work: what the last checkpoint holds is kept.
     checkpoint
         File to resume from if it exists, and to write to as training goes on.
     device
         Torch device.
     start
         Weights to start from (``TCVAE.state_dict()``), to train on; random ones without.
+    held_out
+        Patches that are not trained on. Every ``settings.evaluate_every`` steps the loss is
+        measured on one fixed view of each; the weights of the lowest loss are the ones returned.
+    progress
+        Called with (steps done, steps in all) after each step. It may raise, to stop the work.
 
     Returns
     -------
     The trained network in eval mode, on the CPU.
+
+    Raises
+    ------
+    InterpdiscError
+        If the loss becomes infinite or NaN, or that on held-out crops is so throughout.
     """
     torch.manual_seed(settings.seed)
     model = TCVAE(settings.network)
@@ -119,7 +147,11 @@ def train_encoder(
     draw = np.random.default_rng(settings.seed)
     generator = torch.Generator(device).manual_seed(settings.seed)
     n_data = sum(len(s.patches) for s in sources)
-    first = 0
+    tested = None
+    if settings.evaluate_every and held_out:
+        tested = _HeldOut(held_out, settings, pixel_weight, device)
+    best = _Best()
+    first, spent = 0, 0.0
     if checkpoint is not None and checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
@@ -127,10 +159,14 @@ def train_encoder(
         generator.set_state(state["generator"].cpu())
         torch.set_rng_state(state["torch_rng"].cpu())
         draw.bit_generator.state = json.loads(state["draw"])
-        first = int(state["step"])
+        first, spent = int(state["step"]), float(state.get("seconds", 0.0))
+        best = _Best(**state.get("best", {}))
     half = settings.precision == "bfloat16"
-    started = time.monotonic()
+    kind = torch.device(device).type
+    started = time.monotonic() - spent
     for step in range(first, settings.steps):
+        if settings.patience and best.waited >= settings.patience:
+            break
         ramp = min(1.0, (step + 1) / settings.warm_up)
         decay = 0.5 * (1 + math.cos(math.pi * step / settings.steps))
         for group in optimizer.param_groups:
@@ -145,15 +181,15 @@ def train_encoder(
                 generator,
             )
         target = clean if settings.denoise else crops
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
+        with torch.autocast(kind, torch.bfloat16, enabled=half):
             mean, log_variance = model.encode(crops)
         mean, log_variance = mean.float(), log_variance.float()
         noise = torch.randn(mean.shape, generator=generator, device=device)
         z = mean + noise * (0.5 * log_variance).exp()
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
+        with torch.autocast(kind, torch.bfloat16, enabled=half):
             shown = model.decode(z)
         terms = tcvae_terms(target, shown.float(), z, mean, log_variance, n_data, pixel_weight)
-        beta = 1 + (settings.beta - 1) * ramp
+        beta = 1 + (settings.beta - 1) * (ramp if settings.ramp_beta else 1.0)
         if settings.objective == "tcvae":
             loss = terms.total(beta)
         else:
@@ -163,24 +199,155 @@ def train_encoder(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 2000.0)
         optimizer.step()
         done = step + 1
-        if done % settings.log_every == 0 or done == settings.steps:
-            log(
-                {
-                    "step": done,
-                    "reconstruction": terms.reconstruction.item(),
-                    "kl": terms.kl.item(),
-                    "total_correlation": total_correlation_stratified(
-                        z, mean, log_variance, n_data
-                    ).item(),
-                    "active_latents": int((terms.kl_per_latent > 0.1).sum()),
-                    "seconds": time.monotonic() - started,
-                }
-            )
-        if checkpoint is not None and (
-            done % settings.checkpoint_every == 0 or done == settings.steps
-        ):
-            _write_checkpoint(checkpoint, model, optimizer, generator, draw, done)
+        last = done == settings.steps
+        measured: dict[str, float] = {}
+        due = done % settings.log_every == 0
+        if tested is not None:
+            measured = dict.fromkeys(HELD_OUT_COLUMNS, math.nan)
+            if done % settings.evaluate_every == 0 or last:
+                due = True
+                measured = tested.measure(model)
+                best.see(measured[WATCHED], done, model)
+                last = last or 0 < settings.patience <= best.waited
+        if due or last:
+            row = {
+                "step": done,
+                "reconstruction": terms.reconstruction.item(),
+                "kl": terms.kl.item(),
+                "total_correlation": total_correlation_stratified(
+                    z, mean, log_variance, n_data
+                ).item(),
+                "active_latents": int((terms.kl_per_latent > ACTIVE_KL).sum()),
+                "seconds": time.monotonic() - started,
+            }
+            if not math.isfinite(row["reconstruction"] + row["kl"]):
+                raise InterpdiscError(
+                    f"The loss was no longer a finite number at step {done}; give a lower learning "
+                    "rate, or float32 as the precision."
+                )
+            row |= measured
+            if settings.log_latents:
+                row |= {f"kl_z{i}": float(v) for i, v in enumerate(terms.kl_per_latent.tolist())}
+            log(row)
+        if checkpoint is not None and (done % settings.checkpoint_every == 0 or last):
+            state = {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "generator": generator.get_state(),
+                "torch_rng": torch.get_rng_state(),
+                "draw": json.dumps(draw.bit_generator.state),
+                "step": done,
+                "seconds": time.monotonic() - started,
+                "best": vars(best),
+            }
+            _write_checkpoint(checkpoint, state)
+        progress(done, settings.steps)
+    if tested is not None and best.weights is None:
+        raise InterpdiscError(
+            "The loss on held-out crops never was a finite number; give a lower learning rate."
+        )
+    if best.weights is not None:
+        model.load_state_dict(best.weights)
+    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return model.eval().cpu()
+
+
+WATCHED = "held_out_loss"
+HELD_OUT_COLUMNS = (
+    WATCHED,
+    "held_out_reconstruction",
+    "held_out_kl",
+    "held_out_total_correlation",
+)
+"""What a log line says of held-out crops; NaN where they were not looked at."""
+
+
+@dataclass
+class _Best:
+    """The weights of the lowest held-out loss, and for how many measurements nothing beat them."""
+
+    loss: float = math.inf
+    step: int = 0
+    waited: int = 0
+    weights: dict[str, Tensor] | None = None
+
+    def see(self, loss: float, step: int, model: TCVAE) -> None:
+        """Take note of one measurement."""
+        if loss < self.loss:
+            self.loss, self.step, self.waited = loss, step, 0
+            self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        else:
+            self.waited += 1
+
+
+class _HeldOut:
+    """One fixed view of each held-out patch, and the loss on them.
+
+    The terms are means over the sources' means; total correlation is that of as many crops from
+    each source, with stratified sampling. β is the final one, so that the loss is comparable
+    throughout.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[PatchSource],
+        settings: EncoderTraining,
+        pixel_weight: Tensor,
+        device: str,
+    ) -> None:
+        self.settings, self.pixel_weight = settings, pixel_weight
+        draw = np.random.default_rng(settings.seed)
+        generator = torch.Generator(device).manual_seed(settings.seed)
+        self.pairs: list[tuple[Tensor, Tensor]] = []
+        self.noise: list[Tensor] = []
+        shape = settings.network
+        for source in sources:
+            rows = draw.permutation(len(source.patches))[:HELD_OUT_VIEWS]
+            patches = torch.from_numpy(source.patches[rows]).to(device).float()[:, None] / 255
+            fields = torch.full((len(rows),), float(source.field), device=device)
+            views = [
+                random_pairs(p, f, settings.augmentation, shape.crop_size, generator)
+                for p, f in zip(patches.split(256), fields.split(256), strict=True)
+            ]
+            crops, clean = (torch.cat(part) for part in zip(*views, strict=True))
+            self.pairs.append((crops, clean if settings.denoise else crops))
+            self.noise.append(
+                torch.randn((len(rows), shape.latents), generator=generator, device=device)
+            )
+
+    @torch.no_grad()
+    def measure(self, model: TCVAE) -> dict[str, float]:
+        """Loss and its terms, in nats per crop; the model is left in training mode."""
+        model.eval()
+        settings = self.settings
+        share = max(2, min(512 // len(self.pairs), *(len(n) for n in self.noise)))
+        reconstruction, kl = [], []
+        mixed: list[tuple[Tensor, Tensor, Tensor]] = []
+        for (crops, target), noise in zip(self.pairs, self.noise, strict=True):
+            found = []
+            for c, t, e in zip(crops.split(256), target.split(256), noise.split(256), strict=True):
+                with torch.autocast(
+                    c.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"
+                ):
+                    mean, log_variance = (part.float() for part in model.encode(c))
+                    z = mean + e * (0.5 * log_variance).exp()
+                    shown = model.decode(z).float()
+                terms = tcvae_terms(t, shown, z, mean, log_variance, len(c), self.pixel_weight)
+                found.append((terms.reconstruction * len(c), z, mean, log_variance))
+            errors, *parts = zip(*found, strict=True)
+            z, mean, log_variance = (torch.cat(part) for part in parts)
+            reconstruction.append(torch.stack(errors).sum() / len(noise))
+            kl.append(0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(1).mean())
+            mixed.append((z[:share], mean[:share], log_variance[:share]))
+        z, mean, log_variance = (torch.cat(part) for part in zip(*mixed, strict=True))
+        correlation = float(total_correlation_stratified(z, mean, log_variance, len(z)))
+        model.train()
+        r, k = float(torch.stack(reconstruction).mean()), float(torch.stack(kl).mean())
+        if settings.objective == "tcvae":
+            loss = r + k + (settings.beta - 1) * correlation
+        else:
+            loss = r + settings.beta * k
+        return dict(zip(HELD_OUT_COLUMNS, (loss, r, k, correlation), strict=True))
 
 
 def _draw_batch(
@@ -197,23 +364,8 @@ def _draw_batch(
     return stacked[:, None], torch.from_numpy(np.concatenate(fields))
 
 
-def _write_checkpoint(
-    path: Path,
-    model: TCVAE,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-    draw: np.random.Generator,
-    step: int,
-) -> None:
-    """Write everything that the next step depends on; the old file stays until the new is whole."""
-    state = {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "generator": generator.get_state(),
-        "torch_rng": torch.get_rng_state(),
-        "draw": json.dumps(draw.bit_generator.state),
-        "step": step,
-    }
+def _write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write all that the next step depends on; the old file stays until the new one is whole."""
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     partial.replace(path)

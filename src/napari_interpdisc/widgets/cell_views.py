@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from qtpy.QtWidgets import (
     QSlider,
     QStyle,
     QStyleOptionSlider,
+    QStyleOptionToolButton,
+    QStylePainter,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -29,6 +33,9 @@ SLIDER_RANGE = 4.0
 """Latents have a standard normal prior: ±4 holds nearly all that can occur."""
 
 STEPS_PER_UNIT = 100
+
+VALUE_WIDTH = 44
+"""Of a number beside its slider, px."""
 
 
 def grey_picture(pixels: Float32Array, limits: tuple[float, float]) -> QImage:
@@ -146,11 +153,18 @@ class TraversalStrip(QWidget):  # type: ignore[misc]
 
 
 class MarkedSlider(QSlider):  # type: ignore[misc]
-    """A slider over real numbers with a mark at the cell's own value."""
+    """A slider over real numbers with a mark at the cell's own value.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    steps
+        Steps per unit.
+    """
+
+    def __init__(self, steps: int = STEPS_PER_UNIT) -> None:
         super().__init__(Qt.Orientation.Horizontal)
         self._mark: float | None = None
+        self._steps = steps
         self.set_limit(SLIDER_RANGE)
         self.setPageStep(STEPS_PER_UNIT // 2)
         self.setSingleStep(STEPS_PER_UNIT // 10)
@@ -158,10 +172,21 @@ class MarkedSlider(QSlider):  # type: ignore[misc]
         # Scrolling through the sliders with the wheel must not change them.
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
-    def set_limit(self, limit: float) -> None:
-        """Let the slider reach from −limit to +limit."""
-        steps = round(limit * STEPS_PER_UNIT)
-        self.setRange(-steps, steps)
+    def set_limit(self, limit: float, low: float | None = None) -> None:
+        """Let the slider reach from −limit, or from ``low``, to +limit."""
+        low = -limit if low is None else low
+        self.setRange(round(low * self._steps), round(limit * self._steps))
+
+    @property
+    def limit(self) -> float:
+        """Largest value."""
+        return float(self.maximum() / self._steps)
+
+    def show_number(self, number: float) -> None:
+        """Move to a number, without any signal; the caller sees to it that it is in range."""
+        blocked = self.blockSignals(True)
+        self.setValue(round(number * self._steps))
+        self.blockSignals(blocked)
 
     @property
     def mark(self) -> float | None:
@@ -183,7 +208,7 @@ class MarkedSlider(QSlider):  # type: ignore[misc]
         along = QStyle.sliderPositionFromValue(
             self.minimum(),
             self.maximum(),
-            round(value * STEPS_PER_UNIT),
+            round(value * self._steps),
             groove.width() - handle.width(),
         )
         return float(groove.x() + handle.width() / 2 + along)
@@ -222,8 +247,77 @@ class ImportanceBar(QWidget):  # type: ignore[misc]
         painter.end()
 
 
+NAME_WIDTH = 38
+"""Of a row's name where it is a number alone, px."""
+
+
+class NameButton(QToolButton):  # type: ignore[misc]
+    """A flat button of a given width; a longer text is cut by …, a number alone is centred."""
+
+    AIR = 10
+    """Room beside the text, px."""
+
+    def __init__(self, text: str, width: int) -> None:
+        super().__init__()
+        self.setText(text)
+        self.setAutoRaise(True)
+        self.setFixedWidth(width)
+
+    def shown_text(self) -> str:
+        """What of the text there is room for."""
+        room = self.width() - self.AIR
+        mode = Qt.TextElideMode.ElideMiddle  # the end may tell twins apart
+        return str(self.fontMetrics().elidedText(self.text(), mode, room))
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
+        """Draw the button with the text that fits."""
+        option = QStyleOptionToolButton()
+        self.initStyleOption(option)
+        option.text = "" if self.width() > NAME_WIDTH else self.text()
+        painter = QStylePainter(self)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ToolButton, option)
+        if not option.text:
+            left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+            painter.setPen(self.palette().color(self.foregroundRole()))
+            painter.drawText(self.rect().adjusted(self.AIR // 2, 0, 0, 0), left, self.shown_text())
+        painter.end()
+
+
+WIDEST_NAME = 100
+"""Of a row's name at most, px."""
+
+TIP_CHARACTERS = 80
+
+
+def wrapped(*lines: str) -> str:
+    """Lines of a tooltip, none too long; empty ones are left out."""
+    return "\n".join(fill(line, TIP_CHARACTERS) for line in lines if line)
+
+
+def small_button(text: str) -> QToolButton:
+    """Return a button for one sign."""
+    made = QToolButton()
+    made.setText(text)
+    return made
+
+
 class LatentRow(QWidget):  # type: ignore[misc]
     """One latent: name, importance, slider with the cell's own value marked, value, reset.
+
+    Parameters
+    ----------
+    latent
+        Its number.
+    kl
+        Mean posterior KL on the training data, nats.
+    fraction
+        The same, relative to the largest: 0–1.
+    label
+        What to call it: ``z22 size``; its number if left out.
+    about
+        What it stands for, and why: for the tooltip.
+    name_width
+        Width of the name, px; a longer one is cut, and the tooltip has all of it.
 
     Signals
     -------
@@ -239,14 +333,20 @@ class LatentRow(QWidget):  # type: ignore[misc]
     touched = Signal(int)
     reset_asked = Signal(int)
 
-    def __init__(self, latent: int, kl: float, fraction: float) -> None:
+    def __init__(
+        self,
+        latent: int,
+        kl: float,
+        fraction: float,
+        label: str = "",
+        about: str = "",
+        name_width: int = NAME_WIDTH,
+    ) -> None:
         super().__init__()
         self.latent = latent
-        self.name = QToolButton()
-        self.name.setText(f"z{latent}")
-        self.name.setAutoRaise(True)
-        self.name.setFixedWidth(38)
-        self.name.setToolTip(f"Show the traversal of z{latent}")
+        self.name = NameButton(label or f"z{latent}", name_width)
+        about = f"z{latent} {about}" if about else ""
+        self.name.setToolTip(wrapped(about, f"Show the traversal of z{latent}"))
         self.bar = ImportanceBar(fraction)
         self.bar.setToolTip(
             f"z{latent} carries {kl:.2f} nats (mean posterior KL on the training data): "
@@ -254,14 +354,17 @@ class LatentRow(QWidget):  # type: ignore[misc]
         )
         self.slider = MarkedSlider()
         self.slider.setToolTip(
-            f"Change z{latent} and watch the edited cell; the triangle marks the cell's own value."
+            wrapped(
+                about,
+                f"Change z{latent} and watch the edited cell; the triangle marks the cell's own "
+                "value.",
+            )
         )
         self.value = QLabel()
-        self.value.setFixedWidth(44)
+        self.value.setFixedWidth(VALUE_WIDTH)
         self.value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.value.setToolTip(f"Value of z{latent} in standard deviations of the prior")
-        self.reset = QToolButton()
-        self.reset.setText("↺")
+        self.reset = small_button("↺")
         self.reset.setToolTip(f"Set z{latent} back to the cell's own value")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(2, 0, 2, 0)
@@ -276,10 +379,18 @@ class LatentRow(QWidget):  # type: ignore[misc]
     def show_value(self, own: float, value: float) -> None:
         """Show a cell's own value and the present one, without any signal."""
         blocked = self.slider.blockSignals(True)
-        self.slider.set_limit(max(SLIDER_RANGE, np.ceil(max(abs(own), abs(value))) + 1))
-        self.slider.setValue(round(value * STEPS_PER_UNIT))
+        self.slider.set_limit(reach(own, value))
         self.slider.blockSignals(blocked)
         self.slider.set_mark(own)
+        self.follow(own, value)
+
+    def follow(self, own: float, value: float) -> None:
+        """Show another value of the same cell, without any signal; the slider's range may grow."""
+        if abs(value) > self.slider.limit:
+            blocked = self.slider.blockSignals(True)
+            self.slider.set_limit(reach(value))
+            self.slider.blockSignals(blocked)
+        self.slider.show_number(value)
         self.value.setText(signed(value))
         self.reset.setEnabled(own != value)
 
@@ -291,3 +402,162 @@ class LatentRow(QWidget):  # type: ignore[misc]
 
     def _reset(self, *_: Any) -> None:
         self.reset_asked.emit(self.latent)
+
+
+def reach(*values: float) -> float:
+    """Limit of a slider that shows these values."""
+    most = max(abs(value) for value in values)
+    return SLIDER_RANGE if most <= SLIDER_RANGE - 1 else float(np.ceil(most) + 1)
+
+
+class PairRow(QWidget):  # type: ignore[misc]
+    """An orientation pair in polar form: z_a = r cos α, z_b = r sin α; two sliders, reset.
+
+    When the cell turns, α goes round and r² = z_a² + z_b² stays.
+
+    Parameters
+    ----------
+    pair
+        Its latents (a, b).
+    label
+        What to call it: ``z11, z27 elongation``.
+    about
+        What both latents stand for, line by line: for the tooltip.
+    name_width
+        Width of the name, px.
+
+    Signals
+    -------
+    moved
+        (pair, r, α in degrees, the part that moved: ``"r"`` or ``"α"``) when the user moves a
+        slider.
+    touched
+        (pair, part) when the user clicks a slider or the name.
+    reset_asked
+        (pair) when the user presses reset.
+    """
+
+    moved = Signal(object, float, float, str)
+    touched = Signal(object, str)
+    reset_asked = Signal(object)
+
+    def __init__(
+        self, pair: tuple[int, int], label: str, about: Sequence[str], name_width: int
+    ) -> None:
+        super().__init__()
+        self.pair = pair
+        self.r, self.angle = 0.0, 0.0
+        a, b = pair
+        self.name = NameButton(label, name_width)
+        self._stays = f"z{a}² + z{b}² does not change when the cell turns"
+        self.name.setToolTip(
+            wrapped(*about, f"An orientation pair: r² = {self._stays}", "Show what a turn does")
+        )
+        self.r_slider, self.angle_slider = MarkedSlider(), MarkedSlider(1)
+        self.r_slider.setToolTip(
+            wrapped(f"Change r = √(z{a}² + z{b}²) at the same angle α: z{a} and z{b} follow.")
+        )
+        self.angle_slider.setToolTip(
+            wrapped(
+                f"Turn z{a} and z{b} into each other at the same r: the cell turns. From −180° to "
+                "180° it turns by half a round, after which an axis looks the same."
+            )
+        )
+        self.angle_slider.set_limit(180)
+        self.angle_slider.setPageStep(15)
+        self.angle_slider.setSingleStep(5)
+        self.r_value, self.angle_value = QLabel(), QLabel()
+        for value, tip in (
+            (self.r_value, self._stays),
+            (self.angle_value, f"α, where z{a} = r cos α and z{b} = r sin α"),
+        ):
+            value.setFixedWidth(VALUE_WIDTH)
+            value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            value.setToolTip(tip)
+        self.reset = small_button("↺")
+        self.reset.setToolTip(f"Set z{a} and z{b} back to the cell's own values")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(2, 0, 2, 0)
+        layout.setSpacing(4)
+        sliders = (self.r_slider, self.angle_slider)
+        for slider in sliders:
+            slider.setMinimumWidth(48)
+        for part in (
+            self.name,
+            self.r_slider,
+            self.r_value,
+            self.angle_slider,
+            self.angle_value,
+            self.reset,
+        ):
+            layout.addWidget(part, stretch=int(part in sliders))
+        layout.insertSpacing(3, 6)
+        self.r_slider.valueChanged.connect(self._r_moved)
+        self.angle_slider.valueChanged.connect(self._angle_moved)
+        self.r_slider.sliderPressed.connect(self._r_touched)
+        self.angle_slider.sliderPressed.connect(self._angle_touched)
+        self.name.clicked.connect(self._angle_touched)
+        self.reset.clicked.connect(self._reset)
+
+    def show_values(self, own: Float32Array, values: Float32Array) -> None:
+        """Show a cell's own values (2,) and the present ones, without any signal."""
+        r, angle = polar(own)
+        blocked = self.r_slider.blockSignals(True)
+        self.r_slider.set_limit(reach(r, polar(values)[0]), 0)
+        self.r_slider.blockSignals(blocked)
+        self.r_slider.set_mark(r)
+        self.angle_slider.set_mark(angle if r > 0 else None)
+        self.follow(own, values)
+
+    def follow(self, own: Float32Array, values: Float32Array) -> None:
+        """Show other values of the same cell, without any signal; at r = 0 the angle stays."""
+        r, angle = polar(values)
+        if r > self.r_slider.limit:
+            blocked = self.r_slider.blockSignals(True)
+            self.r_slider.set_limit(reach(r), 0)
+            self.r_slider.blockSignals(blocked)
+        self.r, self.angle = r, angle if r > 0 else self.angle
+        self.r_slider.show_number(self.r)
+        self.angle_slider.show_number(self.angle)
+        self._tell()
+        self.reset.setEnabled(not np.array_equal(own, values))
+
+    def _tell(self) -> None:
+        self.r_value.setText(f"r {self.r:.2f}")
+        self.r_value.setToolTip(f"r² = {self.r**2:.2f}: {self._stays}")
+        self.angle_value.setText(f"{signed(self.angle, 0)}°")
+
+    def _moved(self, part: str) -> None:
+        self._tell()
+        self.reset.setEnabled(True)
+        self.moved.emit(self.pair, self.r, self.angle, part)
+
+    def _r_moved(self, steps: int) -> None:
+        self.r = steps / STEPS_PER_UNIT
+        self._moved("r")
+
+    def _angle_moved(self, steps: int) -> None:
+        self.angle = float(steps)
+        self._moved("α")
+
+    def _r_touched(self, *_: Any) -> None:
+        self.touched.emit(self.pair, "r")
+
+    def _angle_touched(self, *_: Any) -> None:
+        self.touched.emit(self.pair, "α")
+
+    def _reset(self, *_: Any) -> None:
+        self.reset_asked.emit(self.pair)
+
+
+def polar(values: npt.ArrayLike) -> tuple[float, float]:
+    """Radius r and angle α, in degrees from −180 to 180, of (z_a, z_b)."""
+    a, b = (float(v) for v in np.asarray(values))
+    return float(np.hypot(a, b)), float(np.degrees(np.arctan2(b, a)))
+
+
+def cartesian(r: npt.ArrayLike, angle: npt.ArrayLike) -> Float32Array:
+    """Latents (z_a, z_b) of r and α in degrees; for arrays (n,) one row each: (n, 2)."""
+    length, radians = np.asarray(r), np.radians(np.asarray(angle))
+    both = np.stack([length * np.cos(radians), length * np.sin(radians)], axis=-1)
+    return both.astype(np.float32)

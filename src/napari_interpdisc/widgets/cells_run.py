@@ -85,11 +85,10 @@ class Choice:
 
 
 def result_columns(result: Classification, model: Classifier) -> pd.DataFrame:
-    """Feature columns of a result: class, score, confidence, reconstruction_error, z_0 …."""
+    """Feature columns of a result: class, score, confidence, flags and their measures, z_0 …."""
     table = result.to_frame()
     columns = table.drop(columns=["t", "y", "x", "track_id"])
-    at = columns.columns.get_loc("z_0")
-    columns.insert(at, "reconstruction_error", result.encoding.reconstruction_error)
+    at = columns.columns.get_loc("reconstruction_error")
     columns.insert(at, "confidence", result.confidence)
     return columns
 
@@ -108,8 +107,8 @@ def result_note(result: Classification, choice: Choice) -> dict[str, Any]:
 def rewrite_classes(session: Session) -> None:
     """Make the features of the cells layer say what the session's present head says.
 
-    Latents stay; class, score and confidence, and the model and head in the metadata, change with
-    the head, so that what is saved is what is seen.
+    Latents stay; class, score, confidence and flags, and the model and head in the metadata, change
+    with the head, so that what is saved is what is seen.
 
     Raises
     ------
@@ -120,10 +119,12 @@ def rewrite_classes(session: Session) -> None:
     if layer is None or result is None or "interpdisc" not in layer.metadata:
         return
     note = layer.metadata["interpdisc"]
-    if all(note.get(key) == result.settings[key] for key in ("model_sha256", "head")):
+    decisive = ("model_sha256", "head", "unfamiliar_share")
+    if all(note.get(key) == result.settings.get(key) for key in decisive):
         return
     columns = result_columns(result, session.model)
-    kept = [name for name in columns if not name.startswith(("z_", "reconstruction_error"))]
+    measured = ("z_", "reconstruction_error", "latent_norm")
+    kept = [name for name in columns if not name.startswith(measured)]
     columns = columns[kept]
     ours = ["score", *(f"score_{name}" for name in note.get("classes", ()))]
     stale = [name for name in ours if name in layer.features and name not in columns]

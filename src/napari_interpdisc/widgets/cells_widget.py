@@ -24,7 +24,7 @@ from napari_interpdisc.crops import check_diameter
 from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.classifier import Classifier
-from napari_interpdisc.pipeline import Classification, classify_encoding
+from napari_interpdisc.pipeline import Classification, classify_encoding, unlike_training
 from napari_interpdisc.widgets.cells_run import (
     Choice,
     WatchedFrames,
@@ -314,10 +314,14 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             self.diameter.setValue(result.encoding.diameter)
         counts = pd.Series(result.names()).value_counts()
         told = ", ".join(f"{counts.get(name, 0)} {name}" for name in result.classes)
-        self.status.say(
-            f"{len(result.index)} cells: {told}. Scores and latents are in the features of "
-            f"'{layer.name}'."
-        )
+        cut = int(result.encoding.touches_edge.sum())
+        words = [
+            f"{len(result.index)} cells: {told}.",
+            f"{cut} may be cut by the edge of the image." if cut else "",
+            unlike_training(result.encoding),
+            f"Scores and latents are in the features of '{layer.name}'.",
+        ]
+        self.status.say(" ".join(filter(None, words)))
 
     def _estimate(self) -> None:
         self._start(self._begin_estimate)

@@ -27,25 +27,46 @@ from napari_interpdisc.errors import InterpdiscError
 from napari_interpdisc.models.classifier import Classifier
 from napari_interpdisc.models.store import installed_models, load_model
 from napari_interpdisc.palette import class_colors
-from napari_interpdisc.pipeline import UNSURE
+from napari_interpdisc.pipeline import UNSURE, percent, unlike_training
 from napari_interpdisc.widgets.compat import unwrapped
-from napari_interpdisc.widgets.controls import StatusLine, button, swatch
+from napari_interpdisc.widgets.controls import SWATCH, StatusLine, button, swatch
 from napari_interpdisc.widgets.links import connect_while_alive
 from napari_interpdisc.widgets.overlay import (
+    STRIPE_COLOR,
     find_overlay,
     follow_session,
     overlay_values,
+    stripes,
     update_overlay,
 )
 from napari_interpdisc.widgets.picking import connect_picking, frame_shown
 from napari_interpdisc.widgets.state import session_of
 from napari_interpdisc.widgets.track_plot import TrackPlot, TrackSeries
-from napari_interpdisc.widgets.wording import SCORE_HELP, UNSAVED, verdict
+from napari_interpdisc.widgets.wording import (
+    CUT,
+    FLAG_NAMES,
+    SCORE_HELP,
+    UNFAMILIAR,
+    UNSAVED,
+    flag_name,
+    flags_of,
+    verdict,
+)
 
 NO_CELLS = "No cells yet: run the Cells widget first."
 NO_TRACK = "Click a cell in the image to see its score through time."
 OPEN_FOLDER = "Open folder …"
 THROTTLE_MS = 60
+FLAGS = {
+    UNFAMILIAR: "Reconstructed worse, or with latents farther out, than all but "
+    "0.5 % of the training data: what the head says of them is a guess.",
+    CUT: "The centroid is less than half a nuclear diameter from the edge of the "
+    "image: a part of the nucleus may be missing.",
+}
+"""What cells are hatched for, in the order of the legend."""
+
+UNDER_STRIPES = (0.75, 0.75, 0.75, 1.0)
+UNKNOWN = "This model does not say what its training data looked like."
 
 
 class ClassifyWidget(QWidget):  # type: ignore[misc]
@@ -119,6 +140,14 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             "Show or hide the overlay layer that has each cell in its class's colour."
         )
         self.overlay.clicked.connect(self._toggle_overlay)
+        self.mark = QCheckBox("Hatch cells not to be trusted")
+        self.mark.setToolTip(
+            "Black stripes in the overlay on cells that are unlike those the model was trained on "
+            "(they are reconstructed badly, or their latents are far out), and, the other way, on "
+            "those that the edge of the image may cut. Their classes stay as they are."
+        )
+        self.mark.setChecked(self._session.mark_flagged)
+        self.mark.clicked.connect(self._session.set_mark_flagged)
         legend = QGroupBox("Classes")
         legend.setToolTip(
             "How many cells have each class, in the frame that is shown and in all frames."
@@ -135,11 +164,16 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             "Save one row per cell: position, class, score, latents.",
         )
         self.status = StatusLine()
+        self.flagged = StatusLine()
+        self.flagged.setToolTip("What is amiss with this movie as a whole.")
+        self.flagged.setVisible(False)
 
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(self.overlay)
+        layout.addWidget(self.mark)
         layout.addWidget(legend)
+        layout.addWidget(self.flagged)
         layout.addWidget(track, 1)
         layout.addWidget(self.export)
         layout.addWidget(self.status)
@@ -171,6 +205,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         """Choose a bundled model by name, a model folder, or a model; a bad one changes nothing."""
         try:
             model = source if isinstance(source, Classifier) else load_model(source)
+            model.head()  # an encoder that was just trained has none, and cannot classify
         except InterpdiscError as fault:
             self.status.fault(str(fault))
             self._show_model()
@@ -230,7 +265,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         if not self.isVisible():
             return
         has = self._session.classification is not None
-        for control in (self.overlay, self.threshold, self.export):
+        for control in (self.overlay, self.mark, self.threshold, self.export):
             control.setEnabled(has)
         if not has and not self.status.is_fault and not self.status.text():
             self.status.say(NO_CELLS)
@@ -241,7 +276,21 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             self._fill_legend(classes)
             self.threshold.setMinimum(round(1 / len(classes), 2))
         self._count()
+        self._show_flagged()
         self._show_track()
+
+    def _show_flagged(self) -> None:
+        """Say what share of cells is flagged, and if the movie is unlike the training data."""
+        result = self._session.classification
+        told = ""
+        if result is not None and len(result.index):
+            encoding = result.encoding
+            flags = flags_of(encoding)
+            shares = {name: float((flags & bit > 0).mean()) for bit, name in FLAG_NAMES.items()}
+            told = "; ".join(f"{percent(share)} {name}" for name, share in shares.items() if share)
+            told = unlike_training(encoding) or (f"Of all cells: {told}." if told else "")
+        self.flagged.say(told)
+        self.flagged.setVisible(bool(told))
 
     def _fill_legend(self, classes: tuple[str, ...]) -> None:
         while self._legend.count():
@@ -258,25 +307,40 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             for column, number in enumerate(numbers, start=2):
                 self._legend.addWidget(number, k, column, Qt.AlignmentFlag.AlignRight)
             self._counts.append(numbers)
+        for k, (flag, about) in enumerate(FLAGS.items(), start=len(self._counts) + 1):
+            numbers = QLabel(), QLabel()
+            text = QLabel(FLAG_NAMES[flag])
+            text.setToolTip(about)
+            where = stripes((SWATCH, SWATCH), flag, 5)
+            self._legend.addWidget(swatch(UNDER_STRIPES, STRIPE_COLOR, where), k, 0)
+            self._legend.addWidget(text, k, 1)
+            for column, number in enumerate(numbers, start=2):
+                self._legend.addWidget(number, k, column, Qt.AlignmentFlag.AlignRight)
+            self._counts.append(numbers)
         self._legend_of = classes
 
     def _count(self) -> None:
         session = self._session
-        if session.classification is None or session.encoding is None:
+        result = session.classification
+        if result is None:
             for here, everywhere in self._counts:
                 here.setText("–")
                 everywhere.setText("–")
             return
-        values, n = overlay_values(session), len(self._counts)
-        shown = session.encoding.cells.t == frame_shown(self._viewer, session)
-        for (here, everywhere), a, b in zip(
-            self._counts,
-            np.bincount(values[shown], minlength=n + 1)[1:],
-            np.bincount(values, minlength=n + 1)[1:],
-            strict=True,
-        ):
-            here.setText(str(a))
-            everywhere.setText(str(b))
+        encoding, n = result.encoding, len(self._counts) - len(FLAGS)
+        values = overlay_values(session)
+        cells = [values == k + 1 for k in range(n)]
+        flags = flags_of(encoding)
+        cells += [(flags & flag) > 0 for flag in FLAGS]
+        shown = encoding.cells.t == frame_shown(self._viewer, session)
+        for (here, everywhere), some in zip(self._counts, cells, strict=True):
+            here.setText(str(int((some & shown).sum())))
+            everywhere.setText(str(int(some.sum())))
+        unknown = encoding.familiarity is None
+        for number in self._counts[n + list(FLAGS).index(UNFAMILIAR)]:
+            number.setToolTip(UNKNOWN if unknown else "")
+            if unknown:  # which is not to say that there are none
+                number.setText("–")
 
     def _show_threshold(self, threshold: float) -> None:
         if (
@@ -336,6 +400,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             [colors[names[v]] for v in values],
             f"Cell {cells.track_id[row]}, frame {cells.t[now]}: "
             f"{verdict(result.classes, result.scores[now])}",
+            flag_name(int(flags_of(result.encoding)[now])),
         )
 
     # -- export ---------------------------------------------------------------------------------

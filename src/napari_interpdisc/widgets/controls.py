@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from magicgui.widgets import ComboBox
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor, QPixmap
+from qtpy.QtGui import QColor, QPainter, QPixmap
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 FAULT_COLOR = "#eb4444"
@@ -70,10 +72,23 @@ def row(*widgets: QWidget) -> QWidget:
     return made
 
 
-def swatch(color: tuple[float, ...], side: int = 14) -> QLabel:
-    """Return a small square of one RGBA colour, 0–1."""
-    pixmap = QPixmap(side, side)
+SWATCH = 14
+"""Side of a swatch, px."""
+
+
+def swatch(
+    color: tuple[float, ...],
+    over: tuple[float, ...] = (),
+    where: npt.NDArray[np.bool_] | None = None,
+) -> QLabel:
+    """Return a small square of one RGBA colour, 0–1, with another one over it ``where`` asked."""
+    pixmap = QPixmap(SWATCH, SWATCH)
     pixmap.fill(QColor.fromRgbF(*color))
+    if where is not None:
+        painter = QPainter(pixmap)
+        for y, x in np.argwhere(where).tolist():
+            painter.fillRect(x, y, 1, 1, QColor.fromRgbF(*over))
+        painter.end()
     label = QLabel()
     label.setPixmap(pixmap)
     return label

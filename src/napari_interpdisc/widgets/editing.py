@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,14 +62,16 @@ class EditedCell:
         own, edited = self.model.score(np.stack([self.own, self.edited]), self.head)
         return own, edited
 
-    def reset(self, latent: int | None = None) -> None:
-        """Give one latent, or all, the cell's own value back."""
-        which = slice(None) if latent is None else latent
+    def reset(self, *latents: int) -> None:
+        """Give these latents, or without any all of them, the cell's own value back."""
+        which = list(latents) if latents else slice(None)
         self.edited[which] = self.own[which]
 
-    def traverse(self, latent: int, values: npt.ArrayLike) -> tuple[Float32Array, Float32Array]:
-        """Decodings (n, S, S) and scores (n, K) as ``latent`` takes n values, the others kept."""
+    def traverse(
+        self, latents: Sequence[int], values: npt.ArrayLike
+    ) -> tuple[Float32Array, Float32Array]:
+        """Decodings (n, S, S) and scores (n, K) as latents take values (n, m), the others kept."""
         steps = np.asarray(values, dtype=np.float32)
-        latents = np.tile(self.edited, (len(steps), 1))
-        latents[:, latent] = steps
-        return self.model.decode(latents)[:, 0], self.model.score(latents, self.head)
+        points = np.tile(self.edited, (len(steps), 1))
+        points[:, list(latents)] = steps
+        return self.model.decode(points)[:, 0], self.model.score(points, self.head)

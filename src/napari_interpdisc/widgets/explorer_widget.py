@@ -20,9 +20,14 @@ from qtpy.QtWidgets import (
 
 from napari_interpdisc.errors import InterpdiscError
 from napari_interpdisc.widgets.cell_views import (
+    NAME_WIDTH,
+    WIDEST_NAME,
     LatentRow,
+    NameButton,
+    PairRow,
     PictureView,
     TraversalStrip,
+    cartesian,
     grey_picture,
 )
 from napari_interpdisc.widgets.compat import unwrapped
@@ -36,6 +41,8 @@ from napari_interpdisc.widgets.wording import (
     SCORE_HELP,
     cell_name,
     class_of,
+    flag_name,
+    flags_of,
     score_of,
     signed,
     verdict,
@@ -45,6 +52,13 @@ REDRAW_MS = 15
 """Slider moves within this time are drawn once."""
 
 TRAVERSAL = np.linspace(-3, 3, 7)
+"""Of a latent."""
+
+RADII = np.linspace(0, 3, 7)
+ANGLES = np.linspace(-180, 180, 7)
+"""Of an orientation pair; angles in degrees."""
+
+Pair = tuple[int, int]
 
 NO_CELLS = "Run <b>Cells</b> first, then click a cell in the viewer."
 NO_SELECTION = "Click a cell in the viewer to see its latents."
@@ -65,15 +79,17 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self.session = session_of(napari_viewer)
         connect_picking(napari_viewer, self.session)
         self.cell: EditedCell | None = None
-        self.traversed: int | None = None
+        self.traversed: int | tuple[Pair, str] | None = None
         self.rows: dict[int, LatentRow] = {}
-        self._rows_of: str | None = None
+        self.pairs: dict[Pair, PairRow] = {}
+        self._rows_of: Any = None
         self._limits = (0.0, 1.0)
         self._strip_key: Any = None
         self._stale = True
 
         self.hint = QLabel(NO_CELLS)
         self.title = QLabel()
+        self.title.setWordWrap(True)
         self.image_view = PictureView("image", "The cell as it was cropped and normalised")
         self.reconstruction_view = PictureView(
             "reconstruction", "What the model keeps of the cell: its latents, decoded"
@@ -107,6 +123,7 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self.scores.setToolTip(SCORE_HELP)
         self.scores.setWordWrap(True)
         self.scores.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.strip_title.setWordWrap(True)
         self.strip_title.setToolTip(self.strip.toolTip())
         self.reset_all.setToolTip("Set every latent back to the cell's own value")
         self.send.setToolTip(
@@ -149,24 +166,47 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self._pages.addWidget(page)
 
     def _build_rows(self) -> None:
-        """One row per latent of the model, the most important first."""
+        """One row per orientation pair, then one per latent, the most important first."""
         model = self.session.model
-        if self._rows_of == model.sha256:
+        shown = (
+            model.encoder_sha256,
+            model.latent_kl.tobytes(),
+            model.meanings,
+            model.orientation_pairs,
+        )
+        if self._rows_of == shown:
             return
-        for row in self.rows.values():
-            self._row_box.removeWidget(row)
-            row.deleteLater()
-        self.rows = {}
+        before: list[QWidget] = [*self.pairs.values(), *self.rows.values()]
+        for old in before:
+            self._row_box.removeWidget(old)
+            old.deleteLater()
+        self.rows, self.pairs = {}, {}
+        labels = {latent: model.latent_label(latent) for latent in model.by_importance()}
+        width = NAME_WIDTH
+        if model.aliases:
+            widest = max(map(self.fontMetrics().horizontalAdvance, labels.values()))
+            width = min(WIDEST_NAME, max(width, widest + NameButton.AIR + 4))
+        for pair in model.orientation_pairs:
+            about = [f"z{i} {told}" for i in pair if (told := model.latent_about(i))]
+            # as wide as the name and the bar of a latent
+            whole = PairRow(pair, model.pair_label(*pair), about, width + 30)
+            whole.moved.connect(self._pair_moved)
+            whole.touched.connect(self._pair_touched)
+            whole.reset_asked.connect(self._reset_pair)
+            self._row_box.addWidget(whole)
+            self.pairs[pair] = whole
         largest = float(model.latent_kl.max()) or 1.0
-        for latent in model.by_importance():
+        for latent, label in labels.items():
             kl = float(model.latent_kl[latent])
-            row = LatentRow(latent, kl, max(0.0, kl / largest))
+            row = LatentRow(
+                latent, kl, max(0.0, kl / largest), label, model.latent_about(latent), width
+            )
             row.moved.connect(self._moved)
             row.touched.connect(self._touched)
             row.reset_asked.connect(self._reset_one)
             self._row_box.addWidget(row)
             self.rows[latent] = row
-        self._rows_of = model.sha256
+        self._rows_of = shown
         self.traversed = model.by_importance()[0]
 
     # -- what is shown ----------------------------------------------------------------------------
@@ -186,6 +226,8 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         if self.cell is not None and not self._stale:
             self.cell.model, self.cell.head = self.session.model, self.session.head_name
             self._strip_key = None
+            self._build_rows()
+            self._show_rows()
             if self.isVisible():
                 self._draw()
             else:
@@ -212,17 +254,35 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         )
         self._limits = grey_limits(crop, self.cell.reconstruction)
         self._strip_key = None
-        self.title.setText(f"<b>{cell_name(session.encoding, row, session.frames.is_movie)}</b>")
+        name = cell_name(session.encoding, row, session.frames.is_movie)
+        result = session.classification
+        flags = "" if result is None else flag_name(int(flags_of(result.encoding)[row]))
+        self.title.setText(f"<b>{name}</b>" + (f" ({flags})" if flags else ""))
         self.image_view.show_picture(grey_picture(crop, self._limits))
         self.reconstruction_view.show_picture(grey_picture(self.cell.reconstruction, self._limits))
-        for latent in self.rows:
-            self._show_row(latent)
+        self._show_rows()
         self._pages.setCurrentIndex(1)
         self._draw()
 
-    def _show_row(self, latent: int) -> None:
+    def _show_rows(self) -> None:
+        """Show the cell in every row, each slider as far as it needs to reach."""
         assert self.cell is not None
-        self.rows[latent].show_value(float(self.cell.own[latent]), float(self.cell.edited[latent]))
+        own, edited = self.cell.own, self.cell.edited
+        for latent, row in self.rows.items():
+            row.show_value(float(own[latent]), float(edited[latent]))
+        for pair, whole in self.pairs.items():
+            whole.show_values(own[list(pair)], edited[list(pair)])
+
+    def _follow(self, *latents: int, but: QWidget | None = None) -> None:
+        """Show latents that changed in their rows and those of their pairs, except in ``but``."""
+        assert self.cell is not None
+        own, edited = self.cell.own, self.cell.edited
+        for latent in latents:
+            if self.rows[latent] is not but:
+                self.rows[latent].follow(float(own[latent]), float(edited[latent]))
+        for pair, whole in self.pairs.items():
+            if whole is not but and set(pair) & set(latents):
+                whole.follow(own[list(pair)], edited[list(pair)])
 
     def _draw(self) -> None:
         """Decode and score the edited latents."""
@@ -242,22 +302,38 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self._draw_strip(cell)
 
     def _draw_strip(self, cell: EditedCell) -> None:
-        latent = self.traversed
-        assert latent is not None
+        title, latents, values, labels = self._traversal()
         others: npt.NDArray[np.float32] = cell.edited.copy()
-        others[latent] = 0
-        key = (latent, others.tobytes())
+        others[latents] = 0
+        key = (title, values.tobytes(), others.tobytes())
         if key == self._strip_key:
-            return  # only the traversed latent itself moved: the strip stays as it is
+            return  # only what is traversed moved: the strip stays as it is
         self._strip_key = key
-        pictures, scores = cell.traverse(latent, TRAVERSAL)
-        self.strip_title.setText(f"Traversal of <b>z{latent}</b>, all others as set below")
+        pictures, scores = cell.traverse(latents, values)
+        self.strip_title.setText(f"{title}, all others as set below")
         self.strip.show_pictures(
             [grey_picture(p, self._limits) for p in pictures],
-            [
-                (signed(value, 0), signed(score_of(s)))
-                for value, s in zip(TRAVERSAL, scores, strict=True)
-            ],
+            [(label, signed(score_of(s))) for label, s in zip(labels, scores, strict=True)],
+        )
+
+    def _traversal(self) -> tuple[str, list[int], npt.NDArray[np.float32], list[str]]:
+        """Title, latents, their values (7, 1 or 2) and how these are written."""
+        what, model = self.traversed, self.session.model
+        if isinstance(what, tuple):
+            pair, part = what
+            whole = self.pairs[pair]
+            name = f"<b>{part}</b> of <b>{model.pair_label(*pair)}</b>"
+            if part == "r":
+                return name, list(pair), cartesian(RADII, whole.angle), [f"{r:g}" for r in RADII]
+            turned = cartesian(np.full(len(ANGLES), whole.r), ANGLES)
+            return name, list(pair), turned, [f"{signed(angle, 0)}°" for angle in ANGLES]
+        assert what is not None
+        values = TRAVERSAL.astype(np.float32)[:, None]
+        return (
+            f"Traversal of <b>{model.latent_label(what)}</b>",
+            [what],
+            values,
+            [signed(value, 0) for value in TRAVERSAL],
         )
 
     # -- what the user does -----------------------------------------------------------------------
@@ -270,8 +346,24 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         row = self.rows[latent]
         row.value.setText(signed(value))
         row.reset.setEnabled(True)
+        self._follow(latent, but=row)
+        self._draw_soon()
+
+    def _pair_moved(self, pair: Pair, r: float, angle: float, part: str) -> None:
+        if self.cell is None:
+            return
+        self.cell.edited[list(pair)] = cartesian(r, angle)
+        self.traversed = pair, part
+        self._follow(*pair, but=self.pairs[pair])
+        self._draw_soon()
+
+    def _draw_soon(self) -> None:
         if not self._redraw.isActive():
             self._redraw.start()
+
+    def _pair_touched(self, pair: Pair, part: str) -> None:
+        self.traversed = pair, part
+        self._draw()
 
     def _touched(self, latent: int) -> None:
         self.traversed = latent
@@ -281,14 +373,19 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         if self.cell is not None:
             self.cell.reset(latent)
             self.traversed = latent
-            self._show_row(latent)
+            self._follow(latent)
+            self._draw()
+
+    def _reset_pair(self, pair: Pair) -> None:
+        if self.cell is not None:
+            self.cell.reset(*pair)
+            self._follow(*pair)
             self._draw()
 
     def _reset_all(self, *_: Any) -> None:
         if self.cell is not None:
             self.cell.reset()
-            for latent in self.rows:
-                self._show_row(latent)
+            self._show_rows()
             self._draw()
 
     def send_to_layers(self, *_: Any) -> None:

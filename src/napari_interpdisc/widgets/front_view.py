@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QPoint, Qt, Signal
@@ -13,6 +14,11 @@ from napari_interpdisc.widgets.value_plot import Value, ValuePlot
 
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.fit import FrontRow
+
+FORMULA = 2
+"""Column of the formula."""
+
+USED = "The formula that is used, over the latents z0, z1 …"
 
 
 class FrontView(QWidget):  # type: ignore[misc]
@@ -33,6 +39,7 @@ class FrontView(QWidget):  # type: ignore[misc]
         super().__init__()
         self.rows: tuple[FrontRow, ...] = ()
         self.row: int | None = None
+        self._aliases: dict[int, str] = {}
         title = QLabel("<b>Formulas</b>, from small to exact; pick one to colour the cells by it")
         title.setWordWrap(True)
         self.plot = ValuePlot("size (nodes of the formula)", "Held-out balanced accuracy")
@@ -48,7 +55,7 @@ class FrontView(QWidget):  # type: ignore[misc]
         self.formula.setWordWrap(True)
         self.formula.setTextFormat(Qt.TextFormat.PlainText)
         self.formula.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.formula.setToolTip("The formula that is used, over the latents z0, z1 …")
+        self.formula.setToolTip(USED)
         self.copy = button(
             "Copy LaTeX", self.copy_latex, "Put the formula on the clipboard as LaTeX."
         )
@@ -58,15 +65,21 @@ class FrontView(QWidget):  # type: ignore[misc]
             layout.addWidget(part)
 
     def show_front(
-        self, rows: tuple[FrontRow, ...], classes: tuple[str, ...], row: int | None
+        self,
+        rows: tuple[FrontRow, ...],
+        classes: tuple[str, ...],
+        row: int | None,
+        aliases: Mapping[int, str] | None = None,
     ) -> None:
-        """Show formulas and mark one."""
-        self.rows, self._classes = rows, classes
+        """Show formulas, latents by alias, and mark one."""
+        self.rows, self._classes, self._aliases = rows, classes, dict(aliases or {})
         self.table.setRowCount(len(rows))
         for i, found in enumerate(rows):
-            for column, text in enumerate((str(found.size), told(found.quality), found.text)):
+            formula = found.show(self._aliases)
+            for column, text in enumerate((str(found.size), told(found.quality), formula)):
                 item = QTableWidgetItem(text)
-                item.setToolTip(text)
+                plain = found.text if column == FORMULA else text
+                item.setToolTip(text if plain == text else f"{text}\n= {plain}")
                 self.table.setItem(i, column, item)
         fit_height(self.table)
         self.plot.show_values(
@@ -82,13 +95,16 @@ class FrontView(QWidget):  # type: ignore[misc]
         if row is None:
             self.table.clearSelection()
             self.formula.clear()
+            self.formula.setToolTip(USED)
             return
         self.table.selectRow(row)
         self.formula.setText(self._meaning(self.rows[row]))
+        plain = self.rows[row].text
+        self.formula.setToolTip(f"{USED}\n{plain}")
 
     def _meaning(self, found: FrontRow) -> str:
         """Say in words when which class is chosen."""
-        texts = [str(f) for f in found.head.formulas]
+        texts = [f.show(aliases=self._aliases) for f in found.head.formulas]
         if len(texts) == 1:
             return f"{self._classes[1]} where {texts[0]} ≥ 0, else {self._classes[0]}"
         told = [f"{name}: {text}" for name, text in zip(self._classes, texts, strict=True)]
@@ -96,20 +112,20 @@ class FrontView(QWidget):  # type: ignore[misc]
 
     def copy_latex(self) -> None:
         """Put the marked formula on the clipboard."""
-        self._copy(None if self.row is None else self.rows[self.row].latex)
+        self._copy(None if self.row is None else self.rows[self.row].latex(self._aliases))
 
-    def _copy(self, text: str | None) -> None:
+    def _copy(self, text: str | None, form: str = "LaTeX") -> None:
         if text is not None:
             QApplication.clipboard().setText(text)
-            self.copied.emit("The formula is on the clipboard, as LaTeX.")
+            self.copied.emit(f"The formula is on the clipboard, as {form}.")
 
     def _menu(self, place: QPoint) -> None:
         item: Any = self.table.itemAt(place)
         if item is None:
             return
         found, menu = self.rows[item.row()], QMenu(self)
-        menu.addAction("Copy LaTeX", lambda: self._copy(found.latex))
-        menu.addAction("Copy formula", lambda: self._copy(found.text))
+        menu.addAction("Copy LaTeX", lambda: self._copy(found.latex(self._aliases), "LaTeX"))
+        menu.addAction("Copy formula", lambda: self._copy(found.text, "text"))
         menu.exec(self.table.viewport().mapToGlobal(place))
 
     def _pick(self, row: int) -> None:

@@ -27,11 +27,20 @@ from napari_interpdisc.widgets.layers import (
     placed_like,
     world_to_data,
 )
+from napari_interpdisc.widgets.wording import CUT, UNFAMILIAR, flag_name, flags_of
 
 if TYPE_CHECKING:
     from napari_interpdisc.widgets.state import Session
 
 OVERLAY_NAME = "cell classes"
+
+STRIPE_COLOR = (0.0, 0.0, 0.0, 1.0)
+
+N_FLAGS = 4
+"""Number of sums of flags, 0 among them."""
+
+MOST_VALUES = 255 // (2 * N_FLAGS)
+"""Classes, and unsure, that can be hatched: a plane has one byte for a pixel."""
 
 FloatArray = npt.NDArray[np.float64]
 Plane = npt.NDArray[np.uint8]
@@ -123,6 +132,43 @@ def paint_labels(
     return plane
 
 
+def stripes(shape: tuple[int, ...], flag: int, period: int) -> npt.NDArray[np.bool_]:
+    """Where the stripes of ``flag`` are in a (Y, X) plane, one in ``period`` px along an axis."""
+    rows, cols = np.ogrid[: shape[0], : shape[1]]
+    width = max(1, period // 3)
+    striped = np.zeros(shape[:2], bool)
+    for bit, along in ((UNFAMILIAR, rows + cols), (CUT, rows - cols)):
+        if flag & bit:
+            striped |= along % period < width
+    return striped
+
+
+def hatch(plane: Plane, n_values: int, radius: float) -> Plane:
+    """Draw stripes on flagged cells, by giving pixels beneath a stripe another value.
+
+    Parameters
+    ----------
+    plane
+        Values 1 … ``n_values`` of cells, plus ``n_values`` times the flag; 0 between cells.
+    n_values
+        Number of values that a cell without a flag may have.
+    radius
+        Radius of a cell, px.
+
+    Returns
+    -------
+    The plane, with ``n_values * N_FLAGS`` more beneath stripes.
+    """
+    if not (plane > n_values).any():
+        return plane
+    flags = (plane.astype(np.int16) - 1) // n_values
+    out = plane.copy()
+    for flag in range(1, N_FLAGS):
+        beneath = (flags == flag) & stripes(plane.shape, flag, max(4, round(radius / 2)))
+        out[beneath] += np.uint8(n_values * N_FLAGS)
+    return out
+
+
 def _window(y: float, x: float, radius: float, shape: tuple[int, int]) -> tuple[slice, slice]:
     low = [max(0, int(np.floor(c - radius))) for c in (y, x)]
     high = [min(n, int(np.ceil(c + radius)) + 1) for c, n in zip((y, x), shape, strict=True)]
@@ -148,6 +194,10 @@ class ClassPlanes:
         (T, Y, X).
     labels
         Segmentation of that shape, or (Y, X) for a still image; None to paint discs.
+    flags
+        (N,) flags by which cells are hatched; None for none.
+    n_values
+        Number of values; see :func:`hatch`.
     """
 
     t: npt.NDArray[np.int64]
@@ -156,14 +206,21 @@ class ClassPlanes:
     radius: float
     shape: tuple[int, int, int]
     labels: Any = None
+    flags: Plane | None = None
+    n_values: int = 0
 
     def plane(self, t: int) -> Plane:
         """Paint frame ``t``, (Y, X)."""
         here = np.flatnonzero(self.t == t)
+        values = self.values[here]
+        if self.flags is not None:
+            values = values + np.uint8(self.n_values) * self.flags[here]
         if self.labels is None:
-            return paint_discs(self.yx[here], self.values[here], self.radius, self.shape[1:])
-        plane = np.asarray(self.labels if self.labels.ndim == 2 else self.labels[t])
-        return paint_labels(plane, self.yx[here], self.values[here], self.radius)
+            plane = paint_discs(self.yx[here], values, self.radius, self.shape[1:])
+        else:
+            own = np.asarray(self.labels if self.labels.ndim == 2 else self.labels[t])
+            plane = paint_labels(own, self.yx[here], values, self.radius)
+        return plane if self.flags is None else hatch(plane, self.n_values, self.radius)
 
     def movie(self) -> da.Array:
         """All frames, (T, Y, X), each painted when it is read."""
@@ -191,6 +248,32 @@ def overlay_values(session: Session) -> Plane:
     return np.where(unsure, len(result.classes), result.index).astype(np.uint8) + np.uint8(1)
 
 
+def cell_flags(session: Session) -> Plane | None:
+    """(N,) flags of every cell, or None if the overlay should not, or cannot, hatch."""
+    result = session.classification
+    if result is None or not session.mark_flagged or len(result.classes) >= MOST_VALUES:
+        return None
+    return flags_of(result.encoding)
+
+
+def _legend(classes: tuple[str, ...]) -> tuple[dict[int | None, Any], pd.DataFrame]:
+    """Colour of every value of the overlay, and what the status bar says of it."""
+    names = [*classes, UNSURE]
+    colors = class_colors(classes)
+    color_dict: dict[int | None, Any] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
+    told: list[tuple[str | None, str | None]] = [(None, None)]
+    can_hatch = len(names) <= MOST_VALUES
+    for striped in (False, True)[: 1 + can_hatch]:
+        for flag in range(N_FLAGS if can_hatch else 1):
+            for name in names:
+                color_dict[len(told)] = STRIPE_COLOR if striped else colors[name]
+                told.append((name, flag_name(flag) or None))
+    # "index" is how napari finds the row of the value under the cursor, for the status bar.
+    table = pd.DataFrame(told, columns=["class", "flag"])
+    table.insert(0, "index", np.arange(len(told)))
+    return color_dict, table
+
+
 def update_overlay(viewer: Any, session: Session) -> Labels:
     """Show the session's classes in the viewer, in the overlay layer that is there or a new one.
 
@@ -202,12 +285,7 @@ def update_overlay(viewer: Any, session: Session) -> Labels:
     base = session.image if session.labels is None else session.labels
     data = _overlay_data(session, base)
     classes = session.classification.classes
-    colors = class_colors(classes)
-    names = [*classes, UNSURE]
-    color_dict: dict[int | None, Any] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
-    color_dict |= {k + 1: colors[name] for k, name in enumerate(names)}
-    # "index" is how napari finds the row of the value under the cursor, for the status bar.
-    features = pd.DataFrame({"index": np.arange(len(names) + 1), "class": [None, *names]})
+    color_dict, features = _legend(classes)
     note = {"role": "overlay", **session.classification.settings, "threshold": session.threshold}
     layer = find_overlay(viewer)
     if layer is not None and (layer.ndim != data.ndim or not _same_place(layer, base)):
@@ -243,9 +321,11 @@ def _overlay_data(session: Session, base: Any) -> Any:
     frames, encoding = session.frames, session.encoding
     assert frames is not None
     assert encoding is not None
+    assert session.classification is not None
     cells, values, radius = encoding.cells, overlay_values(session), encoding.diameter / 2
+    marks = cell_flags(session), len(session.classification.classes) + 1
     if session.labels is None:
-        planes = ClassPlanes(cells.t, cells.yx, values, radius, frames.shape)
+        planes = ClassPlanes(cells.t, cells.yx, values, radius, frames.shape, None, *marks)
         data = planes.movie() if frames.is_movie else planes.plane(0)
         if frames.channel_axis is None:
             return data
@@ -256,9 +336,10 @@ def _overlay_data(session: Session, base: Any) -> Any:
     position = cell_positions(session, base)
     yx = position[:, -2:]
     if labels.ndim == 2:
-        return ClassPlanes(cells.t * 0, yx, values, radius, (1, *labels.shape), labels).plane(0)
+        shape = (1, *labels.shape)
+        return ClassPlanes(cells.t * 0, yx, values, radius, shape, labels, *marks).plane(0)
     t = np.rint(position[:, 0]).astype(np.int64)
-    return ClassPlanes(t, yx, values, radius, labels.shape, labels).movie()
+    return ClassPlanes(t, yx, values, radius, labels.shape, labels, *marks).movie()
 
 
 def cell_positions(session: Session, base: Any) -> FloatArray:
@@ -326,3 +407,4 @@ def follow_session(viewer: Any, session: Session) -> None:
     session.classification_changed.connect(store)
     session.classification_changed.connect(refresh)
     session.threshold_changed.connect(refresh)
+    session.mark_flagged_changed.connect(refresh)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from napari.utils.colormaps import Colormap
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.classifier import Classifier, latent_of
 from napari_interpdisc.pipeline import Encoding, cell_crops
 from napari_interpdisc.scrutiny.attacks import (
     PGD_STEPS,
@@ -96,8 +96,10 @@ class PerturbResult:
     smallest: float | None
 
 
-def frozen_from_text(text: str, n_latents: int) -> tuple[int, ...]:
-    """Read latents from a text such as ``3, z17``.
+def frozen_from_text(
+    text: str, n_latents: int, names: Mapping[str, int] | None = None
+) -> tuple[int, ...]:
+    """Read latents from a text such as ``3, z17``; ``names`` are read too.
 
     Raises
     ------
@@ -107,13 +109,13 @@ def frozen_from_text(text: str, n_latents: int) -> tuple[int, ...]:
     words = text.replace(",", " ").replace(";", " ").split()
     latents = []
     for word in words:
-        digits = word.lower().removeprefix("z").removeprefix("_")
-        if not (digits.isascii() and digits.isdigit()):
+        latent = latent_of(word, names)
+        if latent is None:
             raise InvalidInput(
                 f"'{word}' is not a latent; write the latents to freeze as numbers, "
-                "for example 3, 17."
+                "for example 3, 17" + (", or by name." if names else ".")
             )
-        latents.append(int(digits))
+        latents.append(latent)
     frozen = tuple(sorted(set(latents)))
     check_frozen(frozen, n_latents)
     return frozen

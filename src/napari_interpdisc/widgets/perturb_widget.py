@@ -184,7 +184,8 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
             "or of the latents (the paper uses 1.0)"
         )
         self.frozen.setToolTip(
-            "Latents that may not change, as numbers: could the class change if they stayed?"
+            "Latents that may not change, as numbers or names: could the class change if they "
+            "stayed?"
         )
         self.run_button.setToolTip("Perturb, and lay the result over the cells as image layers")
         self.cancel_button.setToolTip("Stop; layers stay as they are")
@@ -235,7 +236,9 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
         settings = AttackSettings(
             space=self._space,
             epsilon=round(float(self.epsilon.value()), 3),
-            frozen_latents=frozen_from_text(self.frozen.text(), model.n_latents),
+            frozen_latents=frozen_from_text(
+                self.frozen.text(), model.n_latents, model.latent_names
+            ),
         )
         return PerturbRun(
             session.frames,

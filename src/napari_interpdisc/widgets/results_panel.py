@@ -58,7 +58,7 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         """Show what a training with the encoder of ``base`` found."""
         self.found, self._base, self.row = found, base, chosen_row(found)
         self.quality.show_found(found)
-        self.front.show_front(found.front, found.classes, self.row)
+        self.front.show_front(found.front, found.classes, self.row, base.aliases)
         self.front.setVisible(bool(found.front))
         self.setVisible(True)
 

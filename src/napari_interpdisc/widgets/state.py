@@ -36,6 +36,8 @@ class Session:
         Row of the selected cell in ``encoding.cells``, or None.
     threshold
         Confidence below which a cell counts as unsure.
+    mark_flagged
+        Whether the overlay hatches cells that are unlike the training data, or cut by the edge.
     """
 
     model_changed = Signal(object)
@@ -43,6 +45,7 @@ class Session:
     classification_changed = Signal(object)
     selected_changed = Signal(object)
     threshold_changed = Signal(float)
+    mark_flagged_changed = Signal(bool)
 
     def __init__(self) -> None:
         self._model: Classifier | None = None
@@ -55,6 +58,7 @@ class Session:
         self.classification: Classification | None = None
         self.selected: int | None = None
         self.threshold = 0.0
+        self.mark_flagged = True
 
     @property
     def model(self) -> Classifier:
@@ -96,6 +100,11 @@ class Session:
         """Confidence (0–1) below which a cell is shown as unsure."""
         self.threshold = float(threshold)
         self.threshold_changed.emit(self.threshold)
+
+    def set_mark_flagged(self, wanted: bool) -> None:
+        """Hatch flagged cells in the overlay, or do not."""
+        self.mark_flagged = bool(wanted)
+        self.mark_flagged_changed.emit(self.mark_flagged)
 
     def select(self, row: int | None) -> None:
         """Select a cell by its row, or none."""

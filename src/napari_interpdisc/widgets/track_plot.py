@@ -29,6 +29,8 @@ class TrackSeries:
         n colours: of the class at each time.
     title
         Said above the plot.
+    note
+        Said below the title, if anything.
     """
 
     t: npt.NDArray[np.int64]
@@ -36,6 +38,7 @@ class TrackSeries:
     line_colors: list[RGBA | None]
     point_colors: list[RGBA] = field(default_factory=list)
     title: str = ""
+    note: str = ""
 
 
 class TrackPlot(QWidget):  # type: ignore[misc]
@@ -90,7 +93,8 @@ class TrackPlot(QWidget):  # type: ignore[misc]
         low, high = _span(series.lines)
         ticks = round_ticks(low, high)
         left = max(painter.fontMetrics().horizontalAdvance(f"{v:g}") for v in ticks) + 10
-        box = QRectF(left, line + 8, self.width() - left - 10, self.height() - 3 * line - 14)
+        head = line * (1 + bool(series.note)) + 8
+        box = QRectF(left, head, self.width() - left - 10, self.height() - head - 2 * line - 6)
         first, last = int(series.t[0]), int(series.t[-1])
         if first == last:
             first, last = first - 1, last + 1
@@ -100,10 +104,11 @@ class TrackPlot(QWidget):  # type: ignore[misc]
             return QPointF(x, box.bottom() - (value - low) / (high - low) * box.height())
 
         painter.setPen(ink)
-        title = painter.fontMetrics().elidedText(
-            series.title, Qt.TextElideMode.ElideRight, self.width() - 8
-        )
-        painter.drawText(QPointF(4, line), title)
+        for k, said in enumerate((series.title, series.note), start=1):
+            text = painter.fontMetrics().elidedText(
+                said, Qt.TextElideMode.ElideRight, self.width() - 8
+            )
+            painter.drawText(QPointF(4, k * line), text)
         for value in ticks:
             y = at(first, value).y()
             painter.setPen(QPen(faint, 1, Qt.PenStyle.SolidLine if value else Qt.PenStyle.DashLine))

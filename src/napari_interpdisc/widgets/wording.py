@@ -8,6 +8,11 @@ import numpy.typing as npt
 from napari_interpdisc.models.classifier import class_index
 from napari_interpdisc.pipeline import Encoding
 
+UNFAMILIAR, CUT = 1, 2
+"""Reasons not to trust what a head says of a cell, as bits of a number."""
+
+FLAG_NAMES = {UNFAMILIAR: "unlike the training data", CUT: "cut by the edge"}
+
 
 def signed(value: float, decimals: int = 2) -> str:
     """Always a sign, with a real minus."""
@@ -34,6 +39,16 @@ def cell_name(encoding: Encoding, row: int, is_movie: bool) -> str:
     cells = encoding.cells
     name = f"Cell {cells.track_id[row]}"
     return f"{name}, frame {cells.t[row]}" if is_movie else name
+
+
+def flags_of(encoding: Encoding) -> npt.NDArray[np.uint8]:
+    """(N,) sum of the flags of every cell: 0 for most, :data:`UNFAMILIAR`, :data:`CUT`, or both."""
+    return np.asarray(UNFAMILIAR * encoding.unfamiliar + CUT * encoding.touches_edge, np.uint8)
+
+
+def flag_name(flag: int) -> str:
+    """What a sum of flags says of a cell, or an empty string."""
+    return ", ".join(text for bit, text in FLAG_NAMES.items() if flag & bit)
 
 
 SCORE_HELP = (

@@ -1,0 +1,441 @@
+"""``interpdisc latents``: what each latent stands for, as stored and as found on given cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from napari_interpdisc.cli import (
+    Channel,
+    ChannelAxis,
+    Diameter,
+    Model,
+    SwapXY,
+    _diameter,
+    _inputs,
+    _plain,
+    _progress,
+    app,
+)
+from napari_interpdisc.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from napari_interpdisc.models.classifier import Classifier, LatentMeaning
+    from napari_interpdisc.scrutiny.latents import LatentStudy
+
+MOST_CELLS = 5000
+"""Cells that are measured at most, drawn at random."""
+
+FEW_GROUPS = 10
+"""Below so many groups an interval is told to be rough."""
+
+TABLE_WIDTH = 160
+"""Characters of a table that is written to no terminal."""
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Cells to measure: normalised crops, wider patches of some, segmentations, groups."""
+
+    crops: npt.NDArray[np.float32]
+    patches: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int32] | None
+    groups: npt.NDArray[Any]
+    found: int
+    note: dict[str, Any]
+
+
+@app.command()
+def latents(
+    image: Annotated[
+        Path | None, typer.Option(help="Image or movie of cells on which to measure.")
+    ] = None,
+    cells: Annotated[
+        Path | None, typer.Option(help="Table of its cells (t, y, x, track_id).")
+    ] = None,
+    crops: Annotated[
+        Path | None,
+        typer.Option(help="Archive (.npz) of images and group, in place of image and cells."),
+    ] = None,
+    group_column: Annotated[
+        str | None,
+        typer.Option(
+            help="Column, or array, of groups that are drawn together for the intervals; track_id, "
+            "or plate for --crops, if left out."
+        ),
+    ] = None,
+    classes: Annotated[
+        str,
+        typer.Option(metavar="A,B", help="Only cells with these labels; all if left out."),
+    ] = "",
+    label_column: Annotated[
+        str, typer.Option(help="Column, or array, with the labels that --classes means.")
+    ] = "label",
+    threshold: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="|ρ| at which a name begins; its interval's lower end."),
+    ] = 0.5,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="Table to write: every latent with every property, or what is stored."),
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Heat map to write, .png: |ρ| of latents and properties.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a copy of the model with these meanings; must not exist."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Segmentation of the image: nuclei and diameter are measured in it."),
+    ] = None,
+    diameter: Diameter = "auto",
+    channel: Channel = None,
+    channel_axis: ChannelAxis = None,
+    swap_xy: SwapXY = False,
+    model: Model = "h2b",
+) -> None:
+    """Tell what each latent stands for: as the model says, or as measured on your cells."""
+    _check_call(image, cells, crops, labels, figure, out)
+    from napari_interpdisc.io.results import check_table_path, check_writable
+
+    if csv is not None:
+        check_table_path(csv)
+    if figure is not None:
+        if figure.suffix.lower() != ".png":
+            raise InvalidInput(f"{figure} is no picture: end the file name in .png.")
+        check_writable(figure)
+    if out is not None and out.exists():
+        raise InvalidInput(f"{out} already exists; choose another folder, nothing was written.")
+    _diameter(diameter)
+    from napari_interpdisc.models.store import load_model
+
+    loaded = load_model(model)
+    if image is None and crops is None:
+        _tell_stored(loaded, csv)
+        return
+    wanted = tuple(c.strip() for c in classes.split(",") if c.strip())
+    chosen = (wanted, label_column)
+    if crops is not None:
+        given = _from_crops(crops, group_column or "plate", chosen, diameter, loaded, seed)
+    else:
+        assert image is not None
+        assert cells is not None
+        files = (image, cells, labels, diameter, channel, channel_axis, swap_xy)
+        given = _from_movie(files, group_column or "track_id", chosen, loaded, seed)
+    study = _studied(given, loaded, threshold, seed)
+    _tell(loaded, study, given, threshold)
+    note = {**given.note, "model": loaded.name, "encoder_sha256": loaded.encoder_sha256}
+    _write(loaded, study, {**note, "threshold": threshold, "seed": seed}, csv, figure, out)
+
+
+def _check_call(
+    image: Path | None,
+    cells: Path | None,
+    crops: Path | None,
+    labels: Path | None,
+    figure: Path | None,
+    out: Path | None,
+) -> None:
+    if (image is None) != (cells is None) or (crops is not None and image is not None):
+        raise InvalidInput("Give --image and --cells, or --crops in their place.")
+    if labels is not None and image is None:
+        raise InvalidInput("--labels is the segmentation of an image; give --image and --cells.")
+    if image is None and crops is None and (figure is not None or out is not None):
+        raise InvalidInput(
+            "--figure and --out need cells to measure; give --image and --cells, or --crops."
+        )
+
+
+def _console() -> Console:
+    """A console whose tables are not squeezed into 80 characters when they go into a file."""
+    console = Console()
+    return console if console.is_terminal else Console(width=TABLE_WIDTH)
+
+
+def _partners(pairs: tuple[tuple[int, int], ...]) -> dict[int, int]:
+    return {a: b for pair in pairs for a, b in (pair, pair[::-1])}
+
+
+def _tell_stored(model: Classifier, csv: Path | None) -> None:
+    """Print, and write, what the model stores."""
+    import pandas as pd
+    from rich.table import Table
+
+    from napari_interpdisc.io.results import write_table
+
+    partner = _partners(model.orientation_pairs)
+    order = model.by_importance()
+    evidence = [m.evidence for m in model.meanings] or [""] * model.n_latents
+    console = _console()
+    if not model.meanings:
+        told = f"Model '{model.name}' stores no meanings of its latents; measure them on cells: "
+        told += "give --image and --cells, or --crops."
+        console.print(_plain(told), soft_wrap=True, highlight=False)
+    else:
+        table = Table("latent", "KL", "name", "evidence", box=None, pad_edge=False)
+        for i in order:
+            row = (f"z{i}", f"{model.latent_kl[i]:.2f}", model.latent_name(i) or "–", evidence[i])
+            table.add_row(*map(_plain, row))
+        console.print(table, highlight=False)
+        for a, b in model.orientation_pairs:
+            told = f"z{a}, z{b}: an orientation pair; z{a}² + z{b}² stays when a cell is turned"
+            console.print(told, highlight=False)
+    if csv is not None:
+        frame = pd.DataFrame(
+            {
+                "latent": [f"z{i}" for i in order],
+                "kl": model.latent_kl[order],
+                "name": [model.latent_name(i) for i in order],
+                "evidence": [evidence[i] for i in order],
+                "pair": [f"z{partner[i]}" if i in partner else "" for i in order],
+            }
+        )
+        write_table(frame, {"model": model.name, "encoder_sha256": model.encoder_sha256}, csv)
+        console.print(_plain(str(csv)), soft_wrap=True)
+
+
+def _rows(
+    groups: npt.NDArray[Any],
+    labels: npt.NDArray[Any] | None,
+    wanted: tuple[str, ...],
+    what: str,
+    seed: int,
+) -> tuple[npt.NDArray[np.intp], int]:
+    """Rows to measure, and how many cells there were; checked before anything is measured."""
+    import numpy as np
+
+    from napari_interpdisc.scrutiny.latents import FEWEST_CELLS
+
+    rows = np.arange(len(groups))
+    if labels is not None:
+        names = np.array([str(value).strip() for value in labels], dtype=object)
+        for name in wanted:
+            if name not in names:
+                there = ", ".join(sorted(set(names))[:20])
+                raise InvalidInput(f"No cell has the label '{name}'; the labels are {there}.")
+        rows = np.flatnonzero(np.isin(names, wanted))
+    found = len(rows)
+    if found < FEWEST_CELLS:
+        raise InvalidInput(
+            f"There are {found} cells, fewer than the {FEWEST_CELLS} that are needed to relate "
+            "latents to anything; give more."
+        )
+    if found > MOST_CELLS:
+        drawn = np.random.default_rng(seed).choice(rows, MOST_CELLS, replace=False)
+        rows = np.sort(drawn)
+    if len(np.unique(groups[rows].astype(str))) < 2:
+        raise InvalidInput(
+            f"All cells have the same {what}, so that no interval can be told; give cells of "
+            "several, or name another --group-column."
+        )
+    return rows, found
+
+
+def _from_crops(
+    path: Path,
+    group: str,
+    chosen: tuple[tuple[str, ...], str],
+    diameter: str,
+    model: Classifier,
+    seed: int,
+) -> _Given:
+    from napari_interpdisc.crops import normalise
+    from napari_interpdisc.discovery.views import patches_of_crops
+    from napari_interpdisc.io.labelled_crops import read_labelled_crops
+
+    px = _diameter(diameter)
+    if px is None:
+        raise InvalidInput(
+            "Crops show too little to estimate the nuclear diameter from; give it with --diameter."
+        )
+    wanted, label = chosen
+    images, names, groups = read_labelled_crops(path, label if wanted else group, group)
+    rows, found = _rows(groups, names if wanted else None, wanted, group, seed)
+    patches = patches_of_crops(images[rows], px, model)
+    margin = (patches.shape[1] - model.crop_size) // 2
+    inner = slice(margin, margin + model.crop_size)
+    note = {"crops": str(path), "classes": list(wanted), "group": group, "diameter": px}
+    return _Given(
+        normalise(patches[:, inner, inner])[:, None], patches, None, groups[rows], found, note
+    )
+
+
+def _from_movie(
+    files: tuple[Path, Path, Path | None, str, int | None, int | None, bool],
+    group: str,
+    chosen: tuple[tuple[str, ...], str],
+    model: Classifier,
+    seed: int,
+) -> _Given:
+    import numpy as np
+
+    from napari_interpdisc.discovery.views import cut_patches
+    from napari_interpdisc.io.images import read_labels
+    from napari_interpdisc.pipeline import cell_crops
+    from napari_interpdisc.scrutiny.latents import TURNED_CELLS
+    from napari_interpdisc.scrutiny.properties import label_crops
+
+    frames, table, px = _inputs(*files)
+    columns = {"track_id": table.track_id, "t": table.t, **table.extra}
+    wanted, label = chosen
+    for name in (group, label) if wanted else (group,):
+        if name not in columns:
+            raise InvalidInput(f"{files[1]} has no column '{name}'; it has {', '.join(columns)}.")
+    groups = np.asarray(columns[group])
+    names = np.asarray(columns[label]) if wanted else None
+    rows, found = _rows(groups, names, wanted, group, seed)
+    some = table.take(rows)
+    turned = np.random.default_rng(seed).permutation(len(some))[:TURNED_CELLS]
+    segmentation = None
+    if files[2] is not None:
+        segmentation = label_crops(
+            read_labels(files[2]), some, px, model.model_diameter, model.crop_size
+        )
+    note = {"image": str(files[0]), "cells": str(files[1]), "labels": str(files[2] or "")}
+    return _Given(
+        cell_crops(frames, some, model, px),
+        cut_patches(frames, some.take(np.sort(turned)), px, model),
+        segmentation,
+        groups[rows],
+        found,
+        {**note, "classes": list(wanted), "group": group, "diameter": px},
+    )
+
+
+def _studied(given: _Given, model: Classifier, threshold: float, seed: int) -> LatentStudy:
+    from napari_interpdisc.scrutiny.latents import find_orientation_pairs, study_latents
+    from napari_interpdisc.scrutiny.properties import measure_crops
+
+    with _progress("cells measured") as progress:
+        properties = measure_crops(given.crops, given.labels, model.model_diameter, report=progress)
+    with _progress("crops turned") as progress:
+        pairs = find_orientation_pairs(model, given.patches, seed=seed, report=progress)
+    with _progress("correlations") as progress:
+        return study_latents(
+            model.encode(given.crops)[0], properties, given.groups, pairs,
+            threshold=threshold, seed=seed, report=progress,
+        )  # fmt: skip
+
+
+def _against(stored: LatentMeaning | None, found: LatentMeaning) -> str:
+    """How a name compares with the stored one."""
+    if stored is None:
+        return ""
+    if stored.name == found.name:
+        return "the same"
+    return f"was {stored.name}" if stored.name else "was unnamed"
+
+
+def _tell(model: Classifier, study: LatentStudy, given: _Given, threshold: float) -> None:
+    """Print the table of latents, and what else there is to know."""
+    import numpy as np
+    from rich.table import Table
+
+    from napari_interpdisc.scrutiny.latents import rho_text, strongest, title_of
+
+    relations = study.relations
+    partner = _partners(tuple((pair.a, pair.b) for pair in study.pairs))
+    headings = ["latent", "KL", "name", "follows", "ρ [95 %]", "nats", "pair"]
+    table = Table(*headings, box=None, pad_edge=False)
+    if model.meanings:
+        table.add_column("stored")
+    for i in model.by_importance():
+        p = strongest(relations, i)
+        nats = relations.information[i, p] if relations.information is not None else np.nan
+        alive = bool(np.isfinite(relations.rho[i, p]))
+        row = [
+            f"z{i}",
+            f"{model.latent_kl[i]:.2f}",
+            study.meanings[i].name or "–",
+            title_of(relations.properties[p]) if alive else "–",
+            rho_text(relations, i, p) if alive else "–",
+            f"{nats:.2f}" if np.isfinite(nats) else "–",
+            f"z{partner[i]}" if i in partner else "",
+        ]
+        if model.meanings:
+            row.append(_against(model.meanings[i], study.meanings[i]))
+        table.add_row(*map(_plain, row))
+    console = _console()
+    console.print(table, highlight=False)
+    for line in _remarks(model, study, given, threshold):
+        console.print(_plain(line), soft_wrap=True, highlight=False)
+
+
+def _remarks(model: Classifier, study: LatentStudy, given: _Given, threshold: float) -> list[str]:
+    from napari_interpdisc.scrutiny.latents import FEWEST_CELLS, rho_text, strongest, title_of
+
+    relations = study.relations
+    lines = []
+    for k, pair in enumerate(study.pairs):
+        row = model.n_latents + k
+        p = strongest(relations, row)
+        what = {1: "turning pair of order 1 (a direction)", 2: "orientation pair (order 2)"}
+        lines.append(
+            f"z{pair.a}, z{pair.b}: {what.get(pair.order, f'turning pair of order {pair.order}')}, "
+            f"score {pair.score:.2f}; {relations.quantities[row]} changes by {pair.wobble:.2f} of "
+            f"its variance when cells turn, and follows {title_of(relations.properties[p])}, "
+            f"ρ {rho_text(relations, row, p)}"
+        )
+    for name, n in zip(relations.properties, relations.cells, strict=True):
+        if n == 0:
+            lines.append(
+                f"{title_of(name)}: not ranked; the same in every cell, or known in fewer than "
+                f"{FEWEST_CELLS}"
+            )
+    measured, n = int(relations.cells.max()), len(given.crops)
+    drawn = f" (drawn from {given.found})" if given.found > n else ""
+    lines.append(
+        f"{measured} of {n} cells{drawn} could be measured, in {relations.groups} groups "
+        f"({given.note['group']}); a name needs |ρ| ≥ {threshold:g} throughout its interval"
+    )
+    if relations.groups < FEW_GROUPS:
+        lines.append(f"intervals from fewer than {FEW_GROUPS} groups are rough")
+    return lines
+
+
+def _write(
+    model: Classifier,
+    study: LatentStudy,
+    note: dict[str, Any],
+    csv: Path | None,
+    figure: Path | None,
+    out: Path | None,
+) -> None:
+    """Write what was asked for."""
+    from dataclasses import asdict, replace
+
+    from napari_interpdisc.io.results import write_table
+    from napari_interpdisc.models.store import save_model
+
+    written = []
+    if csv is not None:
+        frame: pd.DataFrame = study.relations.to_frame()
+        names = {f"z{i}": meaning.name for i, meaning in enumerate(study.meanings)}
+        stored = {f"z{i}": model.latent_name(i) for i in range(model.n_latents)}
+        frame.insert(1, "name", frame["latent"].map(names).fillna(""))
+        frame.insert(2, "stored_name", frame["latent"].map(stored).fillna(""))
+        pairs = [asdict(pair) for pair in study.pairs]
+        write_table(frame, {**note, "pairs": pairs}, csv)
+        written.append(csv)
+    if figure is not None:
+        from napari_interpdisc.scrutiny.latent_map import draw_latent_map
+
+        draw_latent_map(figure, study.relations, model.latent_kl, study.meanings)
+        written.append(figure)
+    if out is not None:
+        changed = replace(model, meanings=study.meanings, orientation_pairs=study.orientation_pairs)
+        save_model(changed, out)
+        written.append(out)
+    for path in written:
+        Console().print(_plain(str(path)), soft_wrap=True)

@@ -1,0 +1,304 @@
+"""What can be measured on a cell without any model: size, shape, texture, place, neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_interpdisc.crops import MODEL_DIAMETER, check_diameter, normalise
+from napari_interpdisc.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from napari_interpdisc.cells import CellTable
+
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+Int32Array = npt.NDArray[np.int32]
+Report = Callable[[int, int], None]
+
+NECK = 0.15
+"""Two nuclei that touch are parted where the neck is narrower than both by this share of a
+diameter, on each side."""
+
+DEBRIS = 0.05
+"""Objects below this share of a typical nucleus's area are no nuclei."""
+
+
+@dataclass(frozen=True)
+class Property:
+    """One thing that is measured on a cell.
+
+    Attributes
+    ----------
+    title
+        What a person reads: ``area``.
+    unit
+        Its unit; "px" are pixels of a crop, in which a typical nucleus has the model's diameter.
+    latent
+        What a latent that follows it is called.
+    """
+
+    title: str
+    unit: str
+    latent: str
+
+
+PROPERTIES: dict[str, Property] = {
+    "area": Property("area", "px²", "size"),
+    "eccentricity": Property("eccentricity", "0–1", "elongation"),
+    "elongation_cos": Property("elongation · cos 2θ", "−1–1", "elongation_cos"),
+    "elongation_sin": Property("elongation · sin 2θ", "−1–1", "elongation_sin"),
+    "solidity": Property("solidity", "0–1", "solidity"),
+    "brightness": Property("brightness", "SD of the crop", "brightness"),
+    "texture": Property("texture", "SD of the crop", "texture"),
+    "offset_y": Property("offset along y", "px", "offset_y"),
+    "offset_x": Property("offset along x", "px", "offset_x"),
+    "neighbours": Property("number of neighbours", "nuclei", "neighbours"),
+    "neighbour_distance": Property("distance of the nearest neighbour", "px", "neighbour_distance"),
+    "crowding": Property("crowding", "0–1", "crowding"),
+    "crowding_y": Property("crowding along y", "−1–1", "crowding_y"),
+    "crowding_x": Property("crowding along x", "−1–1", "crowding_x"),
+    "crowding_cos": Property("crowding · cos 2φ", "−1–1", "crowding_cos"),
+    "crowding_sin": Property("crowding · sin 2φ", "−1–1", "crowding_sin"),
+}
+"""What :func:`measure_crops` measures, by name.
+
+area, eccentricity, solidity
+    Of the central nucleus.
+elongation_cos, elongation_sin
+    1 − minor / major axis, times cos 2θ and sin 2θ of the angle θ of its major axis, from x towards
+    y. The plain angle of a round nucleus means nothing, so that it is not among them.
+brightness
+    Mean of the normalised crop inside the nucleus.
+texture
+    Root mean square, inside the nucleus, of the normalised crop less its own blur (σ = 2 px).
+offset_y, offset_x
+    Centroid of the nucleus less the centre of the crop.
+neighbours, neighbour_distance
+    Other nuclei in the crop, and the gap between the nucleus's outline and the nearest of them;
+    NaN where there is none.
+crowding
+    Share of the crop that other nuclei cover; times the place (−1 to 1 from edge to edge) or
+    cos 2φ and sin 2φ of the direction φ of every covered pixel, averaged.
+"""
+
+
+def measure_crops(
+    crops: npt.NDArray[Any],
+    labels: npt.NDArray[Any] | None = None,
+    diameter: float = MODEL_DIAMETER,
+    report: Report = lambda done, n: None,
+) -> dict[str, Float64Array]:
+    """Measure the central nucleus of every crop, and what is around it.
+
+    Parameters
+    ----------
+    crops
+        (N, S, S) or (N, 1, S, S) crops at the model's diameter, of any range: they are normalised.
+    labels
+        (N, S, S) segmentations of the same crops, see :func:`label_crops`; nuclei are found by
+        :func:`split_nuclei` if left out.
+    diameter
+        Typical nuclear diameter in the crops, px.
+    report
+        Called with (crops measured, N).
+
+    Returns
+    -------
+    The (N,) columns of :data:`PROPERTIES`; a row is NaN throughout where the crop has no nucleus in
+    its centre, only debris, or a nucleus that its border cuts.
+
+    Raises
+    ------
+    InvalidInput
+        If crops are not square pictures, or the labels are not of their shape.
+    """
+    pictures = np.asarray(crops, np.float32)
+    if pictures.ndim == 4 and pictures.shape[1] == 1:
+        pictures = pictures[:, 0]
+    if pictures.ndim != 3 or pictures.shape[1] != pictures.shape[2]:
+        raise InvalidInput(
+            f"The crops have the shape {pictures.shape}; (number, side, side) was expected."
+        )
+    if labels is not None and labels.shape != pictures.shape:
+        raise InvalidInput(
+            f"The labels have the shape {labels.shape}, the crops {pictures.shape}; give the "
+            "segmentation of these crops."
+        )
+    pictures = normalise(pictures)
+    rows = np.full((len(pictures), len(PROPERTIES)), np.nan)
+    for i, picture in enumerate(pictures):
+        regions = split_nuclei(picture, diameter) if labels is None else np.asarray(labels[i])
+        found = _measure(picture, regions, diameter)
+        if found is not None:
+            rows[i] = [found[name] for name in PROPERTIES]
+        report(i + 1, len(pictures))
+    return {name: rows[:, k] for k, name in enumerate(PROPERTIES)}
+
+
+def label_crops(
+    segmentation: Any,
+    cells: CellTable,
+    diameter: float,
+    model_diameter: float = MODEL_DIAMETER,
+    size: int = 64,
+) -> Int32Array:
+    """Cut the labels around cells, at the model's diameter, as the crops are cut.
+
+    Parameters
+    ----------
+    segmentation
+        (Y, X) or (T, Y, X) whole numbers, 0 for background; one frame is read at a time.
+    cells
+        N cells with centroids in its pixels.
+    diameter, model_diameter
+        Typical nuclear diameter in the segmentation and in the crops, px.
+    size
+        Side S of a crop, px.
+
+    Returns
+    -------
+    (N, S, S) int32, numbered anew in every frame; 0 beyond the frame.
+
+    Raises
+    ------
+    InvalidInput
+        If the diameter is impossible, or a cell is at a time that the segmentation does not have.
+    """
+    zoom = model_diameter / check_diameter(diameter)
+    times = len(segmentation) if len(segmentation.shape) == 3 else 1
+    if len(cells) and int(cells.t.max()) >= times:
+        raise InvalidInput(
+            f"'{cells.source}' has cells at times up to {cells.t.max()}, the segmentation "
+            f"{times} frames; give the segmentation of the same movie."
+        )
+    out = np.zeros((len(cells), size, size), np.int32)
+    offsets = (np.arange(size) - (size - 1) / 2) / zoom
+    for t in np.unique(cells.t):
+        plane = np.asarray(segmentation[int(t)] if len(segmentation.shape) == 3 else segmentation)
+        values, numbers = np.unique(plane, return_inverse=True)
+        # 0 may be missing, or not be the first
+        numbers = np.where(plane == 0, 0, numbers.reshape(plane.shape) + int(values[0] != 0))
+        numbers = np.pad(numbers, 1)
+        rows = np.flatnonzero(cells.t == t)
+        at = np.rint(cells.yx[rows, :, None] + offsets).astype(np.int64) + 1
+        y, x = (np.clip(at[:, k], 0, numbers.shape[k] - 1) for k in (0, 1))
+        out[rows] = numbers[y[:, :, None], x[:, None, :]]
+    return out
+
+
+def split_nuclei(picture: Float32Array, diameter: float = MODEL_DIAMETER) -> Int32Array:
+    """Label the nuclei of one crop: Otsu's threshold, and a watershed where nuclei touch.
+
+    Parameters
+    ----------
+    picture
+        (S, S) crop; nuclei brighter than the background.
+    diameter
+        Typical nuclear diameter in it, px.
+
+    Returns
+    -------
+    (S, S) int32, 0 for background; all 0 for a crop without contrast.
+    """
+    from skimage.filters import threshold_otsu
+    from skimage.morphology import h_maxima
+    from skimage.segmentation import watershed
+
+    smooth = ndimage.gaussian_filter(np.asarray(picture, np.float32), diameter / 28)
+    if float(np.ptp(smooth)) <= 1e-6:
+        return np.zeros(smooth.shape, np.int32)
+    mask = ndimage.binary_fill_holes(smooth > threshold_otsu(smooth))
+    depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), diameter / 28) * mask
+    peaks = h_maxima(depth, NECK * diameter) > 0
+    # what is shallower than a neck, such as a plate seen edge-on, is one nucleus by itself
+    parts, n = ndimage.label(mask)
+    whole = np.setdiff1d(np.arange(1, n + 1), parts[peaks])
+    seeds, _ = ndimage.label((peaks & mask) | np.isin(parts, whole), np.ones((3, 3)))
+    return np.asarray(watershed(-depth, seeds, mask=mask), dtype=np.int32)
+
+
+def _central(regions: npt.NDArray[Any]) -> int:
+    """Label at the centre, else the one that covers most of the central square; 0 for none."""
+    size = len(regions)
+    if regions[size // 2, size // 2]:
+        return int(regions[size // 2, size // 2])
+    middle = slice(3 * size // 8, 5 * size // 8)
+    values, counts = np.unique(regions[middle, middle], return_counts=True)
+    counts = np.where(values == 0, 0, counts)
+    return int(values[counts.argmax()]) if counts.any() else 0
+
+
+def _measure(
+    picture: Float32Array, regions: npt.NDArray[Any], diameter: float
+) -> dict[str, float] | None:
+    from skimage.measure import regionprops
+
+    label = _central(regions)
+    nucleus = regions == label
+    edge = np.ones(nucleus.shape, bool)
+    edge[1:-1, 1:-1] = False
+    if not label or nucleus.sum() < _smallest(diameter) or (nucleus & edge).any():
+        return None
+    region = regionprops(nucleus.astype(np.uint8))[0]
+    major, minor = float(region.axis_major_length), float(region.axis_minor_length)
+    y, x = np.nonzero(nucleus)
+    dy, dx = y - y.mean(), x - x.mean()
+    double = float(np.arctan2(2 * (dx * dy).mean(), (dx * dx - dy * dy).mean()))
+    elongation = 1 - minor / major if major > 0 else 0.0
+    centre = (len(picture) - 1) / 2
+    return {
+        "area": float(region.area),
+        "eccentricity": float(region.eccentricity),
+        "elongation_cos": elongation * float(np.cos(double)),
+        "elongation_sin": elongation * float(np.sin(double)),
+        "solidity": float(region.solidity),
+        "brightness": float(picture[nucleus].mean()),
+        "texture": _texture(picture, nucleus),
+        "offset_y": float(y.mean()) - centre,
+        "offset_x": float(x.mean()) - centre,
+        **_surroundings(regions, nucleus, diameter),
+    }
+
+
+def _smallest(diameter: float) -> float:
+    """Area of the smallest nucleus, px²."""
+    return DEBRIS * np.pi / 4 * diameter**2
+
+
+def _texture(picture: Float32Array, nucleus: npt.NDArray[np.bool_]) -> float:
+    """Root mean square of what a blur takes away; the blur knows nothing outside the nucleus."""
+    inside = nucleus.astype(np.float32)
+    blur = ndimage.gaussian_filter(picture * inside, 2)
+    blur /= np.maximum(ndimage.gaussian_filter(inside, 2), 1e-6)
+    core = ndimage.binary_erosion(nucleus, iterations=2)
+    where = core if core.sum() >= 20 else nucleus
+    return float(np.sqrt(((picture - blur)[where] ** 2).mean()))
+
+
+def _surroundings(
+    regions: npt.NDArray[Any], nucleus: npt.NDArray[np.bool_], diameter: float
+) -> dict[str, float]:
+    others = np.where(nucleus, 0, regions)
+    values, areas = np.unique(others, return_counts=True)
+    counted = values[(values != 0) & (areas >= _smallest(diameter))]
+    others = np.where(np.isin(others, counted), others, 0) > 0
+    gap = float(ndimage.distance_transform_edt(~nucleus)[others].min()) if others.any() else np.nan
+    half = (len(regions) - 1) / 2
+    y, x = ((at - half) / half for at in np.nonzero(others))
+    double = 2 * np.arctan2(y, x)
+    n = others.size
+    return {
+        "neighbours": float(len(counted)),
+        "neighbour_distance": gap,
+        "crowding": float(others.sum()) / n,
+        "crowding_y": float(y.sum()) / n,
+        "crowding_x": float(x.sum()) / n,
+        "crowding_cos": float(np.cos(double).sum()) / n,
+        "crowding_sin": float(np.sin(double).sum()) / n,
+    }

@@ -1,0 +1,163 @@
+"""What is measured on drawn nuclei is what was drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.crops import normalise
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.scrutiny.properties import (
+    PROPERTIES,
+    label_crops,
+    measure_crops,
+    split_nuclei,
+)
+
+SIDE = 64
+CENTRE = (SIDE - 1) / 2
+
+
+def inside(
+    y: float = 0, x: float = 0, major: float = 14, minor: float = 14, angle: float = 0
+) -> npt.NDArray[np.bool_]:
+    """Pixels of an ellipse at (y, x) from the centre; ``angle`` from the x axis towards y."""
+    dy, dx = np.mgrid[:SIDE, :SIDE] - CENTRE - np.array([y, x])[:, None, None]
+    along = dx * np.cos(angle) + dy * np.sin(angle)
+    across = -dx * np.sin(angle) + dy * np.cos(angle)
+    return np.asarray((along / major) ** 2 + (across / minor) ** 2 <= 1)
+
+
+def picture(*nuclei: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """A noisy crop of equally bright nuclei."""
+    noise = np.random.default_rng(0).normal(0, 3, (SIDE, SIDE))
+    return (100 + 80 * np.any(nuclei, axis=0) + noise).astype(np.float32)
+
+
+@pytest.mark.parametrize("by_labels", [True, False])
+def test_an_ellipse_is_measured_as_it_was_drawn(by_labels: bool) -> None:
+    shapes = [
+        {"major": 18, "minor": 9, "angle": 0.0},
+        {"major": 16, "minor": 12, "angle": 0.5},
+        {"major": 12, "minor": 5, "angle": 2.0},
+        {"major": 14, "minor": 10, "angle": np.pi / 2, "y": 2.5, "x": -1.5},
+    ]
+    masks = np.array([inside(**shape) for shape in shapes])
+    crops = np.array([picture(mask) for mask in masks])
+    found = measure_crops(crops, masks.astype(np.int32) if by_labels else None)
+    assert set(found) == set(PROPERTIES)
+    for i, s in enumerate(shapes):
+        major, minor, angle = s["major"], s["minor"], s["angle"]
+        long = 1 - minor / major
+        assert found["area"][i] == pytest.approx(np.pi * major * minor, rel=0.08)
+        assert found["eccentricity"][i] == pytest.approx(
+            np.sqrt(1 - (minor / major) ** 2), abs=0.03
+        )
+        assert found["elongation_cos"][i] == pytest.approx(long * np.cos(2 * angle), abs=0.04)
+        assert found["elongation_sin"][i] == pytest.approx(long * np.sin(2 * angle), abs=0.04)
+        assert found["solidity"][i] > 0.93
+        assert found["offset_y"][i] == pytest.approx(s.get("y", 0), abs=0.3)
+        assert found["offset_x"][i] == pytest.approx(s.get("x", 0), abs=0.3)
+        assert found["neighbours"][i] == 0
+        assert found["crowding"][i] == 0
+        assert np.isnan(found["neighbour_distance"][i])
+
+
+def test_brightness_and_texture_are_of_the_normalised_crop() -> None:
+    mask = inside()
+    flat = np.where(mask, 9.0, 4.0)
+    expected = normalise(flat[None].astype(np.float32))[0][mask].mean()
+    speckled = flat + mask * np.random.default_rng(1).normal(0, 1, flat.shape)
+    found = measure_crops(np.array([flat, 70 * flat + 5, speckled]), np.array([mask] * 3, int))
+    assert found["brightness"][0] == pytest.approx(expected)
+    np.testing.assert_allclose(found["brightness"][0], found["brightness"][1], rtol=1e-5)
+    assert found["texture"][0] == pytest.approx(0, abs=1e-5)
+    assert found["texture"][2] > 0.2
+
+
+def test_a_touching_neighbour_is_not_counted_into_the_cell() -> None:
+    one, other = inside(major=13, minor=13), inside(x=24.5, major=13, minor=13)
+    crop = picture(one, other)
+    regions = split_nuclei(crop)
+    assert regions.max() == 2
+    found = measure_crops(crop[None])
+    assert found["area"][0] == pytest.approx(one.sum(), rel=0.1)
+    assert found["neighbours"][0] == 1
+    assert found["neighbour_distance"][0] < 3
+    assert found["crowding_x"][0] > 0.05
+    assert abs(found["crowding_y"][0]) < 0.01
+    assert found["crowding_cos"][0] > 0.08
+
+
+def test_a_thin_plate_and_a_bean_are_not_split() -> None:
+    plate = inside(major=14, minor=3)
+    bean = inside(major=15, minor=10) & ~inside(y=-10, major=5, minor=4)
+    for mask in (plate, bean):
+        regions = split_nuclei(picture(mask))
+        assert len(np.unique(regions[mask & (regions > 0)])) == 1
+
+
+def test_neighbours_and_their_gap_are_counted_exactly_in_labels() -> None:
+    labels = np.zeros((1, SIDE, SIDE), np.int32)
+    labels[0, 25:40, 25:40] = 7
+    labels[0, 25:40, 44:52] = 3  # begins five columns beyond column 39
+    labels[0, 2:12, 2:12] = 9
+    labels[0, 60:62, 60:62] = 4  # debris
+    found = measure_crops(np.random.default_rng(0).normal(size=(1, SIDE, SIDE)), labels)
+    assert found["area"][0] == 225
+    assert found["neighbours"][0] == 2
+    assert found["neighbour_distance"][0] == 5
+    assert found["crowding"][0] == pytest.approx((15 * 8 + 100) / SIDE**2)
+
+
+def test_what_cannot_be_measured_is_nan_throughout() -> None:
+    crops = np.array(
+        [
+            np.full((SIDE, SIDE), 5.0),  # no contrast
+            picture(inside(x=24, major=6, minor=6)),  # no nucleus in the centre
+            picture(inside(major=40, minor=10)),  # cut by the border
+            picture(inside()),
+        ],
+        np.float32,
+    )
+    found = np.column_stack(list(measure_crops(crops).values()))
+    assert np.isnan(found[:3]).all()
+    assert np.isfinite(found[3, :10]).all()
+    none = measure_crops(crops[3:], np.zeros((1, SIDE, SIDE), np.int32))
+    assert np.isnan(none["area"][0])
+
+
+def test_labels_are_rescaled_to_the_models_diameter() -> None:
+    y, x = np.mgrid[:150, :150]
+    big = np.hypot(y - 70, x - 80) <= 28
+    movie = np.zeros((2, 150, 150), np.int64)
+    movie[1][big] = 3_000_000_000
+    movie[1, :4] = -2
+    cells = CellTable.from_arrays([1, 1], [(70, 80), (5, 140)])
+    cut = label_crops(movie, cells, diameter=56)
+    assert cut.shape == (2, SIDE, SIDE)
+    assert cut.dtype == np.int32
+    found = measure_crops(np.where(cut > 0, 2.0, 1.0), cut)
+    assert found["area"][0] == pytest.approx(big.sum() / 4, rel=0.02)
+    assert cut[1, :, 45:].max() == 0  # beyond the frame
+    assert len(np.unique(cut[1])) == 3  # background, the nucleus and the strip above
+    full = np.ones((150, 150), int)  # no background at all
+    middle = CellTable.from_arrays([0], [(70, 80)])
+    assert (label_crops(full, middle, 28) == 1).all()
+
+
+def test_progress_is_told() -> None:
+    told: list[tuple[int, int]] = []
+    measure_crops(np.zeros((3, 1, 16, 16)), report=lambda done, n: told.append((done, n)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_wrong_shapes_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="number, side, side"):
+        measure_crops(np.zeros((3, 16, 18)))
+    with pytest.raises(InvalidInput, match="segmentation of these crops"):
+        measure_crops(np.zeros((3, 16, 16)), np.zeros((2, 16, 16), int))
+    with pytest.raises(InvalidInput, match="same movie"):
+        label_crops(np.zeros((2, 9, 9), int), CellTable.from_arrays([2], [(4, 4)]), 28)

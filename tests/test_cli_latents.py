@@ -100,7 +100,7 @@ def test_without_labels_nuclei_are_found_and_stored_names_compared(run: Run, fil
     meanings = (LatentMeaning("whatever", "guessed"),) + (LatentMeaning(),) * 31
     save_model(replace(plain, meanings=meanings), files / "guessed")
     code, out, err = run(
-        *words(files, "--group-column", "well", "--model", files / "guessed"), "--threshold", 0.99
+        *words(files, "--group-column", "well", "--model", files / "guessed"), "--threshold", 0.999
     )
     assert (code, err) == (0, "")
     assert "was whatever" in out

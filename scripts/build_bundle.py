@@ -333,9 +333,10 @@ seeds 0 to 9, all plates) use?
 ## Limits
 
 - More than two classes do not travel: a random forest on regionprops does better on the 20x movie
-  (0.951 against 0.66 for four classes, see the documentation). Prometaphase is taken for interphase.
-- Against the first bundled encoder and its heads: `dense` and `mitosis` by plate are no better
-  (0.956 now, 0.965 then), the short rules are, and blur takes `dense` apart sooner than the others.
+  (0.951 against 0.66 for four classes, see the documentation). Prometaphase is taken for
+  interphase.
+- Worse than the first bundled model: `dense` by plate (0.956 now, 0.965 then). Better: the heads of
+  few weights and the formulas of the `-plain` kind.
 - HeLa dominates the labelled data; other cell lines were only seen without labels.
 - The diameter must be about right: the training varied it by ± 25 %.
 - One encoder and one seed of it: the spreads are over heads and folds. That interphase of any shape

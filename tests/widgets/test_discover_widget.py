@@ -364,9 +364,7 @@ def test_one_track_and_no_kind(scene: SimpleNamespace, quick: list[Any]) -> None
     cells = scene.session.encoding.cells
     one = CellTable.from_arrays(cells.t, cells.yx, np.zeros(len(cells)))
     widget.annotations.annotate(cells, {r: f"class {1 + r % 2}" for r in range(8)})
-    scene.session.encoding = scene.session.encoding.__class__(
-        **{**scene.session.encoding.__dict__, "cells": one}
-    )
+    scene.session.encoding = replace(scene.session.encoding, cells=one)
     widget.train()
     assert "are on one track" in fault(scene)
     for box in widget.training.kinds.values():

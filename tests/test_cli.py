@@ -599,7 +599,8 @@ def test_ctrl_c_leaves_nothing_half_written(files: Path, name: str) -> None:
     words = [name, files / "movie.tif", "--tracks", files / "tracks.csv", "--diameter", "28"]
     words += ["--out", files / ("out.csv" if name == "classify" else "out")]
     code = f"""
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores it
 from napari_interpdisc import cli, crops
 from napari_interpdisc.scrutiny import movie_attack
 plain = crops.iter_crops

@@ -106,11 +106,11 @@ def test_crops_in_place_of_a_movie_and_a_formula_that_is_printed(
     assert (code, err) == (0, "")
     model = load_model(tmp_path / "mine", device="cpu")
     formula = model.head("formula").head.formulas[0]  # type: ignore[attr-defined]
-    assert str(formula) in out
+    assert formula.show(aliases=model.aliases) in out
     config = json.loads((tmp_path / "mine" / "config.json").read_text("utf-8"))
     assert config["heads"][0]["formulas"] == [formula.text]
     code, out, _ = run("models", "--long", "--model", tmp_path / "mine")
-    assert f"Metaphase: {formula} ≥ 0" in out
+    assert f"Metaphase: {formula.show(aliases=model.aliases)} ≥ 0" in out
 
 
 def test_faults_are_told_before_any_training(

@@ -246,7 +246,7 @@ def ellipses(rng: np.random.Generator, n: int, side: int) -> npt.NDArray[np.floa
         far = (along**2 * ratio + across**2 / ratio) / radius**2
         # dim towards the rim, more or less: or brightness would follow from the area alone
         out[i] = 1 / (1 + np.exp(np.minimum(8 * (far - 1), 50)))
-        out[i] *= 1 - rng.uniform(0, 0.6) * np.minimum(far, 1)
+        out[i] *= 1 - rng.uniform(0, 0.9) * np.minimum(far, 1)
     return out + rng.normal(0, 0.01, out.shape).astype(np.float32)
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_interpdisc.crops import normalise
+from napari_interpdisc.crops import CLIP, normalise
 from napari_interpdisc.training.augment import (
     Augmentation,
     normalise_tensor,
@@ -45,11 +45,11 @@ def test_all_eight_orientations_of_a_square_are_reached(odd: Tensor) -> None:
 
 def test_normalisation_is_that_of_the_crops() -> None:
     rng = np.random.default_rng(0)
-    crops = rng.gamma(0.5, size=(4, 1, 16, 16)).astype(np.float32)  # tails beyond ±4
+    crops = rng.gamma(0.5, size=(4, 1, 16, 16)).astype(np.float32)  # tails beyond the clip
     crops[3] = 0.7  # flat: the floor of the deviation decides
     wanted = normalise(crops)
     np.testing.assert_allclose(normalise_tensor(torch.from_numpy(crops)), wanted, atol=1e-5)
-    assert wanted.max() == 4
+    assert wanted.max() == CLIP
 
 
 def test_views_are_normalised(odd: Tensor) -> None:

@@ -446,7 +446,9 @@ def test_picking_a_formula_colours_the_cells_by_it(
     results.front.plot.clicked.emit(2)
     product = latents[:, 3] * latents[:, 7] - 1
     np.testing.assert_allclose(session.classification.scores[:, 0], product, rtol=1e-4)
-    assert results.front.formula.text().startswith("class 2 where z3")
+    assert results.front.formula.text().startswith(
+        f"class 2 where {session.model.aliases.get(3, 'z3')}"
+    )
     results.front.copy.click()
     assert "z_{7}" in QApplication.clipboard().text()
     results.quality.heads.cellClicked.emit(0, 0)
@@ -519,7 +521,7 @@ def test_three_classes(
     wanted = np.stack([latents[:, 1], latents[:, 2] + 1, latents[:, 3]], 1).argmax(1)
     np.testing.assert_array_equal(session.classification.index, wanted)
     assert widget.results.quality.confusion.rowCount() == 3
-    assert "big: z3" in widget.results.front.formula.text()
+    assert f"big: {session.model.aliases.get(3, 'z3')}" in widget.results.front.formula.text()
 
 
 @pytest.mark.parametrize("ends", ["cancel", "fault"])

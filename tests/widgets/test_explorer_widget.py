@@ -89,7 +89,7 @@ def test_sliders_are_ordered_by_importance_and_mark_the_own_value(
     heights = [explorer.rows[i].y() for i in model.by_importance()]
     assert len(heights) == 32
     for latent, row in explorer.rows.items():
-        assert row.name.text() == f"z{latent}"
+        assert row.name.text() == model.latent_label(latent)
         assert row.slider.mark == pytest.approx(float(own[latent]))
         assert row.slider.maximum() >= 400
         assert f"{model.latent_kl[latent]:.2f} nats" in row.bar.toolTip()
@@ -132,7 +132,8 @@ def test_dragging_shows_decoding_and_score_live(explorer: ExplorerWidget, qtbot:
     assert score(explorer, explorer.cell.own) in old
     assert score(explorer, z) in new
     assert explorer.rows[latent].value.text() == "+2.50"
-    assert "<b>z5</b>" in explorer.strip_title.text() != strip
+    label = explorer.session.model.latent_label(latent)
+    assert f"<b>{label}</b>" in explorer.strip_title.text() != strip
 
 
 def test_many_moves_are_drawn_once(
@@ -168,9 +169,9 @@ def test_reset_gives_exactly_the_own_values_back(explorer: ExplorerWidget, qtbot
 
 def test_the_strip_is_a_traversal_of_the_latent_touched_last(explorer: ExplorerWidget) -> None:
     model = explorer.session.model
-    assert f"<b>z{model.by_importance()[0]}</b>" in explorer.strip_title.text()
+    assert f"<b>{model.latent_label(model.by_importance()[0])}</b>" in explorer.strip_title.text()
     explorer.rows[7].name.click()
-    assert "<b>z7</b>" in explorer.strip_title.text()
+    assert f"<b>{model.latent_label(7)}</b>" in explorer.strip_title.text()
     z = explorer.session.encoding.latents[ROW].copy()
     z[7] = explorer_widget.TRAVERSAL[-1]
     value, last = explorer.strip.labels[-1]

@@ -107,7 +107,8 @@ def random_pairs(
     gamma = torch.exp(uniform(-settings.gamma, settings.gamma))[:, None, None, None]
     views = clean**gamma
     sigma, blurred = uniform(0, settings.blur).clamp_min(1e-3), uniform(0, 1) < 0.5
-    views[blurred] = _blur(views[blurred], sigma[blurred])
+    if bool(blurred.any()):
+        views[blurred] = _blur(views[blurred], sigma[blurred])
     if settings.gradient:
         views = _lit_from_a_side(views, uniform(0, settings.gradient), uniform(0, 2 * math.pi))
     if settings.edge:

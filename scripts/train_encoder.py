@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from napari_interpdisc.models.tcvae import TCVAEConfig
 from napari_interpdisc.training.augment import Augmentation
 from napari_interpdisc.training.encoder import EncoderTraining, train_encoder
 from nuclei_patches import all_sources
@@ -46,6 +47,9 @@ def main() -> None:
     parser.add_argument("--edge", type=float, default=0.1)
     parser.add_argument("--gradient", type=float, default=0.4)
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--texture", type=float, default=8.0, help="0: none")
+    parser.add_argument("--turning", default="4,4,2,1", help="pairs of latents; '': none")
+    parser.add_argument("--consistency", type=float, default=1.0)
     parser.add_argument("--without", default="", help="leave this source out")
     parser.add_argument("--start", type=Path, help="weights.safetensors to train on from")
     parser.add_argument("--threads", type=int, default=2)
@@ -60,6 +64,12 @@ def main() -> None:
         rim=args.rim,
         denoise=not args.no_denoise,
         precision=args.precision,
+        texture_weight=args.texture,
+        consistency=args.consistency,
+        network=TCVAEConfig(
+            texture=args.texture > 0,
+            turning=tuple(int(n) for n in args.turning.split(",") if n),
+        ),
         augmentation=Augmentation(edge=args.edge, gradient=args.gradient),
     )
     sources = [s for s in all_sources(DATA) if s.name != args.without]

@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from napari_interpdisc.errors import InvalidModel
+from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.classifier import Classifier, NamedHead
 from napari_interpdisc.models.store import (
     BUNDLED,
@@ -26,6 +27,7 @@ from napari_interpdisc.models.store import (
     resolve,
     save_model,
 )
+from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 
 WEIGHTS = "weights.safetensors"
 
@@ -81,6 +83,31 @@ def test_round_trip(tiny: Classifier, folder: Path) -> None:
     np.testing.assert_allclose(back.latent_sd, tiny.latent_sd)
     assert back.by_importance()[0] == 5
     assert back.sha256 == hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+
+
+def test_texture_and_turning_latents_are_stored(tiny: Classifier, tmp_path: Path) -> None:
+    config = TCVAEConfig(
+        latents=6, widths=(2, 2, 2, 2), hidden=4, texture=True, turning=(0, 1), crop_size=32
+    )
+    save_model(replace(tiny, encoder=TCVAE(config), heads={}), tmp_path / "grained")
+    back = load_model(tmp_path / "grained", "cpu")
+    assert back.encoder.config == config
+    assert back.has_texture
+    z = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
+    assert back.decode(z).shape == (300, 1, 32, 32)
+    found = back.decode_texture(z)
+    assert found.shape == (300, 1, 16, 16)
+    whole = back.encoder.decode_with_texture(torch.from_numpy(z))[1]
+    np.testing.assert_allclose(
+        found[:, 0, 0, 0], whole[:, 0, :2, :2].mean((1, 2)).detach(), rtol=1e-4, atol=1e-6
+    )
+    crops = np.zeros((3, 1, 32, 32), np.float32)
+    np.testing.assert_allclose(back.texture_of(crops), np.full((3, 1, 16, 16), 0.1), rtol=1e-5)
+
+
+def test_texture_is_not_made_up(tiny: Classifier) -> None:
+    with pytest.raises(InvalidInput, match="'tiny' does not predict local contrast"):
+        tiny.decode_texture(np.zeros((1, 6)))
 
 
 def test_storing_twice_gives_the_same_bytes(tiny: Classifier, folder: Path) -> None:

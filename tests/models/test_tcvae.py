@@ -1,3 +1,6 @@
+import math
+from typing import Any
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -33,8 +36,11 @@ def test_the_default_is_the_papers_32_latents_of_64_px_crops() -> None:
     assert (config.crop_size, config.latents) == (64, 32)
 
 
-@pytest.mark.parametrize("fault", [{"crop_size": 40}, {"latents": 0}, {"depth": 3}])
-def test_networks_that_cannot_be_are_refused(fault: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [{"crop_size": 40}, {"latents": 0}, {"depth": 3}, {"turning": (9, 8)}, {"turning": (-1,)}],
+)
+def test_networks_that_cannot_be_are_refused(fault: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         TCVAEConfig.model_validate(fault)
 
@@ -63,3 +69,39 @@ def test_eval_mode_is_deterministic_by_cell(network: TCVAE) -> None:
     """A cell's latents do not depend on the cells beside it in the batch."""
     crops = torch.randn(4, 1, 64, 64)
     torch.testing.assert_close(network.encode(crops)[0][:1], network.encode(crops[:1])[0])
+
+
+def test_texture_is_a_second_channel() -> None:
+    network = TCVAE(TCVAEConfig(widths=(2, 2, 4, 4), hidden=8, texture=True)).eval()
+    z = torch.randn(3, 32)
+    crops, texture = network.decode_with_texture(z)
+    assert texture is not None
+    assert texture.shape == crops.shape == (3, 1, 64, 64)
+    torch.testing.assert_close(network.decode(z), crops)
+
+
+def test_no_texture_without_being_asked(network: TCVAE) -> None:
+    assert network.decode_with_texture(torch.zeros(1, 32))[1] is None
+
+
+@pytest.fixture
+def turning() -> TCVAE:
+    return TCVAE(TCVAEConfig(latents=5, turning=(1, 1), widths=(2, 2, 2, 2), hidden=4))
+
+
+def test_latents_turn_as_often_as_they_should(turning: TCVAE) -> None:
+    z = torch.tensor([[7.0, 1.0, 0.0, 1.0, 0.0]])
+    quarter, no = torch.tensor([math.pi / 2]), torch.tensor([False])
+    wanted = torch.tensor([[7.0, 0.0, 1.0, -1.0, 0.0]])
+    torch.testing.assert_close(turning.turn(z, quarter, no), wanted, atol=1e-6, rtol=0)
+
+
+def test_a_mirrored_crop_turns_the_other_way(turning: TCVAE) -> None:
+    """Mirror · turn · mirror is the turn backwards: what is done to latents is a group's action."""
+    torch.manual_seed(0)
+    z, angle = torch.randn(4, 5), torch.rand(4)
+    no, yes = torch.zeros(4, dtype=torch.bool), torch.ones(4, dtype=torch.bool)
+    mirrored = turning.turn(turning.turn(z, torch.zeros(4), yes), angle, yes)
+    torch.testing.assert_close(mirrored, turning.turn(z, angle, no))
+    twice = turning.turn(turning.turn(z, angle, yes), angle, yes)
+    torch.testing.assert_close(twice, z)

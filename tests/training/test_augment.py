@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,8 @@ from napari_interpdisc.training.augment import (
     normalise_tensor,
     random_pairs,
     random_views,
+    texture,
+    turned,
 )
 
 PLAIN = Augmentation(diameter=0, shift=0, blur=0, gamma=0, noise=0)
@@ -41,6 +45,37 @@ def test_all_eight_orientations_of_a_square_are_reached(odd: Tensor) -> None:
     assert int(counts.min()) > 10  # 25 of each are expected
     # a quarter turn resamples nothing: each view is one of the eight, pixel for pixel
     assert float(distance.min(1).values.max()) < 0.02
+
+
+def test_quarter_turns_and_mirrors_are_exact(odd: Tensor) -> None:
+    crops = odd.expand(8, 1, 32, 32)
+    angle = torch.arange(8) % 4 * (math.pi / 2)
+    mirror = torch.arange(8) >= 4
+    found = turned(crops, angle, mirror)
+    known = [torch.rot90(odd, -k) for k in range(4)]
+    known += [torch.rot90(odd.flip(0), -k) for k in range(4)]
+    torch.testing.assert_close(found[:, 0], torch.stack(known), atol=1e-4, rtol=0)
+
+
+def test_a_spot_turns_by_the_angle() -> None:
+    at = torch.arange(64) - 31.5
+    spot = torch.exp(-((at[:, None] - 0) ** 2 + (at[None] - 16) ** 2) / 8)[None, None]
+    for degrees in (30, 100, 200):
+        angle = torch.tensor([math.radians(degrees)])
+        found = turned(spot, angle, torch.tensor([False]))[0, 0]
+        y, x = (found.sum(1) @ at) / found.sum(), (found.sum(0) @ at) / found.sum()
+        assert math.degrees(math.atan2(float(y), float(x))) % 360 == pytest.approx(degrees, abs=0.5)
+
+
+def test_texture_sees_grain_and_not_slopes() -> None:
+    at = torch.arange(64, dtype=torch.float32)
+    slope = (at / 32 - 1).expand(1, 1, 64, 64)
+    grain = slope + torch.where((at[:, None] // 3 + at[None] // 3) % 2 == 0, 0.5, -0.5)
+    halves = torch.where(at < 32, slope, grain)
+    found = texture(halves)
+    assert found.shape == (1, 1, 32, 32)
+    assert float((found[..., 4:12] - 0.1).abs().max()) < 0.01  # its floor
+    assert float(found[..., 20:28].min()) > 0.2
 
 
 def test_normalisation_is_that_of_the_crops() -> None:

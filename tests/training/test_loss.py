@@ -40,7 +40,7 @@ def test_density_of_every_pair() -> None:
         [-0.5 * math.log(2 * math.pi), -0.5 * (9 / 4 + math.log(8 * math.pi))],
     ]
     torch.testing.assert_close(
-        log_density_matrix(z, mean, log_variance)[:, :, 0], torch.tensor(wanted)
+        log_density_matrix(z, mean, log_variance)[0], torch.tensor(wanted)
     )
 
 
@@ -128,7 +128,24 @@ def test_reconstruction_is_half_the_squared_error_per_crop() -> None:
     assert float(terms.kl) == 0
 
 
+def test_turned_crops_may_have_weights_of_their_own() -> None:
+    zero = torch.zeros(2, 3)
+    crops = torch.zeros(2, 1, 4, 4)
+    weight = torch.tensor([1.0, 0.5]).view(2, 1, 1, 1).expand(2, 1, 4, 4)
+    terms = tcvae_terms(crops, crops + 2, zero, zero, zero, 10, weight)
+    assert float(terms.reconstruction) == 0.5 * 16 * 4 * 0.75
+
+
+def test_texture_counts_per_pixel_of_the_crop() -> None:
+    zero = torch.zeros(2, 3)
+    crops = torch.zeros(2, 1, 4, 4)
+    textures = torch.full((2, 1, 2, 2), 3.0), torch.full((2, 1, 4, 4), 2.0)
+    terms = tcvae_terms(crops, crops, zero, zero, zero, 10, None, textures, 10.0)
+    assert float(terms.texture) == 0.5 * 16 * 10
+    assert float(terms.total(2)) == pytest.approx(float(terms.texture + terms.total_correlation))
+
+
 def test_total_at_beta_one_is_the_plain_vae() -> None:
-    terms = LossTerms(*(torch.tensor(v) for v in (5.0, 3.0, 2.0, 0.0)))
-    assert float(terms.total(1)) == 8
-    assert float(terms.total(4)) == 14
+    terms = LossTerms(*(torch.tensor(v) for v in (5.0, 1.0, 3.0, 2.0, 0.0)))
+    assert float(terms.total(1)) == 9
+    assert float(terms.total(4)) == 15

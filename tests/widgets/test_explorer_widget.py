@@ -14,6 +14,7 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QAbstractButton, QSlider
 
 from napari_interpdisc.models.classifier import Classifier, LatentMeaning
+from napari_interpdisc.models.tcvae import TCVAE
 from napari_interpdisc.widgets import explorer_widget
 from napari_interpdisc.widgets.cell_views import (
     MarkedSlider,
@@ -22,7 +23,12 @@ from napari_interpdisc.widgets.cell_views import (
     signed_picture,
 )
 from napari_interpdisc.widgets.editing import EditedCell
-from napari_interpdisc.widgets.explorer_widget import NO_CELLS, NO_SELECTION, ExplorerWidget
+from napari_interpdisc.widgets.explorer_widget import (
+    NO_CELLS,
+    NO_SELECTION,
+    TEXTURE,
+    ExplorerWidget,
+)
 from napari_interpdisc.widgets.layers import data_to_world
 from napari_interpdisc.widgets.wording import signed
 
@@ -116,6 +122,40 @@ def test_the_mark_lies_under_the_handle_of_an_unmoved_slider(qtbot: Any) -> None
     assert positions == sorted(positions)
     assert positions[2] == pytest.approx(120, abs=3)
     assert 0 < positions[0] < positions[-1] < 240
+
+
+def test_local_contrast_can_be_drawn_instead(explorer: ExplorerWidget, qtbot: Any) -> None:
+    model, crop = explorer.session.model, explorer.session.crop(ROW)
+    picture = explorer.edited_view.picture
+    assert explorer.show_what.isVisible()
+    explorer.show_what.setCurrentText(TEXTURE)
+    z = explorer.session.encoding.latents[ROW].copy()
+    own = model.decode_texture(z[None])[0, 0]
+    limits = explorer._limits
+    wanted = grey_picture(model.texture_of(crop[None, None])[0, 0], limits)
+    assert explorer.image_view.picture == wanted
+    assert explorer.edited_view.picture == explorer.reconstruction_view.picture
+    assert explorer.edited_view.picture == grey_picture(own, limits) != picture
+    explorer.rows[5].slider.setValue(250)
+    z[5] = 2.5
+    moved = grey_picture(model.decode_texture(z[None])[0, 0], limits)
+    qtbot.waitUntil(lambda: explorer.edited_view.picture == moved)
+    z[5] = 3
+    last = grey_picture(model.decode_texture(z[None])[0, 0], limits)
+    assert explorer.strip.pictures[-1] == last
+
+
+def test_a_model_without_texture_has_no_such_choice(explorer: ExplorerWidget) -> None:
+    config = explorer.session.model.encoder.config.model_copy(update={"texture": False})
+    plain = replace(explorer.session.model, encoder=TCVAE(config).eval())
+    explorer.show_what.setCurrentText(TEXTURE)
+    explorer.session.model = plain
+    explorer._show_cell()
+    assert not explorer.show_what.isVisible()
+    assert not explorer.texture
+    assert explorer.image_view.picture == grey_picture(
+        explorer.session.crop(ROW), explorer._limits
+    )
 
 
 def test_dragging_shows_decoding_and_score_live(explorer: ExplorerWidget, qtbot: Any) -> None:

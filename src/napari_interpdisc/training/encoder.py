@@ -18,7 +18,7 @@ from torch import Tensor
 
 from napari_interpdisc.errors import InterpdiscError
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
-from napari_interpdisc.training.augment import Augmentation, random_pairs
+from napari_interpdisc.training.augment import Augmentation, random_pairs, texture, turned
 from napari_interpdisc.training.loss import (
     centre_weight,
     tcvae_terms,
@@ -52,6 +52,12 @@ class EncoderTraining(BaseModel):
     radius: float = Field(24.0, title="Distance at which the weight falls (crop pixels)", gt=0)
     denoise: bool = Field(
         True, title="Reconstruct each crop without the noise, blur and uneven light added to it"
+    )
+    texture_weight: float = Field(
+        8.0, title="Weight of local contrast, where the decoder predicts it", ge=0
+    )
+    consistency: float = Field(
+        1.0, title="Weight of the latents of a turned crop being the turned latents", ge=0
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", title="Arithmetic of the convolutions; bfloat16 is faster where it is built in"
@@ -180,20 +186,37 @@ def train_encoder(
                 settings.network.crop_size,
                 generator,
             )
-        target = clean if settings.denoise else crops
+        target, weight, turn = clean if settings.denoise else crops, pixel_weight, None
+        if settings.network.turning:
+            turn = _Turn.draw(len(crops), generator)
+            target, weight = turn.of_crops(target), turn.of_weight(pixel_weight)
         with torch.autocast(kind, torch.bfloat16, enabled=half):
             mean, log_variance = model.encode(crops)
         mean, log_variance = mean.float(), log_variance.float()
         noise = torch.randn(mean.shape, generator=generator, device=device)
         z = mean + noise * (0.5 * log_variance).exp()
         with torch.autocast(kind, torch.bfloat16, enabled=half):
-            shown = model.decode(z)
-        terms = tcvae_terms(target, shown.float(), z, mean, log_variance, n_data, pixel_weight)
+            shown, grain = model.decode_with_texture(z if turn is None else turn.of_latents(model, z))
+        terms = tcvae_terms(
+            target,
+            shown.float(),
+            z,
+            mean,
+            log_variance,
+            n_data,
+            weight,
+            None if grain is None else (texture(target), grain.float()),
+            settings.texture_weight,
+        )
+        drift = terms.kl.new_zeros(())
+        if settings.network.turning and settings.consistency:
+            drift = _drift(model, crops, mean, log_variance, step, half)
         beta = 1 + (settings.beta - 1) * (ramp if settings.ramp_beta else 1.0)
         if settings.objective == "tcvae":
             loss = terms.total(beta)
         else:
-            loss = terms.reconstruction + beta * terms.kl
+            loss = terms.reconstruction + terms.texture + beta * terms.kl
+        loss = loss + settings.consistency * drift
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 2000.0)
@@ -210,9 +233,12 @@ def train_encoder(
                 best.see(measured[WATCHED], done, model)
                 last = last or 0 < settings.patience <= best.waited
         if due or last:
-            row = {
-                "step": done,
-                "reconstruction": terms.reconstruction.item(),
+            row = {"step": done, "reconstruction": terms.reconstruction.item()}
+            if settings.network.texture:
+                row["texture"] = terms.texture.item()
+            if settings.network.turning:
+                row["drift"] = drift.item()
+            row |= {
                 "kl": terms.kl.item(),
                 "total_correlation": total_correlation_stratified(
                     z, mean, log_variance, n_data
@@ -252,6 +278,69 @@ def train_encoder(
     return model.eval().cpu()
 
 
+DRIFT_SHARE = 4
+"""Every fourth crop of a batch is encoded once more, turned."""
+
+
+def _drift(
+    model: TCVAE, crops: Tensor, mean: Tensor, log_variance: Tensor, step: int, half: bool
+) -> Tensor:
+    """How far the latents of turned crops are from the turned latents, in nats per crop.
+
+    The divergence of two normal posteriors of one spread. Quarter turns and mirrors, which resample
+    nothing, take turns from step to step.
+    """
+    some = slice(step // 8 % DRIFT_SHARE, None, DRIFT_SHARE)
+    quarters, mirrored = step % 4, step // 4 % 2 == 1
+    shown = crops[some].flip(2) if mirrored else crops[some]
+    shown = torch.rot90(shown, -quarters, (2, 3))
+    with torch.autocast(crops.device.type, torch.bfloat16, enabled=half):
+        found, _ = model.encode(shown.contiguous(memory_format=torch.channels_last))
+    n = len(shown)
+    angle = mean.new_full((n,), quarters * math.pi / 2)
+    mirror = torch.full((n,), mirrored, device=mean.device)
+    wanted = model.turn(mean[some], angle, mirror)
+    variance = log_variance[some].detach().exp().clamp_min(1e-3)
+    return 0.5 * ((found.float() - wanted).square() / variance).sum(1).mean()
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """Every second crop of a batch is mirrored or not, and turned by any angle.
+
+    The decoder has to show the turned crop from the turned latents: that is what makes latents
+    turn with the crop, or stay.
+    """
+
+    angle: Tensor
+    mirror: Tensor
+
+    @classmethod
+    def draw(cls, n: int, generator: torch.Generator) -> _Turn:
+        device = generator.device
+        some = (torch.arange(n, device=device) % 2).bool()
+        angle = torch.rand(n, generator=generator, device=device) * 2 * math.pi
+        mirror = torch.rand(n, generator=generator, device=device) < 0.5
+        return cls(torch.where(some, angle, 0.0), some & mirror)
+
+    def of_crops(self, crops: Tensor) -> Tensor:
+        shown = crops.clone()
+        shown[1::2] = turned(crops[1::2], self.angle[1::2], self.mirror[1::2])
+        return shown
+
+    def of_weight(self, weight: Tensor) -> Tensor:
+        """Weights (N, 1, H, W): nothing is asked of the corners of a crop that was turned."""
+        side = weight.shape[-1]
+        at = torch.arange(side, device=weight.device) - (side - 1) / 2
+        disc = (at[:, None] ** 2 + at[None] ** 2).sqrt() < side / 2
+        whole = weight.expand(len(self.angle), 1, side, side).clone()
+        whole[1::2] *= disc
+        return whole
+
+    def of_latents(self, model: TCVAE, z: Tensor) -> Tensor:
+        return model.turn(z, self.angle, self.mirror)
+
+
 WATCHED = "held_out_loss"
 HELD_OUT_COLUMNS = (
     WATCHED,
@@ -259,7 +348,8 @@ HELD_OUT_COLUMNS = (
     "held_out_kl",
     "held_out_total_correlation",
 )
-"""What a log line says of held-out crops; NaN where they were not looked at."""
+"""What a log line says of held-out crops; NaN where they were not looked at. Their reconstruction
+includes texture."""
 
 
 @dataclass
@@ -331,9 +421,20 @@ class _HeldOut:
                 ):
                     mean, log_variance = (part.float() for part in model.encode(c))
                     z = mean + e * (0.5 * log_variance).exp()
-                    shown = model.decode(z).float()
-                terms = tcvae_terms(t, shown, z, mean, log_variance, len(c), self.pixel_weight)
-                found.append((terms.reconstruction * len(c), z, mean, log_variance))
+                    shown, grain = model.decode_with_texture(z)
+                terms = tcvae_terms(
+                    t,
+                    shown.float(),
+                    z,
+                    mean,
+                    log_variance,
+                    len(c),
+                    self.pixel_weight,
+                    None if grain is None else (texture(t), grain.float()),
+                    settings.texture_weight,
+                )
+                error = terms.reconstruction + terms.texture
+                found.append((error * len(c), z, mean, log_variance))
             errors, *parts = zip(*found, strict=True)
             z, mean, log_variance = (torch.cat(part) for part in parts)
             reconstruction.append(torch.stack(errors).sum() / len(noise))

@@ -10,6 +10,7 @@ from types import TracebackType
 
 TAGS = {
     "reconstruction": "loss/reconstruction",
+    "texture": "loss/texture",
     "kl": "loss/kl",
     "total_correlation": "loss/total_correlation",
     "active_latents": "latents/active",

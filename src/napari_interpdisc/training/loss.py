@@ -7,33 +7,43 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 LOG_2PI = math.log(2 * math.pi)
 
 
 class LossTerms(NamedTuple):
-    """Terms in nats per crop; ``kl_per_latent`` is (latents,)."""
+    """Terms in nats per crop; ``kl_per_latent`` is (latents,).
+
+    ``texture`` is 0 where the decoder predicts no local contrast.
+    """
 
     reconstruction: Tensor
+    texture: Tensor
     kl: Tensor
     total_correlation: Tensor
     kl_per_latent: Tensor
 
     def total(self, beta: float) -> Tensor:
         """Reconstruction + KL + (β − 1)·TC: α = γ = 1 in Chen et al. 2018, eq. 4."""
-        return self.reconstruction + self.kl + (beta - 1) * self.total_correlation
+        return self.reconstruction + self.texture + self.kl + (beta - 1) * self.total_correlation
 
 
 def log_density_matrix(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Log q(z_i,d | x_j) for every pair of a sample and a crop: (B, B, latents)."""
-    variance = log_variance.exp()
-    squared = (z[:, None] - mean[None]) ** 2 / variance[None]
-    return -0.5 * (squared + log_variance[None] + LOG_2PI)
+    """Log q(z_i,d | x_j) of each latent for every pair of a sample and a crop: (latents, B, B).
+
+    Written out as a product of matrices, which is several times as fast as the differences.
+    """
+    precision = (-log_variance).exp()
+    samples = torch.stack([z.square(), z, torch.ones_like(z)], 2).transpose(0, 1)
+    constant = mean.square() * precision + log_variance + LOG_2PI
+    crops = torch.stack([precision, -2 * mean * precision, constant]).permute(2, 0, 1)
+    return -0.5 * torch.bmm(samples, crops)
 
 
 def _total_correlation(log_q_each: Tensor, log_weights: Tensor) -> Tensor:
-    log_q = torch.logsumexp(log_q_each.sum(2) + log_weights, 1)
-    log_product = torch.logsumexp(log_q_each + log_weights[..., None], 1).sum(1)
+    log_q = torch.logsumexp(log_q_each.sum(0) + log_weights, 1)
+    log_product = torch.logsumexp(log_q_each + log_weights, 2).sum(0)
     return (log_q - log_product).mean()
 
 
@@ -43,9 +53,7 @@ def total_correlation_mws(z: Tensor, mean: Tensor, log_variance: Tensor, n_data:
     The data set size enters as a constant, (latents − 1)·log(B·N), which makes the value itself
     unreadable.
     """
-    log_weights = torch.full(
-        (len(z), len(z)), -math.log(len(z) * n_data), device=z.device, dtype=z.dtype
-    )
+    log_weights = torch.tensor(-math.log(len(z) * n_data), device=z.device, dtype=z.dtype)
     return _total_correlation(log_density_matrix(z, mean, log_variance), log_weights)
 
 
@@ -111,18 +119,31 @@ def tcvae_terms(
     log_variance: Tensor,
     n_data: int,
     pixel_weight: Tensor | None = None,
+    textures: tuple[Tensor, Tensor] | None = None,
+    texture_weight: float = 1.0,
 ) -> LossTerms:
     """Terms of the loss for one batch.
 
     The likelihood is a unit-variance Gaussian in normalised units: half the summed squared error,
-    each pixel counted ``pixel_weight`` (H, W) times.
+    each pixel counted ``pixel_weight`` (H, W) or (N, 1, H, W) times. ``textures``, the local contrast
+    there is, (N, 1, H/2, W/2), and the one predicted, (N, 1, H, W), are compared likewise,
+    ``texture_weight`` times.
     """
     kl = kl_per_latent(mean, log_variance)
-    squared = (crops - reconstruction).square()
-    if pixel_weight is not None:
-        squared = squared * pixel_weight
+
+    weight = crops.new_ones((1, 1, *crops.shape[2:])) if pixel_weight is None else pixel_weight
+    weight = weight.expand(-1, 1, -1, -1) if weight.ndim == 4 else weight[None, None]
+    reconstruction_error = (crops - reconstruction).square() * weight
+    grain = kl.new_zeros(())
+    if textures is not None:
+        wanted, shown = textures
+        difference = wanted - functional.avg_pool2d(shown, 2)
+        # a pixel of these stands for four
+        weighed = difference.square() * functional.avg_pool2d(weight, 2) * 4
+        grain = texture_weight * 0.5 * weighed.flatten(1).sum(1).mean()
     return LossTerms(
-        reconstruction=0.5 * squared.flatten(1).sum(1).mean(),
+        reconstruction=0.5 * reconstruction_error.flatten(1).sum(1).mean(),
+        texture=grain,
         kl=kl.sum(),
         total_correlation=total_correlation_mws(z, mean, log_variance, n_data),
         kl_per_latent=kl,

@@ -53,6 +53,16 @@ class EditedCell:
         """Whether any latent differs from the cell's own."""
         return not np.array_equal(self.own, self.edited)
 
+    def shown(self, texture: bool = False) -> tuple[Float32Array, Float32Array, Float32Array]:
+        """Crop, decoding of its own latents and of the edited ones: (S, S) each.
+
+        With ``texture`` their local contrast, (S/2, S/2), as far as the model predicts it.
+        """
+        if not texture:
+            return self.crop, self.reconstruction, self.decoded()
+        own, edited = self.model.decode_texture(np.stack([self.own, self.edited]))[:, 0]
+        return self.model.texture_of(self.crop[None, None])[0, 0], own, edited
+
     def decoded(self) -> Float32Array:
         """Decode the edited latents: (S, S)."""
         return np.asarray(self.model.decode(self.edited[None])[0, 0])
@@ -68,10 +78,14 @@ class EditedCell:
         self.edited[which] = self.own[which]
 
     def traverse(
-        self, latents: Sequence[int], values: npt.ArrayLike
+        self, latents: Sequence[int], values: npt.ArrayLike, texture: bool = False
     ) -> tuple[Float32Array, Float32Array]:
-        """Decodings (n, S, S) and scores (n, K) as latents take values (n, m), the others kept."""
+        """Decodings (n, S, S) and scores (n, K) as latents take values (n, m), the others kept.
+
+        With ``texture`` the decoded local contrast, (n, S/2, S/2).
+        """
         steps = np.asarray(values, dtype=np.float32)
         points = np.tile(self.edited, (len(steps), 1))
         points[:, list(latents)] = steps
-        return self.model.decode(points)[:, 0], self.model.score(points, self.head)
+        decode = self.model.decode_texture if texture else self.model.decode
+        return decode(points)[:, 0], self.model.score(points, self.head)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
+    QComboBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -60,6 +61,9 @@ ANGLES = np.linspace(-180, 180, 7)
 
 Pair = tuple[int, int]
 
+PICTURE, TEXTURE = "picture", "local contrast"
+"""What the explorer can draw."""
+
 NO_CELLS = "Run <b>Cells</b> first, then click a cell in the viewer."
 NO_SELECTION = "Click a cell in the viewer to see its latents."
 
@@ -97,6 +101,7 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self.edited_view = PictureView(
             "edited", "The cell with the latents that the sliders show, decoded"
         )
+        self.show_what = QComboBox()
         self.scores = QLabel()
         self.strip_title = QLabel()
         self.strip = TraversalStrip(len(TRAVERSAL))
@@ -132,6 +137,12 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         )
         self.reset_all.clicked.connect(self._reset_all)
         self.send.clicked.connect(self.send_to_layers)
+        self.show_what.addItems([PICTURE, TEXTURE])
+        self.show_what.setToolTip(
+            "What is drawn: the cell, or its local contrast (the grain that chromosomes make), which "
+            "the model predicts beside the picture"
+        )
+        self.show_what.currentTextChanged.connect(self._show_other)
         self._redraw.setSingleShot(True)
         self._redraw.setInterval(REDRAW_MS)
         self._redraw.timeout.connect(self._draw)
@@ -154,7 +165,10 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
 
         page = QWidget()
         layout = QVBoxLayout(page)
-        layout.addWidget(self.title)
+        head = QHBoxLayout()
+        head.addWidget(self.title, stretch=1)
+        head.addWidget(self.show_what)
+        layout.addLayout(head)
         layout.addLayout(views)
         layout.addWidget(self.scores)
         layout.addWidget(self.strip_title)
@@ -252,14 +266,12 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self.cell = EditedCell(
             session.model, session.head_name, crop, session.encoding.latents[row].copy()
         )
-        self._limits = grey_limits(crop, self.cell.reconstruction)
+        self.show_what.setVisible(session.model.has_texture)
         self._strip_key = None
         name = cell_name(session.encoding, row, session.frames.is_movie)
         result = session.classification
         flags = "" if result is None else flag_name(int(flags_of(result.encoding)[row]))
         self.title.setText(f"<b>{name}</b>" + (f" ({flags})" if flags else ""))
-        self.image_view.show_picture(grey_picture(crop, self._limits))
-        self.reconstruction_view.show_picture(grey_picture(self.cell.reconstruction, self._limits))
         self._show_rows()
         self._pages.setCurrentIndex(1)
         self._draw()
@@ -284,6 +296,15 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
             if whole is not but and set(pair) & set(latents):
                 whole.follow(own[list(pair)], edited[list(pair)])
 
+    @property
+    def texture(self) -> bool:
+        """Whether local contrast is drawn."""
+        return self.session.model.has_texture and self.show_what.currentText() == TEXTURE
+
+    def _show_other(self, *_: Any) -> None:
+        self._strip_key = None
+        self._draw()
+
     def _draw(self) -> None:
         """Decode and score the edited latents."""
         cell = self.cell
@@ -292,7 +313,14 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         if not self.isVisible():
             self._strip_key = None
             return
-        self.edited_view.show_picture(grey_picture(cell.decoded(), self._limits))
+        crop, reconstruction, decoded = cell.shown(self.texture)
+        self._limits = grey_limits(crop, reconstruction)
+        for view, pixels in (
+            (self.image_view, crop),
+            (self.reconstruction_view, reconstruction),
+            (self.edited_view, decoded),
+        ):
+            view.show_picture(grey_picture(pixels, self._limits))
         own, edited = cell.scores()
         before, after = verdict(cell.classes, own), verdict(cell.classes, edited)
         changed = class_of(cell.classes, own) != class_of(cell.classes, edited)
@@ -305,11 +333,11 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         title, latents, values, labels = self._traversal()
         others: npt.NDArray[np.float32] = cell.edited.copy()
         others[latents] = 0
-        key = (title, values.tobytes(), others.tobytes())
+        key = (title, values.tobytes(), others.tobytes(), self.texture)
         if key == self._strip_key:
             return  # only what is traversed moved: the strip stays as it is
         self._strip_key = key
-        pictures, scores = cell.traverse(latents, values)
+        pictures, scores = cell.traverse(latents, values, self.texture)
         self.strip_title.setText(f"{title}, all others as set below")
         self.strip.show_pictures(
             [grey_picture(p, self._limits) for p in pictures],
@@ -403,6 +431,7 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
             "diameter": session.encoding.diameter,
         }
         own, edited = cell.scores()
+        limits = grey_limits(cell.crop, cell.reconstruction)
         extras: dict[str, tuple[npt.NDArray[np.float32], dict[str, Any]]] = {
             "crop": (cell.crop, {}),
             "cell reconstruction": (cell.reconstruction, {"scores": own.tolist()}),
@@ -418,5 +447,5 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
                 session.zoom,
             )
             show_tile(
-                self._viewer, name, data, arguments, limits=self._limits, about={**about, **extra}
+                self._viewer, name, data, arguments, limits=limits, about={**about, **extra}
             )

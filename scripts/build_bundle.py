@@ -1,6 +1,6 @@
 """Make the bundled model folder from a training run.
 
-``python scripts/build_bundle.py --run RUN [RUN ...] --out FOLDER``: fits the shipped heads on all
+``python scripts/build_bundle.py --run RUN --out FOLDER``: fits the shipped heads on all
 labelled cells, tests their like on plates held out and on other sources, names the latents, notes
 what the training data looked like, and writes the model folder with its card.
 """
@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -46,6 +45,7 @@ from shipped_heads import (
     LabelledNuclei,
     Recipe,
     encode,
+    encoder_of,
     fitted_head,
     labelled_nuclei,
     logits_of,
@@ -194,13 +194,14 @@ def confusion_lines(recipe: Recipe, target: np.ndarray, called: np.ndarray) -> l
     return lines
 
 
-def training_note(run: Path, stage: int) -> str:
-    """Command, sources and loss curve of one stage of the training, in Markdown."""
+def training_note(run: Path) -> str:
+    """Command, sources and loss curve of the training, in Markdown."""
     training = json.loads((run / "training.json").read_text())
     rows = list(csv.DictReader((run / "log.csv").open()))
     picked = [rows[i] for i in sorted({round(i) - 1 for i in np.geomspace(1, len(rows), 10)})]
     curve = "\n".join(
-        f"| {r['step']} | {float(r['reconstruction']):.1f} | {float(r['kl']):.1f} "
+        f"| {r['step']} | {float(r['reconstruction']):.1f} | {float(r['texture']):.1f} "
+        f"| {float(r['drift']):.1f} | {float(r['kl']):.1f} "
         f"| {float(r['total_correlation']):.1f} | {r['active_latents']} |"
         for r in picked
     )
@@ -208,19 +209,18 @@ def training_note(run: Path, stage: int) -> str:
         f"- `{n}`: {s['patches']} patches (SHA-256 starts {s['sha256']})"
         for n, s in training["sources"].items()
     )
-    start = f" --start STAGE_{stage - 1}/weights.safetensors" if stage > 1 else ""
     return f"""```
-{training["command"]}{start}
+{training["command"]}
 ```
 
 {sources}
 
 Settings: `{json.dumps(training["settings"])}`
 
-Wall time {float(rows[-1]["seconds"]) / 60:.0f} min on CPU cores shared with other work.
+Wall time {float(rows[-1]["seconds"]) / 60:.0f} min on one of two CPU cores. Terms in nats per crop.
 
-| step | reconstruction (nats) | KL (nats) | TC, stratified (nats) | latents with KL > 0.1 |
-|---|---|---|---|---|
+| step | reconstruction | texture, weighted | drift | KL | TC, stratified | latents, KL > 0.1 |
+|---|---|---|---|---|---|---|
 {curve}
 """
 
@@ -258,15 +258,10 @@ def ten_sparse_heads(nuclei: LabelledNuclei, model: Classifier) -> list[str]:
     return lines
 
 
-def card(
-    runs: list[Path], report: Report, formulas: str, used_latents: list[str], seeds: int
-) -> str:
+def card(run: Path, report: Report, formulas: str, used_latents: list[str], seeds: int) -> str:
     """Write the model card, Markdown."""
     held_out, confusion = "\n".join(report.lines), "\n".join(report.confusion)
     used = "\n".join(used_latents)
-    stages = "\n".join(
-        f"### Stage {n}\n\n{training_note(run, n)}" for n, run in enumerate(runs, start=1)
-    )
     return f"""# {DEFAULT_MODEL}: β-TCVAE of H2B/DNA-labelled nuclei, 64×64 px, 32 latents
 
 Crops of fluorescent nuclei (histone- or DNA-labelled) at a typical interphase diameter of
@@ -278,15 +273,15 @@ Crops of fluorescent nuclei (histone- or DNA-labelled) at a typical interphase d
 
 ## Encoder
 
-The first three stages made the first bundled encoder, of crops clipped at ±4 standard deviations,
-with the crops themselves as the target and without uneven light or edges (`--no-denoise --edge 0
---gradient 0` today; their clip is no option any more, so that they cannot be repeated to the bit).
-The last stage is what `scripts/train_encoder.py` does now: clipped at ±8, the target being the crop
-without the noise, blur and uneven light that were added to it. It went on from the third because an
-encoder trained anew in this way for 8,000 steps told classes apart as well, and had no orientation
-pair.
+A β-TCVAE whose latents are of two kinds: the first 10 stay as a cell turns, the others turn in
+pairs, m times as fast as the cell: z10–z17 once (directions), z18–z25 twice (axes, the orientation
+pairs), z26–z29 three times and z30–z31 four times. Training asks for this twice: the decoder has to
+show a turned or mirrored crop from the turned latents, and the latents of a crop turned by quarters
+must be the turned latents (drift, in nats). Beside the crop, the decoder predicts its local
+contrast: the grain of chromosomes, which a mean picture cannot show. The target is the crop without
+the noise, blur and uneven light that were added to it.
 
-{stages}
+{training_note(run)}
 Data: MitoCheck (WayScience/phenotypic_profiling, CC BY 4.0), Cell Tracking Challenge
 Fluo-N2DL-HeLa training sequences and N2DH-GOWT1, Data Science Bowl 2018 (CC0),
 NIH3T3 of Coelho 2009. Labels were used for one thing in the encoder's training: to draw rare
@@ -351,14 +346,11 @@ seeds 0 to 9, all plates) use?
 def main() -> None:
     """Parse, fit, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--run", type=Path, nargs="+", required=True, help="stages of training, in order"
-    )
+    parser.add_argument("--run", type=Path, required=True, help="of scripts/train_encoder.py")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=5)
     args = parser.parse_args()
-    encoder = TCVAE().eval()
-    encoder.load_state_dict(load_file(args.run[-1] / "weights.safetensors"))
+    encoder = encoder_of(args.run)
     seen = training_views(encoder)
     kl = kl_per_latent(torch.from_numpy(seen.latents), torch.from_numpy(seen.log_variances))
     nuclei = labelled_nuclei(encoder)

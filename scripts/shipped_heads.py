@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from napari_interpdisc.crops import CROP_SIZE, normalise
 from napari_interpdisc.discovery.calibration import scaled_formula
 from napari_interpdisc.discovery.fit import SEARCH_VIEWS, most_used
 from napari_interpdisc.models.formula import FormulaHead
 from napari_interpdisc.models.heads import Head
-from napari_interpdisc.models.tcvae import TCVAE
+from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.symbolic.front import choose, formula_front
 from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.training.augment import Augmentation, random_views
@@ -61,17 +63,27 @@ FOUR = {
     "Metaphase": ("Metaphase",),
     "Anaphase": ("Anaphase",),
 }
+FOUR_PLAIN = {**FOUR, "Interphase": ("Interphase",)}
 FIVE = {**FOUR, "Apoptosis": ("Apoptosis",)}
 
 
 @dataclass(frozen=True)
 class LabelledNuclei:
-    """Latents (N, L), augmented views of them (V, N, L), labels (N,), plates (N,)."""
+    """Latents (N, L), augmented views of them (V, N, L), labels (N,), plates (N,); turning pairs."""
 
     latents: np.ndarray
     views: np.ndarray
     labels: np.ndarray
     plates: np.ndarray
+    pairs: tuple[tuple[int, int], ...]
+
+
+def encoder_of(run: Path) -> TCVAE:
+    """Encoder that ``scripts/train_encoder.py`` has written to a folder."""
+    settings = json.loads((run / "training.json").read_text())["settings"]
+    encoder = TCVAE(TCVAEConfig(**settings["network"])).eval()
+    encoder.load_state_dict(load_file(run / "weights.safetensors"))
+    return encoder
 
 
 @torch.inference_mode()
@@ -98,7 +110,8 @@ def labelled_nuclei(encoder: TCVAE, views: int = VIEWS) -> LabelledNuclei:
             view = random_views(some.float() / 255, fields, VIEW_AUGMENTATION, CROP_SIZE, generator)
             parts.append(encoder.encode(view)[0])
         seen.append(torch.cat(parts).numpy())
-    return LabelledNuclei(encode(encoder, crops), np.stack(seen), labels, plates)
+    latents = encode(encoder, crops)
+    return LabelledNuclei(latents, np.stack(seen), labels, plates, encoder.turning_pairs)
 
 
 def fitted_head(recipe: Recipe, nuclei: LabelledNuclei, rows: np.ndarray, seed: int) -> Head:
@@ -114,7 +127,8 @@ def fitted_head(recipe: Recipe, nuclei: LabelledNuclei, rows: np.ndarray, seed: 
     given = np.concatenate([nuclei.latents[None, some], views[:SEARCH_VIEWS]])
     use = most_used([head.used_latents for head in heads], 6)
     search = SearchSettings(engine="operon", max_size=MAX_SIZE, seed=seed)
-    formula = choose(formula_front(given, y, use, search), 0.005).formula
+    front = formula_front(given, y, use, search, pairs=nuclei.pairs)
+    formula = choose(front, 0.005).formula
     latents, all_y = given.reshape(-1, given.shape[-1]), np.tile(y, len(given))
     return FormulaHead([formula], [scaled_formula(formula, latents, all_y == 1)])
 

@@ -47,9 +47,8 @@ def main() -> None:
     parser.add_argument("--edge", type=float, default=0.1)
     parser.add_argument("--gradient", type=float, default=0.4)
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
-    parser.add_argument("--texture", type=float, default=8.0, help="0: none")
-    parser.add_argument("--turning", default="4,4,2,1", help="pairs of latents; '': none")
-    parser.add_argument("--consistency", type=float, default=1.0)
+    parser.add_argument("--texture", type=float, default=8.0, help="weight of local contrast")
+    parser.add_argument("--plain", action="store_true", help="neither turning nor local contrast")
     parser.add_argument("--without", default="", help="leave this source out")
     parser.add_argument("--start", type=Path, help="weights.safetensors to train on from")
     parser.add_argument("--threads", type=int, default=2)
@@ -65,11 +64,7 @@ def main() -> None:
         denoise=not args.no_denoise,
         precision=args.precision,
         texture_weight=args.texture,
-        consistency=args.consistency,
-        network=TCVAEConfig(
-            texture=args.texture > 0,
-            turning=tuple(int(n) for n in args.turning.split(",") if n),
-        ),
+        network=TCVAEConfig() if args.plain else TCVAEConfig.with_turning(),
         augmentation=Augmentation(edge=args.edge, gradient=args.gradient),
     )
     sources = [s for s in all_sources(DATA) if s.name != args.without]

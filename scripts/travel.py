@@ -18,7 +18,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -27,31 +26,39 @@ from napari_interpdisc.discovery.baselines import forest, shape_features
 from napari_interpdisc.discovery.quality import group_bootstrap
 from napari_interpdisc.models.classifier import class_index
 from napari_interpdisc.models.store import load_model
-from napari_interpdisc.models.tcvae import TCVAE
 from nuclei_patches import labelled_crops
 from other_sources import SOURCES, OtherCells, other_cells
 from shipped_heads import (
     DATA,
     FOUR,
+    FOUR_PLAIN,
     PLAIN,
     LabelledNuclei,
     Recipe,
     encode,
+    encoder_of,
     fitted_head,
     labelled_nuclei,
     logits_of,
 )
 
 TWO_CLASSES = ("dense", "sparse", "formula")
-TWO_TASK, FOUR_TASK = "Interphase vs Metaphase", "four classes"
-TASKS = {TWO_TASK: PLAIN, FOUR_TASK: FOUR}
+TASKS = {
+    "Interphase vs Metaphase": (PLAIN, TWO_CLASSES),
+    "four classes": (FOUR_PLAIN, ("dense", "sparse")),
+    "four classes, interphase of any shape": (FOUR, ("dense", "sparse")),
+}
+"""Classes, and kinds of heads that are tested on them."""
 COLOURS = {"dense": "#0072B2", "sparse": "#D55E00", "formula": "#009E73", "mitosis": "#CC79A7"}
 
 
 def recipes() -> list[tuple[str, str, Recipe]]:
     """Task, kind and recipe of every head that is tested."""
-    found = [(TWO_TASK, kind, Recipe(kind, PLAIN)) for kind in TWO_CLASSES]
-    return found + [(FOUR_TASK, kind, Recipe(kind, FOUR)) for kind in ("dense", "sparse")]
+    return [
+        (task, kind, Recipe(kind, classes))
+        for task, (classes, kinds) in TASKS.items()
+        for kind in kinds
+    ]
 
 
 def truth(cells: OtherCells, classes: dict[str, tuple[str, ...]]) -> np.ndarray:
@@ -81,8 +88,7 @@ def by_plate(recipe: Recipe, nuclei: LabelledNuclei, seed: int) -> float:
 
 def matrix_rows(name: str, run: Path, seeds: int) -> list[dict[str, object]]:
     """Everything that is tested on one encoder."""
-    encoder = TCVAE().eval()
-    encoder.load_state_dict(load_file(run / "weights.safetensors"))
+    encoder = encoder_of(run)
     nuclei = labelled_nuclei(encoder)
     abroad = {source: other_cells(DATA, source) for source in SOURCES}
     latents = {source: encode(encoder, cells.crops) for source, cells in abroad.items()}
@@ -110,7 +116,7 @@ def baseline_rows() -> list[dict[str, object]]:
     features = shape_features(crops)
     abroad = {source: other_cells(DATA, source) for source in SOURCES}
     seen = {source: shape_features(cells.crops) for source, cells in abroad.items()}
-    for task, classes in TASKS.items():
+    for task, (classes, _) in TASKS.items():
         recipe = Recipe("forest", classes)
         target = recipe.target(labels)
         known = target >= 0

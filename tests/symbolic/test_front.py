@@ -145,3 +145,14 @@ def test_the_smallest_formula_within_tolerance() -> None:
     assert choose(front).size == 5
     assert choose(front, 0).size == 9
     assert choose(front, 0.5).size == 1
+
+
+def test_rules_that_do_not_turn_stand_beside_the_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(module.engines, "operon", Canned(["z3**2 - 0.5"]))
+    front = formula_front(*circle(), (3, 7), OPERON, pairs=[(3, 7)])
+    assert front.engine == "canned"
+    best = front.rows[-1]
+    assert best.formula.used_latents == (3, 7)
+    assert best.balanced_accuracy > 0.99
+    without = formula_front(*circle(), (3, 7), OPERON)
+    assert without.rows[-1].balanced_accuracy < 0.9

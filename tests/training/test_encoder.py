@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,12 @@ import pytest
 import torch
 
 from napari_interpdisc.models.tcvae import TCVAEConfig
+from napari_interpdisc.training.augment import Augmentation, normalise_tensor
 from napari_interpdisc.training.encoder import EncoderTraining, PatchSource, train_encoder
 
 TINY = TCVAEConfig(crop_size=32, latents=4, widths=(4, 4, 8, 8), hidden=16)
+TURNING = TINY.model_copy(update={"texture": True, "turning": (0, 1)})
+MILD = Augmentation(diameter=0.05, shift=0.5, blur=0.5, noise=0.05)
 
 
 def settings(steps: int, **changes: object) -> EncoderTraining:
@@ -52,8 +56,9 @@ def test_the_same_seed_gives_the_same_weights(sources: list[PatchSource]) -> Non
     assert not torch.equal(first["encoder.0.weight"], other["encoder.0.weight"])
 
 
+@pytest.mark.parametrize("network", [TINY, TURNING], ids=["plain", "turning"])
 def test_resuming_from_a_checkpoint_is_bit_identical(
-    sources: list[PatchSource], tmp_path: Path
+    sources: list[PatchSource], tmp_path: Path, network: TCVAEConfig
 ) -> None:
     class Interrupted(Exception):
         pass
@@ -62,7 +67,7 @@ def test_resuming_from_a_checkpoint_is_bit_identical(
         if line["step"] == 10:
             raise Interrupted
 
-    asked = settings(15, checkpoint_every=4)
+    asked = settings(15, checkpoint_every=4, network=network)
     whole = weights(train_encoder(sources, asked))
     path = tmp_path / "run.pt"
     with pytest.raises(Interrupted):
@@ -96,3 +101,30 @@ def test_patches_of_no_weight_are_never_drawn(sources: list[PatchSource]) -> Non
     kept = [PatchSource(s.name, s.patches, s.field, weight) for s in sources]
     first, second = (weights(train_encoder(s, settings(3))) for s in (kept, spoilt))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_latents_learn_to_turn_with_the_crop(sources: list[PatchSource]) -> None:
+    """A long blob's axis: a quarter turn of the crop turns (z2, z3) by half a turn."""
+    lines: list[dict[str, float]] = []
+    asked = settings(150, network=TURNING, learning_rate=5e-3, augmentation=MILD)
+    model = train_encoder(sources, asked, lines.append)
+    assert lines[-1]["texture"] < lines[0]["texture"]
+    patches = np.concatenate([s.patches for s in sources])[:, 8:-8, 8:-8]
+    crops = normalise_tensor(torch.from_numpy(patches).float()[:, None])
+    with torch.inference_mode():
+        z, turned = model.encode(crops)[0], model.encode(torch.rot90(crops, -1, (2, 3)))[0]
+    n = len(z)
+    quarter = torch.full((n,), math.pi / 2)
+    wanted = model.turn(z, quarter, torch.zeros(n, dtype=torch.bool))
+    torch.testing.assert_close(wanted[:, 2:], -z[:, 2:], atol=1e-5, rtol=0)
+    error = (turned - wanted).square().mean()
+    assert float(error) < 0.1 * float((turned - z).square().mean())
+    # it is the long ones that turn
+    length = z[:, 2:].norm(dim=1)
+    assert float(length[12:].min()) > float(length[:12].max())
+
+
+def test_without_consistency_drift_is_not_measured(sources: list[PatchSource]) -> None:
+    lines: list[dict[str, float]] = []
+    train_encoder(sources, settings(5, network=TURNING, consistency=0), lines.append)
+    assert lines[0]["drift"] == 0

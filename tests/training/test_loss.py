@@ -39,9 +39,7 @@ def test_density_of_every_pair() -> None:
         [-0.5 * (1 + math.log(2 * math.pi)), -0.5 * (1 + math.log(8 * math.pi))],
         [-0.5 * math.log(2 * math.pi), -0.5 * (9 / 4 + math.log(8 * math.pi))],
     ]
-    torch.testing.assert_close(
-        log_density_matrix(z, mean, log_variance)[0], torch.tensor(wanted)
-    )
+    torch.testing.assert_close(log_density_matrix(z, mean, log_variance)[0], torch.tensor(wanted))
 
 
 @pytest.mark.parametrize("latents", [1, 2, 7])

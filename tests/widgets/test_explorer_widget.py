@@ -153,9 +153,7 @@ def test_a_model_without_texture_has_no_such_choice(explorer: ExplorerWidget) ->
     explorer._show_cell()
     assert not explorer.show_what.isVisible()
     assert not explorer.texture
-    assert explorer.image_view.picture == grey_picture(
-        explorer.session.crop(ROW), explorer._limits
-    )
+    assert explorer.image_view.picture == grey_picture(explorer.session.crop(ROW), explorer._limits)
 
 
 def test_dragging_shows_decoding_and_score_live(explorer: ExplorerWidget, qtbot: Any) -> None:

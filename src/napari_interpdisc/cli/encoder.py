@@ -84,6 +84,13 @@ def train_encoder(
     latents: Annotated[
         int | None, typer.Option(help="Number of latents; 32, or those of --start.")
     ] = None,
+    network: Annotated[
+        Literal["turning", "plain"] | None,
+        typer.Option(
+            help="turning: latents that turn with the cell or stay, and local contrast predicted "
+            "(taken if left out); plain: the paper's. With --start, that of the model."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
@@ -111,12 +118,12 @@ def train_encoder(
     wanted_epochs = epochs if epochs is not None else (100 if fine_tune else 300)
     place = _device(device)
     exact = precision_of(precision, place)
-    loaded, network = _network(start, latents)
+    loaded, shape = _network(start, latents, network)
 
     def settings_for(patches: int) -> EncoderTraining:
         return training_settings(
             patches, wanted_epochs, batch=batch, beta=beta, seed=seed, patience=patience,
-            precision=exact, learning_rate=learning_rate, network=network, fine_tune=fine_tune,
+            precision=exact, learning_rate=learning_rate, network=shape, fine_tune=fine_tune,
         )  # fmt: skip
 
     settings_for(batch)  # a number that is out of range is told before anything is read
@@ -124,7 +131,7 @@ def train_encoder(
     from napari_interpdisc.training.encoder_data import parted
 
     model_diameter = loaded.model_diameter if loaded is not None else MODEL_DIAMETER
-    shape = (model_diameter, network.crop_size)
+    fit = (model_diameter, shape.crop_size)
     n = len(given)
     diameters = _each(diameter or ["auto"], n, "--diameter")
     channels = _each(channel or [None], n, "--channel")
@@ -136,9 +143,9 @@ def train_encoder(
         given, diameters, channels, axes, strict=True
     ):
         if table is None:
-            sources.append(_from_crops(image, px, shape, group_column))
+            sources.append(_from_crops(image, px, fit, group_column))
         else:
-            sources.append(_from_frames(image, table, labelled, px, one, axis, swap_xy, shape))
+            sources.append(_from_frames(image, table, labelled, px, one, axis, swap_xy, fit))
     train, held_out = parted(sources, batch, seed)
     n_train = sum(len(s.patches) for s in train)
     settings = settings_for(n_train)
@@ -217,26 +224,35 @@ def _device(wanted: str) -> str:
     return "cuda"
 
 
-def _network(start: str, latents: int | None) -> tuple[Classifier | None, TCVAEConfig]:
+def _network(
+    start: str, latents: int | None, kind: str | None
+) -> tuple[Classifier | None, TCVAEConfig]:
     """The model to fine-tune, if any, and the network's shape."""
     from pydantic import ValidationError
 
     from napari_interpdisc.models.store import load_model
     from napari_interpdisc.models.tcvae import TCVAEConfig
 
-    loaded = load_model(start, device="cpu") if start != "none" else None
-    network = loaded.encoder.config if loaded is not None else TCVAEConfig()
-    if latents is None or latents == network.latents:
-        return loaded, network
-    if loaded is not None:
+    if start == "none":
+        make = TCVAEConfig if kind == "plain" else TCVAEConfig.with_turning
+        try:
+            return None, make(latents=32 if latents is None else latents)
+        except ValidationError:
+            raise InvalidInput(f"{latents} latents cannot be used; give 1 to 256.") from None
+    loaded = load_model(start, device="cpu")
+    network = loaded.encoder.config
+    if latents not in (None, network.latents):
         raise InvalidInput(
             f"Model '{loaded.name}' has {network.latents} latents, not {latents}; leave --latents "
             "out to fine-tune it."
         )
-    try:
-        return None, TCVAEConfig(latents=latents)
-    except ValidationError:
-        raise InvalidInput(f"{latents} latents cannot be used; give 1 to 256.") from None
+    own = "turning" if network.texture else "plain"
+    if kind not in (None, own):
+        raise InvalidInput(
+            f"The network of model '{loaded.name}' is {own}, not {kind}; leave --network out to "
+            "fine-tune it."
+        )
+    return loaded, network
 
 
 def _from_frames(

@@ -202,7 +202,8 @@ def _from_crops(
         latents, views = patch_latents(
             patches, model, settings.views, settings.seed, field, progress
         )
-    return LabelledCells(latents, views, target, group_index, names), str(path)
+    cells = LabelledCells(latents, views, target, group_index, names, model.turning_pairs)
+    return cells, str(path)
 
 
 def _from_movie(

@@ -495,7 +495,9 @@ def _search(
         def part(done: int, n: int, place: int = place) -> None:
             progress(place * n + done, len(wanted) * n)
 
-        found = formula_front(latents, (target == k).astype(np.int64), use, settings, part)
+        found = formula_front(
+            latents, (target == k).astype(np.int64), use, settings, part, pairs=cells.pairs
+        )
         fronts.append(found)
         fitted.engine = f"{found.engine} {found.engine_version}"
     scales: dict[tuple[int, Formula], float] = {}

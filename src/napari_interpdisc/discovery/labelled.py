@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,8 @@ class LabelledCells:
         (N,) track, plate or other unit that never parts between training and test.
     classes
         Names of the K classes.
+    pairs
+        Latents that turn into each other as a cell turns, as far as the model knows.
     """
 
     latents: npt.NDArray[np.float32]
@@ -37,6 +39,7 @@ class LabelledCells:
     target: npt.NDArray[np.int64]
     group: npt.NDArray[np.int64]
     classes: tuple[str, ...]
+    pairs: tuple[tuple[int, int], ...] = ()
 
     def __len__(self) -> int:
         """Number of cells N."""
@@ -45,8 +48,12 @@ class LabelledCells:
     def take(self, rows: npt.ArrayLike) -> LabelledCells:
         """The cells at some rows."""
         at = np.asarray(rows)
-        return LabelledCells(
-            self.latents[at], self.views[:, at], self.target[at], self.group[at], self.classes
+        return replace(
+            self,
+            latents=self.latents[at],
+            views=self.views[:, at],
+            target=self.target[at],
+            group=self.group[at],
         )
 
 

@@ -170,4 +170,4 @@ def label_cells(
     """
     patches = cut_patches(frames, cells, diameter, model)
     latents, augmented = patch_latents(patches, model, views, seed, report=report)
-    return LabelledCells(latents, augmented, target, group, tuple(classes))
+    return LabelledCells(latents, augmented, target, group, tuple(classes), model.turning_pairs)

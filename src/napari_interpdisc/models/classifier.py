@@ -230,6 +230,11 @@ class Classifier:
         return torch.cat(parts).cpu().numpy()
 
     @property
+    def turning_pairs(self) -> tuple[tuple[int, int], ...]:
+        """Latents that turn into each other: the network's own, else the pairs that were found."""
+        return self.encoder.turning_pairs or self.orientation_pairs
+
+    @property
     def has_texture(self) -> bool:
         """Whether the decoder predicts local contrast beside the crop."""
         return self.encoder.config.texture

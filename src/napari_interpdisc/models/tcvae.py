@@ -32,6 +32,16 @@ class TCVAEConfig(BaseModel):
             raise ValueError(f"{self.turning} pairs do not fit into {self.latents} latents")
         return self
 
+    @classmethod
+    def with_turning(cls, latents: int = 32) -> Self:
+        """Shape of the bundled network: latents that turn with the cell, and local contrast.
+
+        Of 32 latents 10 stay as a cell turns and the others turn in pairs: four pairs once as fast
+        (directions), four twice (axes), two three times and one four times as fast.
+        """
+        shares = (latents // 8, latents // 8, latents // 16, latents // 32)
+        return cls(latents=latents, texture=True, turning=tuple(n for n in shares if n))
+
     @property
     def first_turning(self) -> int:
         """Index of the first latent that turns; those before it do not change as a crop turns."""
@@ -96,6 +106,12 @@ class TCVAE(nn.Module):
         """Crops as :meth:`decode`, and their local contrast (N, 1, H, W) if it is predicted."""
         both = self.decoder(z)
         return both[:, :1], both[:, 1:] if self.config.texture else None
+
+    @property
+    def turning_pairs(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of latents that turn into each other, by construction of the network."""
+        first = self.config.first_turning
+        return tuple((i, i + 1) for i in range(first, self.config.latents, 2))
 
     def turn(self, z: Tensor, angle: Tensor, mirror: Tensor) -> Tensor:
         """Latents (N, latents) of crops that are mirrored, then turned.

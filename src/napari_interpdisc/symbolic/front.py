@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from napari_interpdisc.errors import Cancelled, InvalidInput
 from napari_interpdisc.models.formula import Formula, parse_formula
+from napari_interpdisc.symbolic.invariant import invariant_rules
 from napari_interpdisc.symbolic.refit import BalancedCells, refitted_on
 from napari_interpdisc.symbolic.search import Cancel, Candidate, balanced_sample, engines
 from napari_interpdisc.symbolic.settings import SearchSettings
@@ -71,6 +72,7 @@ def formula_front(
     progress: Progress | None = None,
     cancelled: Cancel | None = None,
     teacher: npt.NDArray[np.floating] | None = None,
+    pairs: Sequence[tuple[int, int]] = (),
 ) -> Front:
     """Search formulas that part two classes, from small and rough to large and exact.
 
@@ -91,6 +93,10 @@ def formula_front(
     teacher
         (N,) or (V, N) logits of another head for the engine to imitate; constants are fitted to
         the target all the same.
+    pairs
+        Latents that turn into each other as a cell turns. If there are any, rules that do not
+        change as it turns (:func:`napari_interpdisc.symbolic.invariant.invariant_rules`, over all
+        latents) are put beside what the engine found, on equal terms.
 
     Raises
     ------
@@ -126,6 +132,8 @@ def formula_front(
     formulas, refused = _parsed(candidates, n_latents)
     rows, _ = balanced_sample(wanted, options.cells, options.seed)
     sample = BalancedCells(flat[rows], classes[rows])
+    rules = invariant_rules(sample.latents, sample.target, pairs, cancelled)
+    formulas += [parse_formula(rule, n_latents) for rule in rules]
     pool = _Pool(sample, options.max_size, cancelled)
     for n, formula in enumerate(formulas):
         refused += not pool.add(formula)

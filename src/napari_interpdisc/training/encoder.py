@@ -196,7 +196,9 @@ def train_encoder(
         noise = torch.randn(mean.shape, generator=generator, device=device)
         z = mean + noise * (0.5 * log_variance).exp()
         with torch.autocast(kind, torch.bfloat16, enabled=half):
-            shown, grain = model.decode_with_texture(z if turn is None else turn.of_latents(model, z))
+            shown, grain = model.decode_with_texture(
+                z if turn is None else turn.of_latents(model, z)
+            )
         terms = tcvae_terms(
             target,
             shown.float(),

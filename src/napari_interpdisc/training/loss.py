@@ -125,9 +125,9 @@ def tcvae_terms(
     """Terms of the loss for one batch.
 
     The likelihood is a unit-variance Gaussian in normalised units: half the summed squared error,
-    each pixel counted ``pixel_weight`` (H, W) or (N, 1, H, W) times. ``textures``, the local contrast
-    there is, (N, 1, H/2, W/2), and the one predicted, (N, 1, H, W), are compared likewise,
-    ``texture_weight`` times.
+    each pixel counted ``pixel_weight`` (H, W) or (N, 1, H, W) times. ``textures``, which are the
+    local contrast there is, (N, 1, H/2, W/2), and the one predicted, (N, 1, H, W), are compared
+    likewise, ``texture_weight`` times.
     """
     kl = kl_per_latent(mean, log_variance)
 

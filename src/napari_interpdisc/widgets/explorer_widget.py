@@ -139,8 +139,8 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self.send.clicked.connect(self.send_to_layers)
         self.show_what.addItems([PICTURE, TEXTURE])
         self.show_what.setToolTip(
-            "What is drawn: the cell, or its local contrast (the grain that chromosomes make), which "
-            "the model predicts beside the picture"
+            "What is drawn: the cell, or its local contrast (the grain that chromosomes make), "
+            "which the model predicts beside the picture"
         )
         self.show_what.currentTextChanged.connect(self._show_other)
         self._redraw.setSingleShot(True)
@@ -446,6 +446,4 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
                 cells.yx[row],
                 session.zoom,
             )
-            show_tile(
-                self._viewer, name, data, arguments, limits=limits, about={**about, **extra}
-            )
+            show_tile(self._viewer, name, data, arguments, limits=limits, about={**about, **extra})

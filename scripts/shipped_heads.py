@@ -19,13 +19,16 @@ from napari_interpdisc.models.heads import Head
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.symbolic.front import choose, formula_front
 from napari_interpdisc.symbolic.settings import SearchSettings
-from napari_interpdisc.training.augment import Augmentation, random_views
+from napari_interpdisc.training.augment import Augmentation, random_views, turned_latents
 from napari_interpdisc.training.heads import HeadTraining, train_dense_head
 from napari_interpdisc.training.rigl import SparseTraining, train_sparse_heads
 from nuclei_patches import labelled_crops, mitocheck
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 VIEWS = 24
+TURNS = 2
+"""Times that the latents of each view are turned by any angle."""
+
 MAX_SIZE = 17
 """Nodes of the largest formula: 0.2 % of the dense head's."""
 
@@ -65,11 +68,12 @@ FOUR = {
 }
 FOUR_PLAIN = {**FOUR, "Interphase": ("Interphase",)}
 FIVE = {**FOUR, "Apoptosis": ("Apoptosis",)}
+FIVE_PLAIN = {**FIVE, "Interphase": ("Interphase",)}
 
 
 @dataclass(frozen=True)
 class LabelledNuclei:
-    """Latents (N, L), augmented views of them (V, N, L), labels (N,), plates (N,); turning pairs."""
+    """Latents (N, L), views of them (V, N, L), labels (N,), plates (N,), and turning pairs."""
 
     latents: np.ndarray
     views: np.ndarray
@@ -104,12 +108,14 @@ def labelled_nuclei(encoder: TCVAE, views: int = VIEWS) -> LabelledNuclei:
     generator = torch.Generator().manual_seed(0)
     seen = []
     for _ in range(views):
-        parts = []
+        parts: list[list[torch.Tensor]] = [[] for _ in range(TURNS)]
         for some in patches.split(512):
             fields = torch.full((len(some),), source.field)
             view = random_views(some.float() / 255, fields, VIEW_AUGMENTATION, CROP_SIZE, generator)
-            parts.append(encoder.encode(view)[0])
-        seen.append(torch.cat(parts).numpy())
+            latents = encoder.encode(view)[0]
+            for part in parts:
+                part.append(turned_latents(encoder, latents, generator))
+        seen += [torch.cat(part).numpy() for part in parts]
     latents = encode(encoder, crops)
     return LabelledNuclei(latents, np.stack(seen), labels, plates, encoder.turning_pairs)
 

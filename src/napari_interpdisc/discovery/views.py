@@ -13,7 +13,7 @@ from napari_interpdisc.crops import check_diameter, cut_crops, normalise, smooth
 from napari_interpdisc.discovery.labelled import LabelledCells
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.classifier import Classifier
-from napari_interpdisc.training.augment import Augmentation, random_views
+from napari_interpdisc.training.augment import Augmentation, random_views, turned_latents
 
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
@@ -101,6 +101,9 @@ def patch_latents(
 ) -> tuple[Float32Array, Float32Array]:
     """Latents (N, L) of the plain crops in the middle of patches, and (views, N, L) of views.
 
+    Views differ in size, place, blur, contrast and noise, and are turned: by quarters, or by any
+    angle if the model knows how its latents turn.
+
     Parameters
     ----------
     patches
@@ -133,7 +136,8 @@ def patch_latents(
             crops = random_views(
                 scaled[some], fields[some], Augmentation(edge=EDGE), model.crop_size, generator
             )
-            found[v, some] = model.encode(crops.numpy())[0]
+            encoded = torch.from_numpy(model.encode(crops.numpy())[0])
+            found[v, some] = turned_latents(model.encoder, encoded, generator).numpy()
         report(v + 1, views)
     return latents, found
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from napari_interpdisc.models.tcvae import TCVAE
 
 
 class Augmentation(BaseModel):
@@ -133,7 +137,8 @@ def normalise_tensor(crops: Tensor) -> Tensor:
 def _spread(centred: Tensor) -> Tensor:
     """Standard deviation (N, 1, 1, 1) of crops of mean 0; nine times as fast as ``Tensor.std``."""
     n = centred.shape[-1] * centred.shape[-2]
-    return torch.linalg.vector_norm(centred, dim=(1, 2, 3), keepdim=True) / n**0.5
+    length: Tensor = torch.linalg.vector_norm(centred, dim=(1, 2, 3), keepdim=True)
+    return length / n**0.5
 
 
 def turned(crops: Tensor, angle: Tensor, mirror: Tensor) -> Tensor:
@@ -151,6 +156,20 @@ def turned(crops: Tensor, angle: Tensor, mirror: Tensor) -> Tensor:
     return functional.grid_sample(
         crops, grid, mode="bicubic", padding_mode="border", align_corners=False
     )
+
+
+def turned_latents(encoder: TCVAE, latents: Tensor, generator: torch.Generator) -> Tensor:
+    """Latents (N, L) of the same crops, each mirrored or not and turned by any angle, at random.
+
+    Nothing is encoded anew: the network says how its latents turn. They come back as they were if
+    they do not.
+    """
+    if not encoder.turning_pairs:
+        return latents
+    n, device = len(latents), latents.device
+    angle = torch.rand(n, generator=generator, device=device) * 2 * math.pi
+    mirror = torch.rand(n, generator=generator, device=device) < 0.5
+    return encoder.turn(latents, angle, mirror)
 
 
 def texture(crops: Tensor) -> Tensor:

@@ -291,8 +291,8 @@ classes more often.
 
 ## Heads
 
-`mitosis` and `mitosis-plain` tell five classes apart; the others tell Interphase (score < 0) from Metaphase (score ≥
-0). Dense heads are 32→16→16→16→K with swish; sparse heads kept few of these weights (RigL);
+`mitosis` and `mitosis-plain` tell five classes apart; the others tell Interphase (score < 0) from
+Metaphase (score ≥ 0). Dense heads are 32→16→16→16→K with swish; sparse heads kept few of these weights (RigL);
 formulas were found by Operon on latents that sparse heads use. Metaphase is:
 
 {formulas}

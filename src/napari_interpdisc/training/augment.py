@@ -138,7 +138,7 @@ def _spread(centred: Tensor) -> Tensor:
     """Standard deviation (N, 1, 1, 1) of crops of mean 0; nine times as fast as ``Tensor.std``."""
     n = centred.shape[-1] * centred.shape[-2]
     length: Tensor = torch.linalg.vector_norm(centred, dim=(1, 2, 3), keepdim=True)
-    return length / n**0.5
+    return length / math.sqrt(n)
 
 
 def turned(crops: Tensor, angle: Tensor, mirror: Tensor) -> Tensor:

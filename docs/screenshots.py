@@ -22,6 +22,7 @@ from napari_interpdisc.pipeline import Classification, classify
 from napari_interpdisc.samples import link_masks
 from napari_interpdisc.widgets.cells_widget import CellsWidget
 from napari_interpdisc.widgets.discover_widget import DiscoverWidget
+from napari_interpdisc.widgets.explorer_widget import PICTURE, TEXTURE, ExplorerWidget
 from napari_interpdisc.widgets.layout import lay_out
 
 IMAGES = Path(__file__).parent / "images"
@@ -87,6 +88,11 @@ def main() -> None:
         settle(1.5)
         file = name.lower().replace(" ", "-") + ".png"
         viewer.screenshot(str(IMAGES / file), canvas_only=False)
+        if isinstance(widget, ExplorerWidget) and model.has_texture:
+            widget.show_what.setCurrentText(TEXTURE)
+            settle(1.5)
+            viewer.screenshot(str(IMAGES / "local-contrast.png"), canvas_only=False)
+            widget.show_what.setCurrentText(PICTURE)
     discover(viewer, result)
     for name in sorted(p.name for p in IMAGES.glob("*.png")):
         print(IMAGES / name, np.round((IMAGES / name).stat().st_size / 1024), "KiB")

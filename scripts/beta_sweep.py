@@ -20,22 +20,28 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from napari_interpdisc.crops import CLIP, normalise
-from napari_interpdisc.models.tcvae import TCVAE
+from napari_interpdisc import crops
+from napari_interpdisc.crops import normalise
+from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.scrutiny.disentanglement import measure_disentanglement, regression_r2
 from napari_interpdisc.simulated_crops import FACTORS, CropSimulation, simulate_crops
 from napari_interpdisc.training.augment import Augmentation
 from napari_interpdisc.training.encoder import EncoderTraining, PatchSource, train_encoder
 from napari_interpdisc.training.loss import kl_per_latent, total_correlation_stratified
 
+PLAIN, TURNING = TCVAEConfig(), TCVAEConfig.with_turning()
 MODELS = {
-    "VAE": ("beta-vae", 1.0),
-    "β-VAE, β = 2": ("beta-vae", 2.0),
-    "β-VAE, β = 4": ("beta-vae", 4.0),
-    "β-TCVAE, β = 2": ("tcvae", 2.0),
-    "β-TCVAE, β = 4": ("tcvae", 4.0),
-    "β-TCVAE, β = 8": ("tcvae", 8.0),
+    "VAE": ("beta-vae", 1.0, PLAIN),
+    "β-VAE, β = 2": ("beta-vae", 2.0, PLAIN),
+    "β-VAE, β = 4": ("beta-vae", 4.0, PLAIN),
+    "β-TCVAE, β = 2": ("tcvae", 2.0, PLAIN),
+    "β-TCVAE, β = 4": ("tcvae", 4.0, PLAIN),
+    "β-TCVAE, β = 8": ("tcvae", 8.0, PLAIN),
+    "turning, β = 1": ("tcvae", 1.0, TURNING),
+    "turning, β = 2": ("tcvae", 2.0, TURNING),
+    "turning, β = 4": ("tcvae", 4.0, TURNING),
 }
+"""Objective, β and network; *turning* is the bundled network, with the same convolutions."""
 TRAIN_SEED, TEST_SEED = 1, 2
 ACTIVE = 0.1
 """Mean KL in nats from which a latent counts as active; only active ones are scored."""
@@ -61,17 +67,23 @@ WORDS = {
     "offset_x": "offset, x",
     "neighbour_distance": "neighbour distance",
 }
-COLOURS = {"VAE": "#000000", "β-VAE": "#E69F00", "β-TCVAE": "#0072B2"}  # Okabe & Ito
-SHAPES = {"VAE": "D", "β-VAE": "s", "β-TCVAE": "o"}
+COLOURS = {
+    "VAE": "#000000",
+    "β-VAE": "#E69F00",
+    "β-TCVAE": "#0072B2",
+    "turning": "#009E73",
+}  # Okabe & Ito
+SHAPES = {"VAE": "D", "β-VAE": "s", "β-TCVAE": "o", "turning": "^"}
 
 
 def settings_of(name: str, seed: int, args: argparse.Namespace) -> EncoderTraining:
-    """Settings of one training: only objective, β and seed differ between models."""
-    objective, beta = MODELS[name]
+    """Settings of one training: only objective, β, network and seed differ between models."""
+    objective, beta, network = MODELS[name]
     return EncoderTraining.model_validate(
         {
             "objective": objective,
             "beta": beta,
+            "network": network,
             "steps": args.steps,
             "batch": args.batch,
             "warm_up": min(200, args.steps),
@@ -87,18 +99,18 @@ def settings_of(name: str, seed: int, args: argparse.Namespace) -> EncoderTraini
 
 def measure(model: TCVAE, patches: np.ndarray, factors: dict[str, np.ndarray]) -> dict[str, Any]:
     """Everything that is reported of one model, from held-out crops as they are."""
-    crops = torch.from_numpy(normalise(patches.astype(np.float32)))[:, None]
+    shown = torch.from_numpy(normalise(patches.astype(np.float32)))[:, None]
     drawn = torch.Generator().manual_seed(0)
     means, logs, errors, correlations = [], [], [], []
     with torch.no_grad():
-        for some in crops.split(512):
+        for some in shown.split(512):
             mean, log_variance = model.encode(some)
             noise = torch.randn(mean.shape, generator=drawn)
             z = mean + noise * (0.5 * log_variance).exp()
             errors.append(0.5 * (model.decode(z) - some).square().sum((1, 2, 3)))
             if len(some) == 512:
                 correlations.append(
-                    total_correlation_stratified(z, mean, log_variance, len(crops)).item()
+                    total_correlation_stratified(z, mean, log_variance, len(shown)).item()
                 )
             means.append(mean)
             logs.append(log_variance)
@@ -128,9 +140,10 @@ def measure(model: TCVAE, patches: np.ndarray, factors: dict[str, np.ndarray]) -
 def run(name: str, seed: int, args: argparse.Namespace, data: tuple[Any, ...]) -> None:
     """Train and measure one model, unless its JSON is there."""
     settings = settings_of(name, seed, args)
-    stem = args.runs / f"{settings.objective}-{settings.beta:g}-{seed}"
+    kind = "turning" if settings.network.turning else settings.objective
+    stem = args.runs / f"{kind}-{settings.beta:g}-{seed}"
     made_with = settings.model_dump(mode="json")
-    made_with |= {"train": args.train, "test": args.test, "clip": CLIP}
+    made_with |= {"train": args.train, "test": args.test, "clip": crops.CLIP}
     done = stem.with_suffix(".json")
     if done.exists():
         if json.loads(done.read_text("utf-8"))["settings"] != made_with:
@@ -230,7 +243,7 @@ def draw_figure(rows: list[dict[str, Any]], path: Path) -> None:
     for axis, (key, label) in zip(axes.flat, shown.items(), strict=True):
         for kind, colour in COLOURS.items():
             middle = []
-            for name, (_, beta) in MODELS.items():
+            for name, (_, beta, _) in MODELS.items():
                 mine = [row for row in rows if row["model"] == name]
                 if name.split(",")[0] != kind or not mine:
                     continue
@@ -273,16 +286,21 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16"])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", default="", help="train models whose name begins so")
+    parser.add_argument(
+        "--clip", type=float, default=4.0, help="of the crops, SD; the table was made with 4"
+    )
     parser.add_argument("--only-report", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    crops.CLIP = args.clip
     args.runs.mkdir(parents=True, exist_ok=True)
     args.docs.mkdir(parents=True, exist_ok=True)
     if not args.only_report:
         train, _ = simulate_crops(args.train, TRAIN_SEED, CropSimulation())
         test, factors = simulate_crops(args.test, TEST_SEED, CropSimulation())
         for seed in range(args.seeds):
-            for name in MODELS:
+            for name in [name for name in MODELS if name.startswith(args.only)]:
                 run(name, seed, args, (train, test, factors))
     rows = finished(args.runs)
     write_tables(rows, args.docs)

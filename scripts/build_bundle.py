@@ -65,6 +65,10 @@ HEADS = {
 """Shipped heads, the default first."""
 
 
+WHOLE = ("Interphase", "Elongated", "Large", "Metaphase")
+"""MitoCheck's classes of nuclei in one piece."""
+
+
 @dataclass(frozen=True)
 class TrainingViews:
     """Latents (N, L), log-variances (N, L) and reconstruction errors (N,) of training views."""
@@ -228,9 +232,12 @@ Wall time {float(rows[-1]["seconds"]) / 60:.0f} min on one of two CPU cores. Ter
 
 
 def what_latents_mean(model: Classifier) -> Classifier:
-    """Name the latents by what they follow in MitoCheck's crops, plates drawn again (seed 0)."""
+    """Name the latents by what they follow in MitoCheck's crops, plates drawn again (seed 0).
+
+    Nuclei in one piece alone (:data:`WHOLE`): of the others it is not the nucleus that is measured.
+    """
     crops, labels, plates = labelled_crops(DATA)
-    known = ~np.isin(labels, ("OutOfFocus", "Hole"))
+    known = np.isin(labels, WHOLE)
     crops, plates = crops[known], plates[known]
     latents = encode(model.encoder, crops)
     pairs = find_orientation_pairs(model, crops)
@@ -292,7 +299,8 @@ classes more often.
 ## Heads
 
 `mitosis` and `mitosis-plain` tell five classes apart; the others tell Interphase (score < 0) from
-Metaphase (score ≥ 0). Dense heads are 32→16→16→16→K with swish; sparse heads kept few of these weights (RigL);
+Metaphase (score ≥ 0). Dense heads are 32→16→16→16→K with swish; sparse heads kept few of these
+weights (RigL);
 formulas were found by Operon on latents that sparse heads use. Metaphase is:
 
 {formulas}
@@ -322,7 +330,8 @@ encoders that never saw a source, are in the documentation (Table 1, and how far
 
 ## Latents
 
-`interpdisc latents` prints what each follows. Which latents do ten sparse heads (`sparse-plain`,
+`interpdisc latents` prints what each follows, measured on MitoCheck's nuclei in one piece
+({", ".join(WHOLE)}). Which latents do ten sparse heads (`sparse-plain`,
 seeds 0 to 9, all plates) use?
 
 {used}

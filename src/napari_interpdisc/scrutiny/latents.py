@@ -552,7 +552,8 @@ def meanings_of(
     direction, if the interval of that correlation begins at ``threshold`` or above. Its members are
     ``elongation_cos`` and ``elongation_sin``, or ``elongation_a`` and ``elongation_b`` if they lie
     between the axes of the image. Of several latents that follow one property, the strongest has
-    the plain name, the next ``size_2``. The others have evidence alone.
+    the plain name, the next ``size_2``. Its evidence tells the next property that would do, too.
+    The others have evidence alone.
 
     Parameters
     ----------
@@ -578,10 +579,21 @@ def meanings_of(
         evidence[i] = _told(relations, i, p)
         if relations.strength[i, p] >= threshold:
             claims.append((abs(float(relations.rho[i, p])), i, _latent_name(relations, p)))
+            evidence[i] += _also(relations, i, p, threshold)
         else:
             evidence[i] += _hidden(relations, i)
     names = _without_repeats(claims)
     return tuple(LatentMeaning(names.get(i, ""), evidence[i]) for i in range(n))
+
+
+def _also(relations: Relations, row: int, named: int, threshold: float) -> str:
+    """The next property that a latent might be named after, if there is one."""
+    strength = relations.strength[row].copy()
+    strength[named] = 0
+    p = int(strength.argmax())
+    if strength[p] < threshold:
+        return ""
+    return f"; also {title_of(relations.properties[p])}, ρ = {rho_text(relations, row, p)}"
 
 
 def _without_repeats(claims: Sequence[tuple[float, int, str]]) -> dict[int, str]:

@@ -140,9 +140,16 @@ def baseline_rows() -> list[dict[str, object]]:
 
 
 def matrix(runs: dict[str, Path], seeds: int, out: Path) -> None:
-    """Write ``travel.csv`` and ``travel.md``."""
-    rows = [row for name, run in runs.items() for row in matrix_rows(name, run, seeds)]
-    table = pd.DataFrame(rows + baseline_rows())
+    """Write ``travel.csv`` and ``travel.md``; what was found of a run is kept in its folder."""
+    tables = []
+    for name, run in runs.items():
+        kept = run / f"travel-{seeds}.csv"
+        if not kept.exists():
+            found = pd.DataFrame(matrix_rows(name, run, seeds))
+            found.to_csv(kept.with_suffix(".partial"), index=False)
+            kept.with_suffix(".partial").replace(kept)
+        tables.append(pd.read_csv(kept))
+    table = pd.concat([*tables, pd.DataFrame(baseline_rows())], ignore_index=True)
     out.mkdir(parents=True, exist_ok=True)
     table.to_csv(out / "travel.csv", index=False, float_format="%.4f")
     lines = [

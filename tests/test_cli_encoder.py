@@ -74,12 +74,13 @@ def test_frames_and_crops_become_a_model_folder(run: Run, files: Path) -> None:
     # 24 cells in 8 tracks and 30 crops of 6 plates
     assert "46 cells to train on, 8 held out, from 2 sources; an epoch is 6 steps" in out
     line = next(line for line in out.splitlines() if line.startswith("epoch"))
-    for told in ("reconstruction", "KL", "TC", "active latents", "held-out loss"):
+    for told in ("reconstruction", "texture", "KL", "TC", "active latents", "held-out loss"):
         assert told in line, line
     assert "kept the weights of step 6" in out
     assert out.splitlines()[-1] == str(files / "run" / "model")
     model = load_model(files / "run" / "model", device="cpu")
     assert (model.name, model.n_latents, model.model_diameter) == ("run", 5, 28.0)
+    assert model.has_texture
     assert f"interpdisc train-encoder --frames {files}" in model.card
     assert "8 of track" in model.card
     assert "6 of plate" in model.card
@@ -177,6 +178,7 @@ def test_faults_are_told_before_any_training(
     refused("There is no model 'other'", *movie(files, "--start", "other"))
     refused("'h2b' has 32 latents, not 8", *movie(files, "--start", "h2b", "--latents", 8))
     refused("0 latents cannot be used", *movie(files, "--latents", 0))
+    refused("is turning, not plain", *movie(files, "--start", "h2b", "--network", "plain"))
     refused("holds no run that could be resumed", *movie(files, "--resume"))
     refused("no array 'well'", *crops(files, "--group-column", "well"))
     refused("give it with --diameter", *["auto" if w == 28 else w for w in crops(files)])
@@ -207,7 +209,8 @@ def test_faults_are_told_before_any_training(
 
 def test_an_archive_needs_no_groups(run: Run, files: Path) -> None:
     np.savez(files / "crops.npz", images=np.load(files / "crops.npz")["images"])
-    code, out, err = run(*crops(files, "--latents", 3, "--precision", "float32", "--name", "small"))
+    code, out, err = run(*crops(files, "--latents", 3, "--precision", "float32", "--name", "small"),
+                         "--network", "plain")  # fmt: skip
     assert (code, err) == (0, "")
     assert (
         "27 cells to train on, 3 held out, from 1 source; an epoch is 3 steps, cpu, float32" in out
@@ -216,6 +219,7 @@ def test_an_archive_needs_no_groups(run: Run, files: Path) -> None:
     assert record["sources"][0]["groups"] == "30 of crop"
     model = load_model(files / "run" / "model", device="cpu")
     assert model.name == "small"
+    assert not model.has_texture
     # a model that was just trained can be fine-tuned in turn
     save_model(model, files / "again")
     code, out, err = run(*crops(files, "--start", files / "again")[:-2], "--out", files / "run2",

@@ -47,10 +47,13 @@ def test_plain_latents_are_those_of_the_pipeline(
     assert labelled.classes == ("a", "b")
     some = labelled.take([3, 1])
     np.testing.assert_array_equal(some.views, labelled.views[:, [3, 1]])
-    # views are of the same cells: nearer to their own latents than to another cell's
-    own = np.abs(labelled.views[0] - labelled.latents).mean()
-    other = np.abs(labelled.views[0] - np.roll(labelled.latents, 5, 0)).mean()
-    assert own < other
+    assert labelled.pairs == some.pairs == model.turning_pairs
+    # views are of the same cells: nearer to their own latents than to another cell's, and turned
+    still = model.encoder.config.first_turning
+    own = np.abs(labelled.views[0] - labelled.latents).mean(0)
+    other = np.abs(labelled.views[0] - np.roll(labelled.latents, 5, 0)).mean(0)
+    assert own[:still].mean() < other[:still].mean()
+    assert own[still:].mean() > 0.5
 
 
 def test_views_are_decided_by_the_seed(movie: tuple[Frames, CellTable], model: Classifier) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from napari_interpdisc.crops import CLIP, normalise
+from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.training.augment import (
     Augmentation,
     normalise_tensor,
@@ -15,6 +16,7 @@ from napari_interpdisc.training.augment import (
     random_views,
     texture,
     turned,
+    turned_latents,
 )
 
 PLAIN = Augmentation(diameter=0, shift=0, blur=0, gamma=0, noise=0)
@@ -55,6 +57,25 @@ def test_quarter_turns_and_mirrors_are_exact(odd: Tensor) -> None:
     known = [torch.rot90(odd, -k) for k in range(4)]
     known += [torch.rot90(odd.flip(0), -k) for k in range(4)]
     torch.testing.assert_close(found[:, 0], torch.stack(known), atol=1e-4, rtol=0)
+
+
+def test_latents_are_turned_and_keep_their_length() -> None:
+    encoder = TCVAE(TCVAEConfig(latents=7, turning=(1, 1), widths=(2, 2, 2, 2), hidden=4))
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(2000, 7, generator=generator)
+    found = turned_latents(encoder, z, generator)
+    torch.testing.assert_close(found[:, :3], z[:, :3])
+    for a, b in encoder.turning_pairs:
+        before, after = (torch.view_as_complex(v[:, a : b + 1].contiguous()) for v in (z, found))
+        torch.testing.assert_close(after.abs(), before.abs())
+        angles = (after / before).angle()  # every angle, as often as any other
+        assert torch.histc(angles, 8, -math.pi, math.pi).min() > 150
+
+
+def test_latents_of_a_plain_network_are_left_alone() -> None:
+    encoder = TCVAE(TCVAEConfig(latents=7, widths=(2, 2, 2, 2), hidden=4))
+    z = torch.randn(5, 7)
+    assert turned_latents(encoder, z, torch.Generator()) is z
 
 
 def test_a_spot_turns_by_the_angle() -> None:

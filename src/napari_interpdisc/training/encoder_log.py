@@ -11,6 +11,7 @@ from types import TracebackType
 TAGS = {
     "reconstruction": "loss/reconstruction",
     "texture": "loss/texture",
+    "drift": "loss/drift",
     "kl": "loss/kl",
     "total_correlation": "loss/total_correlation",
     "active_latents": "latents/active",

@@ -2,20 +2,22 @@
 
 ``python benchmarks/encoder_training.py`` reads nothing: random patches. The bare loop has the same
 network, precision, batch and memory format, the loss of a plain VAE on crops that lie ready, and
-the same optimizer; it neither augments, nor estimates total correlation, nor logs. Rounds of both
-take turns, so that what else runs on the machine slows both alike; the fastest step of each counts.
+the same optimizer; it neither augments nor turns, estimates no total correlation, and logs nothing.
+Rounds of both take turns, so that what else runs on the machine slows both alike; the fastest step
+of each counts.
 On the CPU the ratio of processor time is told too, which waiting for a busy core does not change.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 
 import numpy as np
 import torch
 
-from napari_interpdisc.models.tcvae import TCVAE
+from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.training.encoder import EncoderTraining, PatchSource, train_encoder
 from napari_interpdisc.training.encoder_run import AUGMENTATION, precision_of
 
@@ -70,6 +72,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8, help="steps of a round")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--precision", nargs="*", default=["float32", "bfloat16"])
+    parser.add_argument("--network", nargs="*", default=["plain", "turning"])
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     draw = np.random.default_rng(0)
@@ -80,11 +83,13 @@ def main() -> None:
         f"auto is {precision_of('auto', args.device)} here"
     )
     synchronise = args.device.startswith("cuda")
-    for precision in args.precision:
+    networks = {"plain": TCVAEConfig(), "turning": TCVAEConfig.with_turning()}
+    for precision, network in itertools.product(args.precision, args.network):
         settings = EncoderTraining(
             steps=args.steps,
             batch=args.batch,
             precision=precision,
+            network=networks[network],
             augmentation=AUGMENTATION,
             log_every=20,
         )
@@ -96,7 +101,7 @@ def main() -> None:
             for _ in range(args.rounds)
         ]
         bare, whole = (np.concatenate(part).min(0) for part in zip(*rounds, strict=True))
-        print(f"{precision}")
+        print(f"{precision}, {network} network")
         print(f"  bare loop      {args.batch / bare[0]:7.0f} crops/s")
         print(f"  train_encoder  {args.batch / whole[0]:7.0f} crops/s")
         print(f"  ratio          {whole[0] / bare[0]:7.2f}", end="")

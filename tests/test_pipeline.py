@@ -238,7 +238,7 @@ def test_a_model_that_does_not_know_its_training_data_flags_nothing(
     assert classify_encoding(encoding, old).settings["unfamiliar_share"] is None
     # A model of the same encoder that does know makes good for it, and its heads keep it.
     later = classify_encoding(encoding, known)
-    assert later.encoding.unfamiliar.mean() > 0.9
+    assert later.encoding.unfamiliar.mean() > 0.5
     assert later.settings["unfamiliar_share"] == pytest.approx(
         later.encoding.unfamiliar.mean(), abs=1e-4
     )

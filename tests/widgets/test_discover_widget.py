@@ -331,7 +331,7 @@ def trained(scene: SimpleNamespace, settled: Settled) -> Any:
     annotate_all(scene)
     widget = scene.widget
     widget.training.engine.setCurrentIndex(widget.training.engine.findData("operon"))
-    widget.training.views.setValue(1)
+    widget.training.views.setValue(6)
     widget.training.start.click()
     settled()
     assert not widget.status.is_fault, widget.status.text()
@@ -592,7 +592,7 @@ def test_a_real_training(
             update={
                 "folds": 2,
                 "curve": False,
-                "dense": HeadTraining(steps=100),
+                "dense": HeadTraining(steps=200),
                 "sparse": options.sparse.model_copy(update={"steps": 200, "restarts": 1}),
                 "search": options.search.model_copy(update={"generations": 3, "individuals": 50}),
             }

@@ -97,7 +97,7 @@ def test_a_real_movie(
     assert len(explorer.rows) == 32
     assert next(iter(explorer.rows)) == latent
     before = explorer.scores.text()
-    explorer.rows[latent].slider.setValue(explorer.rows[latent].slider.minimum())
+    explorer.rows[latent].slider.setValue(explorer.rows[latent].slider.maximum())
     qtbot.waitUntil(lambda: explorer.scores.text() != before, timeout=5_000)
     assert explorer.scores.text().count("Metaphase") < 2, "its size, far from its own, flips it"
 

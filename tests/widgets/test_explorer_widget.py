@@ -149,7 +149,7 @@ def test_a_model_without_texture_has_no_such_choice(explorer: ExplorerWidget) ->
     config = explorer.session.model.encoder.config.model_copy(update={"texture": False})
     plain = replace(explorer.session.model, encoder=TCVAE(config).eval())
     explorer.show_what.setCurrentText(TEXTURE)
-    explorer.session.model = plain
+    explorer.session._model = plain
     explorer._show_cell()
     assert not explorer.show_what.isVisible()
     assert not explorer.texture
@@ -157,7 +157,8 @@ def test_a_model_without_texture_has_no_such_choice(explorer: ExplorerWidget) ->
 
 
 def test_dragging_shows_decoding_and_score_live(explorer: ExplorerWidget, qtbot: Any) -> None:
-    latent = 5
+    latent = 4
+    assert explorer.session.model.by_importance()[0] != latent  # the one shown at first
     before, strip = explorer.edited_view.picture, explorer.strip_title.text()
     explorer.rows[latent].slider.setValue(250)
     z = explorer.session.encoding.latents[ROW].copy()

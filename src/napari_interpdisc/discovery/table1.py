@@ -97,6 +97,7 @@ class _Inputs:
     shape: npt.NDArray[np.float64]
     target: npt.NDArray[np.int64]
     group: npt.NDArray[np.int64]
+    pairs: npt.NDArray[np.int64]
 
     def save(self, path: Path) -> None:
         np.savez(path, **vars(self))
@@ -198,6 +199,7 @@ def run_table1(
             _Inputs(
                 patches, field, latents, views,
                 baselines.hog(crops), baselines.shape_features(crops), target, group,
+                np.array(classifier.turning_pairs, np.int64).reshape(-1, 2),
             ).save(path)  # fmt: skip
         work = [(out / f"inputs{u[0]}.npz", files[u], u[2], u[3], options, out) for u in missing]
         for done, _ in enumerate(_run_all(work, jobs), start=len(units) - len(missing) + 1):
@@ -274,6 +276,7 @@ def run_unit(
         np.tile(y, len(given)),
         use,
         options.search.model_copy(update={"seed": seed}),
+        pairs=[(int(a), int(b)) for a, b in inputs.pairs],
     )
     small = tuple(row for row in front.rows if row.size <= options.max_size) or front.rows[:1]
     formula = FormulaHead([choose(replace(front, rows=small), options.tolerance).formula])

@@ -471,7 +471,8 @@ class PairRow(QWidget):  # type: ignore[misc]
             (self.r_value, self._stays),
             (self.angle_value, f"α, where z{a} = r cos α and z{b} = r sin α"),
         ):
-            value.setFixedWidth(VALUE_WIDTH)
+            widest = value.fontMetrics().horizontalAdvance("\N{MINUS SIGN}180°") + 4
+            value.setFixedWidth(max(VALUE_WIDTH, widest))
             value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             value.setToolTip(tip)
         self.reset = small_button("↺")

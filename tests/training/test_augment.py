@@ -14,7 +14,6 @@ from napari_interpdisc.training.augment import (
     normalise_tensor,
     random_pairs,
     random_views,
-    texture,
     turned,
     turned_latents,
 )
@@ -86,17 +85,6 @@ def test_a_spot_turns_by_the_angle() -> None:
         found = turned(spot, angle, torch.tensor([False]))[0, 0]
         y, x = (found.sum(1) @ at) / found.sum(), (found.sum(0) @ at) / found.sum()
         assert math.degrees(math.atan2(float(y), float(x))) % 360 == pytest.approx(degrees, abs=0.5)
-
-
-def test_texture_sees_grain_and_not_slopes() -> None:
-    at = torch.arange(64, dtype=torch.float32)
-    slope = (at / 32 - 1).expand(1, 1, 64, 64)
-    grain = slope + torch.where((at[:, None] // 3 + at[None] // 3) % 2 == 0, 0.5, -0.5)
-    halves = torch.where(at < 32, slope, grain)
-    found = texture(halves)
-    assert found.shape == (1, 1, 32, 32)
-    assert float((found[..., 4:12] - 0.1).abs().max()) < 0.01  # its floor
-    assert float(found[..., 20:28].min()) > 0.2
 
 
 def test_normalisation_is_that_of_the_crops() -> None:

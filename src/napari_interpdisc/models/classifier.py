@@ -17,6 +17,7 @@ from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.models.heads import Head
 from napari_interpdisc.models.tcvae import TCVAE
+from napari_interpdisc.models.texture import texture
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -242,8 +243,6 @@ class Classifier:
     @torch.inference_mode()
     def texture_of(self, crops: Float32Array) -> Float32Array:
         """Local contrast (N, 1, S/2, S/2) of normalised crops (N, 1, S, S): their grain."""
-        from napari_interpdisc.training.augment import texture
-
         parts = [texture(batch) for batch in self._batches(crops)]
         return torch.cat(parts).cpu().numpy()
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
+from napari_interpdisc.models.texture import blurred
+
 if TYPE_CHECKING:
     from napari_interpdisc.models.tcvae import TCVAE
 
@@ -110,9 +112,9 @@ def random_pairs(
     clean = views.clamp_min(0)
     gamma = torch.exp(uniform(-settings.gamma, settings.gamma))[:, None, None, None]
     views = clean**gamma
-    sigma, blurred = uniform(0, settings.blur).clamp_min(1e-3), uniform(0, 1) < 0.5
-    if bool(blurred.any()):
-        views[blurred] = _blur(views[blurred], sigma[blurred])
+    sigma, soft = uniform(0, settings.blur).clamp_min(1e-3), uniform(0, 1) < 0.5
+    if bool(soft.any()):
+        views[soft] = blurred(views[soft], sigma[soft])
     if settings.gradient:
         views = _lit_from_a_side(views, uniform(0, settings.gradient), uniform(0, 2 * math.pi))
     if settings.edge:
@@ -172,18 +174,6 @@ def turned_latents(encoder: TCVAE, latents: Tensor, generator: torch.Generator) 
     return encoder.turn(latents, angle, mirror)
 
 
-def texture(crops: Tensor) -> Tensor:
-    """Local contrast of normalised crops (N, 1, H, W): chromosomes' grain, wherever it lies.
-
-    Root of the mean square, over a Gaussian of σ = 2 px, of what is coarser than 2 px and finer
-    than a Gaussian of σ = 2.8 px; half as many pixels a side, (N, 1, H/2, W/2).
-    """
-    small = functional.avg_pool2d(crops, 2)
-    sigma = small.new_ones(len(small))
-    detail = small - _blur(small, 1.4 * sigma)
-    return (_blur(detail.square(), sigma) + 1e-2).sqrt()
-
-
 def _lit_from_a_side(crops: Tensor, change: Tensor, angle: Tensor) -> Tensor:
     """Light each crop unevenly: by 1 ± ``change`` (N,) at the rim along ``angle`` (N,), radians.
 
@@ -203,16 +193,3 @@ def _over_the_edge(crops: Tensor, share: Tensor, low: Tensor, vertical: Tensor) 
     outside = (at < share[:, None])[:, None, None, :].expand_as(crops)
     outside = torch.where(vertical[:, None, None, None], outside.transpose(2, 3), outside)
     return torch.where(outside, crops.mean((2, 3), keepdim=True), crops)
-
-
-def _blur(crops: Tensor, sigma: Tensor) -> Tensor:
-    """Blur each crop by its own Gaussian, σ (N,) in pixels."""
-    radius = 4
-    at = torch.arange(-radius, radius + 1, device=crops.device, dtype=crops.dtype)
-    kernel = torch.exp(-0.5 * (at[None] / sigma[:, None]) ** 2)
-    kernel = kernel / kernel.sum(1, keepdim=True)
-    n = len(crops)
-    stacked = functional.pad(crops.view(1, n, *crops.shape[2:]), (radius,) * 4, mode="replicate")
-    stacked = functional.conv2d(stacked, kernel[:, None, :, None], groups=n)
-    stacked = functional.conv2d(stacked, kernel[:, None, None, :], groups=n)
-    return stacked.view(n, 1, *crops.shape[2:])

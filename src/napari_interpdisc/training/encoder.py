@@ -18,7 +18,8 @@ from torch import Tensor
 
 from napari_interpdisc.errors import InterpdiscError
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
-from napari_interpdisc.training.augment import Augmentation, random_pairs, texture, turned
+from napari_interpdisc.models.texture import texture
+from napari_interpdisc.training.augment import Augmentation, random_pairs, turned
 from napari_interpdisc.training.loss import (
     centre_weight,
     tcvae_terms,

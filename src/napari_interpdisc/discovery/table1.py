@@ -417,13 +417,19 @@ def write_report(
     markers = dict(zip(SCHEMES, "sDo^vPX*h", strict=True))
     every = figure.subplots(1, len(tasks), squeeze=False)[0]
     for axes, task in zip(every, tasks, strict=True):
-        for _, row in table[table["task"] == task].iterrows():
+        own = table[table["task"] == task]
+        # lines lie close together: their names take turns to the right and to the left
+        lines = own[own["size"].isna()].sort_values("balanced_accuracy")["scheme"].tolist()
+        for _, row in own.iterrows():
             name = f"{row['encoder']} + {row['head']}"
             if np.isnan(row["size"]):
                 axes.axhline(row["balanced_accuracy"], color="0.6", lw=0.8, ls="--", zorder=0)
+                left = lines.index(row["scheme"]) % 2
                 axes.annotate(
-                    name, (1, row["balanced_accuracy"]), xycoords=("axes fraction", "data"),
-                    xytext=(-3, 2), textcoords="offset points", ha="right", fontsize=7, color="0.4",
+                    name, (1 - left, row["balanced_accuracy"]),
+                    xycoords=("axes fraction", "data"), textcoords="offset points",
+                    xytext=(6 * left - 3, 2), ha="left" if left else "right",
+                    fontsize=7, color="0.4",
                 )  # fmt: skip
                 continue
             axes.errorbar(

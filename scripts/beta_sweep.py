@@ -269,7 +269,7 @@ def draw_figure(rows: list[dict[str, Any]], path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     for axis in axes[1]:
         axis.set_xlabel("reconstruction error (nats per crop)")
-    axes[0, 0].legend(frameon=False)
+    axes[1, 2].legend(frameon=False, loc="lower right")
     figure.savefig(path, dpi=130, metadata={"Software": None})
     plt.close(figure)
 

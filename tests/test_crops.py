@@ -78,6 +78,23 @@ def test_normalise_forgets_gain_and_offset(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(normalise(crop * 37 + 900), normalise(crop), atol=1e-4)
 
 
+@pytest.mark.parametrize("gain", [1e-30, 1e-6, 1 / 255, 1.0, 1e6, 1e30])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_normalise_knows_no_absolute_scale(
+    gain: float, dtype: type[np.floating], rng: np.random.Generator
+) -> None:
+    """A floor of the spread in absolute units made float images another classifier."""
+    crop = rng.integers(20, 200, (64, 64))
+    scaled = (crop * gain).astype(dtype)
+    np.testing.assert_allclose(normalise(scaled), normalise(crop), atol=1e-5)
+
+
+def test_rounding_is_no_contrast(rng: np.random.Generator) -> None:
+    flat = np.full((64, 64), 37.3, np.float32)
+    flat *= 1 + 1e-7 * rng.standard_normal(flat.shape).astype(np.float32)
+    np.testing.assert_array_equal(normalise(flat), 0)
+
+
 @pytest.mark.parametrize("diameter", [0, -3, 2, 501, np.nan, np.inf])
 def test_impossible_diameters(diameter: float) -> None:
     with pytest.raises(InvalidInput, match="give the typical diameter of an interphase nucleus"):

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import CROP_SIZE
@@ -45,7 +47,7 @@ def frames() -> Frames:
     return Frames(image.astype(np.uint16))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cells() -> CellTable:
     """Return the three places of each frame, in an order that is not that of time."""
     t = [2, 0, 1] * 3
@@ -53,7 +55,7 @@ def cells() -> CellTable:
     return CellTable.from_arrays(t, yx, [7] * 3 + [8] * 3 + [9] * 3)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def result(frames: Frames, cells: CellTable, model: Classifier) -> Classification:
     return classify(frames, cells, model, 28.0)
 
@@ -62,6 +64,34 @@ def test_a_rod_is_metaphase_and_a_disc_is_not(result: Classification) -> None:
     assert result.names()[:3].tolist() == ["Interphase"] * 3
     assert result.names()[3:6].tolist() == ["Metaphase"] * 3
     assert (result.scores[3:6, 0] > 0).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    gain=st.floats(-6, 6).map(lambda power: 10.0**power),
+    offset=st.floats(-1e3, 1e6),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+def test_gain_offset_and_type_of_the_pixels_change_nothing(
+    frames: Frames, cells: CellTable, model: Classifier, result: Classification,
+    gain: float, offset: float, dtype: type[np.floating],
+) -> None:  # fmt: skip
+    """An offset is given in units of the gain, so that float32 can hold both."""
+    pixels = frames.data.astype(np.float64) * gain + (offset if dtype is np.float64 else 0) * gain
+    found = classify(Frames(pixels.astype(dtype)), cells, model, 28.0)
+    np.testing.assert_allclose(found.scores, result.scores, atol=2e-3)
+    assert found.names().tolist() == result.names().tolist()
+    np.testing.assert_array_equal(found.encoding.unfamiliar, result.encoding.unfamiliar)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32, np.float32])
+@pytest.mark.parametrize("offset", [0, 30_000])
+def test_whole_numbers_of_any_type_are_the_same_image(
+    frames: Frames, cells: CellTable, model: Classifier, result: Classification,
+    dtype: type[np.generic], offset: int,
+) -> None:  # fmt: skip
+    found = classify(Frames(frames.data.astype(dtype) + dtype(offset)), cells, model, 28.0)
+    np.testing.assert_allclose(found.scores, result.scores, atol=1e-5)
 
 
 def test_rows_keep_the_order_of_the_cells(

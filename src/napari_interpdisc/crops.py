@@ -24,6 +24,9 @@ MODEL_DIAMETER = 28.0
 CLIP = 8.0
 """Normalised crops are clipped to ± this many standard deviations."""
 
+LEAST_CONTRAST = 1e-6
+"""Standard deviation of a crop, relative to its largest value, below which it is rounding alone."""
+
 DIAMETER_RANGE = (3.0, 500.0)
 """Nuclear diameters, in image pixels, that can be meant seriously."""
 
@@ -90,22 +93,28 @@ def cut_crops(
     )
 
 
-def normalise(crops: Float32Array) -> Float32Array:
+def normalise(crops: npt.ArrayLike) -> Float32Array:
     """Centre and scale each crop by its own mean and standard deviation.
 
-    (x − mean) / max(std, 1/√n_pixels), clipped to ±:data:`CLIP`: raw intensity never reaches a
-    model, since it differs between microscopes and leaks labels.
+    (x − mean) / std, clipped to ±:data:`CLIP`: raw intensity never reaches a model, since it
+    differs between microscopes and leaks labels. The gain, offset and type of the pixels change
+    nothing: a crop has no contrast, and becomes 0, by a limit that is relative to its own values.
 
     Parameters
     ----------
     crops
         (..., size, size) of any real type.
     """
-    values = np.asarray(crops, dtype=np.float32)
-    mean = values.mean((-2, -1), keepdims=True)
-    floor = 1 / np.sqrt(values.shape[-1] * values.shape[-2])
-    std = np.maximum(values.std((-2, -1), keepdims=True), np.float32(floor))
-    return np.asarray(np.clip((values - mean) / std, -CLIP, CLIP), dtype=np.float32)
+    values = np.asarray(crops)
+    if values.dtype not in (np.float32, np.float64):
+        values = values.astype(np.float32)
+    size = np.abs(values).max((-2, -1), keepdims=True)
+    # the mean of the largest pixels of float32 would overflow, the square of its smallest vanish
+    values = values / np.where(size > 0, size, 1)
+    values = (values - values.mean((-2, -1), keepdims=True)).astype(np.float32)
+    std = values.std((-2, -1), keepdims=True)
+    scaled = values / np.where(std > LEAST_CONTRAST, std, np.float32(np.inf))
+    return np.asarray(np.clip(scaled, -CLIP, CLIP), dtype=np.float32)
 
 
 def iter_crops(

@@ -90,7 +90,10 @@ class Frames:
         return self.shape[0]
 
     def frame(self, t: int) -> npt.NDArray[np.float32]:
-        """Read frame ``t`` as float32 (Y, X).
+        """Read frame ``t`` as float32 (Y, X), less its lowest value.
+
+        The offset is taken away before the pixels become float32, which would round what a large
+        one leaves of them.
 
         Raises
         ------
@@ -104,7 +107,7 @@ class Frames:
         if self.is_movie:
             axes = [a for a in range(len(data.shape)) if index[a] == slice(None)]
             index[axes[0]] = int(t)
-        pixels = np.asarray(data[tuple(index)]).astype(np.float32)
+        pixels = np.asarray(data[tuple(index)])
         low, high = float(pixels.min()), float(pixels.max())
         if not (np.isfinite(low) and np.isfinite(high)):
             raise InvalidInput(
@@ -116,4 +119,4 @@ class Frames:
                 f"Frame {t} of the image is constant (every pixel is {low:g}); "
                 "there is nothing to see in it: choose another image or channel."
             )
-        return pixels
+        return (pixels.astype(np.float64) - low).astype(np.float32)

@@ -129,11 +129,12 @@ def random_pairs(
 
 def normalise_tensor(crops: Tensor) -> Tensor:
     """Normalise crops (N, 1, H, W), as :func:`napari_interpdisc.crops.normalise` does."""
-    from napari_interpdisc.crops import CLIP
+    from napari_interpdisc.crops import CLIP, LEAST_CONTRAST
 
     centred = crops - crops.mean((2, 3), keepdim=True)
-    floor = 1 / (crops.shape[-1] * crops.shape[-2]) ** 0.5
-    return (centred / _spread(centred).clamp_min(floor)).clamp(-CLIP, CLIP)
+    std = _spread(centred)
+    flat = std <= LEAST_CONTRAST * crops.abs().amax((2, 3), keepdim=True)
+    return (centred / std.masked_fill(flat, torch.inf)).clamp(-CLIP, CLIP)
 
 
 def _spread(centred: Tensor) -> Tensor:

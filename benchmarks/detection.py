@@ -13,14 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from napari_interpdisc.detect import (
-    detect_nuclei,
-    diameter_from_labels,
-    estimate_diameter,
-    segment_nuclei,
-)
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
+from napari_interpdisc.nuclei.detection import detect_nuclei, segment_nuclei
+from napari_interpdisc.nuclei.diameter import diameter_from_labels, estimate_diameter
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

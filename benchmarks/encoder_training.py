@@ -1,4 +1,4 @@
-"""Crops per second of ``train_encoder``, and of a bare training loop of the same network.
+"""Crops per second of ``fit_tcvae``, and of a bare training loop of the same network.
 
 ``python benchmarks/encoder_training.py`` reads nothing: random patches. The bare loop has the same
 network, precision, batch and memory format, the loss of a plain VAE on crops that lie ready, and
@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
-from napari_interpdisc.training.encoder import EncoderTraining, PatchSource, train_encoder
-from napari_interpdisc.training.encoder_run import AUGMENTATION, precision_of
+from napari_interpdisc.training.encoder.loop import fit_tcvae
+from napari_interpdisc.training.encoder.run import AUGMENTATION, precision_of
+from napari_interpdisc.training.encoder.settings import EncoderTraining, PatchSource
 
 Times = np.ndarray
 """(steps, 2) seconds."""
@@ -53,7 +54,7 @@ def bare_steps(settings: EncoderTraining, device: str, synchronise: bool) -> Tim
 def whole_steps(
     source: PatchSource, settings: EncoderTraining, device: str, synchronise: bool
 ) -> Times:
-    """Seconds of each step of ``train_encoder``, by the clock and of the processor."""
+    """Seconds of each step of ``fit_tcvae``, by the clock and of the processor."""
     at = []
 
     def progress(done: int, _: int) -> None:
@@ -61,7 +62,7 @@ def whole_steps(
             torch.cuda.synchronize()
         at.append((time.perf_counter(), time.process_time()))
 
-    train_encoder([source], settings, device=device, progress=progress)
+    fit_tcvae([source], settings, device=device, progress=progress)
     return np.diff(at, axis=0)
 
 
@@ -83,7 +84,7 @@ def main() -> None:
         f"auto is {precision_of('auto', args.device)} here"
     )
     synchronise = args.device.startswith("cuda")
-    networks = {"plain": TCVAEConfig(), "turning": TCVAEConfig.with_turning()}
+    networks = {"plain": TCVAEConfig(), "turning": TCVAEConfig.equivariant()}
     for precision, network in itertools.product(args.precision, args.network):
         settings = EncoderTraining(
             steps=args.steps,
@@ -103,7 +104,7 @@ def main() -> None:
         bare, whole = (np.concatenate(part).min(0) for part in zip(*rounds, strict=True))
         print(f"{precision}, {network} network")
         print(f"  bare loop      {args.batch / bare[0]:7.0f} crops/s")
-        print(f"  train_encoder  {args.batch / whole[0]:7.0f} crops/s")
+        print(f"  fit_tcvae  {args.batch / whole[0]:7.0f} crops/s")
         print(f"  ratio          {whole[0] / bare[0]:7.2f}", end="")
         print("" if synchronise else f"  (of processor time {whole[1] / bare[1]:.2f})")
 

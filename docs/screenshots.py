@@ -15,14 +15,14 @@ from qtpy.QtWidgets import QApplication, QScrollArea
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.demo import example_cell, fetch_hela_movie
-from napari_interpdisc.detect import diameter_from_labels
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.store import load_model
+from napari_interpdisc.nuclei.diameter import diameter_from_labels
 from napari_interpdisc.pipeline import Classification, classify
 from napari_interpdisc.samples import link_masks
-from napari_interpdisc.widgets.cells_widget import CellsWidget
-from napari_interpdisc.widgets.discover_widget import DiscoverWidget
-from napari_interpdisc.widgets.explorer_widget import PICTURE, TEXTURE, ExplorerWidget
+from napari_interpdisc.widgets.cells.widget import CellsWidget
+from napari_interpdisc.widgets.discover.widget import DiscoverWidget
+from napari_interpdisc.widgets.explorer.widget import PICTURE, TEXTURE, ExplorerWidget
 from napari_interpdisc.widgets.layout import lay_out
 
 IMAGES = Path(__file__).parent / "images"

@@ -24,12 +24,13 @@ from napari_interpdisc import crops
 from napari_interpdisc.crops import normalise
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.scrutiny.disentanglement import measure_disentanglement, regression_r2
-from napari_interpdisc.simulated_crops import FACTORS, CropSimulation, simulate_crops
+from napari_interpdisc.simulate.crops import FACTORS, CropSimulation, simulate_crops
 from napari_interpdisc.training.augment import Augmentation
-from napari_interpdisc.training.encoder import EncoderTraining, PatchSource, train_encoder
+from napari_interpdisc.training.encoder.loop import fit_tcvae
+from napari_interpdisc.training.encoder.settings import EncoderTraining, PatchSource
 from napari_interpdisc.training.loss import kl_per_latent, total_correlation_stratified
 
-PLAIN, TURNING = TCVAEConfig(), TCVAEConfig.with_turning()
+PLAIN, TURNING = TCVAEConfig(), TCVAEConfig.equivariant()
 MODELS = {
     "VAE": ("beta-vae", 1.0, PLAIN),
     "β-VAE, β = 2": ("beta-vae", 2.0, PLAIN),
@@ -140,7 +141,7 @@ def measure(model: TCVAE, patches: np.ndarray, factors: dict[str, np.ndarray]) -
 def run(name: str, seed: int, args: argparse.Namespace, data: tuple[Any, ...]) -> None:
     """Train and measure one model, unless its JSON is there."""
     settings = settings_of(name, seed, args)
-    kind = "turning" if settings.network.turning else settings.objective
+    kind = "turning" if settings.network.rotating else settings.objective
     stem = args.runs / f"{kind}-{settings.beta:g}-{seed}"
     made_with = settings.model_dump(mode="json")
     made_with |= {"train": args.train, "test": args.test, "clip": crops.CLIP}
@@ -157,7 +158,7 @@ def run(name: str, seed: int, args: argparse.Namespace, data: tuple[Any, ...]) -
         model.eval()
     else:
         source = PatchSource("simulated", train, float(train.shape[-1]), np.ones(len(train)))
-        model = train_encoder(
+        model = fit_tcvae(
             [source],
             settings,
             lambda row: print(name, seed, {k: round(v, 2) for k, v in row.items()}, flush=True),

@@ -21,15 +21,16 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold
 
 from napari_interpdisc.crops import CROP_SIZE, MODEL_DIAMETER
-from napari_interpdisc.discovery.calibration import best_factor, cooled
-from napari_interpdisc.discovery.fit import SEARCH_VIEWS
+from napari_interpdisc.discovery.calibration import calibrated, calibration_factor
+from napari_interpdisc.discovery.recipe import SEARCH_VIEWS
 from napari_interpdisc.models.classifier import Classifier, NamedHead, class_index, score_width
 from napari_interpdisc.models.familiarity import measure_familiarity
 from napari_interpdisc.models.formula import FormulaHead
 from napari_interpdisc.models.store import DEFAULT_MODEL, save_model
 from napari_interpdisc.models.tcvae import TCVAE
-from napari_interpdisc.scrutiny.latents import find_orientation_pairs, study_latents
+from napari_interpdisc.scrutiny.naming import study_latents
 from napari_interpdisc.scrutiny.properties import measure_crops
+from napari_interpdisc.scrutiny.rotation import find_rotating_pairs
 from napari_interpdisc.training.augment import Augmentation, random_views
 from napari_interpdisc.training.loss import kl_per_latent
 from nuclei_patches import all_sources, labelled_crops
@@ -162,7 +163,7 @@ def held_out_report(encoder: TCVAE, nuclei: LabelledNuclei, seeds: int) -> Repor
             accuracy.append(balanced_accuracy_score(asked[asked >= 0], called[asked >= 0]))
             shapes = (labels == "Interphase", labels == "Elongated", rest)
             wrong.append([(called[some] > 0).mean() for some in shapes])
-            factors.append(best_factor(logits[own], target[own]))
+            factors.append(calibration_factor(logits[own], target[own]))
             weights += [head.n_weights for head in heads]
             sizes += [head.expression_size for head in heads]
             whole = fitted_head(recipe, nuclei, everything, seed)
@@ -241,7 +242,7 @@ def what_latents_mean(model: Classifier) -> Classifier:
     known = np.isin(labels, WHOLE)
     crops, plates = crops[known], plates[known]
     latents = encode(model.encoder, crops)
-    pairs = find_orientation_pairs(model, crops)
+    pairs = find_rotating_pairs(model, crops)
     study = study_latents(latents, measure_crops(crops), plates, pairs)
     for i in model.by_importance():
         meaning = study.meanings[i]
@@ -389,7 +390,7 @@ def main() -> None:
     everything = np.arange(len(nuclei.labels))
     heads = {}
     for name, recipe in HEADS.items():
-        head = cooled(fitted_head(recipe, nuclei, everything, 0), report.factors[name])
+        head = calibrated(fitted_head(recipe, nuclei, everything, 0), report.factors[name])
         heads[name] = NamedHead(name, head, tuple(recipe.classes), report.summaries[name])
     formulas = "\n".join(
         f"    {name}:  {named.head.formulas[0].show(aliases=model.aliases)} ≥ 0"

@@ -72,7 +72,7 @@ def traversals(model: Classifier, path: Path, n: int = 16) -> None:
     Of the others one of each pair is enough.
     """
     values = np.linspace(-3, 3, 7)
-    first = model.encoder.config.first_turning
+    first = model.encoder.config.n_invariant
     order = [i for i in model.by_importance() if i < first or (i - first) % 2 == 0]
     order = sorted(order[:n], key=lambda i: i >= first)
     z = np.zeros((n, len(values), model.n_latents), np.float32)

@@ -9,7 +9,7 @@ import tifffile
 from skimage import filters, measure
 
 from napari_interpdisc.crops import CROP_SIZE, MODEL_DIAMETER, cut_crops, smooth_for_zoom
-from napari_interpdisc.training.encoder import PatchSource
+from napari_interpdisc.training.encoder.settings import PatchSource
 
 PATCH = 96
 MITOCHECK_DIAMETER = 26.8

@@ -12,14 +12,14 @@ import torch
 from safetensors.torch import load_file
 
 from napari_interpdisc.crops import CROP_SIZE, normalise
-from napari_interpdisc.discovery.calibration import scaled_formula
-from napari_interpdisc.discovery.fit import SEARCH_VIEWS, most_used
+from napari_interpdisc.discovery.calibration import formula_scale
+from napari_interpdisc.discovery.recipe import SEARCH_VIEWS, most_used
 from napari_interpdisc.models.formula import FormulaHead
 from napari_interpdisc.models.heads import Head
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.symbolic.front import choose, formula_front
 from napari_interpdisc.symbolic.settings import SearchSettings
-from napari_interpdisc.training.augment import Augmentation, random_views, turned_latents
+from napari_interpdisc.training.augment import Augmentation, random_views, rotated_latents
 from napari_interpdisc.training.heads import HeadTraining, train_dense_head
 from napari_interpdisc.training.rigl import SparseTraining, train_sparse_heads
 from nuclei_patches import labelled_crops, mitocheck
@@ -114,10 +114,10 @@ def labelled_nuclei(encoder: TCVAE, views: int = VIEWS) -> LabelledNuclei:
             view = random_views(some.float() / 255, fields, VIEW_AUGMENTATION, CROP_SIZE, generator)
             latents = encoder.encode(view)[0]
             for part in parts:
-                part.append(turned_latents(encoder, latents, generator))
+                part.append(rotated_latents(encoder, latents, generator))
         seen += [torch.cat(part).numpy() for part in parts]
     latents = encode(encoder, crops)
-    return LabelledNuclei(latents, np.stack(seen), labels, plates, encoder.turning_pairs)
+    return LabelledNuclei(latents, np.stack(seen), labels, plates, encoder.rotating_pairs)
 
 
 def fitted_head(recipe: Recipe, nuclei: LabelledNuclei, rows: np.ndarray, seed: int) -> Head:
@@ -136,7 +136,7 @@ def fitted_head(recipe: Recipe, nuclei: LabelledNuclei, rows: np.ndarray, seed: 
     front = formula_front(given, y, use, search, pairs=nuclei.pairs)
     formula = choose(front, 0.005).formula
     latents, all_y = given.reshape(-1, given.shape[-1]), np.tile(y, len(given))
-    return FormulaHead([formula], [scaled_formula(formula, latents, all_y == 1)])
+    return FormulaHead([formula], [formula_scale(formula, latents, all_y == 1)])
 
 
 @torch.inference_mode()

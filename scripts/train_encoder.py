@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 
 from napari_interpdisc.models.tcvae import TCVAEConfig
 from napari_interpdisc.training.augment import Augmentation
-from napari_interpdisc.training.encoder import EncoderTraining, train_encoder
+from napari_interpdisc.training.encoder.loop import train_encoder
+from napari_interpdisc.training.encoder.settings import EncoderTraining
 from nuclei_patches import all_sources
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -64,7 +65,7 @@ def main() -> None:
         denoise=not args.no_denoise,
         precision=args.precision,
         texture_weight=args.texture,
-        network=TCVAEConfig() if args.plain else TCVAEConfig.with_turning(),
+        network=TCVAEConfig() if args.plain else TCVAEConfig.equivariant(),
         augmentation=Augmentation(edge=args.edge, gradient=args.gradient),
     )
     sources = [s for s in all_sources(DATA) if s.name != args.without]

@@ -21,7 +21,6 @@ import pytest
 import tifffile
 
 from napari_interpdisc import __version__, cli
-from napari_interpdisc.detect import diameter_from_labels
 from napari_interpdisc.models.classifier import LatentMeaning, NamedHead
 from napari_interpdisc.models.familiarity import measure_familiarity
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
@@ -29,11 +28,12 @@ from napari_interpdisc.models.store import (
     BUNDLED,
     installed_models,
     load_model,
+    replace_heads,
     save_model,
-    with_heads,
 )
-from napari_interpdisc.pipeline import percent
-from napari_interpdisc.simulate import SimulationSettings, simulate_movie
+from napari_interpdisc.nuclei.diameter import diameter_from_labels
+from napari_interpdisc.number_text import percent
+from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
 
 STACKS = ("original", "reconstruction", "perturbed", "perturbation", "perturbed_reconstruction")
 
@@ -255,7 +255,7 @@ def test_classify_tells_of_cells_unlike_the_training_data(classify: Run, files: 
     latents = right.filter(regex="^z_").to_numpy()
     model = load_model(device="cpu")
     known = measure_familiarity(right["reconstruction_error"], latents)
-    made = with_heads(replace(model, familiarity=known), "known", model.heads, "# known")
+    made = replace_heads(replace(model, familiarity=known), "known", model.heads, "# known")
     save_model(made, files / "known")
 
     done = classify("--diameter", 28, "--model", files / "known")
@@ -286,7 +286,7 @@ def named(tmp_path: Path) -> tuple[Path, int, int, int]:
     formula = parse_formula(f"(z{a}**2 + z{b}**2)*exp(z{size}) - 4.8")
     head = NamedHead("rule", FormulaHead([formula]), ("Interphase", "Metaphase"), "of a test")
     model = replace(model, meanings=tuple(meanings), orientation_pairs=((a, b),))
-    save_model(with_heads(model, "named", {"rule": head}, "# named"), tmp_path / "named")
+    save_model(replace_heads(model, "named", {"rule": head}, "# named"), tmp_path / "named")
     return tmp_path / "named", size, a, b
 
 
@@ -297,7 +297,7 @@ def test_models_tells_latents_by_name_and_why(run: Run, named: tuple[Path, int, 
     assert f"z{size} size: area, ρ = −0.97" in told
     assert f"z{a} elongation_a: elongation, ρ = 0.8" in told
     assert f"z{b} unnamed: texture, ρ = 0.{b}" in told
-    assert f"z{a}² + z{b}² stays when the cell turns" in told
+    assert f"z{a}² + z{b}² stays when the cell rotates" in told
     used = ", ".join(sorted((f"z{size} size", f"z{a} elongation_a", f"z{b}"), key=number_of))
     assert f"uses 3 latents: {used}" in told
 

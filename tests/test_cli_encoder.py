@@ -15,8 +15,8 @@ import tifffile
 from napari_interpdisc import cli
 from napari_interpdisc.models.classifier import NamedHead
 from napari_interpdisc.models.heads import DenseHead
-from napari_interpdisc.models.store import load_model, save_model, with_heads
-from napari_interpdisc.simulate import SimulationSettings, simulate_movie
+from napari_interpdisc.models.store import load_model, replace_heads, save_model
+from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -102,7 +102,7 @@ def test_frames_and_crops_become_a_model_folder(run: Run, files: Path) -> None:
 
     # and with one it classifies
     head = NamedHead("any", DenseHead((5, 4, 1)), ("a", "b"))
-    save_model(with_heads(model, "mine", {"any": head}, "# mine"), files / "mine")
+    save_model(replace_heads(model, "mine", {"any": head}, "# mine"), files / "mine")
     code, _, err = run("classify", *arguments, "--model", files / "mine", "--out", files / "t.csv")
     assert (code, err) == (0, "")
     assert {"z_0", "z_4", "class"} <= set(pd.read_csv(files / "t.csv").columns)
@@ -111,21 +111,20 @@ def test_frames_and_crops_become_a_model_folder(run: Run, files: Path) -> None:
 def test_fine_tuning_prints_what_changed_and_resumes(
     run: Run, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_interpdisc.cli import encoder
+    from napari_interpdisc.cli import train_encoder as command
 
-    tell = encoder._tell
+    line = command._log_line
 
-    def stop(*a: object) -> None:
-        tell(*a)  # type: ignore[arg-type]
+    def stop(*a: object) -> str:
         raise KeyboardInterrupt
 
     words = crops(files, "--start", "h2b", "--epochs", 2)
-    monkeypatch.setattr(encoder, "_tell", stop)
+    monkeypatch.setattr(command, "_log_line", stop)
     code, out, err = run(*words)
     assert code == 130
     assert "the same command with --resume goes on" in err
     assert not (files / "run" / "model").exists()
-    monkeypatch.setattr(encoder, "_tell", tell)
+    monkeypatch.setattr(command, "_log_line", line)
     code, out, err = run(*words)
     assert code == 1
     assert "already exists and is not empty" in err
@@ -152,7 +151,7 @@ def test_faults_are_told_before_any_training(
     run: Run, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "napari_interpdisc.training.encoder_run.train_encoder",
+        "napari_interpdisc.training.encoder.run.fit_tcvae",
         lambda *a, **k: pytest.fail("training began"),
     )
 
@@ -178,7 +177,7 @@ def test_faults_are_told_before_any_training(
     refused("There is no model 'other'", *movie(files, "--start", "other"))
     refused("'h2b' has 32 latents, not 8", *movie(files, "--start", "h2b", "--latents", 8))
     refused("0 latents cannot be used", *movie(files, "--latents", 0))
-    refused("is turning, not plain", *movie(files, "--start", "h2b", "--network", "plain"))
+    refused("is rotating, not plain", *movie(files, "--start", "h2b", "--network", "plain"))
     refused("holds no run that could be resumed", *movie(files, "--resume"))
     refused("no array 'well'", *crops(files, "--group-column", "well"))
     refused("give it with --diameter", *["auto" if w == 28 else w for w in crops(files)])

@@ -17,7 +17,7 @@ from napari_interpdisc import cli
 from napari_interpdisc.models.classifier import LatentMeaning
 from napari_interpdisc.models.store import load_model, save_model
 from napari_interpdisc.scrutiny.properties import PROPERTIES
-from napari_interpdisc.simulate import SimulationSettings, simulate_movie
+from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
 
 Run = Callable[..., tuple[int, str, str]]
 

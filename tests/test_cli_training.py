@@ -14,7 +14,7 @@ import tifffile
 
 from napari_interpdisc import cli
 from napari_interpdisc.models.store import load_model
-from napari_interpdisc.simulate import SimulationSettings, simulate_movie
+from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
 from napari_interpdisc.symbolic.search import julia_is_present
 
 Run = Callable[..., tuple[int, str, str]]
@@ -117,7 +117,8 @@ def test_faults_are_told_before_any_training(
     run: Run, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "napari_interpdisc.discovery.fit._fit", lambda *a: pytest.fail("training began")
+        "napari_interpdisc.discovery.cross_validation.fit_heads",
+        lambda *a: pytest.fail("training began"),
     )
     table = pd.read_csv(files / "cells.csv")
 

@@ -20,7 +20,7 @@ from napari_interpdisc import demo, samples
 from napari_interpdisc.demo import example_cell, fetch_hela_movie, has_display, run_demo
 from napari_interpdisc.errors import InvalidInput, MissingExtra
 from napari_interpdisc.samples import IMAGE, MASKS, Movie, cache_folder, find_hela_movie
-from napari_interpdisc.simulate import SimulationSettings, simulate_movie
+from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
 
 PICTURES = ("overlay.png", "explorer.png", "perturbation.png")
 

@@ -8,16 +8,15 @@ import tifffile
 from scipy.spatial import cKDTree
 from skimage.measure import regionprops
 
-from napari_interpdisc.detect import (
-    detect_movie,
-    detect_nuclei,
-    diameter_from_labels,
-    estimate_diameter,
-    segment_nuclei,
-)
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.simulate import SimulatedMovie, SimulationSettings, simulate_movie
+from napari_interpdisc.nuclei.detection import detect_movie, detect_nuclei, segment_nuclei
+from napari_interpdisc.nuclei.diameter import diameter_from_labels, estimate_diameter
+from napari_interpdisc.simulate.movie import (
+    SimulatedMovie,
+    SimulationSettings,
+    simulate_movie,
+)
 
 
 @pytest.fixture(scope="module")

@@ -73,10 +73,10 @@ def test_metaphase_plates_are_small_and_bright(files: Path, table: pd.DataFrame)
 
 def test_the_diameter_can_be_estimated_without_masks(files: Path, table: pd.DataFrame) -> None:
     """Detection and masks agree on the diameter, and so do the classes on nearly all cells."""
-    from napari_interpdisc.detect import estimate_diameter
     from napari_interpdisc.io.images import read_frames
     from napari_interpdisc.io.tracks import read_cells
     from napari_interpdisc.models.store import load_model
+    from napari_interpdisc.nuclei.diameter import estimate_diameter
     from napari_interpdisc.pipeline import classify
 
     frames = read_frames(files / "movie.tif")

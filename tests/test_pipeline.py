@@ -16,6 +16,7 @@ from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.classifier import Classifier
 from napari_interpdisc.models.familiarity import measure_familiarity
 from napari_interpdisc.models.store import load_model
+from napari_interpdisc.number_text import percent
 from napari_interpdisc.pipeline import (
     UNSURE,
     Classification,
@@ -24,7 +25,6 @@ from napari_interpdisc.pipeline import (
     classify_encoding,
     encode_cells,
     near_edge,
-    percent,
     unlike_training,
 )
 

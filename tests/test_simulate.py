@@ -5,7 +5,7 @@ import pytest
 from skimage.measure import regionprops
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.simulate import STATES, SimulationSettings, simulate_movie
+from napari_interpdisc.simulate.movie import STATES, SimulationSettings, simulate_movie
 
 SMALL = SimulationSettings(shape=(8, 220, 260), cells=12, dividing=0.5, seed=3)
 

@@ -7,7 +7,12 @@ from pydantic import ValidationError
 from scipy import ndimage
 from skimage.measure import label, regionprops
 
-from napari_interpdisc.simulated_crops import FACTORS, FULL_SCALE, CropSimulation, simulate_crops
+from napari_interpdisc.simulate.crops import (
+    FACTORS,
+    FULL_SCALE,
+    CropSimulation,
+    simulate_crops,
+)
 
 ALONE = CropSimulation(neighbours=(0, 0), noise=(0, 0), grain=(0, 0))
 """One smooth nucleus without noise."""

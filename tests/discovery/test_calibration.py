@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from napari_interpdisc.discovery.calibration import best_factor, class_loss, cooled, scaled_formula
+from napari_interpdisc.discovery.calibration import (
+    calibrated,
+    calibration_factor,
+    class_loss,
+    formula_scale,
+)
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead, SparseHead
 
@@ -21,12 +26,12 @@ def test_loss_by_hand() -> None:
 def test_the_factor_undoes_an_exaggeration(rng: np.random.Generator) -> None:
     true = rng.standard_normal((20_000, 1)) * 2
     target = (rng.random(20_000) < 1 / (1 + np.exp(-true[:, 0]))).astype(np.int64)
-    assert best_factor(true * 7, target) == pytest.approx(1 / 7, rel=0.05)
+    assert calibration_factor(true * 7, target) == pytest.approx(1 / 7, rel=0.05)
 
 
 def test_cells_that_are_parted_without_a_fault_get_no_infinite_logits() -> None:
     values = np.linspace(-1, 1, 101)[:, None] + 0.01
-    factor = best_factor(values, (values[:, 0] > 0).astype(np.int64))
+    factor = calibration_factor(values, (values[:, 0] > 0).astype(np.int64))
     assert np.quantile(np.abs(values * factor), 0.95) <= 8.001
 
 
@@ -37,7 +42,7 @@ def test_cells_that_are_parted_without_a_fault_get_no_infinite_logits() -> None:
 def test_a_factor_on_the_logits(head: DenseHead | FormulaHead) -> None:
     z = torch.randn(7, 4)
     before = head(z)
-    torch.testing.assert_close(cooled(head, 0.25)(z), before * 0.25)
+    torch.testing.assert_close(calibrated(head, 0.25)(z), before * 0.25)
     torch.testing.assert_close(head(z), before)
 
 
@@ -48,10 +53,10 @@ def test_a_factor_on_a_sparse_head() -> None:
         weight.data.normal_()
         bias.data.normal_()
     z = torch.randn(7, 4)
-    torch.testing.assert_close(cooled(head, 3.0)(z), head(z) * 3)
+    torch.testing.assert_close(calibrated(head, 3.0)(z), head(z) * 3)
 
 
 def test_the_scale_of_a_formula(rng: np.random.Generator) -> None:
     z = rng.standard_normal((5000, 3))
     target = rng.random(5000) < 1 / (1 + np.exp(-3 * z[:, 1]))
-    assert scaled_formula(parse_formula("z1", 3), z, target) == pytest.approx(3, rel=0.15)
+    assert formula_scale(parse_formula("z1", 3), z, target) == pytest.approx(3, rel=0.15)

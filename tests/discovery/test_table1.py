@@ -8,17 +8,12 @@ import pandas as pd
 import pytest
 
 from napari_interpdisc.discovery import table1
-from napari_interpdisc.discovery.table1 import (
-    SCHEMES,
-    TASKS,
-    Table1Settings,
-    aggregate,
-    latent_use,
-    markdown,
-    run_table1,
-)
+from napari_interpdisc.discovery.recipe import Recipe
+from napari_interpdisc.discovery.table1 import TASKS, Table1Settings, run_table1
+from napari_interpdisc.discovery.table1_summary import SCHEMES, aggregate, latent_use, markdown
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.labelled_crops import read_labelled_crops
+from napari_interpdisc.models.store import load_model
 from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.training.cnn import CNNTraining
 from napari_interpdisc.training.heads import HeadTraining
@@ -33,14 +28,16 @@ def quick() -> Table1Settings:
     """Return settings under which a unit takes seconds."""
     return Table1Settings(
         seeds=1,
-        folds=2,
-        views=3,
-        search_views=2,
         cnn=CNNTraining(steps=4, batch=8),
-        dense=HeadTraining(steps=200),
-        sparse=SparseTraining(steps=200, restarts=1, density=0.05),
-        tuning=SparsityTuning(trials=1, folds=2, steps=50, restarts=1),
-        search=SearchSettings(engine="operon", generations=4, individuals=80, cells=200),
+        recipe=Recipe(
+            folds=2,
+            augmented=3,
+            search_augmented=1,
+            dense=HeadTraining(steps=200),
+            sparse=SparseTraining(steps=200, restarts=1, density=0.05),
+            tuning=SparsityTuning(trials=1, folds=2, steps=50, restarts=1),
+            search=SearchSettings(engine="operon", generations=4, individuals=80, cells=200),
+        ),
     )
 
 
@@ -65,7 +62,7 @@ def test_the_table_of_real_cells_and_a_run_that_goes_on(
     table = run_table1(
         images, labels, plates, 26.8, out, quick,
         jobs=1, progress=lambda *p: seen.append(p), tasks=tasks,
-    )  # fmt: skip
+    ).table  # fmt: skip
     assert seen == [(1, 2), (2, 2)]
     assert stored[0].read_bytes() == before
     assert list(table["scheme"]) == list(SCHEMES)
@@ -80,14 +77,14 @@ def test_the_table_of_real_cells_and_a_run_that_goes_on(
     units = [json.loads(p.read_text()) for p in (out / "units").glob("*.json")]
     keep = np.isin(labels, ("Interphase", "Metaphase"))
     assert sum(len(u["target"]) for u in units) == keep.sum()
-    for name in ("table1.csv", "table1.md", "table1.png", "settings.json"):
+    for name in ("table1.csv", "table1.md", "settings.json"):
         assert (out / name).stat().st_size > 100
     assert not list(out.glob("inputs*"))
     # a complete run is only read
-    monkeypatch.setattr(table1, "_run_all", lambda *a: pytest.fail("a unit was run again"))
+    monkeypatch.setattr(table1, "run_units", lambda *a: pytest.fail("a unit was run again"))
     again = run_table1(images, labels, plates, 26.8, out, quick, jobs=1, tasks=tasks)
-    pd.testing.assert_frame_equal(again, table)
-    other = quick.model_copy(update={"views": 4})
+    pd.testing.assert_frame_equal(again.table, table)
+    other = quick.model_copy(update={"cnn": CNNTraining(steps=5)})
     with pytest.raises(InvalidInput, match="other data, model or settings"):
         run_table1(images, labels, plates, 26.8, out, other, jobs=1, tasks=tasks)
 
@@ -125,9 +122,14 @@ def test_how_many_heads_use_a_latent() -> None:
     for latents in ([3, 7], [3], [3, 9]):
         schemes = {"sparse": {"latents": latents}, "formula": {"latents": [latents[0]]}}
         units.append({"task": "a", "schemes": schemes})
-    text = latent_use(units)
+    model = load_model(device="cpu")
+    text = latent_use(units, model)
     assert "- a, sparse, of 3: z3 3, z7 1, z9 1" in text
     assert "- a, formula, of 3: z3 3" in text
+    named = latent_use(
+        [{"task": "a", "schemes": {"sparse": {"latents": [5]}, "formula": {"latents": []}}}], model
+    )
+    assert "z5 (size) 1" in named
 
 
 def test_the_columns_of_the_paper_in_markdown() -> None:

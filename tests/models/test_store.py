@@ -87,7 +87,7 @@ def test_round_trip(tiny: Classifier, folder: Path) -> None:
 
 def test_texture_and_turning_latents_are_stored(tiny: Classifier, tmp_path: Path) -> None:
     config = TCVAEConfig(
-        latents=6, widths=(2, 2, 2, 2), hidden=4, texture=True, turning=(0, 1), crop_size=32
+        latents=6, widths=(2, 2, 2, 2), hidden=4, texture=True, rotating=(0, 1), crop_size=32
     )
     save_model(replace(tiny, encoder=TCVAE(config), heads={}), tmp_path / "grained")
     back = load_model(tmp_path / "grained", "cpu")

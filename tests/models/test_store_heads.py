@@ -18,7 +18,7 @@ from napari_interpdisc.models.classifier import Classifier, NamedHead
 from napari_interpdisc.models.cnn import CNN
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead, SparseHead
-from napari_interpdisc.models.store import load_model, save_model, with_heads
+from napari_interpdisc.models.store import load_model, replace_heads, save_model
 from napari_interpdisc.models.tcvae import TCVAE
 
 WEIGHTS = "weights.safetensors"
@@ -44,7 +44,7 @@ def model(tiny: Classifier) -> Classifier:
         NamedHead("three", three, ("a", "b", "c")),
         NamedHead("dense", DenseHead((6, 1)), ("round", "flat")),
     ]
-    return with_heads(tiny, "mine", {head.name: head for head in heads}, "# mine")
+    return replace_heads(tiny, "mine", {head.name: head for head in heads}, "# mine")
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_a_weight_outside_the_connections(stored: Path) -> None:
 def test_a_head_over_latents_that_are_not_there(tiny: Classifier) -> None:
     head = NamedHead("formula", FormulaHead([parse_formula("z31")]), ("a", "b"))
     with pytest.raises(InvalidModel, match=r"reads z31, but .* z0 to z5"):
-        with_heads(tiny, "mine", {"formula": head}, "")
+        replace_heads(tiny, "mine", {"formula": head}, "")
 
 
 def test_what_cannot_be_stored(tiny: Classifier, tmp_path: Path) -> None:

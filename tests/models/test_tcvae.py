@@ -38,7 +38,7 @@ def test_the_default_is_the_papers_32_latents_of_64_px_crops() -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [{"crop_size": 40}, {"latents": 0}, {"depth": 3}, {"turning": (9, 8)}, {"turning": (-1,)}],
+    [{"crop_size": 40}, {"latents": 0}, {"depth": 3}, {"rotating": (9, 8)}, {"rotating": (-1,)}],
 )
 def test_networks_that_cannot_be_are_refused(fault: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
@@ -85,23 +85,23 @@ def test_no_texture_without_being_asked(network: TCVAE) -> None:
 
 
 @pytest.fixture
-def turning() -> TCVAE:
-    return TCVAE(TCVAEConfig(latents=5, turning=(1, 1), widths=(2, 2, 2, 2), hidden=4))
+def rotating() -> TCVAE:
+    return TCVAE(TCVAEConfig(latents=5, rotating=(1, 1), widths=(2, 2, 2, 2), hidden=4))
 
 
-def test_latents_turn_as_often_as_they_should(turning: TCVAE) -> None:
+def test_latents_turn_as_often_as_they_should(rotating: TCVAE) -> None:
     z = torch.tensor([[7.0, 1.0, 0.0, 1.0, 0.0]])
     quarter, no = torch.tensor([math.pi / 2]), torch.tensor([False])
     wanted = torch.tensor([[7.0, 0.0, 1.0, -1.0, 0.0]])
-    torch.testing.assert_close(turning.turn(z, quarter, no), wanted, atol=1e-6, rtol=0)
+    torch.testing.assert_close(rotating.rotate(z, quarter, no), wanted, atol=1e-6, rtol=0)
 
 
-def test_a_mirrored_crop_turns_the_other_way(turning: TCVAE) -> None:
-    """Mirror · turn · mirror is the turn backwards: what is done to latents is a group's action."""
+def test_a_mirrored_crop_turns_the_other_way(rotating: TCVAE) -> None:
+    """Mirror, rotate, mirror is the rotation backwards: a group's action on latents."""
     torch.manual_seed(0)
     z, angle = torch.randn(4, 5), torch.rand(4)
     no, yes = torch.zeros(4, dtype=torch.bool), torch.ones(4, dtype=torch.bool)
-    mirrored = turning.turn(turning.turn(z, torch.zeros(4), yes), angle, yes)
-    torch.testing.assert_close(mirrored, turning.turn(z, angle, no))
-    twice = turning.turn(turning.turn(z, angle, yes), angle, yes)
+    mirrored = rotating.rotate(rotating.rotate(z, torch.zeros(4), yes), angle, yes)
+    torch.testing.assert_close(mirrored, rotating.rotate(z, angle, no))
+    twice = rotating.rotate(rotating.rotate(z, angle, yes), angle, yes)
     torch.testing.assert_close(twice, z)

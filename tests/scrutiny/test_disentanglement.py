@@ -52,8 +52,8 @@ def test_a_latent_that_is_there_twice_leaves_no_gap() -> None:
 
 def test_a_rotated_pair_scores_low_though_nothing_is_lost() -> None:
     factors = independent(3000, 2)
-    turn = np.array([[1, -1], [1, 1]]) / np.sqrt(2)
-    scores = measure_disentanglement(factors @ turn, factors)
+    rotate = np.array([[1, -1], [1, 1]]) / np.sqrt(2)
+    scores = measure_disentanglement(factors @ rotate, factors)
     assert scores.mig < 0.03
     assert scores.sap < 0.05
     assert scores.disentanglement < 0.2
@@ -118,12 +118,12 @@ def test_disentanglement_and_completeness_by_hand() -> None:
 
 def test_regression_does_not_mind_how_latents_are_turned() -> None:
     factors = independent(800, 2)
-    turned = factors @ np.array([[1, -1], [1, 1]])
-    np.testing.assert_allclose(regression_r2(turned, factors), 1, atol=1e-3)
-    # (a + b)² − (a − b)² = 4ab: a product is quadratic in the turned pair, and not linear
+    rotated = factors @ np.array([[1, -1], [1, 1]])
+    np.testing.assert_allclose(regression_r2(rotated, factors), 1, atol=1e-3)
+    # (a + b)² − (a − b)² = 4ab: a product is quadratic in the rotated pair, and not linear
     product = factors[:, :1] * factors[:, 1:]
-    assert regression_r2(turned, product)[0] < 0.05
-    assert regression_r2(turned, product, degree=2)[0] > 0.99
+    assert regression_r2(rotated, product)[0] < 0.05
+    assert regression_r2(rotated, product, degree=2)[0] > 0.99
 
 
 def test_the_same_seed_gives_the_same_scores() -> None:

@@ -1,4 +1,4 @@
-"""Correlations, intervals, information, turning pairs and names of latents with a known truth."""
+"""Correlations, intervals, information, rotating pairs and names of latents with a known truth."""
 
 from __future__ import annotations
 
@@ -10,17 +10,12 @@ import pytest
 from scipy.stats import spearmanr
 
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.figures.latent_map import draw_latent_map
 from napari_interpdisc.models.classifier import Classifier
-from napari_interpdisc.scrutiny.latent_map import draw_latent_map
-from napari_interpdisc.scrutiny.latents import (
-    TurningPair,
-    find_orientation_pairs,
-    name_latents,
-    relate,
-    study_latents,
-    turning_pairs,
-)
+from napari_interpdisc.scrutiny.naming import name_latents, study_latents
 from napari_interpdisc.scrutiny.properties import measure_crops
+from napari_interpdisc.scrutiny.relations import relate
+from napari_interpdisc.scrutiny.rotation import RotatingPair, find_rotating_pairs, rotating_pairs_of
 
 N = 300
 
@@ -181,7 +176,7 @@ def test_what_cannot_be_related_is_refused(
 
 
 def turned_views(rng: np.random.Generator, orders: list[int], noise: float) -> npt.NDArray[Any]:
-    """Latents (8, N, 2 per order + 2) of cells that turn; the last two do not, or are noise."""
+    """Latents (8, N, 2 per order + 2) of cells that rotate; the last two do not, or are noise."""
     angle = 2 * np.pi * np.arange(8)[:, None] / 8 + rng.uniform(0, 2 * np.pi, N)
     parts = []
     for k, order in enumerate(orders):
@@ -195,16 +190,16 @@ def turned_views(rng: np.random.Generator, orders: list[int], noise: float) -> n
 def test_turning_pairs_and_their_order_are_found(rng: np.random.Generator) -> None:
     z = turned_views(rng, [2, 1, 3], 0.2)
     mixed = z[:, :, [4, 0, 6, 2, 1, 7, 3, 5]]
-    found = turning_pairs(mixed)
+    found = rotating_pairs_of(mixed)
     assert {(p.a, p.b, p.order) for p in found} == {(1, 4, 2), (3, 6, 1), (0, 7, 3)}
     assert all(0.9 < p.score <= 1.001 and p.wobble < 0.1 and p.cells == N for p in found)
-    assert turning_pairs(mixed, least=1.1) == ()
-    assert turning_pairs(np.zeros((8, 5, 3))) == ()
+    assert rotating_pairs_of(mixed, least=1.1) == ()
+    assert rotating_pairs_of(np.zeros((8, 5, 3))) == ()
 
 
 def test_a_pair_on_an_ellipse_is_told_by_its_wobble(rng: np.random.Generator) -> None:
     z = turned_views(rng, [2], 0.0) * [1, 4, 1, 1]
-    (pair,) = turning_pairs(z)
+    (pair,) = rotating_pairs_of(z)
     assert (pair.a, pair.b, pair.order) == (0, 1, 2)
     assert pair.wobble > 0.3
     study = study_latents(z[0], {"p": z[0, :, 0]}, np.arange(N), [pair], draws=10)
@@ -254,9 +249,9 @@ def ellipses(rng: np.random.Generator, n: int, side: int) -> npt.NDArray[np.floa
 def test_pairs_of_an_encoder_are_found_by_turning_crops_and_named(
     rng: np.random.Generator, side: int
 ) -> None:
-    model = cast(Classifier, Moments())
+    model = cast("Classifier", Moments())
     pictures = ellipses(rng, 130, side)
-    pairs = find_orientation_pairs(model, pictures, cells=100)
+    pairs = find_rotating_pairs(model, pictures, cells=100)
     assert {(p.a, p.b, p.order) for p in pairs} == {(0, 3, 2), (2, 5, 1)}
     assert all(p.score > 0.95 and p.cells == 100 for p in pairs)
     assert all(p.wobble < 0.2 for p in pairs)
@@ -269,7 +264,7 @@ def test_pairs_of_an_encoder_are_found_by_turning_crops_and_named(
     ]  # fmt: skip
     assert study.orientation_pairs == ((0, 3),)
     told = study.meanings[3].evidence
-    assert "turns as an axis does, with z0" in told
+    assert "rotates as an axis does, with z0" in told
     assert "z0² + z3²: eccentricity, ρ = 0." in told
     row = study.relations.quantities.index("z0² + z3²")
     assert study.relations.strength[row, 1] > 0.8
@@ -282,17 +277,17 @@ def test_a_pair_between_the_axes_is_not_called_after_them(rng: np.random.Generat
         "eccentricity": size, "elongation_cos": size * np.cos(angle),
         "elongation_sin": size * np.sin(angle),
     }  # fmt: skip
-    pair = TurningPair(0, 1, 2, 0.99, 0.0, N)
+    pair = RotatingPair(0, 1, 2, 0.99, 0.0, N)
     names = [m.name for m in name_latents(z, properties, np.arange(N), [pair], 0.8, 100)]
     assert names == ["elongation_a", "elongation_b"]
-    # what turns as a direction does is not named after an axis
-    first = TurningPair(0, 1, 1, 0.99, 0.0, N)
+    # what rotates as a direction does is not named after an axis
+    first = RotatingPair(0, 1, 1, 0.99, 0.0, N)
     names = [m.name for m in name_latents(z, properties, np.arange(N), [first], 0.5, 100)]
     assert names == ["", ""]
 
 
 def test_crops_that_cannot_be_turned_are_refused() -> None:
-    model = cast(Classifier, Moments())
+    model = cast("Classifier", Moments())
     for shape, told in [
         ((4, 60, 60), "60 px wide"),
         ((4, 65, 65), "even number"),
@@ -300,14 +295,14 @@ def test_crops_that_cannot_be_turned_are_refused() -> None:
         ((1, 64, 64), "number, side, side"),
     ]:
         with pytest.raises(InvalidInput, match=told):
-            find_orientation_pairs(model, np.zeros(shape))
+            find_rotating_pairs(model, np.zeros(shape))
 
 
 def test_the_map_is_a_picture(
     columns: tuple[npt.NDArray[Any], dict[str, npt.NDArray[Any]]], tmp_path: Any
 ) -> None:
     z, properties = columns
-    pair = TurningPair(2, 3, 2, 0.9, 0.1, N)
+    pair = RotatingPair(2, 3, 2, 0.9, 0.1, N)
     study = study_latents(z, {**properties, "flat": np.ones(N)}, np.arange(N), [pair], draws=10)
     draw_latent_map(tmp_path / "map.png", study.relations, [1, 3, 2, 0.5, 0], study.meanings)
     assert (tmp_path / "map.png").read_bytes()[:4] == b"\x89PNG"

@@ -9,12 +9,9 @@ import pytest
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import normalise
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.scrutiny.properties import (
-    PROPERTIES,
-    label_crops,
-    measure_crops,
-    split_nuclei,
-)
+from napari_interpdisc.nuclei.crops import separate_nuclei
+from napari_interpdisc.patches import label_crops
+from napari_interpdisc.scrutiny.properties import PROPERTIES, measure_crops
 
 SIDE = 64
 CENTRE = (SIDE - 1) / 2
@@ -80,7 +77,7 @@ def test_brightness_and_texture_are_of_the_normalised_crop() -> None:
 def test_a_touching_neighbour_is_not_counted_into_the_cell() -> None:
     one, other = inside(major=13, minor=13), inside(x=24.5, major=13, minor=13)
     crop = picture(one, other)
-    regions = split_nuclei(crop)
+    regions = separate_nuclei(crop)
     assert regions.max() == 2
     found = measure_crops(crop[None])
     assert found["area"][0] == pytest.approx(one.sum(), rel=0.1)
@@ -95,7 +92,7 @@ def test_a_thin_plate_and_a_bean_are_not_split() -> None:
     plate = inside(major=14, minor=3)
     bean = inside(major=15, minor=10) & ~inside(y=-10, major=5, minor=4)
     for mask in (plate, bean):
-        regions = split_nuclei(picture(mask))
+        regions = separate_nuclei(picture(mask))
         assert len(np.unique(regions[mask & (regions > 0)])) == 1
 
 
@@ -150,7 +147,7 @@ def test_labels_are_rescaled_to_the_models_diameter() -> None:
 
 def test_progress_is_told() -> None:
     told: list[tuple[int, int]] = []
-    measure_crops(np.zeros((3, 1, 16, 16)), report=lambda done, n: told.append((done, n)))
+    measure_crops(np.zeros((3, 1, 16, 16)), progress=lambda done, n: told.append((done, n)))
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 

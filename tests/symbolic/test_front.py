@@ -12,8 +12,8 @@ from napari_interpdisc.errors import Cancelled, InvalidInput
 from napari_interpdisc.models.formula import parse_formula
 from napari_interpdisc.symbolic import front as module
 from napari_interpdisc.symbolic.front import (
-    Front,
-    FrontRow,
+    FittedFormula,
+    FormulaFront,
     choose,
     formula_front,
 )
@@ -140,8 +140,8 @@ def test_what_cannot_be_searched(change: dict[str, Any], match: str) -> None:
 
 def test_the_smallest_formula_within_tolerance() -> None:
     z = parse_formula("z0")
-    rows = tuple(FrontRow(z, s, 1 / s, a) for s, a in [(1, 0.7), (5, 0.935), (9, 0.94)])
-    front = Front(rows, "operon", None, 0)
+    rows = tuple(FittedFormula(z, s, 1 / s, a) for s, a in [(1, 0.7), (5, 0.935), (9, 0.94)])
+    front = FormulaFront(rows, "operon", None, 0)
     assert choose(front).size == 5
     assert choose(front, 0).size == 9
     assert choose(front, 0.5).size == 1

@@ -24,13 +24,13 @@ def test_the_rule_is_found_and_does_not_turn() -> None:
     z0, r2, constant = best.constants
     assert z0 / r2 == pytest.approx(-1.5, abs=0.2)
     assert constant / r2 == pytest.approx(-2, abs=0.2)
-    turned = z.copy()
+    rotated = z.copy()
     angle = np.random.default_rng(1).uniform(0, 2 * np.pi, (len(z), 2))
     for (a, b), phi in zip([(2, 3), (4, 5)], angle.T, strict=True):
-        turned[:, a] = np.cos(phi) * z[:, a] - np.sin(phi) * z[:, b]
-        turned[:, b] = np.sin(phi) * z[:, a] + np.cos(phi) * z[:, b]
+        rotated[:, a] = np.cos(phi) * z[:, a] - np.sin(phi) * z[:, b]
+        rotated[:, b] = np.sin(phi) * z[:, a] + np.cos(phi) * z[:, b]
     for rule in rules:
-        before, after = (rule.evaluate(torch.from_numpy(x)) for x in (z, turned))
+        before, after = (rule.evaluate(torch.from_numpy(x)) for x in (z, rotated))
         np.testing.assert_allclose(before, after, atol=1e-9)
 
 

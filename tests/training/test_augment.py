@@ -14,8 +14,8 @@ from napari_interpdisc.training.augment import (
     normalise_tensor,
     random_pairs,
     random_views,
-    turned,
-    turned_latents,
+    rotated,
+    rotated_latents,
 )
 
 PLAIN = Augmentation(diameter=0, shift=0, blur=0, gamma=0, noise=0)
@@ -28,14 +28,14 @@ def view(patches: Tensor, settings: Augmentation, seed: int = 0, size: int = 32)
 
 @pytest.fixture
 def odd() -> Tensor:
-    """Return a patch that differs from all its mirror images and quarter turns."""
+    """Return a patch that differs from all its mirror images and quarter rotations."""
     rows, cols = np.mgrid[:32, :32] / 31
     return torch.from_numpy(0.2 + 0.5 * rows**2 + 0.3 * cols * (rows > 0.5)).float()
 
 
 def orientations(picture: Tensor) -> list[Tensor]:
-    turned = [torch.rot90(picture, k) for k in range(4)]
-    return turned + [t.T for t in turned]
+    rotated = [torch.rot90(picture, k) for k in range(4)]
+    return rotated + [t.T for t in rotated]
 
 
 def test_all_eight_orientations_of_a_square_are_reached(odd: Tensor) -> None:
@@ -44,7 +44,7 @@ def test_all_eight_orientations_of_a_square_are_reached(odd: Tensor) -> None:
     distance = (views[:, None] - known[None]).abs().amax((2, 3, 4))
     counts = torch.bincount(distance.argmin(1), minlength=8)
     assert int(counts.min()) > 10  # 25 of each are expected
-    # a quarter turn resamples nothing: each view is one of the eight, pixel for pixel
+    # a quarter rotation resamples nothing: each view is one of the eight, pixel for pixel
     assert float(distance.min(1).values.max()) < 0.02
 
 
@@ -52,19 +52,19 @@ def test_quarter_turns_and_mirrors_are_exact(odd: Tensor) -> None:
     crops = odd.expand(8, 1, 32, 32)
     angle = torch.arange(8) % 4 * (math.pi / 2)
     mirror = torch.arange(8) >= 4
-    found = turned(crops, angle, mirror)
+    found = rotated(crops, angle, mirror)
     known = [torch.rot90(odd, -k) for k in range(4)]
     known += [torch.rot90(odd.flip(0), -k) for k in range(4)]
     torch.testing.assert_close(found[:, 0], torch.stack(known), atol=1e-4, rtol=0)
 
 
 def test_latents_are_turned_and_keep_their_length() -> None:
-    encoder = TCVAE(TCVAEConfig(latents=7, turning=(1, 1), widths=(2, 2, 2, 2), hidden=4))
+    encoder = TCVAE(TCVAEConfig(latents=7, rotating=(1, 1), widths=(2, 2, 2, 2), hidden=4))
     generator = torch.Generator().manual_seed(0)
     z = torch.randn(2000, 7, generator=generator)
-    found = turned_latents(encoder, z, generator)
+    found = rotated_latents(encoder, z, generator)
     torch.testing.assert_close(found[:, :3], z[:, :3])
-    for a, b in encoder.turning_pairs:
+    for a, b in encoder.rotating_pairs:
         before, after = (torch.view_as_complex(v[:, a : b + 1].contiguous()) for v in (z, found))
         torch.testing.assert_close(after.abs(), before.abs())
         angles = (after / before).angle()  # every angle, as often as any other
@@ -74,7 +74,7 @@ def test_latents_are_turned_and_keep_their_length() -> None:
 def test_latents_of_a_plain_network_are_left_alone() -> None:
     encoder = TCVAE(TCVAEConfig(latents=7, widths=(2, 2, 2, 2), hidden=4))
     z = torch.randn(5, 7)
-    assert turned_latents(encoder, z, torch.Generator()) is z
+    assert rotated_latents(encoder, z, torch.Generator()) is z
 
 
 def test_a_spot_turns_by_the_angle() -> None:
@@ -82,7 +82,7 @@ def test_a_spot_turns_by_the_angle() -> None:
     spot = torch.exp(-((at[:, None] - 0) ** 2 + (at[None] - 16) ** 2) / 8)[None, None]
     for degrees in (30, 100, 200):
         angle = torch.tensor([math.radians(degrees)])
-        found = turned(spot, angle, torch.tensor([False]))[0, 0]
+        found = rotated(spot, angle, torch.tensor([False]))[0, 0]
         y, x = (found.sum(1) @ at) / found.sum(), (found.sum(0) @ at) / found.sum()
         assert math.degrees(math.atan2(float(y), float(x))) % 360 == pytest.approx(degrees, abs=0.5)
 

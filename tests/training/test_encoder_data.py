@@ -9,14 +9,15 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import iter_crops
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.training.encoder import PatchSource
-from napari_interpdisc.training.encoder_data import (
+from napari_interpdisc.patches import RIM
+from napari_interpdisc.training.encoder.data import (
     EncoderSource,
     hold_out,
     source_of_cells,
     source_of_crops,
 )
-from napari_interpdisc.training.encoder_report import column_correlation, plain_crops, ridge_r2
+from napari_interpdisc.training.encoder.report import column_correlation, plain_crops, ridge_r2
+from napari_interpdisc.training.encoder.settings import PatchSource
 
 
 def made(n: int, group: np.ndarray) -> EncoderSource:
@@ -93,7 +94,7 @@ def test_crops_are_brought_to_the_diameter_of_the_model(rng: np.random.Generator
         rng.normal(size=(6, 64, 80)), 26.8, 28.0, 64, "crops", np.array(list("aabbcc")), "plate"
     )
     assert source.patches.shape == (6, 96, 96)
-    assert source.field == pytest.approx(64 * 28 / 26.8)
+    assert source.field == pytest.approx(64 * 28 / 26.8 + RIM)
     assert (source.group.tolist(), source.group_name) == ([0, 0, 1, 1, 2, 2], "plate")
 
 
@@ -105,7 +106,7 @@ def test_crops_that_cannot_be_used(rng: np.random.Generator) -> None:
         ("hold NaN or infinite", bad, 28.0),
         (r"shape \(64, 64\)", good[0], 28.0),
         (r"shape \(0, 64, 64\)", good[:0], 28.0),
-        ("give crops of at least 39 px", good[:, :30], 28.0),
+        ("give images of at least 39 px", good[:, :30], 28.0),
         ("cannot be used", good, 0.0),
     ):
         with pytest.raises(InvalidInput, match=told):
@@ -116,8 +117,8 @@ def test_correlation_and_regression_of_latents(rng: np.random.Generator) -> None
     x = rng.normal(size=(400, 3))
     y = np.column_stack([2 * x[:, 0] + 1, -x[:, 1], np.ones(400)])
     np.testing.assert_allclose(column_correlation(x, y), [1, -1, 0], atol=1e-9)
-    turned = x @ np.linalg.qr(rng.normal(size=(3, 3)))[0]
-    r2 = ridge_r2(x[:300], turned[:300], x[300:], turned[300:])
+    rotated = x @ np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    r2 = ridge_r2(x[:300], rotated[:300], x[300:], rotated[300:])
     assert (r2 > 0.999).all()
     noise = rng.normal(size=(400, 2))
     assert (ridge_r2(x[:300], noise[:300], x[300:], noise[300:]) < 0.1).all()

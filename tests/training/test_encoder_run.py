@@ -15,14 +15,15 @@ from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.classifier import Classifier
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.models.tcvae import TCVAEConfig
-from napari_interpdisc.training.encoder import EncoderTraining, _HeldOut
-from napari_interpdisc.training.encoder_data import EncoderSource, parted
-from napari_interpdisc.training.encoder_log import EncoderLog, read_log, tag_of
-from napari_interpdisc.training.encoder_run import (
+from napari_interpdisc.training.encoder.data import EncoderSource, split_sources
+from napari_interpdisc.training.encoder.held_out import HeldOutLoss
+from napari_interpdisc.training.encoder.log import EncoderLog, read_log, tag_of
+from napari_interpdisc.training.encoder.run import (
     precision_of,
     run_training,
     training_settings,
 )
+from napari_interpdisc.training.encoder.settings import EncoderTraining
 from napari_interpdisc.training.loss import centre_weight
 
 TINY = TCVAEConfig(crop_size=32, latents=4, widths=(4, 4, 8, 8), hidden=16)
@@ -161,9 +162,9 @@ def test_training_stops_early_with_the_best_weights(tmp_path: Path) -> None:
     assert whole.lines[-1]["step"] < asked.steps
     assert len(losses) == best + 1 + 3
     assert whole.best["held_out_loss"] == min(losses) < losses[-1]
-    _, held_out = parted([source()], asked.batch, asked.seed)
+    _, held_out = split_sources([source()], asked.batch, asked.seed)
     weight = centre_weight(32, asked.radius, asked.rim)
-    measured = _HeldOut(held_out, asked, weight, "cpu").measure(whole.model.encoder)
+    measured = HeldOutLoss(held_out, asked, weight, "cpu").measure(whole.model.encoder)
     assert measured["held_out_loss"] == pytest.approx(min(losses), rel=1e-4)
     last = int(whole.lines[-1]["step"])
     with pytest.raises(Interrupted):
@@ -296,7 +297,7 @@ def test_settings_follow_from_epochs() -> None:
 
 
 def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
-    where = "napari_interpdisc.training.encoder_run._cpu_has_bfloat16"
+    where = "napari_interpdisc.training.encoder.run._cpu_has_bfloat16"
     for has, wanted in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(where, lambda has=has: has)
         assert precision_of("auto", "cpu") == wanted

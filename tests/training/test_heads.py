@@ -14,7 +14,7 @@ QUICK = HeadTraining(hidden=(8,), steps=150, batch=32)
 
 
 def blobs(n_classes: int, each: int = 30) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Latents in well-parted clouds, one for each class."""
+    """Latents in well-split_sources clouds, one for each class."""
     rng = np.random.default_rng(0)
     target = np.repeat(np.arange(n_classes), each)
     latents = rng.normal(0, 0.3, (len(target), 4))

@@ -41,8 +41,8 @@ def make_scene(make_napari_viewer: Callable[..., Any]) -> Callable[..., SimpleNa
     """Return a function that opens a viewer with a movie, its tracks, and a finished result."""
     from napari_interpdisc.cells import CellTable
     from napari_interpdisc.pipeline import classify
-    from napari_interpdisc.widgets.layers import frames_from_layer
-    from napari_interpdisc.widgets.state import session_of
+    from napari_interpdisc.widgets.canvas.layers import frames_from_layer
+    from napari_interpdisc.widgets.session import session_of
 
     def make(
         show: bool = False, channel_axis: int | None = None, finished: bool = True, **placed: Any

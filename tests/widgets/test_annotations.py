@@ -11,10 +11,14 @@ import pandas as pd
 import pytest
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.widgets.annotation_import import LABEL_VALUE, columns_of, prepare_import
-from napari_interpdisc.widgets.annotation_layer import find_annotations, is_annotations
-from napari_interpdisc.widgets.annotations import Annotations, Mark, match_marks
-from napari_interpdisc.widgets.keeping import AnnotationKeeper
+from napari_interpdisc.widgets.canvas.annotation_layer import find_annotations, is_annotations
+from napari_interpdisc.widgets.discover.annotation_import import (
+    LABEL_VALUE,
+    columns_of,
+    prepare_import,
+)
+from napari_interpdisc.widgets.discover.annotations import Annotations, Mark, match_marks
+from napari_interpdisc.widgets.discover.keeping import AnnotationKeeper
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.classifier import NamedHead
 from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
-from napari_interpdisc.models.store import load_model, with_heads
-from napari_interpdisc.widgets.cells_widget import CellsWidget
-from napari_interpdisc.widgets.overlay import find_overlay
-from napari_interpdisc.widgets.state import session_of
+from napari_interpdisc.models.store import load_model, replace_heads
+from napari_interpdisc.widgets.canvas.overlay import find_overlay
+from napari_interpdisc.widgets.cells.widget import CellsWidget
+from napari_interpdisc.widgets.session import session_of
 
 CENTRES = [(t, y, x) for t in range(3) for y in (30, 70) for x in (30, 70, 110)]
 TRACKS = np.array([(i % 6 + 1, *c) for i, c in enumerate(CENTRES)], float)
@@ -122,7 +122,7 @@ def test_another_head_changes_what_the_layer_says(
     before = points.features.copy()
     formulas = [parse_formula(text) for text in ("z0 - 100", "z1 + 100", "z2 - 100")]
     head = NamedHead("three", FormulaHead(formulas), ("a", "b", "c"))
-    session.set_model(with_heads(session.model, "mine", {"three": head}, "# mine"))
+    session.set_model(replace_heads(session.model, "mine", {"three": head}, "# mine"))
     table = points.features
     assert set(table["class"]) == {"b"}
     assert {"score_a", "score_b", "score_c", "mine"} <= set(table)

@@ -10,10 +10,10 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.models.store import BUNDLED, load_model
 from napari_interpdisc.pipeline import Classification, Encoding
-from napari_interpdisc.widgets.classify_widget import NO_CELLS, ClassifyWidget
-from napari_interpdisc.widgets.layers import frames_from_layer
-from napari_interpdisc.widgets.overlay import STRIPE_COLOR, find_overlay
-from napari_interpdisc.widgets.state import Session, session_of
+from napari_interpdisc.widgets.canvas.layers import frames_from_layer
+from napari_interpdisc.widgets.canvas.overlay import STRIPE_COLOR, find_overlay
+from napari_interpdisc.widgets.classify.widget import NO_CELLS, ClassifyWidget
+from napari_interpdisc.widgets.session import Session, session_of
 
 KNOWN = Familiarity((0.5, 0.995), (0.5, 1.0), (5.0, 10.0))
 

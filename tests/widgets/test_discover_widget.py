@@ -19,24 +19,26 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_interpdisc.cells import CellTable
-from napari_interpdisc.discovery import fit
+from napari_interpdisc.discovery import cross_validation
 from napari_interpdisc.discovery.quality import Quality
+from napari_interpdisc.discovery.recipe import Recipe
+from napari_interpdisc.discovery.results import CurvePoint, Discovery, FittedHead, FrontRow
 from napari_interpdisc.models.classifier import LatentMeaning
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.pipeline import classify
 from napari_interpdisc.training.heads import HeadTraining
-from napari_interpdisc.widgets.annotation_layer import find_annotations
-from napari_interpdisc.widgets.cells_widget import CellsWidget
-from napari_interpdisc.widgets.compat import camera_of
-from napari_interpdisc.widgets.discover_run import NO_CELLS
-from napari_interpdisc.widgets.discover_widget import DiscoverWidget
-from napari_interpdisc.widgets.layers import frames_from_layer
-from napari_interpdisc.widgets.overlay import find_overlay
-from napari_interpdisc.widgets.state import session_of
-from napari_interpdisc.widgets.train_panel import TrainPanel
-from napari_interpdisc.widgets.wording import UNSAVED
+from napari_interpdisc.widgets.canvas.annotation_layer import find_annotations
+from napari_interpdisc.widgets.canvas.compat import camera_of
+from napari_interpdisc.widgets.canvas.layers import frames_from_layer
+from napari_interpdisc.widgets.canvas.overlay import find_overlay
+from napari_interpdisc.widgets.cells.widget import CellsWidget
+from napari_interpdisc.widgets.discover.run import NO_CELLS
+from napari_interpdisc.widgets.discover.train_panel import TrainPanel
+from napari_interpdisc.widgets.discover.widget import DiscoverWidget
+from napari_interpdisc.widgets.parts.wording import UNSAVED
+from napari_interpdisc.widgets.session import session_of
 
 DIAMETER, FRAMES, TRACKS = 20.0, 3, 12
 Settled = Callable[[], None]
@@ -282,9 +284,9 @@ def test_another_widget_finds_the_annotations(scene: SimpleNamespace) -> None:
 # -- training ------------------------------------------------------------------------------------
 
 
-def formula(text: str, accuracy: float) -> fit.FrontRow:
+def formula(text: str, accuracy: float) -> FrontRow:
     head = FormulaHead([parse_formula(text, 32)])
-    return fit.FrontRow(head, head.expression_size, accuracy, quality(accuracy))
+    return FrontRow(head, head.expression_size, accuracy, quality(accuracy))
 
 
 def quality(accuracy: float) -> Quality:
@@ -292,18 +294,18 @@ def quality(accuracy: float) -> Quality:
     return Quality(accuracy, accuracy, (accuracy - 0.1, accuracy + 0.02), confusion)
 
 
-def made_up(sha256: str) -> fit.Discovery:
+def made_up(sha256: str) -> Discovery:
     """What a training might find."""
     front = (formula("z3", 0.8), formula("z3 + 0.5", 0.85), formula("z3 * z7 - 1", 0.9))
     heads = {"dense": DenseHead(), "formula": front[1].head}
-    return fit.Discovery(
+    return Discovery(
         ("class 1", "class 2"),
         {
-            kind: fit.FittedHead(kind, head, quality(0.85), np.zeros(36, np.int64))  # type: ignore[arg-type]
+            kind: FittedHead(kind, head, quality(0.85), np.zeros(36, np.int64))  # type: ignore[arg-type]
             for kind, head in heads.items()
         },
         front,
-        (fit.CurvePoint(10, 0.7, 0.1), fit.CurvePoint(30, 0.8, 0.05)),
+        (CurvePoint(10, 0.7, 0.1), CurvePoint(30, 0.8, 0.05)),
         36,
         12,
         5,
@@ -318,12 +320,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Training that is over at once; the list holds what was trained on."""
     seen: list[Any] = []
 
-    def discover(cells: Any, settings: Any, report: Any, sha256: str = "") -> fit.Discovery:
+    def discover(cells: Any, settings: Any, report: Any, sha256: str = "") -> Discovery:
         seen.append((cells, settings))
         report(1, 1)
         return made_up(sha256)
 
-    monkeypatch.setattr(fit, "discover", discover)
+    monkeypatch.setattr(cross_validation, "discover", discover)
     return seen
 
 
@@ -331,7 +333,7 @@ def trained(scene: SimpleNamespace, settled: Settled) -> Any:
     annotate_all(scene)
     widget = scene.widget
     widget.training.engine.setCurrentIndex(widget.training.engine.findData("operon"))
-    widget.training.views.setValue(6)
+    widget.training.augmented.setValue(6)
     widget.training.start.click()
     settled()
     assert not widget.status.is_fault, widget.status.text()
@@ -412,14 +414,14 @@ def test_a_model_of_another_encoder_that_was_chosen_meanwhile_is_kept(
     widget, session = scene.widget, scene.session
     other = replace(session.model, name="other", sha256="other", encoder_sha256="other")
 
-    def discover(cells: Any, settings: Any, report: Any, sha256: str = "") -> fit.Discovery:
+    def discover(cells: Any, settings: Any, report: Any, sha256: str = "") -> Discovery:
         assert chosen.wait(20)
         return made_up(sha256)
 
     chosen = threading.Event()
-    monkeypatch.setattr(fit, "discover", discover)
+    monkeypatch.setattr(cross_validation, "discover", discover)
     widget.training.engine.setCurrentIndex(widget.training.engine.findData("operon"))
-    widget.training.views.setValue(1)
+    widget.training.augmented.setValue(1)
     widget.training.start.click()
     session.set_model(other)
     chosen.set()
@@ -503,16 +505,16 @@ def test_three_classes(
     names = {r: widget.annotations.classes[int(t) % 3] for r, t in enumerate(scene.table[:, 0])}
     head = FormulaHead([parse_formula(text, 32) for text in ("z1", "z2 + 1", "z3")])
     worth = Quality(0.6, 0.6, (0.5, 0.7), np.diag([10, 12, 10]))
-    row = fit.FrontRow(head, head.expression_size, 0.6, worth)
+    row = FrontRow(head, head.expression_size, 0.6, worth)
 
-    def discover(cells: Any, *_: Any) -> fit.Discovery:
-        fitted = fit.FittedHead("formula", head, worth, cells.target)
+    def discover(cells: Any, *_: Any) -> Discovery:
+        fitted = FittedHead("formula", head, worth, cells.target)
         return replace(made_up(""), classes=cells.classes, heads={"formula": fitted}, front=(row,))
 
-    monkeypatch.setattr(fit, "discover", discover)
+    monkeypatch.setattr(cross_validation, "discover", discover)
     widget.annotations.annotate(session.encoding.cells, names)
     widget.training.engine.setCurrentIndex(widget.training.engine.findData("operon"))
-    widget.training.views.setValue(1)
+    widget.training.augmented.setValue(1)
     widget.train()
     settled()
     assert not widget.status.is_fault, widget.status.text()
@@ -544,7 +546,7 @@ def test_cancel_and_failure_keep_the_model(
             report(i, 1000)
             time.sleep(0.01)
 
-    monkeypatch.setattr(fit, "discover", slow)
+    monkeypatch.setattr(cross_validation, "discover", slow)
     scene.widget.training.start.click()
     assert begun.wait(30)
     assert scene.widget.training.stop.isEnabled() or ends == "fault"
@@ -586,7 +588,7 @@ def test_a_real_training(
     pytest.importorskip("pyoperon")
     chosen = TrainPanel.settings
 
-    def small(panel: TrainPanel) -> fit.DiscoverySettings:
+    def small(panel: TrainPanel) -> Recipe:
         options = chosen(panel)
         return options.model_copy(
             update={
@@ -614,7 +616,7 @@ def test_a_real_training(
 
 
 def test_the_engine_is_never_swapped_silently(monkeypatch: pytest.MonkeyPatch, qtbot: Any) -> None:
-    from napari_interpdisc.widgets import train_panel
+    from napari_interpdisc.widgets.discover import train_panel
 
     reason = "PySR needs Julia, which was not found; install Julia or choose 'operon'."
     monkeypatch.setattr(train_panel, "engine_faults", lambda: {"pysr": reason, "operon": None})
@@ -636,7 +638,7 @@ def test_the_engine_is_never_swapped_silently(monkeypatch: pytest.MonkeyPatch, q
 def test_an_engine_that_cannot_run_is_refused(
     scene: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, quick: list[Any]
 ) -> None:
-    from napari_interpdisc.widgets import discover_run
+    from napari_interpdisc.widgets.discover import run as discover_run
 
     monkeypatch.setattr(discover_run, "engine_faults", lambda: {"pysr": "PySR needs Julia."})
     annotate_all(scene)
@@ -669,7 +671,7 @@ def test_it_fits_a_narrow_dock_and_every_control_has_a_tooltip(
         *widget.classes.names,
         *widget.classes.removers,
         *(getattr(widget, name) for name in ("add", "undo", "annotate", "suggest", "export")),
-        *(getattr(widget.training, n) for n in ("engine", "folds", "seed", "views", "start")),
+        *(getattr(widget.training, n) for n in ("engine", "folds", "seed", "augmented", "start")),
         results.quality.heads,
         results.quality.confusion,
         results.quality.curve,

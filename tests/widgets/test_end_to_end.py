@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 import tifffile
 
-from napari_interpdisc.widgets.cells_widget import CellsWidget
-from napari_interpdisc.widgets.classify_widget import ClassifyWidget
-from napari_interpdisc.widgets.compat import unwrapped
-from napari_interpdisc.widgets.explorer_widget import ExplorerWidget
-from napari_interpdisc.widgets.layers import data_to_world
-from napari_interpdisc.widgets.overlay import find_overlay
-from napari_interpdisc.widgets.perturb_widget import PerturbWidget
-from napari_interpdisc.widgets.state import session_of
+from napari_interpdisc.widgets.canvas.compat import unwrapped
+from napari_interpdisc.widgets.canvas.layers import data_to_world
+from napari_interpdisc.widgets.canvas.overlay import find_overlay
+from napari_interpdisc.widgets.cells.widget import CellsWidget
+from napari_interpdisc.widgets.classify.widget import ClassifyWidget
+from napari_interpdisc.widgets.explorer.widget import ExplorerWidget
+from napari_interpdisc.widgets.perturb.widget import PerturbWidget
+from napari_interpdisc.widgets.session import session_of
 
 FIRST, COUNT = 41, 4
 SCALE, TRANSLATE = (1.0, 0.65, 0.65), (0.0, 20.0, -5.0)

@@ -15,22 +15,19 @@ from qtpy.QtWidgets import QAbstractButton, QSlider
 
 from napari_interpdisc.models.classifier import Classifier, LatentMeaning
 from napari_interpdisc.models.tcvae import TCVAE
-from napari_interpdisc.widgets import explorer_widget
-from napari_interpdisc.widgets.cell_views import (
-    MarkedSlider,
-    PairRow,
-    grey_picture,
-    signed_picture,
-)
-from napari_interpdisc.widgets.editing import EditedCell
-from napari_interpdisc.widgets.explorer_widget import (
+from napari_interpdisc.number_text import with_sign
+from napari_interpdisc.widgets.canvas.layers import data_to_world
+from napari_interpdisc.widgets.explorer import widget as explorer_widget
+from napari_interpdisc.widgets.explorer.edited_cell import EditedCell
+from napari_interpdisc.widgets.explorer.pair_row import PairRow
+from napari_interpdisc.widgets.explorer.widget import (
     NO_CELLS,
     NO_SELECTION,
     TEXTURE,
     ExplorerWidget,
 )
-from napari_interpdisc.widgets.layers import data_to_world
-from napari_interpdisc.widgets.wording import signed
+from napari_interpdisc.widgets.parts.pictures import grey_picture, signed_picture
+from napari_interpdisc.widgets.parts.sliders import MarkedSlider
 
 Scene = SimpleNamespace
 ROW = 3
@@ -57,7 +54,7 @@ def page(widget: ExplorerWidget) -> int:
 
 
 def score(widget: ExplorerWidget, z: np.ndarray) -> str:
-    return signed(float(widget.session.model.score(z[None])[0, 0]))
+    return with_sign(float(widget.session.model.score(z[None])[0, 0]))
 
 
 def test_the_empty_state_tells_what_to_do(make_scene: Callable[..., Scene], qtbot: Any) -> None:
@@ -103,7 +100,7 @@ def test_sliders_are_ordered_by_importance_and_mark_the_own_value(
 
 
 def test_a_cell_outside_the_usual_range_fits_its_slider(qapp: Any) -> None:
-    from napari_interpdisc.widgets.cell_views import LatentRow
+    from napari_interpdisc.widgets.explorer.latent_row import LatentRow
 
     row = LatentRow(0, 1.0, 1.0)
     row.show_value(-6.3, -6.3)
@@ -367,7 +364,7 @@ def test_a_pair_turns_at_its_radius_and_grows_at_its_angle(
     assert row.r == pytest.approx(r)
     for i in (a, b):
         assert named.rows[i].slider.value() == round(float(named.cell.edited[i]) * 100)
-        assert named.rows[i].value.text() == signed(float(named.cell.edited[i]))
+        assert named.rows[i].value.text() == with_sign(float(named.cell.edited[i]))
         assert named.rows[i].reset.isEnabled()
     others = [i for i in range(32) if i not in (a, b)]
     np.testing.assert_array_equal(named.cell.edited[others], own[others])

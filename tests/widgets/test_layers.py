@@ -4,7 +4,7 @@ import pytest
 from napari.layers import Image, Labels, Points, Tracks
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.widgets.layers import (
+from napari_interpdisc.widgets.canvas.layers import (
     ROW_KEY,
     cells_from_layer,
     check_segmentation,

@@ -6,25 +6,20 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_interpdisc.cells import CellTable
+from napari_interpdisc.figures.palette import class_colors
+from napari_interpdisc.flags import CUT, N_FLAGS, UNFAMILIAR
 from napari_interpdisc.models.familiarity import Familiarity
-from napari_interpdisc.palette import class_colors
+from napari_interpdisc.paint import MOST_VALUES, hatch, label_of_cells, paint_discs, paint_labels
 from napari_interpdisc.pipeline import UNSURE, Classification, Encoding
-from napari_interpdisc.widgets.layers import frames_from_layer
-from napari_interpdisc.widgets.overlay import (
-    MOST_VALUES,
-    N_FLAGS,
+from napari_interpdisc.widgets.canvas.layers import frames_from_layer
+from napari_interpdisc.widgets.canvas.overlay import (
     STRIPE_COLOR,
     find_overlay,
     follow_session,
-    hatch,
     is_overlay,
-    label_of_cells,
-    paint_discs,
-    paint_labels,
     update_overlay,
 )
-from napari_interpdisc.widgets.state import Session, session_of
-from napari_interpdisc.widgets.wording import CUT, UNFAMILIAR
+from napari_interpdisc.widgets.session import Session, session_of
 
 
 def classified(cells: CellTable, scores: Any, diameter: float = 10.0) -> Classification:
@@ -206,7 +201,7 @@ def test_frames_are_painted_only_when_they_are_seen(movie: np.ndarray) -> None:
             self.read.append(t)
             return np.ones((40, 50), np.int32)
 
-    from napari_interpdisc.widgets.overlay import ClassPlanes
+    from napari_interpdisc.widgets.canvas.overlay import ClassPlanes
 
     labels = Counting()
     planes = ClassPlanes(TWO.t, TWO.yx, np.array([1, 2], np.uint8), 5, (2, 40, 50), labels).movie()

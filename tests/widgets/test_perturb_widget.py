@@ -14,12 +14,12 @@ from qtpy.QtWidgets import QWidget
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.classifier import LatentMeaning, latent_names
+from napari_interpdisc.number_text import with_sign
 from napari_interpdisc.scrutiny.attacks import AttackSettings, perturb, smallest_flip
-from napari_interpdisc.widgets import perturb_widget
-from napari_interpdisc.widgets.layers import data_to_world
-from napari_interpdisc.widgets.perturb_run import frozen_from_text
-from napari_interpdisc.widgets.perturb_widget import NO_CELLS, PerturbWidget
-from napari_interpdisc.widgets.wording import signed
+from napari_interpdisc.widgets.canvas.layers import data_to_world
+from napari_interpdisc.widgets.perturb import widget as perturb_widget
+from napari_interpdisc.widgets.perturb.run import frozen_from_text
+from napari_interpdisc.widgets.perturb.widget import NO_CELLS, PerturbWidget
 
 Scene = SimpleNamespace
 World = Callable[..., np.ndarray]
@@ -105,7 +105,7 @@ def test_one_cell_in_image_space(scene: Scene, run: Run, to_world: World) -> Non
     before, after = expected.scores[0, 0], expected.perturbed_scores[0, 0]
     (line,) = words(widget)
     assert line[0] == "3"
-    assert line[2] == f"{signed(before)} → {signed(after)}"
+    assert line[2] == f"{with_sign(before)} → {with_sign(after)}"
     assert line[3] == ("yes" if expected.flipped[0] else "no")
     smallest = smallest_flip(session.model, crops, AttackSettings())[0]
     assert f"{smallest:.2f}" in widget.smallest.text()

@@ -17,9 +17,9 @@ from napari.utils.interactions import (
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QWidget
 
-from napari_interpdisc.widgets.compat import camera_of
-from napari_interpdisc.widgets.layers import data_to_world
-from napari_interpdisc.widgets.picking import (
+from napari_interpdisc.widgets.canvas.compat import camera_of
+from napari_interpdisc.widgets.canvas.layers import data_to_world
+from napari_interpdisc.widgets.canvas.picking import (
     Picker,
     connect_picking,
     frame_shown,

@@ -14,7 +14,7 @@ from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.classifier import Classifier
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.pipeline import Classification, classify
-from napari_interpdisc.widgets.state import Session, session_of
+from napari_interpdisc.widgets.session import Session, session_of
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from qtpy.QtWidgets import QWidget
 
+from napari_interpdisc._types import Progress
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.widgets.working import Report, Work
+from napari_interpdisc.widgets.parts.workers import Work
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def work(qtbot: Any) -> Iterator[Work]:
     made.stop()
 
 
-def endless(report: Report) -> None:
+def endless(report: Progress) -> None:
     n = 0
     while True:
         time.sleep(0.005)
@@ -33,7 +34,7 @@ def test_progress_and_result_come_on_the_main_thread(work: Work, qtbot: Any) -> 
     seen: list[Any] = []
     work.progressed.connect(lambda *step: seen.append((*step, threading.current_thread())))
 
-    def job(report: Report) -> int:
+    def job(report: Progress) -> int:
         assert threading.current_thread() is not threading.main_thread()
         report(1, 2)
         time.sleep(0.1)
@@ -72,7 +73,7 @@ def test_a_result_that_comes_after_cancel_is_dropped(work: Work, qtbot: Any) -> 
 def test_a_readable_fault_is_handed_over_as_its_sentence(work: Work, qtbot: Any) -> None:
     told: list[str] = []
 
-    def job(report: Report) -> None:
+    def job(report: Progress) -> None:
         raise InvalidInput("The image is upside down; turn it.")
 
     work.start(job, told.append, told.append)
@@ -86,7 +87,7 @@ def test_runtime_errors_do_not_disappear(
     """In a generator thread_worker of napari they do: DESIGN.md, trap 1."""
     told: list[str] = []
 
-    def job(report: Report) -> None:
+    def job(report: Progress) -> None:
         raise RuntimeError("CUDA out of memory")
 
     work.start(job, told.append, told.append)
@@ -98,7 +99,7 @@ def test_runtime_errors_do_not_disappear(
 def test_too_little_memory_is_a_sentence(work: Work, qtbot: Any) -> None:
     told: list[str] = []
 
-    def job(report: Report) -> None:
+    def job(report: Progress) -> None:
         raise MemoryError
 
     work.start(job, told.append, told.append)

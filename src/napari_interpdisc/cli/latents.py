@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from napari_interpdisc.cli import (
+from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
     Diameter,
     Model,
+    MovieFiles,
     SwapXY,
-    _diameter,
-    _inputs,
-    _plain,
-    _progress,
-    app,
+    crop_diameter,
+    diameter_of,
+    names_of,
+    plain,
+    progress_bar,
+    say,
 )
 from napari_interpdisc.errors import InvalidInput
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from napari_interpdisc.models.classifier import Classifier, LatentMeaning
-    from napari_interpdisc.scrutiny.latents import LatentStudy
+    from napari_interpdisc.scrutiny.naming import LatentStudy
 
 MOST_CELLS = 5000
 """Cells that are measured at most, drawn at random."""
@@ -39,6 +41,14 @@ FEW_GROUPS = 10
 
 TABLE_WIDTH = 160
 """Characters of a table that is written to no terminal."""
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Classes that are wanted, all if there are none, and the column that has them."""
+
+    classes: tuple[str, ...]
+    column: str
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,6 @@ class _Given:
     note: dict[str, Any]
 
 
-@app.command()
 def latents(
     image: Annotated[
         Path | None, typer.Option(help="Image or movie of cells on which to measure.")
@@ -117,21 +126,20 @@ def latents(
         check_writable(figure)
     if out is not None and out.exists():
         raise InvalidInput(f"{out} already exists; choose another folder, nothing was written.")
-    _diameter(diameter)
+    diameter_of(diameter)
     from napari_interpdisc.models.store import load_model
 
     loaded = load_model(model)
     if image is None and crops is None:
         _tell_stored(loaded, csv)
         return
-    wanted = tuple(c.strip() for c in classes.split(",") if c.strip())
-    chosen = (wanted, label_column)
+    chosen = _Chosen(names_of(classes), label_column)
     if crops is not None:
         given = _from_crops(crops, group_column or "plate", chosen, diameter, loaded, seed)
     else:
         assert image is not None
         assert cells is not None
-        files = (image, cells, labels, diameter, channel, channel_axis, swap_xy)
+        files = MovieFiles(image, cells, labels, diameter, channel, channel_axis, swap_xy)
         given = _from_movie(files, group_column or "track_id", chosen, loaded, seed)
     study = _studied(given, loaded, threshold, seed)
     _tell(loaded, study, given, threshold)
@@ -181,15 +189,15 @@ def _tell_stored(model: Classifier, csv: Path | None) -> None:
     if not model.meanings:
         told = f"Model '{model.name}' stores no meanings of its latents; measure them on cells: "
         told += "give --image and --cells, or --crops."
-        console.print(_plain(told), soft_wrap=True, highlight=False)
+        say(told, to=console)
     else:
         table = Table("latent", "KL", "name", "evidence", box=None, pad_edge=False)
         for i in order:
             row = (f"z{i}", f"{model.latent_kl[i]:.2f}", model.latent_name(i) or "–", evidence[i])
-            table.add_row(*map(_plain, row))
+            table.add_row(*map(plain, row))
         console.print(table, highlight=False)
         for a, b in model.orientation_pairs:
-            told = f"z{a}, z{b}: an orientation pair; z{a}² + z{b}² stays when a cell is turned"
+            told = f"z{a}, z{b}: an orientation pair; z{a}² + z{b}² stays when a cell is rotated"
             console.print(told, highlight=False)
     if csv is not None:
         frame = pd.DataFrame(
@@ -202,7 +210,7 @@ def _tell_stored(model: Classifier, csv: Path | None) -> None:
             }
         )
         write_table(frame, {"model": model.name, "encoder_sha256": model.encoder_sha256}, csv)
-        console.print(_plain(str(csv)), soft_wrap=True)
+        say(str(csv), to=console)
 
 
 def _rows(
@@ -215,7 +223,7 @@ def _rows(
     """Rows to measure, and how many cells there were; checked before anything is measured."""
     import numpy as np
 
-    from napari_interpdisc.scrutiny.latents import FEWEST_CELLS
+    from napari_interpdisc.scrutiny.relations import FEWEST_CELLS
 
     rows = np.arange(len(groups))
     if labels is not None:
@@ -245,67 +253,66 @@ def _rows(
 def _from_crops(
     path: Path,
     group: str,
-    chosen: tuple[tuple[str, ...], str],
+    chosen: _Chosen,
     diameter: str,
     model: Classifier,
     seed: int,
 ) -> _Given:
-    from napari_interpdisc.crops import normalise
-    from napari_interpdisc.discovery.views import patches_of_crops
     from napari_interpdisc.io.labelled_crops import read_labelled_crops
+    from napari_interpdisc.patches import patches_of_crops
 
-    px = _diameter(diameter)
-    if px is None:
-        raise InvalidInput(
-            "Crops show too little to estimate the nuclear diameter from; give it with --diameter."
-        )
-    wanted, label = chosen
+    px = crop_diameter(diameter)
+    wanted, label = chosen.classes, chosen.column
     images, names, groups = read_labelled_crops(path, label if wanted else group, group)
     rows, found = _rows(groups, names if wanted else None, wanted, group, seed)
-    patches = patches_of_crops(images[rows], px, model)
-    margin = (patches.shape[1] - model.crop_size) // 2
-    inner = slice(margin, margin + model.crop_size)
+    patches = patches_of_crops(images[rows], px, model.model_diameter, model.crop_size)
     note = {"crops": str(path), "classes": list(wanted), "group": group, "diameter": px}
-    return _Given(
-        normalise(patches[:, inner, inner])[:, None], patches, None, groups[rows], found, note
-    )
+    return _Given(patches.crops(model.crop_size), patches.pixels, None, groups[rows], found, note)
 
 
 def _from_movie(
-    files: tuple[Path, Path, Path | None, str, int | None, int | None, bool],
+    files: MovieFiles,
     group: str,
-    chosen: tuple[tuple[str, ...], str],
+    chosen: _Chosen,
     model: Classifier,
     seed: int,
 ) -> _Given:
     import numpy as np
 
-    from napari_interpdisc.discovery.views import cut_patches
     from napari_interpdisc.io.images import read_labels
+    from napari_interpdisc.patches import label_crops, patches_of_cells
     from napari_interpdisc.pipeline import cell_crops
-    from napari_interpdisc.scrutiny.latents import TURNED_CELLS
-    from napari_interpdisc.scrutiny.properties import label_crops
+    from napari_interpdisc.scrutiny.rotation import ROTATED_CELLS
 
-    frames, table, px = _inputs(*files)
+    opened = files.open()
+    table, px = opened.cells, opened.diameter
     columns = {"track_id": table.track_id, "t": table.t, **table.extra}
-    wanted, label = chosen
+    wanted, label = chosen.classes, chosen.column
     for name in (group, label) if wanted else (group,):
         if name not in columns:
-            raise InvalidInput(f"{files[1]} has no column '{name}'; it has {', '.join(columns)}.")
+            raise InvalidInput(
+                f"{files.tracks} has no column '{name}'; it has {', '.join(columns)}."
+            )
     groups = np.asarray(columns[group])
     names = np.asarray(columns[label]) if wanted else None
     rows, found = _rows(groups, names, wanted, group, seed)
     some = table.take(rows)
-    turned = np.random.default_rng(seed).permutation(len(some))[:TURNED_CELLS]
+    rotated = np.random.default_rng(seed).permutation(len(some))[:ROTATED_CELLS]
     segmentation = None
-    if files[2] is not None:
+    if files.labels is not None:
         segmentation = label_crops(
-            read_labels(files[2]), some, px, model.model_diameter, model.crop_size
+            read_labels(files.labels), some, px, model.model_diameter, model.crop_size
         )
-    note = {"image": str(files[0]), "cells": str(files[1]), "labels": str(files[2] or "")}
+    note = {
+        "image": str(files.image),
+        "cells": str(files.tracks),
+        "labels": str(files.labels or ""),
+    }
     return _Given(
-        cell_crops(frames, some, model, px),
-        cut_patches(frames, some.take(np.sort(turned)), px, model),
+        cell_crops(opened.frames, some, model, px),
+        patches_of_cells(
+            opened.frames, some.take(np.sort(rotated)), px, model.model_diameter, model.crop_size
+        ).pixels,
         segmentation,
         groups[rows],
         found,
@@ -314,17 +321,20 @@ def _from_movie(
 
 
 def _studied(given: _Given, model: Classifier, threshold: float, seed: int) -> LatentStudy:
-    from napari_interpdisc.scrutiny.latents import find_orientation_pairs, study_latents
+    from napari_interpdisc.scrutiny.naming import study_latents
     from napari_interpdisc.scrutiny.properties import measure_crops
+    from napari_interpdisc.scrutiny.rotation import find_rotating_pairs
 
-    with _progress("cells measured") as progress:
-        properties = measure_crops(given.crops, given.labels, model.model_diameter, report=progress)
-    with _progress("crops turned") as progress:
-        pairs = find_orientation_pairs(model, given.patches, seed=seed, report=progress)
-    with _progress("correlations") as progress:
+    with progress_bar("cells measured") as progress:
+        properties = measure_crops(
+            given.crops, given.labels, model.model_diameter, progress=progress
+        )
+    with progress_bar("crops rotated") as progress:
+        pairs = find_rotating_pairs(model, given.patches, seed=seed, progress=progress)
+    with progress_bar("correlations") as progress:
         return study_latents(
             model.encode(given.crops)[0], properties, given.groups, pairs,
-            threshold=threshold, seed=seed, report=progress,
+            threshold=threshold, seed=seed, progress=progress,
         )  # fmt: skip
 
 
@@ -342,7 +352,7 @@ def _tell(model: Classifier, study: LatentStudy, given: _Given, threshold: float
     import numpy as np
     from rich.table import Table
 
-    from napari_interpdisc.scrutiny.latents import rho_text, strongest, title_of
+    from napari_interpdisc.scrutiny.naming import rho_text, strongest, title_of
 
     relations = study.relations
     partner = _partners(tuple((pair.a, pair.b) for pair in study.pairs))
@@ -365,26 +375,28 @@ def _tell(model: Classifier, study: LatentStudy, given: _Given, threshold: float
         ]
         if model.meanings:
             row.append(_against(model.meanings[i], study.meanings[i]))
-        table.add_row(*map(_plain, row))
+        table.add_row(*map(plain, row))
     console = _console()
     console.print(table, highlight=False)
     for line in _remarks(model, study, given, threshold):
-        console.print(_plain(line), soft_wrap=True, highlight=False)
+        say(line, to=console)
 
 
 def _remarks(model: Classifier, study: LatentStudy, given: _Given, threshold: float) -> list[str]:
-    from napari_interpdisc.scrutiny.latents import FEWEST_CELLS, rho_text, strongest, title_of
+    from napari_interpdisc.scrutiny.naming import rho_text, strongest, title_of
+    from napari_interpdisc.scrutiny.relations import FEWEST_CELLS
 
     relations = study.relations
     lines = []
     for k, pair in enumerate(study.pairs):
         row = model.n_latents + k
         p = strongest(relations, row)
-        what = {1: "turning pair of order 1 (a direction)", 2: "orientation pair (order 2)"}
+        kind = f"rotating pair of order {pair.order}"
+        kind = {1: f"{kind} (a direction)", 2: "orientation pair (order 2)"}.get(pair.order, kind)
         lines.append(
-            f"z{pair.a}, z{pair.b}: {what.get(pair.order, f'turning pair of order {pair.order}')}, "
+            f"z{pair.a}, z{pair.b}: {kind}, "
             f"score {pair.score:.2f}; {relations.quantities[row]} changes by {pair.wobble:.2f} of "
-            f"its variance when cells turn, and follows {title_of(relations.properties[p])}, "
+            f"its variance when cells rotate, and follows {title_of(relations.properties[p])}, "
             f"ρ {rho_text(relations, row, p)}"
         )
     for name, n in zip(relations.properties, relations.cells, strict=True):
@@ -429,7 +441,7 @@ def _write(
         write_table(frame, {**note, "pairs": pairs}, csv)
         written.append(csv)
     if figure is not None:
-        from napari_interpdisc.scrutiny.latent_map import draw_latent_map
+        from napari_interpdisc.figures.latent_map import draw_latent_map
 
         draw_latent_map(figure, study.relations, model.latent_kl, study.meanings)
         written.append(figure)
@@ -437,5 +449,4 @@ def _write(
         changed = replace(model, meanings=study.meanings, orientation_pairs=study.orientation_pairs)
         save_model(changed, out)
         written.append(out)
-    for path in written:
-        Console().print(_plain(str(path)), soft_wrap=True)
+    say(*map(str, written))

@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_interpdisc._types import Float32Array, Float64Array
 from napari_interpdisc.crops import normalise
-
-Float64Array = npt.NDArray[np.float64]
-Float32Array = npt.NDArray[np.float32]
 
 
 def hog(crops: Float32Array) -> Float64Array:

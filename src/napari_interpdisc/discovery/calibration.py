@@ -27,7 +27,7 @@ def class_loss(logits: npt.NDArray[np.floating], target: npt.NDArray[np.int64]) 
     return float(np.mean([loss[target == k].mean() for k in np.unique(target)]))
 
 
-def best_factor(logits: npt.NDArray[np.floating], target: npt.NDArray[np.int64]) -> float:
+def calibration_factor(logits: npt.NDArray[np.floating], target: npt.NDArray[np.int64]) -> float:
     """Positive factor of logits (N, K) at which :func:`class_loss` is least.
 
     It never makes the 95th percentile of |logits| larger than 8.
@@ -42,16 +42,16 @@ def best_factor(logits: npt.NDArray[np.floating], target: npt.NDArray[np.int64])
     return float(np.exp(found.x) / size)
 
 
-def scaled_formula(
+def formula_scale(
     formula: Formula, latents: npt.NDArray[np.floating], is_class: npt.NDArray[np.bool_]
 ) -> float:
     """Factor that turns a formula's values into logits of being of a class."""
     with torch.inference_mode():
         values = formula.evaluate(torch.from_numpy(np.asarray(latents, np.float64))).numpy()
-    return best_factor(np.nan_to_num(values)[:, None], is_class.astype(np.int64))
+    return calibration_factor(np.nan_to_num(values)[:, None], is_class.astype(np.int64))
 
 
-def cooled(head: Head, factor: float) -> Head:
+def calibrated(head: Head, factor: float) -> Head:
     """The same head with its logits multiplied by a positive factor; no class changes."""
     if isinstance(head, FormulaHead):
         return FormulaHead(head.formulas, [scale * factor for scale in head.scales])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,68 @@ MAX_CLASSES = 20
 
 
 @dataclass(frozen=True)
+class Labels:
+    """Which cells of a source have a label, and which.
+
+    Attributes
+    ----------
+    rows
+        (n,) positions in the source.
+    target
+        (n,) int64 position of each cell's class in ``classes``.
+    group
+        (n,) int64 number of the track, plate or other unit that is never split between training
+        and test.
+    classes
+        Names of the K classes.
+    """
+
+    rows: npt.NDArray[np.intp]
+    target: npt.NDArray[np.int64]
+    group: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+
+    @classmethod
+    def from_columns(
+        cls,
+        labels: npt.NDArray[Any],
+        groups: npt.NDArray[Any],
+        classes: Sequence[str] | None = None,
+    ) -> Labels:
+        """Find the labelled cells among N.
+
+        Parameters
+        ----------
+        labels
+            (N,) class names; empty, None and NaN mean that a cell has no label.
+        groups
+            (N,) track or plate of each cell.
+        classes
+            Classes that are wanted, in their order; cells of others count as unlabelled. All that
+            occur, sorted, if left out.
+
+        Raises
+        ------
+        InvalidInput
+            If a wanted class does not occur, or there are too many.
+        """
+        values = labels
+        if classes is not None:
+            _, found = encode_labels(labels)
+            for name in classes:
+                if name not in found:
+                    raise InvalidInput(
+                        f"No cell has the label '{name}'; the labels are {', '.join(found)}."
+                    )
+            wanted = [v if str(v).strip() in classes else None for v in labels]
+            values = np.array(wanted, dtype=object)
+        target, names = encode_labels(values, classes)
+        rows = np.flatnonzero(target >= 0)
+        group = np.unique(groups[rows].astype(str), return_inverse=True)[1].astype(np.int64)
+        return cls(rows, target[rows], group, names)
+
+
+@dataclass(frozen=True)
 class LabelledCells:
     """Annotated cells as heads see them.
 
@@ -21,21 +84,22 @@ class LabelledCells:
     ----------
     latents
         (N, L) float32 posterior means of the plain crops: what heads are tested on.
-    views
-        (V, N, L) float32 posterior means of augmented views of the same cells: what heads are
+    augmented
+        (V, N, L) float32 posterior means of augmented crops of the same cells: what heads are
         trained on. ``latents[None]`` trains without augmentation.
     target
-        (N,) int64 position of each cell's class in ``classes``.
+        (N,) int64 position of each cell's class in ``classes``; −1 for a cell of another kind,
+        which is neither trained nor scored on, but whose held-out class is told.
     group
-        (N,) track, plate or other unit that never parts between training and test.
+        (N,) track, plate or other unit that is never split between training and test.
     classes
         Names of the K classes.
     pairs
-        Latents that turn into each other as a cell turns, as far as the model knows.
+        Latents that rotate together when the cell rotates, as far as the model knows.
     """
 
     latents: npt.NDArray[np.float32]
-    views: npt.NDArray[np.float32]
+    augmented: npt.NDArray[np.float32]
     target: npt.NDArray[np.int64]
     group: npt.NDArray[np.int64]
     classes: tuple[str, ...]
@@ -45,13 +109,18 @@ class LabelledCells:
         """Number of cells N."""
         return len(self.target)
 
+    @property
+    def known(self) -> npt.NDArray[np.intp]:
+        """Rows of the cells that have one of the classes."""
+        return np.flatnonzero(self.target >= 0)
+
     def take(self, rows: npt.ArrayLike) -> LabelledCells:
         """The cells at some rows."""
         at = np.asarray(rows)
         return replace(
             self,
             latents=self.latents[at],
-            views=self.views[:, at],
+            augmented=self.augmented[:, at],
             target=self.target[at],
             group=self.group[at],
         )

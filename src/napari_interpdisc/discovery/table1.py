@@ -1,18 +1,15 @@
 """The paper's Table 1 on the user's data: four schemes and the boring baselines, by group.
 
 One unit of work is a task, a seed and a fold; each is stored when it is done, so that a run that
-was stopped goes on where it was.
+was stopped goes on where it was. Heads are fitted by the recipe, as everywhere.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,27 +18,31 @@ import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from napari_interpdisc.crops import normalise
+from napari_interpdisc._types import Float32Array, Float64Array, Progress, silent
+from napari_interpdisc.batch.units import missing_units, run_units
 from napari_interpdisc.discovery import baselines
-from napari_interpdisc.discovery.fit import most_used
-from napari_interpdisc.discovery.views import patch_latents, patches_of_crops
+from napari_interpdisc.discovery.augmented import patch_latents
+from napari_interpdisc.discovery.labelled import LabelledCells
+from napari_interpdisc.discovery.recipe import Recipe, Steps, fit_heads, predicted_by
+from napari_interpdisc.discovery.table1_summary import aggregate, latent_use, markdown
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.classifier import Classifier, class_index
 from napari_interpdisc.models.formula import FormulaHead
+from napari_interpdisc.models.heads import Head
 from napari_interpdisc.models.store import load_model
-from napari_interpdisc.symbolic.front import choose, formula_front
-from napari_interpdisc.symbolic.settings import SearchSettings
+from napari_interpdisc.patches import Patches, middle, patches_of_crops, scaled_to_unit
 from napari_interpdisc.training.cnn import CNNTraining, train_cnn
-from napari_interpdisc.training.heads import HeadTraining, train_dense_head
-from napari_interpdisc.training.rigl import SparseTraining, train_sparse_heads
-from napari_interpdisc.training.tuning import SparsityTuning, tune_density
+from napari_interpdisc.training.folds import grouped_folds
+from napari_interpdisc.training.heads import train_dense_head
+from napari_interpdisc.training.tuning import SparsityTuning
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Progress = Callable[[int, int], None]
+Sides = tuple[Sequence[str], Sequence[str]]
+"""Labels of the negative and of the positive class."""
 
-TASKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+TASKS: dict[str, Sides] = {
     "Interphase vs Metaphase": (("Interphase",), ("Metaphase",)),
     "Interphase vs Metaphase+MetaphaseAlignment": (
         ("Interphase",),
@@ -50,18 +51,8 @@ TASKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """Classes on either side of each table."""
 
-SCHEMES: dict[str, tuple[str, str]] = {
-    "cnn": ("CNN", "dense, BatchNorm"),
-    "dense": ("β-TCVAE", "dense"),
-    "sparse": ("β-TCVAE", "sparse (RigL)"),
-    "formula": ("β-TCVAE", "formula"),
-    "large": ("β-TCVAE", "dense, 8 × wider"),
-    "probe": ("β-TCVAE", "logistic (linear probe)"),
-    "forest": ("regionprops", "random forest"),
-    "shape": ("regionprops", "logistic"),
-    "hog": ("HOG + PCA", "logistic"),
-}
-"""Encoder and head of each row of the table: the paper's four schemes, two controls, baselines."""
+WIDER = 8
+"""Factor on the units of the wide dense head, a control."""
 
 
 class Table1Settings(BaseModel):
@@ -70,43 +61,72 @@ class Table1Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seeds: int = Field(10, title="Models of each scheme; each seed draws its own folds", ge=1)
-    folds: int = Field(5, title="Folds by group", ge=2)
-    views: int = Field(24, title="Augmented views of each crop", ge=1)
-    search_views: int = Field(6, title="Of these, given to the symbolic search", ge=1)
-    max_size: int = Field(17, title="Largest formula (nodes): 0.2 % of the dense head's", ge=3)
-    max_latents: int = Field(6, title="Most latents that a formula may use", ge=1)
-    tolerance: float = Field(
-        0.005, title="Training balanced accuracy given up for a smaller formula", ge=0
-    )
     cnn: CNNTraining = CNNTraining()
-    dense: HeadTraining = HeadTraining()
-    sparse: SparseTraining = SparseTraining()
-    tuning: SparsityTuning = SparsityTuning()
-    search: SearchSettings = SearchSettings()
+    recipe: Recipe = Recipe(tuning=SparsityTuning(), curve=False)
 
 
 @dataclass(frozen=True)
-class _Inputs:
-    """What every unit of one task reads."""
+class Table1:
+    """What a run found.
 
-    patches: npt.NDArray[np.float32]
+    Attributes
+    ----------
+    table
+        One row per task and scheme; see :func:`aggregate`.
+    text
+        The table, and which latents most heads use, as Markdown.
+    """
+
+    table: pd.DataFrame
+    text: str
+
+
+@dataclass(frozen=True)
+class Table1Inputs:
+    """What every unit of one task reads: N cells of two classes.
+
+    Attributes
+    ----------
+    pixels, field
+        Patches (N, P, P) in 0–1, and the side of their field, px.
+    latents, augmented
+        (N, L) and (V, N, L), of the plain crops and of augmented ones.
+    hog, shape
+        (N, F) features of the baselines.
+    target, group
+        (N,) class 0 or 1, and group.
+    pairs
+        (P, 2) latents that rotate together.
+    """
+
+    pixels: Float32Array
     field: float
-    latents: npt.NDArray[np.float32]
-    views: npt.NDArray[np.float32]
-    hog: npt.NDArray[np.float64]
-    shape: npt.NDArray[np.float64]
+    latents: Float32Array
+    augmented: Float32Array
+    hog: Float64Array
+    shape: Float64Array
     target: npt.NDArray[np.int64]
     group: npt.NDArray[np.int64]
     pairs: npt.NDArray[np.int64]
 
     def save(self, path: Path) -> None:
-        np.savez(path, **vars(self))
+        """Write everything as an ``.npz`` archive."""
+        np.savez(path, **{f.name: getattr(self, f.name) for f in fields(self)})
 
     @classmethod
-    def load(cls, path: Path) -> _Inputs:
+    def load(cls, path: Path) -> Table1Inputs:
+        """Read what :meth:`save` has written."""
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive}
         return cls(**{**arrays, "field": float(arrays["field"])})
+
+    @property
+    def cells(self) -> LabelledCells:
+        """The cells as heads see them."""
+        pairs = tuple((int(a), int(b)) for a, b in self.pairs)
+        return LabelledCells(
+            self.latents, self.augmented, self.target, self.group, ("0", "1"), pairs
+        )
 
 
 def run_table1(
@@ -118,17 +138,17 @@ def run_table1(
     settings: Table1Settings | None = None,
     model: str | Path = "h2b",
     jobs: int = 2,
-    progress: Progress = lambda done, n: None,
-    tasks: Mapping[str, tuple[Sequence[str], Sequence[str]]] = TASKS,
-) -> pd.DataFrame:
-    """Train and test every scheme on every task, seed and fold, and write the table.
+    progress: Progress = silent,
+    tasks: Mapping[str, Sides] = TASKS,
+) -> Table1:
+    """Train and test every scheme on every task, seed and fold.
 
     Parameters
     ----------
     images
         (N, H, W) crops with centred cells.
     labels, groups
-        (N,) class, and group (plate) that never parts between training and test.
+        (N,) class, and group (plate) that is never split between training and test.
     diameter
         Typical nuclear diameter in the images, px.
     out
@@ -144,8 +164,7 @@ def run_table1(
 
     Returns
     -------
-    One row per task and scheme; see :func:`aggregate`. Also written: ``table1.csv``,
-    ``table1.md``, ``table1.png`` and ``settings.json``.
+    The table. Also written: ``table1.csv``, ``table1.md`` and ``settings.json``.
 
     Raises
     ------
@@ -153,8 +172,8 @@ def run_table1(
         If a class is missing or too small, or ``out`` holds a run with other settings.
     """
     options = settings or Table1Settings()
-    for task, (negative, positive) in tasks.items():
-        _check_task(task, labels, groups, negative, positive, options.folds)
+    for task, sides in tasks.items():
+        _check_task(task, labels, groups, sides, options.recipe.folds)
     _check_engine(options)
     classifier = load_model(model, device="cpu")
     note = {
@@ -165,55 +184,88 @@ def run_table1(
         "tasks": {task: [list(side) for side in sides] for task, sides in tasks.items()},
     }
     _check_same_run(out, note)
-    units_folder = out / "units"
-    units_folder.mkdir(parents=True, exist_ok=True)
+    (out / "units").mkdir(parents=True, exist_ok=True)
     (out / "settings.json").write_text(json.dumps(note, indent=1, ensure_ascii=False), "utf-8")
-    units = [
-        (place, task, seed, fold)
-        for seed in range(options.seeds)
-        for place, task in enumerate(tasks)
-        for fold in range(options.folds)
-    ]
-    files = {
-        unit: units_folder / f"task{unit[0]}-seed{unit[2]}-fold{unit[3]}.json" for unit in units
-    }
-    missing = [unit for unit in units if not files[unit].exists()]
+    units = _units(out, list(tasks), options)
+    missing = missing_units(units)
     progress(len(units) - len(missing), len(units))
     if missing:
-        for place, (negative, positive) in enumerate(tasks.values()):
-            path = out / f"inputs{place}.npz"
-            keep = np.isin(labels, (*negative, *positive))
-            target = np.isin(labels[keep], positive).astype(np.int64)
-            group = np.unique(groups[keep], return_inverse=True)[1].astype(np.int64)
-            patches = patches_of_crops(images[keep], diameter, classifier)
-            low = patches.min((1, 2), keepdims=True)
-            span = np.maximum(patches.max((1, 2), keepdims=True) - low, 1e-6)
-            patches = (patches - low) / span
-            zoom = classifier.model_diameter / diameter
-            # the outermost 3 px show the frame's mean, as crops over the edge of a frame do
-            field = min(images.shape[1:]) * zoom + 6
-            latents, views = patch_latents(patches, classifier, options.views, 0, field)
-            margin = (patches.shape[1] - classifier.crop_size) // 2
-            inner = slice(margin, margin + classifier.crop_size)
-            crops = patches[:, inner, inner]
-            _Inputs(
-                patches, field, latents, views,
-                baselines.hog(crops), baselines.shape_features(crops), target, group,
-                np.array(classifier.turning_pairs, np.int64).reshape(-1, 2),
-            ).save(path)  # fmt: skip
-        work = [(out / f"inputs{u[0]}.npz", files[u], u[2], u[3], options, out) for u in missing]
-        for done, _ in enumerate(_run_all(work, jobs), start=len(units) - len(missing) + 1):
+        inputs = [out / f"inputs{place}.npz" for place in range(len(tasks))]
+        for path, sides in zip(inputs, tasks.values(), strict=True):
+            _inputs_of(images, labels, groups, diameter, sides, classifier, options).save(path)
+        work = run_units(run_stored_unit, missing, jobs)
+        for done, _ in enumerate(work, start=len(units) - len(missing) + 1):
             progress(done, len(units))
-        for place in range(len(tasks)):
-            (out / f"inputs{place}.npz").unlink()
-    results = [json.loads(files[unit].read_text("utf-8")) | {"task": unit[1]} for unit in units]
-    table = aggregate(results)
-    write_report(table, results, out, _label_of(classifier))
-    return table
+        for path in inputs:
+            path.unlink()
+    results = [
+        {**json.loads(file.read_text("utf-8")), "task": task}
+        for file, (_, task, *_) in units.items()
+    ]
+    found = Table1(
+        aggregate(results), f"{markdown(aggregate(results))}\n{latent_use(results, classifier)}"
+    )
+    found.table.to_csv(out / "table1.csv", index=False)
+    (out / "table1.md").write_text(found.text, "utf-8")
+    return found
+
+
+def _units(
+    out: Path, tasks: Sequence[str], options: Table1Settings
+) -> dict[Path, tuple[Path, str, int, int, Table1Settings, Path]]:
+    """Arguments of :func:`run_stored_unit` by the file of its result."""
+    units = {}
+    for seed in range(options.seeds):
+        for place, task in enumerate(tasks):
+            for fold in range(options.recipe.folds):
+                file = out / "units" / f"task{place}-seed{seed}-fold{fold}.json"
+                studies = out / "studies" / f"inputs{place}" / f"seed{seed}-fold{fold}.db"
+                units[file] = (out / f"inputs{place}.npz", task, seed, fold, options, studies)
+    return units
+
+
+def _inputs_of(
+    images: npt.NDArray[np.generic],
+    labels: npt.NDArray[Any],
+    groups: npt.NDArray[Any],
+    diameter: float,
+    sides: Sides,
+    model: Classifier,
+    options: Table1Settings,
+) -> Table1Inputs:
+    negative, positive = sides
+    keep = np.isin(labels, (*negative, *positive))
+    patches = patches_of_crops(images[keep], diameter, model.model_diameter, model.crop_size)
+    patches = Patches(scaled_to_unit(patches.pixels), patches.field)
+    latents = patch_latents(patches, model, options.recipe.model_copy(update={"seed": 0}))
+    crops = middle(patches.pixels, model.crop_size)
+    return Table1Inputs(
+        pixels=patches.pixels,
+        field=patches.field,
+        latents=latents.plain,
+        augmented=latents.augmented,
+        hog=baselines.hog(crops),
+        shape=baselines.shape_features(crops),
+        target=np.isin(labels[keep], positive).astype(np.int64),
+        group=np.unique(groups[keep], return_inverse=True)[1].astype(np.int64),
+        pairs=np.array(model.rotating_pairs, np.int64).reshape(-1, 2),
+    )
+
+
+def run_stored_unit(
+    inputs: Path, task: str, seed: int, fold: int, options: Table1Settings, studies: Path
+) -> dict[str, Any]:
+    """Call :func:`run_unit` with stored inputs, in a worker process."""
+    studies.parent.mkdir(parents=True, exist_ok=True)
+    return {"task": task, **run_unit(Table1Inputs.load(inputs), seed, fold, options, studies)}
 
 
 def run_unit(
-    inputs: _Inputs, seed: int, fold: int, options: Table1Settings, studies: Path | None = None
+    inputs: Table1Inputs,
+    seed: int,
+    fold: int,
+    options: Table1Settings,
+    studies: Path | None = None,
 ) -> dict[str, Any]:
     """Train every scheme without one fold, and predict that fold.
 
@@ -222,239 +274,67 @@ def run_unit(
     ``target`` (n,), and for each scheme ``predicted`` (n,), ``weights``, ``size``,
     ``size_without_biases``; for the formula its text and latents, for the sparse head its density.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    splitter = StratifiedGroupKFold(options.folds, shuffle=True, random_state=seed)
-    train, test = list(splitter.split(inputs.target, inputs.target, inputs.group))[fold]
-    y, views, z = inputs.target[train], inputs.views[:, train], inputs.latents
-    rows: dict[str, dict[str, Any]] = {}
-
-    def note(name: str, head: Any, predicted: npt.NDArray[np.int64], **more: Any) -> None:
-        rows[name] = {"predicted": predicted.tolist(), **more}
-        if head is not None:
-            rows[name] |= {
-                "weights": head.n_weights,
-                "size": head.expression_size,
-                "size_without_biases": head.size_without_biases,
-            }
-
-    def predict(head: Any) -> npt.NDArray[np.int64]:
-        with torch.inference_mode():
-            return class_index(head(torch.from_numpy(z[test])).numpy())
-
-    cnn = train_cnn(
-        inputs.patches[train], y, 2, inputs.field, options.cnn.model_copy(update={"seed": seed})
+    recipe = options.recipe.model_copy(update={"seed": seed})
+    train, test = grouped_folds(inputs.target, inputs.group, recipe.folds, seed)[fold]
+    cells, y, z = inputs.cells.take(train), inputs.target[train], inputs.latents[test]
+    rows = {"cnn": _cnn_row(inputs, train, test, options.cnn.model_copy(update={"seed": seed}))}
+    fitted = fit_heads(cells, recipe, Steps(silent, len(recipe.kinds)), studies)
+    for kind, head in fitted.heads.items():
+        rows[kind] = _head_row(head, predicted_by(head, z))
+    rows["sparse"] |= {
+        "density": fitted.density,
+        "latents": list(fitted.heads["sparse"].used_latents),
+    }
+    formula = fitted.heads["formula"]
+    assert isinstance(formula, FormulaHead)
+    rows["formula"] |= {
+        "text": formula.formulas[0].text,
+        "latents": list(formula.used_latents),
+        "engine": fitted.engine,
+        "searched": fitted.searched,
+    }
+    wider = tuple(WIDER * units for units in recipe.dense.hidden)
+    large = train_dense_head(
+        cells.augmented, y, 2, recipe.dense.model_copy(update={"seed": seed, "hidden": wider})
     )
-    size = cnn.config.crop_size
-    inner = slice((inputs.patches.shape[1] - size) // 2, (inputs.patches.shape[1] + size) // 2)
-    with torch.inference_mode():
-        crops = torch.from_numpy(normalise(inputs.patches[test][:, inner, inner]))[:, None]
-        note("cnn", cnn.head, class_index(cnn(crops).numpy()))
-    dense_training = options.dense.model_copy(update={"seed": seed})
-    dense = train_dense_head(views, y, 2, dense_training)
-    note("dense", dense, predict(dense))
-    wide = dense_training.model_copy(
-        update={"hidden": tuple(8 * units for units in options.dense.hidden)}
-    )
-    large = train_dense_head(views, y, 2, wide)
-    note("large", large, predict(large))
-
-    density = tune_density(
-        views, z[train], y, inputs.group[train], 2,
-        options.tuning.model_copy(update={"seed": seed}), options.sparse,
-        None if studies is None else studies / f"seed{seed}-fold{fold}.db",
-    )  # fmt: skip
-    sparse = train_sparse_heads(
-        views, y, 2, options.sparse.model_copy(update={"seed": seed, "density": density})
-    )
-    note("sparse", sparse[0], predict(sparse[0]), density=density, latents=sparse[0].used_latents)
-
-    use = most_used([head.used_latents for head in sparse], options.max_latents)
-    given = np.concatenate([z[None, train], views[: options.search_views - 1]])
-    front = formula_front(
-        given.reshape(-1, z.shape[1]),
-        np.tile(y, len(given)),
-        use,
-        options.search.model_copy(update={"seed": seed}),
-        pairs=[(int(a), int(b)) for a, b in inputs.pairs],
-    )
-    small = tuple(row for row in front.rows if row.size <= options.max_size) or front.rows[:1]
-    formula = FormulaHead([choose(replace(front, rows=small), options.tolerance).formula])
-    note(
-        "formula", formula, predict(formula), text=formula.formulas[0].text,
-        latents=formula.used_latents, engine=f"{front.engine} {front.engine_version}",
-        searched=use,
-    )  # fmt: skip
-
+    rows["large"] = _head_row(large, predicted_by(large, z))
     for name, features, make in (
-        ("probe", z.astype(np.float64), baselines.logistic),
+        ("probe", inputs.latents.astype(np.float64), baselines.logistic),
         ("forest", inputs.shape, baselines.forest),
         ("shape", inputs.shape, baselines.logistic),
         ("hog", inputs.hog, baselines.pca_logistic),
     ):
-        fitted = make(seed).fit(features[train], y)
-        note(name, None, np.asarray(fitted.predict(features[test])))
+        predicted = make(seed).fit(features[train], y).predict(features[test])
+        rows[name] = {"predicted": np.asarray(predicted).tolist()}
     return {"seed": seed, "fold": fold, "target": inputs.target[test].tolist(), "schemes": rows}
 
 
-def aggregate(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Table of units: predictions of a seed's folds are pooled, then mean and sd over seeds.
-
-    Returns
-    -------
-    Columns task, scheme, encoder, head, weights, size, size_without_biases, accuracy,
-    balanced_accuracy, each measure with ``_sd`` (NaN for one seed), of_dense (ratio of the
-    accuracy to the dense head's), and seeds.
-    """
-    import pandas as pd
-    from sklearn.metrics import balanced_accuracy_score
-
-    per_seed = []
-    for task, seed in dict.fromkeys((r["task"], r["seed"]) for r in results):
-        folds = [r for r in results if (r["task"], r["seed"]) == (task, seed)]
-        target = np.concatenate([r["target"] for r in folds])
-        for name in folds[0]["schemes"]:
-            parts = [r["schemes"][name] for r in folds]
-            predicted = np.concatenate([p["predicted"] for p in parts])
-            row = {
-                "task": task,
-                "scheme": name,
-                "accuracy": float((predicted == target).mean()),
-                "balanced_accuracy": float(balanced_accuracy_score(target, predicted)),
-            }
-            for measure in ("weights", "size", "size_without_biases"):
-                known = [p[measure] for p in parts if measure in p]
-                row[measure] = float(np.mean(known)) if known else float("nan")
-            per_seed.append(row)
-    measures = ["weights", "size", "size_without_biases", "accuracy", "balanced_accuracy"]
-    grouped = pd.DataFrame(per_seed).groupby(["task", "scheme"], sort=False)[measures]
-    table = grouped.mean().join(grouped.std().add_suffix("_sd")).reset_index()
-    table.insert(2, "encoder", [SCHEMES[name][0] for name in table["scheme"]])
-    table.insert(3, "head", [SCHEMES[name][1] for name in table["scheme"]])
-    dense = table[table["scheme"] == "dense"].set_index("task")
-    for measure in ("accuracy", "balanced_accuracy", "weights", "size"):
-        table[f"{measure}_of_dense"] = table[measure] / table["task"].map(dense[measure])
-    table["seeds"] = grouped.size().to_numpy()
-    order = {name: place for place, name in enumerate(SCHEMES)}
-    tasks = {task: place for place, task in enumerate(dict.fromkeys(table["task"]))}
-    place = [(tasks[t], order[s]) for t, s in zip(table["task"], table["scheme"], strict=True)]
-    return table.iloc[sorted(range(len(table)), key=place.__getitem__)].reset_index(drop=True)
+def _head_row(head: Head, predicted: npt.NDArray[np.int64]) -> dict[str, Any]:
+    return {
+        "predicted": predicted.tolist(),
+        "weights": head.n_weights,
+        "size": head.expression_size,
+        "size_without_biases": head.size_without_biases,
+    }
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """Return the table as Markdown, one for each task, in the columns of the paper."""
-
-    def told(row: Any, measure: str, digits: int) -> str:
-        value, spread = row[measure], row[f"{measure}_sd"]
-        if np.isnan(value):
-            return "–"
-        if np.isnan(spread) or (spread == 0 and digits == 0):
-            return f"{value:.{digits}f}"
-        return f"{value:.{digits}f} ± {spread:.{digits}f}"
-
-    lines = []
-    for task in dict.fromkeys(table["task"]):
-        rows = table[table["task"] == task]
-        lines += [
-            f"**{task}** ({int(rows['seeds'].iloc[0])} seeds)",
-            "",
-            "| encoder | head | weights | size | size without biases | accuracy | "
-            "balanced accuracy |",
-            "|---|---|---|---|---|---|---|",
-        ]
-        for _, row in rows.iterrows():
-            weights = "–" if row["scheme"] == "formula" else told(row, "weights", 0)
-            cells = [row["encoder"], row["head"], weights]
-            cells += [told(row, m, 0) for m in ("size", "size_without_biases")]
-            cells += [told(row, m, 3) for m in ("accuracy", "balanced_accuracy")]
-            lines.append(f"| {' | '.join(cells)} |")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _label_of(model: Classifier) -> Callable[[int], str]:
-    """What to call a latent before a number: ``z22 (size)``."""
-
-    def label(latent: int) -> str:
-        name = model.latent_name(latent)
-        return f"z{latent} ({name})" if name else f"z{latent}"
-
-    return label
-
-
-def latent_use(
-    results: Sequence[Mapping[str, Any]], label: Callable[[int], str] = "z{}".format
-) -> str:
-    """Tell, in Markdown, how many of the sparse heads and formulas use each latent.
-
-    ``label`` says what a latent is called.
-    """
-    lines = []
-    for task in dict.fromkeys(r["task"] for r in results):
-        units = [r["schemes"] for r in results if r["task"] == task]
-        for name in ("sparse", "formula"):
-            counts = Counter(latent for unit in units for latent in unit[name]["latents"])
-            told = ", ".join(f"{label(latent)} {n}" for latent, n in counts.most_common(8))
-            lines.append(f"- {task}, {name}, of {len(units)}: {told}")
-    return "\n".join(["Latents that most heads use:", "", *lines, ""])
-
-
-def write_report(
-    table: pd.DataFrame,
-    results: Sequence[Mapping[str, Any]],
-    out: Path,
-    label: Callable[[int], str] = "z{}".format,
-) -> None:
-    """Write ``table1.csv``, ``table1.md`` and the figure ``table1.png``: accuracy against size."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    table.to_csv(out / "table1.csv", index=False)
-    (out / "table1.md").write_text(f"{markdown(table)}\n{latent_use(results, label)}", "utf-8")
-    tasks = list(dict.fromkeys(table["task"]))
-    figure = Figure(figsize=(5.2 * len(tasks), 4.8), layout="constrained")
-    FigureCanvasAgg(figure)
-    markers = dict(zip(SCHEMES, "sDo^vPX*h", strict=True))
-    every = figure.subplots(1, len(tasks), squeeze=False)[0]
-    for axes, task in zip(every, tasks, strict=True):
-        own = table[table["task"] == task]
-        # lines lie close together: their names take turns to the right and to the left
-        lines = own[own["size"].isna()].sort_values("balanced_accuracy")["scheme"].tolist()
-        for _, row in own.iterrows():
-            name = f"{row['encoder']} + {row['head']}"
-            if np.isnan(row["size"]):
-                axes.axhline(row["balanced_accuracy"], color="0.6", lw=0.8, ls="--", zorder=0)
-                left = lines.index(row["scheme"]) % 2
-                axes.annotate(
-                    name, (1 - left, row["balanced_accuracy"]),
-                    xycoords=("axes fraction", "data"), textcoords="offset points",
-                    xytext=(6 * left - 3, 2), ha="left" if left else "right",
-                    fontsize=7, color="0.4",
-                )  # fmt: skip
-                continue
-            axes.errorbar(
-                row["size"], row["balanced_accuracy"], row["balanced_accuracy_sd"],
-                fmt=markers[row["scheme"]], capsize=3, label=name,
-            )  # fmt: skip
-        axes.set_xscale("log")
-        axes.margins(x=0.25, y=0.15)
-        axes.set_xlabel("expression size (nodes)")
-        axes.set_ylabel("balanced accuracy, held-out groups")
-        axes.set_title(task, fontsize=10)
-    handles, names = every[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=min(3, len(names)), fontsize=9)
-    figure.savefig(out / "table1.png", dpi=130)
+def _cnn_row(
+    inputs: Table1Inputs,
+    train: npt.NDArray[np.intp],
+    test: npt.NDArray[np.intp],
+    settings: CNNTraining,
+) -> dict[str, Any]:
+    cnn = train_cnn(inputs.pixels[train], inputs.target[train], 2, inputs.field, settings)
+    crops = Patches(inputs.pixels[test], inputs.field).crops(cnn.config.crop_size)
+    with torch.inference_mode():
+        predicted = class_index(cnn(torch.from_numpy(crops)).numpy())
+    return _head_row(cnn.head, predicted)
 
 
 def _check_task(
-    task: str,
-    labels: npt.NDArray[Any],
-    groups: npt.NDArray[Any],
-    negative: Sequence[str],
-    positive: Sequence[str],
-    folds: int,
+    task: str, labels: npt.NDArray[Any], groups: npt.NDArray[Any], sides: Sides, folds: int
 ) -> None:
-    for side in (negative, positive):
+    for side in sides:
         rows = np.isin(labels, side)
         known = ", ".join(map(str, np.unique(labels)[:20]))
         if rows.sum() < 10 * folds or len(np.unique(groups[rows])) < folds:
@@ -467,7 +347,7 @@ def _check_task(
 def _check_engine(options: Table1Settings) -> None:
     from napari_interpdisc.symbolic.search import engines
 
-    reason = engines[options.search.engine].available()
+    reason = engines[options.recipe.search.engine].available()
     if reason is not None:
         raise InvalidInput(reason)
 
@@ -496,55 +376,3 @@ def _check_same_run(out: Path, note: Mapping[str, Any]) -> None:
             f"{out} holds a run with other data, model or settings; give another folder, or the "
             "same settings to resume."
         )
-
-
-def _run_all(work: Sequence[tuple[Any, ...]], jobs: int) -> Iterator[None]:
-    """Do all units, a few at a time; at most a few are waiting, so that stopping is quick."""
-    if jobs <= 1:
-        for unit in work:
-            _do(*unit)
-            yield
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_one_thread) as pool:
-        waiting: set[Future[None]] = set()
-        rest = iter(work)
-        try:
-            for unit in rest:
-                waiting.add(pool.submit(_do, *unit))
-                if len(waiting) < jobs + 1:
-                    continue
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-                    yield
-            for future in waiting:
-                future.result()
-                yield
-        except BaseException:
-            for process in list(pool._processes.values()):
-                process.terminate()
-            raise
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
-def _do(inputs: Path, file: Path, seed: int, fold: int, options: Table1Settings, out: Path) -> None:
-    result = run_unit(_Inputs.load(inputs), seed, fold, options, _studies(out, inputs))
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(result, default=_plain), "utf-8")
-    partial.replace(file)
-
-
-def _studies(out: Path, inputs: Path) -> Path:
-    folder = out / "studies" / inputs.stem
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.integer):
-        return int(value)
-    raise TypeError(str(type(value)))

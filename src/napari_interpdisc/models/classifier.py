@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from napari_interpdisc._types import Float32Array
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.models.heads import Head
 from napari_interpdisc.models.tcvae import TCVAE
 from napari_interpdisc.models.texture import texture
-
-Float32Array = npt.NDArray[np.float32]
 
 ENCODE_BATCH = 256
 
@@ -106,7 +105,7 @@ class Classifier:
     meanings
         (L,) what each latent stands for; empty if that was never looked into.
     orientation_pairs
-        Pairs of latents (a, b) that rotate into each other when the crop is turned; z_a² + z_b²
+        Pairs of latents (a, b) that rotate into each other when the crop is rotated; z_a² + z_b²
         does not change then.
     familiarity
         What the training data looked like; None if that was not stored.
@@ -231,9 +230,9 @@ class Classifier:
         return torch.cat(parts).cpu().numpy()
 
     @property
-    def turning_pairs(self) -> tuple[tuple[int, int], ...]:
-        """Latents that turn into each other: the network's own, else the pairs that were found."""
-        return self.encoder.turning_pairs or self.orientation_pairs
+    def rotating_pairs(self) -> tuple[tuple[int, int], ...]:
+        """Latents that rotate together: the network's own, else the pairs that were found."""
+        return self.encoder.rotating_pairs or self.orientation_pairs
 
     @property
     def has_texture(self) -> bool:

@@ -238,7 +238,7 @@ def save_model(model: Classifier, folder: Path) -> None:
         raise InvalidModel(f"The model cannot be written to {folder}: {fault.strerror}.") from None
 
 
-def with_heads(
+def replace_heads(
     model: Classifier, name: str, heads: Mapping[str, NamedHead], card: str
 ) -> Classifier:
     """Return a model of the same encoder with other heads; it is not written anywhere.

@@ -9,11 +9,16 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from napari_interpdisc.models.posterior import posterior_sample
+
 
 class TCVAEConfig(BaseModel):
     """Shape of the network; stored with its weights."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # folders that were stored before have the field "turning"
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True
+    )
 
     crop_size: int = Field(64, title="Crop side (px)", ge=16, multiple_of=16)
     latents: int = Field(32, title="Number of latents", ge=1, le=256)
@@ -22,30 +27,33 @@ class TCVAEConfig(BaseModel):
     )
     hidden: int = Field(256, title="Units of the dense layer", ge=1)
     texture: bool = Field(False, title="Whether the decoder predicts local contrast too")
-    turning: tuple[int, ...] = Field(
-        (), title="Pairs of latents that turn m times as fast as the crop, for m = 1, 2, …"
+    rotating: tuple[int, ...] = Field(
+        (),
+        title="Pairs of latents that rotate m times as fast as the crop, for m = 1, 2, …",
+        alias="turning",
     )
 
     @model_validator(mode="after")
     def _pairs_fit(self) -> Self:
-        if min(self.turning, default=0) < 0 or self.first_turning < 0:
-            raise ValueError(f"{self.turning} pairs do not fit into {self.latents} latents")
+        if min(self.rotating, default=0) < 0 or self.n_invariant < 0:
+            raise ValueError(f"{self.rotating} pairs do not fit into {self.latents} latents")
         return self
 
     @classmethod
-    def with_turning(cls, latents: int = 32) -> Self:
-        """Shape of the bundled network: latents that turn with the cell, and local contrast.
+    def equivariant(cls, latents: int = 32) -> Self:
+        """Shape of the bundled network: equivariant latents, and local contrast.
 
-        Of 32 latents 10 stay as a cell turns and the others turn in pairs: four pairs once as fast
-        (directions), four twice (axes), two three times and one four times as fast.
+        Of 32 latents, 10 are invariant as the cell rotates. The others rotate in pairs: four pairs
+        as fast as the cell (directions), four twice as fast (axes), two three times and one four
+        times as fast.
         """
         shares = (latents // 8, latents // 8, latents // 16, latents // 32)
-        return cls(latents=latents, texture=True, turning=tuple(n for n in shares if n))
+        return cls(latents=latents, texture=True, rotating=tuple(n for n in shares if n))
 
     @property
-    def first_turning(self) -> int:
-        """Index of the first latent that turns; those before it do not change as a crop turns."""
-        return self.latents - 2 * sum(self.turning)
+    def n_invariant(self) -> int:
+        """Number of latents, the first ones, that do not change as a crop rotates."""
+        return self.latents - 2 * sum(self.rotating)
 
 
 def encoder_layers(config: TCVAEConfig, outputs: int) -> nn.Sequential:
@@ -108,13 +116,13 @@ class TCVAE(nn.Module):
         return both[:, :1], both[:, 1:] if self.config.texture else None
 
     @property
-    def turning_pairs(self) -> tuple[tuple[int, int], ...]:
-        """Pairs of latents that turn into each other, by construction of the network."""
-        first = self.config.first_turning
+    def rotating_pairs(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of latents that rotate together, by construction of the network."""
+        first = self.config.n_invariant
         return tuple((i, i + 1) for i in range(first, self.config.latents, 2))
 
-    def turn(self, z: Tensor, angle: Tensor, mirror: Tensor) -> Tensor:
-        """Latents (N, latents) of crops that are mirrored, then turned.
+    def rotate(self, z: Tensor, angle: Tensor, mirror: Tensor) -> Tensor:
+        """Latents (N, latents) of crops that are mirrored, then rotated.
 
         Parameters
         ----------
@@ -123,21 +131,21 @@ class TCVAE(nn.Module):
         angle
             (N,) radians.
         mirror
-            (N,) bool: whether the crop is mirrored, y to −y, before it is turned.
+            (N,) bool: whether the crop is mirrored, y to −y, before it is rotated.
         """
-        start = self.config.first_turning
+        start = self.config.n_invariant
         parts = [z[:, :start]]
-        for times, n in enumerate(self.config.turning, 1):
+        for times, n in enumerate(self.config.rotating, 1):
             cos, sin = (times * angle).cos()[:, None], (times * angle).sin()[:, None]
             pairs = z[:, start : start + 2 * n].unflatten(1, (n, 2))
             a, b = pairs[..., 0], torch.where(mirror[:, None], -pairs[..., 1], pairs[..., 1])
-            turned = torch.stack([cos * a - sin * b, sin * a + cos * b], 2)
-            parts.append(turned.flatten(1))
+            rotated = torch.stack([cos * a - sin * b, sin * a + cos * b], 2)
+            parts.append(rotated.flatten(1))
             start += 2 * n
         return torch.cat(parts, 1)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruction from one posterior sample, posterior mean, and log-variance."""
         mean, log_variance = self.encode(crops)
-        z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        z = posterior_sample(mean, log_variance)
         return self.decode(z), mean, log_variance

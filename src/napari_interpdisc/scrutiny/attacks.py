@@ -13,10 +13,9 @@ from captum.robust import FGSM
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from napari_interpdisc._types import Float32Array
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.classifier import Classifier, class_index
-
-Float32Array = npt.NDArray[np.float32]
 
 PGD_STEPS = 10
 

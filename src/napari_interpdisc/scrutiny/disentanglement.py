@@ -2,7 +2,7 @@
 
 All take plain arrays: latents (N, L) and factors (N, K) of the same N crops, the factors
 known and independent. They reward one latent per factor: factors that two latents share, such as an
-offset in a turned frame, score low although nothing of them is lost.
+offset in a rotated frame, score low although nothing of them is lost.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from napari_interpdisc._types import Float64Array
+
 BINS = 20
 """Bins of a latent's or a factor's histogram, as Chen et al. and Locatello et al. have them."""
-
-Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def regression_r2(
 
     Ridge regression on the standardised latents, or on their polynomials of ``degree``, its penalty
     chosen by leave-one-out; R² is that of a quarter of the crops, held out. Unlike the forest's
-    informativeness it does not mind how the latents are turned: a high R² beside low MIG, SAP and
+    informativeness it does not mind how the latents are rotated: a high R² beside low MIG, SAP and
     DCI says that factors are known, but spread over latents.
     """
     from sklearn.linear_model import RidgeCV

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,20 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_interpdisc.crops import MODEL_DIAMETER, check_diameter, normalise
+from napari_interpdisc._types import Float32Array, Float64Array, Progress, silent
+from napari_interpdisc.crops import MODEL_DIAMETER, normalise
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.nuclei.crops import central_nucleus, separate_nuclei
 
 if TYPE_CHECKING:
-    from napari_interpdisc.cells import CellTable
+    pass
 
-Float32Array = npt.NDArray[np.float32]
-Float64Array = npt.NDArray[np.float64]
-Int32Array = npt.NDArray[np.int32]
-Report = Callable[[int, int], None]
-
-NECK = 0.15
-"""Two nuclei that touch are parted where the neck is narrower than both by this share of a
-diameter, on each side."""
 
 DEBRIS = 0.05
 """Objects below this share of a typical nucleus's area are no nuclei."""
@@ -92,7 +85,7 @@ def measure_crops(
     crops: npt.NDArray[Any],
     labels: npt.NDArray[Any] | None = None,
     diameter: float = MODEL_DIAMETER,
-    report: Report = lambda done, n: None,
+    progress: Progress = silent,
 ) -> dict[str, Float64Array]:
     """Measure the central nucleus of every crop, and what is around it.
 
@@ -102,10 +95,10 @@ def measure_crops(
         (N, S, S) or (N, 1, S, S) crops at the model's diameter, of any range: they are normalised.
     labels
         (N, S, S) segmentations of the same crops, see :func:`label_crops`; nuclei are found by
-        :func:`split_nuclei` if left out.
+        :func:`separate_nuclei` if left out.
     diameter
         Typical nuclear diameter in the crops, px.
-    report
+    progress
         Called with (crops measured, N).
 
     Returns
@@ -133,105 +126,12 @@ def measure_crops(
     pictures = normalise(pictures)
     rows = np.full((len(pictures), len(PROPERTIES)), np.nan)
     for i, picture in enumerate(pictures):
-        regions = split_nuclei(picture, diameter) if labels is None else np.asarray(labels[i])
+        regions = separate_nuclei(picture, diameter) if labels is None else np.asarray(labels[i])
         found = _measure(picture, regions, diameter)
         if found is not None:
             rows[i] = [found[name] for name in PROPERTIES]
-        report(i + 1, len(pictures))
+        progress(i + 1, len(pictures))
     return {name: rows[:, k] for k, name in enumerate(PROPERTIES)}
-
-
-def label_crops(
-    segmentation: Any,
-    cells: CellTable,
-    diameter: float,
-    model_diameter: float = MODEL_DIAMETER,
-    size: int = 64,
-) -> Int32Array:
-    """Cut the labels around cells, at the model's diameter, as the crops are cut.
-
-    Parameters
-    ----------
-    segmentation
-        (Y, X) or (T, Y, X) whole numbers, 0 for background; one frame is read at a time.
-    cells
-        N cells with centroids in its pixels.
-    diameter, model_diameter
-        Typical nuclear diameter in the segmentation and in the crops, px.
-    size
-        Side S of a crop, px.
-
-    Returns
-    -------
-    (N, S, S) int32, numbered anew in every frame; 0 beyond the frame.
-
-    Raises
-    ------
-    InvalidInput
-        If the diameter is impossible, or a cell is at a time that the segmentation does not have.
-    """
-    zoom = model_diameter / check_diameter(diameter)
-    times = len(segmentation) if len(segmentation.shape) == 3 else 1
-    if len(cells) and int(cells.t.max()) >= times:
-        raise InvalidInput(
-            f"'{cells.source}' has cells at times up to {cells.t.max()}, the segmentation "
-            f"{times} frames; give the segmentation of the same movie."
-        )
-    out = np.zeros((len(cells), size, size), np.int32)
-    offsets = (np.arange(size) - (size - 1) / 2) / zoom
-    for t in np.unique(cells.t):
-        plane = np.asarray(segmentation[int(t)] if len(segmentation.shape) == 3 else segmentation)
-        values, numbers = np.unique(plane, return_inverse=True)
-        # 0 may be missing, or not be the first
-        numbers = np.where(plane == 0, 0, numbers.reshape(plane.shape) + int(values[0] != 0))
-        numbers = np.pad(numbers, 1)
-        rows = np.flatnonzero(cells.t == t)
-        at = np.rint(cells.yx[rows, :, None] + offsets).astype(np.int64) + 1
-        y, x = (np.clip(at[:, k], 0, numbers.shape[k] - 1) for k in (0, 1))
-        out[rows] = numbers[y[:, :, None], x[:, None, :]]
-    return out
-
-
-def split_nuclei(picture: Float32Array, diameter: float = MODEL_DIAMETER) -> Int32Array:
-    """Label the nuclei of one crop: Otsu's threshold, and a watershed where nuclei touch.
-
-    Parameters
-    ----------
-    picture
-        (S, S) crop; nuclei brighter than the background.
-    diameter
-        Typical nuclear diameter in it, px.
-
-    Returns
-    -------
-    (S, S) int32, 0 for background; all 0 for a crop without contrast.
-    """
-    from skimage.filters import threshold_otsu
-    from skimage.morphology import h_maxima
-    from skimage.segmentation import watershed
-
-    smooth = ndimage.gaussian_filter(np.asarray(picture, np.float32), diameter / 28)
-    if float(np.ptp(smooth)) <= 1e-6:
-        return np.zeros(smooth.shape, np.int32)
-    mask = ndimage.binary_fill_holes(smooth > threshold_otsu(smooth))
-    depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), diameter / 28) * mask
-    peaks = h_maxima(depth, NECK * diameter) > 0
-    # what is shallower than a neck, such as a plate seen edge-on, is one nucleus by itself
-    parts, n = ndimage.label(mask)
-    whole = np.setdiff1d(np.arange(1, n + 1), parts[peaks])
-    seeds, _ = ndimage.label((peaks & mask) | np.isin(parts, whole), np.ones((3, 3)))
-    return np.asarray(watershed(-depth, seeds, mask=mask), dtype=np.int32)
-
-
-def _central(regions: npt.NDArray[Any]) -> int:
-    """Label at the centre, else the one that covers most of the central square; 0 for none."""
-    size = len(regions)
-    if regions[size // 2, size // 2]:
-        return int(regions[size // 2, size // 2])
-    middle = slice(3 * size // 8, 5 * size // 8)
-    values, counts = np.unique(regions[middle, middle], return_counts=True)
-    counts = np.where(values == 0, 0, counts)
-    return int(values[counts.argmax()]) if counts.any() else 0
 
 
 def _measure(
@@ -239,7 +139,7 @@ def _measure(
 ) -> dict[str, float] | None:
     from skimage.measure import regionprops
 
-    label = _central(regions)
+    label = central_nucleus(regions)
     nucleus = regions == label
     edge = np.ones(nucleus.shape, bool)
     edge[1:-1, 1:-1] = False

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from napari_interpdisc._types import Cancel, Progress
 from napari_interpdisc.errors import Cancelled, InvalidInput
 from napari_interpdisc.models.formula import Formula, parse_formula
 from napari_interpdisc.symbolic.invariant import invariant_rules
 from napari_interpdisc.symbolic.refit import BalancedCells, refitted_on
-from napari_interpdisc.symbolic.search import Cancel, Candidate, balanced_sample, engines
+from napari_interpdisc.symbolic.search import Candidate, balanced_sample, engines
 from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.symbolic.tidy import bare, decision_form, smaller_forms, with_threshold
-from napari_interpdisc.symbolic.worker import Progress
 
 ROUNDS = 3
 SLACK = 0.01
@@ -23,7 +23,7 @@ LEAST_GAIN = 0.002
 
 
 @dataclass(frozen=True)
-class FrontRow:
+class FittedFormula:
     """One formula of a Pareto front.
 
     Attributes
@@ -45,7 +45,7 @@ class FrontRow:
 
 
 @dataclass(frozen=True)
-class Front:
+class FormulaFront:
     """The formulas that no smaller one beats, from small to large.
 
     Attributes
@@ -58,7 +58,7 @@ class Front:
         Candidates that are no formulas of ours, or undefined at a cell.
     """
 
-    rows: tuple[FrontRow, ...]
+    rows: tuple[FittedFormula, ...]
     engine: str
     engine_version: str | None
     refused: int
@@ -73,7 +73,7 @@ def formula_front(
     cancelled: Cancel | None = None,
     teacher: npt.NDArray[np.floating] | None = None,
     pairs: Sequence[tuple[int, int]] = (),
-) -> Front:
+) -> FormulaFront:
     """Search formulas that part two classes, from small and rough to large and exact.
 
     Parameters
@@ -94,8 +94,8 @@ def formula_front(
         (N,) or (V, N) logits of another head for the engine to imitate; constants are fitted to
         the target all the same.
     pairs
-        Latents that turn into each other as a cell turns. If there are any, rules that do not
-        change as it turns (:func:`napari_interpdisc.symbolic.invariant.invariant_rules`, over all
+        Latents that rotate together as a cell rotates. If there are any, rules that do not
+        change as it rotates (:func:`napari_interpdisc.symbolic.invariant.invariant_rules`, over all
         latents) are put beside what the engine found, on equal terms.
 
     Raises
@@ -144,13 +144,13 @@ def formula_front(
             break
         if progress is not None:
             progress(85 + 4 * (n + 1), 100)
-    final: list[FrontRow] = []
+    final: list[FittedFormula] = []
     for formula in pool.near_front():
         _check(cancelled)
         refitted, loss = refitted_on(formula, cells, 8)
         accuracy = cells.balanced_accuracy(refitted)
         if np.isfinite(loss) and accuracy > 0.5:
-            final.append(FrontRow(refitted, refitted.size, loss, accuracy))
+            final.append(FittedFormula(refitted, refitted.size, loss, accuracy))
     if not final:
         raise InvalidInput(
             f"{engine.name} found no formula that these cells are fit for; let it search longer, "
@@ -158,22 +158,22 @@ def formula_front(
         )
     if progress is not None:
         progress(100, 100)
-    return Front(tuple(pareto(final)), engine.name, engine.version, refused)
+    return FormulaFront(tuple(pareto(final)), engine.name, engine.version, refused)
 
 
-def pareto(rows: Sequence[FrontRow]) -> list[FrontRow]:
+def pareto(rows: Sequence[FittedFormula]) -> list[FittedFormula]:
     """Rows whose loss is lower than any smaller row's, from small to large.
 
     A larger formula must gain :data:`LEAST_GAIN` to be worth reading.
     """
-    kept: list[FrontRow] = []
+    kept: list[FittedFormula] = []
     for row in sorted(rows, key=lambda row: (row.size, row.loss, row.formula.text)):
         if not kept or row.loss < kept[-1].loss - LEAST_GAIN:
             kept.append(row)
     return kept
 
 
-def choose(front: Front, tolerance: float = 0.01) -> FrontRow:
+def choose(front: FormulaFront, tolerance: float = 0.01) -> FittedFormula:
     """The smallest formula whose balanced accuracy is within ``tolerance`` of the best."""
     best = max(row.balanced_accuracy for row in front.rows)
     return next(row for row in front.rows if row.balanced_accuracy >= best - tolerance)

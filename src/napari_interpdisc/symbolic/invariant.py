@@ -1,4 +1,4 @@
-"""Short rules that say the same of a cell however it is turned, to stand beside an engine's."""
+"""Short rules that say the same of a cell however it is rotated, to stand beside an engine's."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from napari_interpdisc._types import Cancel, Float64Array
 from napari_interpdisc.errors import Cancelled
-from napari_interpdisc.symbolic.search import Cancel
 
 MOST_TERMS = 4
 BEAM = 3
@@ -18,15 +18,13 @@ BEAM = 3
 RIDGE = 100.0
 """Inverse penalty on the weights of standardised terms: none to speak of."""
 
-_Array = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class _Term:
     """One summand: how it is written, and its values (N,)."""
 
     text: str
-    values: _Array
+    values: Float64Array
 
 
 def invariant_rules(
@@ -35,7 +33,7 @@ def invariant_rules(
     pairs: Sequence[tuple[int, int]],
     cancelled: Cancel | None = None,
 ) -> list[str]:
-    """Weighted sums of latents that stay as a cell turns, their squares, and r² of turning pairs.
+    """Weighted sums of invariant latents, their squares, and r² of rotating pairs.
 
     Terms are added one by one, each time those that lower the class-balanced logistic loss most;
     the :data:`BEAM` best rules of every number of terms are returned.
@@ -47,7 +45,7 @@ def invariant_rules(
     target
         (N,) class 0 or 1.
     pairs
-        Latents that turn into each other: only z_a² + z_b² of them is used.
+        Latents that rotate together: only z_a² + z_b² of them is used.
     cancelled
         Asked before each step whether to stop.
 

@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from napari_interpdisc._types import Float64Array
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.formula import Formula
 
 PENALTY = 1e-5
 BOUND = 1e4
-
-_Array = npt.NDArray[np.float64]
 
 
 @dataclass
@@ -119,7 +118,7 @@ def refitted_on(formula: Formula, cells: BalancedCells, steps: int) -> tuple[For
     if not formula.constants or not np.isfinite(before):
         return formula, before
 
-    def values(constants: _Array) -> tuple[_Array, _Array]:
+    def values(constants: Float64Array) -> tuple[Float64Array, Float64Array]:
         # a constant of its own for each cell: one backward pass gives the whole Jacobian
         each = torch.tensor(constants)[:, None].repeat(1, len(cells.x)).requires_grad_()
         value = formula.evaluate(cells.x, each)
@@ -135,11 +134,11 @@ def refitted_on(formula: Formula, cells: BalancedCells, steps: int) -> tuple[For
 
 
 def _newton(
-    start: _Array,
+    start: Float64Array,
     cells: BalancedCells,
     steps: int,
-    values: Callable[[_Array], tuple[_Array, _Array]],
-) -> tuple[_Array, float]:
+    values: Callable[[Float64Array], tuple[Float64Array, Float64Array]],
+) -> tuple[Float64Array, float]:
     """Damped Gauss-Newton descent of the logistic loss.
 
     Parameters
@@ -159,7 +158,7 @@ def _newton(
     """
     sign, weight = cells.sign.numpy(), cells.weight.numpy()
 
-    def loss_at(p: _Array) -> tuple[float, _Array, _Array]:
+    def loss_at(p: Float64Array) -> tuple[float, Float64Array, Float64Array]:
         with np.errstate(all="ignore"):
             value, slope = values(p[:-1])
             logit = value * np.exp(p[-1])

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,19 +15,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from napari_interpdisc._types import Cancel, Progress
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.symbolic import operon_worker, pysr_worker
 from napari_interpdisc.symbolic.settings import EngineName, SearchSettings
-from napari_interpdisc.symbolic.worker import (
-    LOG,
-    EngineMissing,
-    Progress,
-    module_command,
-    run_worker,
-)
-
-Cancel = Callable[[], bool]
-"""Asked about ten times a second whether to stop."""
+from napari_interpdisc.symbolic.worker import LOG, EngineMissing, module_command, run_worker
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_interpdisc._types import Progress
 from napari_interpdisc.errors import Cancelled, InterpdiscError, MissingExtra
-
-Progress = Callable[[int, int], None]
-"""Called with (steps done, steps in all). It may raise, for example Cancelled, to stop."""
 
 Watch = Callable[[Path], tuple[int, int] | None]
 """Reads the progress from what an engine writes into its folder, if it tells none itself."""

@@ -144,8 +144,8 @@ def _spread(centred: Tensor) -> Tensor:
     return length / math.sqrt(n)
 
 
-def turned(crops: Tensor, angle: Tensor, mirror: Tensor) -> Tensor:
-    """Mirror crops (N, 1, H, W) where ``mirror`` (N,), y to −y, then turn by ``angle`` (N,), rad.
+def rotated(crops: Tensor, angle: Tensor, mirror: Tensor) -> Tensor:
+    """Mirror crops (N, 1, H, W) where ``mirror`` (N,), y to −y, then rotate by ``angle`` (N,), rad.
 
     What comes from outside a crop repeats its rim.
     """
@@ -161,18 +161,18 @@ def turned(crops: Tensor, angle: Tensor, mirror: Tensor) -> Tensor:
     )
 
 
-def turned_latents(encoder: TCVAE, latents: Tensor, generator: torch.Generator) -> Tensor:
-    """Latents (N, L) of the same crops, each mirrored or not and turned by any angle, at random.
+def rotated_latents(encoder: TCVAE, latents: Tensor, generator: torch.Generator) -> Tensor:
+    """Latents (N, L) of the same crops, each mirrored or not and rotated by any angle, at random.
 
-    Nothing is encoded anew: the network says how its latents turn. They come back as they were if
+    Nothing is encoded anew: the network says how its latents rotate. They come back as they were if
     they do not.
     """
-    if not encoder.turning_pairs:
+    if not encoder.rotating_pairs:
         return latents
     n, device = len(latents), latents.device
     angle = torch.rand(n, generator=generator, device=device) * 2 * math.pi
     mirror = torch.rand(n, generator=generator, device=device) < 0.5
-    return encoder.turn(latents, angle, mirror)
+    return encoder.rotate(latents, angle, mirror)
 
 
 def _lit_from_a_side(crops: Tensor, change: Tensor, angle: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +10,13 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from napari_interpdisc._types import Progress
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.classifier import score_width
 from napari_interpdisc.models.heads import DenseHead, Head
 
 AHEAD = 100
 """Batches that are drawn at once."""
-
-Progress = Callable[[int, int], None]
-"""Called with (steps done, steps in all). It may raise, for example Cancelled, to stop."""
 
 
 class HeadTraining(BaseModel):

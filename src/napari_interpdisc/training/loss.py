@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from napari_interpdisc.models.posterior import kl_per_latent
+
 LOG_2PI = math.log(2 * math.pi)
 
 
@@ -86,11 +88,6 @@ def total_correlation_stratified(
     """Stratified estimate of TC, in nats: what is logged."""
     log_weights = stratified_log_weights(len(z), n_data).to(z)
     return _total_correlation(log_density_matrix(z, mean, log_variance), log_weights)
-
-
-def kl_per_latent(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Analytic KL(q(z|x) ‖ N(0, 1)), averaged over the batch: (latents,) in nats."""
-    return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean(0)
 
 
 def centre_weight(size: int, radius: float, rim: float) -> Tensor:

@@ -13,8 +13,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from napari_interpdisc._types import Progress
 from napari_interpdisc.models.heads import SparseHead
-from napari_interpdisc.training.heads import BalancedBatches, Progress
+from napari_interpdisc.training.heads import BalancedBatches
 
 RESTART = 1000
 """Distance of the seeds of two restarts."""

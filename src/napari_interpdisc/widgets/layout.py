@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from napari_interpdisc.models.classifier import Classifier
 from napari_interpdisc.pipeline import Classification
-from napari_interpdisc.widgets.classify_widget import ClassifyWidget
-from napari_interpdisc.widgets.compat import camera_of
-from napari_interpdisc.widgets.explorer_widget import ExplorerWidget
-from napari_interpdisc.widgets.layers import frames_from_layer, write_features
-from napari_interpdisc.widgets.overlay import update_overlay
-from napari_interpdisc.widgets.perturb_widget import PerturbWidget
-from napari_interpdisc.widgets.state import session_of
+from napari_interpdisc.widgets.canvas.compat import camera_of
+from napari_interpdisc.widgets.canvas.layers import frames_from_layer, write_features
+from napari_interpdisc.widgets.canvas.overlay import update_overlay
+from napari_interpdisc.widgets.classify.widget import ClassifyWidget
+from napari_interpdisc.widgets.explorer.widget import ExplorerWidget
+from napari_interpdisc.widgets.perturb.widget import PerturbWidget
+from napari_interpdisc.widgets.session import session_of
 
 
 def lay_out(

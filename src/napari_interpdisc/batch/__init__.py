@@ -1,0 +1,1 @@
+"""Work on many units: resumable, in several processes."""

@@ -1,0 +1,65 @@
+"""The application: all commands, and what happens to faults."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from napari_interpdisc import __version__
+from napari_interpdisc.cli.attack import attack
+from napari_interpdisc.cli.classify import classify
+from napari_interpdisc.cli.common import plain, say
+from napari_interpdisc.cli.demo import demo
+from napari_interpdisc.cli.detect import detect
+from napari_interpdisc.cli.latents import latents
+from napari_interpdisc.cli.models import models
+from napari_interpdisc.cli.table1 import table1
+from napari_interpdisc.cli.train import train
+from napari_interpdisc.cli.train_encoder import train_encoder
+from napari_interpdisc.errors import InterpdiscError
+
+app = typer.Typer(
+    name="interpdisc",
+    help="Classify, explain and perturb the cells of a movie.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # a wrong call is told in a sentence, not in a box
+    pretty_exceptions_enable=False,
+)
+for command in (classify, detect, attack, models, demo, train_encoder, latents, train, table1):
+    app.command(command.__name__.replace("_", "-"))(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; the exit code is 0, 1 for a fault that can be mended, 2 for misuse."""
+    try:
+        app(standalone_mode=True)
+    except InterpdiscError as fault:
+        Console(stderr=True).print(f"[red]Error:[/red] {plain(str(fault))}", soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped; nothing unfinished was left behind.")
+        sys.exit(130)
+    except BrokenPipeError:
+        # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,98 @@
+"""``interpdisc attack``: perturb every cell of a movie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from napari_interpdisc.cli.common import (
+    Channel,
+    ChannelAxis,
+    Diameter,
+    Head,
+    ImagePath,
+    LabelsPath,
+    Model,
+    MovieFiles,
+    SwapXY,
+    Tracks,
+    diameter_of,
+    names_of,
+    progress_bar,
+    say,
+)
+from napari_interpdisc.errors import InvalidInput
+
+
+def attack(
+    image: ImagePath,
+    tracks: Tracks,
+    out: Annotated[Path, typer.Option(help="Folder to write; it must not exist or be empty.")],
+    space: Annotated[
+        Literal["image", "latent"], typer.Option(help="Where the step is taken.")
+    ] = "image",
+    epsilon: Annotated[
+        float | None,
+        typer.Option(help="Step in standard deviations; 0.5 (image) or 1 (latent) if left out."),
+    ] = None,
+    method: Annotated[
+        Literal["fgsm", "pgd", "random"], typer.Option(help="PGD and random are the controls.")
+    ] = "fgsm",
+    freeze: Annotated[
+        str, typer.Option(metavar="3,17", help="Latents, or their names, that stay as they are.")
+    ] = "",
+    labels: LabelsPath = None,
+    diameter: Diameter = "auto",
+    channel: Channel = None,
+    channel_axis: ChannelAxis = None,
+    swap_xy: SwapXY = False,
+    model: Model = "h2b",
+    head: Head = None,
+) -> None:
+    """Perturb every cell against its class; writes scores, crops, and the controls' flips."""
+    from napari_interpdisc.io.results import check_empty_folder
+
+    check_empty_folder(out)
+    diameter_of(diameter)
+    from pydantic import ValidationError
+
+    from napari_interpdisc.models.store import load_model
+    from napari_interpdisc.scrutiny.attacks import AttackSettings, check_frozen
+    from napari_interpdisc.scrutiny.movie_attack import attack_movie
+
+    loaded = load_model(model)
+    loaded.head(head)
+    frozen = _frozen(freeze, loaded.latent_names)
+    check_frozen(frozen, loaded.n_latents)
+    step = epsilon if epsilon is not None else {"image": 0.5, "latent": 1.0}[space]
+    try:
+        settings = AttackSettings(space=space, epsilon=step, method=method, frozen_latents=frozen)
+    except ValidationError as fault:
+        raise InvalidInput(
+            f"ε = {step:g} cannot be used ({fault.errors()[0]['msg'].lower()}); give 0 to 8."
+        ) from None
+    opened = MovieFiles(image, tracks, labels, diameter, channel, channel_axis, swap_xy).open()
+    about = {"image": str(image), "tracks": str(tracks), "diameter": opened.diameter}
+    with progress_bar("cells") as progress:
+        summary = attack_movie(
+            opened.frames, opened.cells, loaded, opened.diameter, settings, out, head, about,
+            progress,
+        )  # fmt: skip
+    for name, share in summary.items():
+        say(f"{name:8s} flips {share:6.1%} of {len(opened.cells)} cells")
+    say(str(out))
+
+
+def _frozen(text: str, names: Mapping[str, int]) -> tuple[int, ...]:
+    from napari_interpdisc.models.classifier import latent_of
+
+    found = [latent_of(part, names) for part in names_of(text)]
+    if None in found:
+        raise InvalidInput(
+            f"'{text}' is no list of latents: give their numbers, like --freeze 3,17"
+            + (", or their names." if names else ".")
+        )
+    return tuple(latent for latent in found if latent is not None)

@@ -1,0 +1,77 @@
+"""``interpdisc classify``: a table of classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_interpdisc.cli.common import (
+    Channel,
+    ChannelAxis,
+    Diameter,
+    Head,
+    ImagePath,
+    LabelsPath,
+    Model,
+    MovieFiles,
+    SwapXY,
+    Tracks,
+    diameter_of,
+    note,
+    progress_bar,
+    say,
+)
+
+
+def classify(
+    image: ImagePath,
+    tracks: Tracks,
+    out: Annotated[Path, typer.Option(help="Table to write: .csv or .parquet.")],
+    labels: LabelsPath = None,
+    diameter: Diameter = "auto",
+    channel: Channel = None,
+    channel_axis: ChannelAxis = None,
+    swap_xy: SwapXY = False,
+    model: Model = "h2b",
+    head: Head = None,
+) -> None:
+    """Classify every cell: one row each, and a JSON file with the settings beside the table."""
+    from napari_interpdisc.io.results import check_table_path, write_table
+
+    check_table_path(out)
+    diameter_of(diameter)
+    from napari_interpdisc import pipeline
+    from napari_interpdisc.models.store import load_model
+    from napari_interpdisc.number_text import percent
+
+    loaded = load_model(model)
+    loaded.head(head)
+    opened = MovieFiles(image, tracks, labels, diameter, channel, channel_axis, swap_xy).open()
+    with progress_bar("cells") as progress:
+        result = pipeline.classify(
+            opened.frames, opened.cells, loaded, opened.diameter, head, progress
+        )
+    settings = {
+        **result.settings,
+        "image": str(image),
+        "tracks": str(tracks),
+        "labels": str(labels) if labels else None,
+        "channel": channel,
+        "channel_axis": channel_axis,
+        "swap_xy": swap_xy,
+        "model_diameter": loaded.model_diameter,
+    }
+    table = result.to_frame()
+    write_table(table, settings, out)
+    counts = table["class"].value_counts(sort=False)
+    say(f"{len(table)} cells: {', '.join(f'{n} {name}' for name, n in counts.items())}")
+    encoding, flags = result.encoding, []
+    if encoding.familiarity is not None:
+        share = percent(encoding.unfamiliar.mean())
+        flags.append(f"{encoding.unfamiliar.sum()} ({share}) unlike the training data")
+    flags.append(f"{encoding.touches_edge.sum()} may be cut by the edge of the image")
+    say(f"flagged: {', '.join(flags)}", str(out))
+    if warning := pipeline.unlike_training(encoding):
+        note(warning)

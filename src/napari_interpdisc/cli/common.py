@@ -1,0 +1,198 @@
+"""What the commands share: options, inputs, progress, and how text is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from napari_interpdisc._types import Progress
+from napari_interpdisc.errors import InvalidInput, MissingExtra
+
+if TYPE_CHECKING:
+    from napari_interpdisc.cells import CellTable
+    from napari_interpdisc.frames import Frames
+
+ImagePath = Annotated[
+    Path, typer.Argument(metavar="IMAGE", help="TIFF, .npy, .zarr, .png, or a folder of TIFFs.")
+]
+Tracks = Annotated[
+    Path,
+    typer.Option(help="Cells: .csv or .parquet (t, y, x, track_id), btrack .h5, or a GEFF store."),
+]
+LabelsPath = Annotated[
+    Path | None, typer.Option(help="Segmentation from which the diameter is measured.")
+]
+Diameter = Annotated[
+    str,
+    typer.Option(metavar="PX|auto", help="Diameter of a typical interphase nucleus, in pixels."),
+]
+Channel = Annotated[int | None, typer.Option(help="Channel with the nuclei, counted from 0.")]
+ChannelAxis = Annotated[
+    int | None, typer.Option(help="Axis of the channels, if the file does not say so.")
+]
+SwapXY = Annotated[
+    bool, typer.Option("--swap-xy", help="The tracks file means the rows of the image by x.")
+]
+Model = Annotated[str, typer.Option(metavar="NAME|DIR", help="Installed model, or model folder.")]
+Head = Annotated[str | None, typer.Option(help="Head of the model; its first one if left out.")]
+
+
+Engine = Annotated[
+    Literal["pysr", "operon"] | None,
+    typer.Option(
+        help="Engine of the formula search; PySR, which needs Julia, if left out. operon needs "
+        "nothing more."
+    ),
+]
+RecipeFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--recipe", metavar="FILE", help="TOML file of settings of the trainings (see the docs)."
+    ),
+]
+
+
+def plain(text: str) -> str:
+    """Text in which rich finds no markup."""
+    return text.replace("[", r"\[")
+
+
+def say(*lines: str, to: Console | None = None) -> None:
+    """Print lines as they are: no markup, no colours of numbers, no wrapping."""
+    console = to or Console()
+    for line in lines:
+        console.print(plain(line), soft_wrap=True, highlight=False)
+
+
+def note(text: str) -> None:
+    """Print a note on standard error."""
+    Console(stderr=True).print(f"[yellow]Note:[/yellow] {plain(text)}", soft_wrap=True)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Progress]:
+    """Progress bar on standard error, as a callback of (done, in all)."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+    from rich.progress import Progress as ProgressBar
+
+    console = Console(stderr=True)
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # what is left on standard error, when something is amiss, is the one sentence that says so
+    shown = console.is_terminal
+    with ProgressBar(*columns, console=console, transient=True, disable=not shown) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, n: bar.update(task, completed=done, total=n)
+
+
+def diameter_of(text: str) -> float | None:
+    """Diameter that was given, px; None for auto.
+
+    Raises
+    ------
+    InvalidInput
+        If it is neither.
+    """
+    from napari_interpdisc.crops import check_diameter
+
+    if text.strip().lower() == "auto":
+        return None
+    try:
+        return check_diameter(float(text))
+    except InvalidInput:
+        raise
+    except ValueError:
+        raise InvalidInput(
+            f"'{text}' is no diameter: give a number of pixels, or auto to have it estimated."
+        ) from None
+
+
+def crop_diameter(text: str) -> float:
+    """Diameter that was given for ready-made crops, px.
+
+    Raises
+    ------
+    InvalidInput
+        If it is to be estimated: crops show too little for that.
+    """
+    px = diameter_of(text)
+    if px is None:
+        raise InvalidInput(
+            "Crops show too little to estimate the nuclear diameter from; give it with --diameter."
+        )
+    return px
+
+
+def check_engine(engine: Literal["pysr", "operon"]) -> None:
+    """Refuse an engine that cannot run, before any work.
+
+    Raises
+    ------
+    MissingExtra
+        With the reason, and the other engine as an offer.
+    """
+    from napari_interpdisc.symbolic.search import engines
+
+    reason = engines[engine].available()
+    if reason is not None:
+        raise MissingExtra(reason)
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """Names in a list such as ``A, B``."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An image, its cells, and the typical nuclear diameter in it, px."""
+
+    frames: Frames
+    cells: CellTable
+    diameter: float
+
+
+@dataclass(frozen=True)
+class MovieFiles:
+    """What a command was given of one image and its cells."""
+
+    image: Path
+    tracks: Path
+    labels: Path | None = None
+    diameter: str = "auto"
+    channel: int | None = None
+    channel_axis: int | None = None
+    swap_xy: bool = False
+
+    def open(self) -> Opened:
+        """Open and check everything, and estimate the diameter if need be.
+
+        Raises
+        ------
+        InvalidInput
+            If a file cannot be read, or they do not fit each other.
+        """
+        from napari_interpdisc.io.images import read_frames, read_labels
+        from napari_interpdisc.io.tracks import read_cells
+        from napari_interpdisc.nuclei.diameter import estimate_diameter
+
+        given = diameter_of(self.diameter)
+        frames = read_frames(self.image, self.channel, self.channel_axis)
+        segmentation = read_labels(self.labels) if self.labels is not None else None
+        wanted = frames.shape if frames.is_movie else frames.shape[1:]
+        if segmentation is not None and tuple(segmentation.shape) != wanted:
+            raise InvalidInput(
+                f"{self.labels} has shape {tuple(segmentation.shape)}, the image {wanted}; give "
+                "the segmentation of this image."
+            )
+        cells = read_cells(self.tracks, self.swap_xy)
+        cells.check_inside(frames)
+        if given is None:
+            given = estimate_diameter(frames, segmentation)
+            say(f"nuclear diameter: {given:.1f} px (estimated)")
+        return Opened(frames, cells, given)

@@ -1,0 +1,70 @@
+"""``interpdisc models``: what is installed, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_interpdisc.cli.common import say
+
+if TYPE_CHECKING:
+    from napari_interpdisc.models.classifier import Classifier, NamedHead
+
+
+def models(
+    long: Annotated[
+        bool, typer.Option("--long", help="Tell what is known of each head, and where it is.")
+    ] = False,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME|DIR", help="Only this one; may be repeated.")
+    ] = None,
+) -> None:
+    """List the installed models and their heads."""
+    from napari_interpdisc.models.store import installed_models, load_model, resolve
+
+    for name in model or installed_models():
+        folder, loaded = resolve(name), load_model(name, device="cpu")
+        heads = ", ".join(f"{h.name} ({' / '.join(h.classes)})" for h in loaded.heads.values())
+        told = f"heads: {heads}" if heads else "no head yet (interpdisc train --model)"
+        say(f"{loaded.name}  {loaded.sha256[:12]}  {loaded.n_latents} latents  {told}")
+        if long:
+            lines = [line for h in loaded.heads.values() for line in _about(h, loaded)]
+            lines += _legend(loaded)
+            lines += [f"nuclei {loaded.model_diameter:g} px in {loaded.crop_size} px crops"]
+            say(*(f"  {line}" for line in lines), f"  {folder}")
+
+
+def _about(named: NamedHead, model: Classifier) -> Iterator[str]:
+    """What is known of a head, line by line."""
+    from napari_interpdisc.models.formula import FormulaHead
+
+    head = named.head
+    used, aliases = head.used_latents, model.aliases
+    between = ", " if any(i in aliases for i in used) else " "
+    weights = "" if head.kind == "formula" else f"{head.n_weights} weights, "
+    yield f"{named.name}: {named.summary}"
+    yield (
+        f"  {head.kind}; {weights}expression size {head.expression_size} "
+        f"({head.size_without_biases} without biases); uses {len(used)} latents"
+        + (": " + between.join(map(model.latent_label, used)) if head.kind != "dense" else "")
+    )
+    if isinstance(head, FormulaHead):
+        names = [named.classes[1]] if len(head.formulas) == 1 else named.classes
+        for name, formula in zip(names, head.formulas, strict=True):
+            sign = " ≥ 0" if len(head.formulas) == 1 else ""
+            yield f"  {name}: {formula.show(aliases=aliases)}{sign}"
+
+
+def _legend(model: Classifier) -> Iterator[str]:
+    """What the latents that sparse heads and formulas use stand for, line by line."""
+    heads = [named.head for named in model.heads.values() if named.head.kind != "dense"]
+    used = sorted({i for head in heads for i in head.used_latents})
+    if model.meanings and used:
+        yield "latents, and why they are called so:"
+        for i in used:
+            yield f"  z{i} {model.latent_about(i)}"
+    for a, b in model.orientation_pairs:
+        if a in used or b in used:
+            yield f"z{a}, z{b}: orientation; z{a}² + z{b}² stays when the cell rotates"

@@ -1,0 +1,59 @@
+"""``interpdisc table1``: the paper's Table 1 on labelled crops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_interpdisc.cli.common import (
+    Engine,
+    Model,
+    RecipeFile,
+    check_engine,
+    progress_bar,
+    say,
+)
+
+
+def table1(
+    data: Annotated[Path, typer.Option(help="Archive (.npz) of images, label and plate.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; a stopped run there is resumed.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Models of each scheme.")] = 10,
+    engine: Engine = None,
+    recipe: RecipeFile = None,
+    diameter: Annotated[
+        float, typer.Option(help="Typical interphase nucleus in the crops, px.")
+    ] = 26.8,
+    group: Annotated[
+        str, typer.Option(help="Array of groups, never split between training and test.")
+    ] = "plate",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that work at the same time.")] = 2,
+    model: Model = "h2b",
+) -> None:
+    """Reproduce the paper's Table 1: four schemes and plain baselines, tested by plate."""
+    from napari_interpdisc.crops import check_diameter
+    from napari_interpdisc.discovery.recipe import Recipe
+    from napari_interpdisc.discovery.table1 import Table1Settings, run_table1
+    from napari_interpdisc.figures.table1 import draw_table1
+    from napari_interpdisc.io.labelled_crops import read_labelled_crops
+    from napari_interpdisc.io.settings import read_settings
+
+    settings = Table1Settings(seeds=seeds)
+    asked = settings.recipe if recipe is None else read_settings(recipe, Recipe)
+    if asked.tuning is None:
+        asked = asked.model_copy(update={"tuning": settings.recipe.tuning})
+    if engine is not None:
+        asked = asked.model_copy(
+            update={"search": asked.search.model_copy(update={"engine": engine})}
+        )
+    check_engine(asked.search.engine)
+    images, labels, groups = read_labelled_crops(data, group=group)
+    settings = settings.model_copy(update={"recipe": asked.model_copy(update={"curve": False})})
+    with progress_bar("models") as progress:
+        found = run_table1(
+            images, labels, groups, check_diameter(diameter), out, settings, model, jobs, progress
+        )
+    draw_table1(out / "table1.png", found.table)
+    say(found.text, str(out))

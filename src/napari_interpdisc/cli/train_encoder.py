@@ -1,0 +1,334 @@
+"""``interpdisc train-encoder``: an encoder of one's own cells, new or fine-tuned."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+
+import typer
+from rich.console import Console
+
+from napari_interpdisc.cli.common import (
+    MovieFiles,
+    SwapXY,
+    crop_diameter,
+    diameter_of,
+    plain,
+    progress_bar,
+    say,
+)
+from napari_interpdisc.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from napari_interpdisc.models.classifier import Classifier
+    from napari_interpdisc.models.tcvae import TCVAEConfig
+    from napari_interpdisc.training.encoder.data import EncoderSource
+    from napari_interpdisc.training.encoder.run import EncoderRun
+    from napari_interpdisc.training.encoder.settings import EncoderTraining
+
+T = TypeVar("T")
+
+EACH = "once for all, or once for each source"
+GROUPS = ("plate", "track_id", "group")
+"""Arrays of an archive that are taken for groups, if --group-column names none."""
+
+
+def train_encoder(
+    out: Annotated[Path, typer.Option(help="Folder to write: logs, checkpoint, and model/.")],
+    frames: Annotated[
+        list[Path] | None, typer.Option(help="Image or movie; may be repeated, as --centroids.")
+    ] = None,
+    centroids: Annotated[
+        list[Path] | None,
+        typer.Option(help="Cells of each image: .csv, .parquet, btrack .h5, or a GEFF store."),
+    ] = None,
+    crops: Annotated[
+        list[Path] | None,
+        typer.Option(help="Archive (.npz) of images (N, H, W); may be repeated."),
+    ] = None,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(help="Segmentation from which the diameter is measured, for each image."),
+    ] = None,
+    diameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PX|auto",
+            help=f"Diameter of a typical interphase nucleus, px: {EACH}, images first.",
+        ),
+    ] = None,
+    channel: Annotated[
+        list[int] | None, typer.Option(help=f"Channel with the nuclei, counted from 0: {EACH}.")
+    ] = None,
+    channel_axis: Annotated[
+        list[int] | None, typer.Option(help="Axis of the channels, if the file does not say so.")
+    ] = None,
+    swap_xy: SwapXY = False,
+    group_column: Annotated[
+        str | None,
+        typer.Option(help="Array of an archive with the groups that are held out as a whole."),
+    ] = None,
+    start: Annotated[
+        str,
+        typer.Option(metavar="NAME|DIR|none", help="Model to fine-tune; none: random weights."),
+    ] = "none",
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Most epochs; 300, or 100 to fine-tune, if left out."),
+    ] = None,
+    patience: Annotated[
+        int, typer.Option(help="Stop after so many epochs without a gain on held-out cells; 0: no.")
+    ] = 20,
+    beta: Annotated[
+        float | None, typer.Option(help="Weight β of total correlation; 2 if left out.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Crops in a batch; 256 if left out.")] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="Peak learning rate; 1e-3, or 3e-4 to fine-tune, if left out."),
+    ] = None,
+    latents: Annotated[
+        int | None, typer.Option(help="Number of latents; 32, or those of --start.")
+    ] = None,
+    network: Annotated[
+        Literal["equivariant", "plain", "turning"] | None,
+        typer.Option(
+            help="equivariant (if left out): latents that rotate with the cell or are "
+            "invariant, and local contrast predicted; plain: the paper's. With --start, that of "
+            "the model. turning is the old name of equivariant."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        typer.Option(help="auto is bfloat16 where the device has it in hardware."),
+    ] = "auto",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="auto is cuda where there is one.")
+    ] = "auto",
+    settings_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--settings", metavar="FILE", help="TOML file of further settings (see the docs)."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the stopped run in --out.")
+    ] = False,
+    name: Annotated[str, typer.Option(help="Name of the model; the folder's if left out.")] = "",
+) -> None:
+    """Train the encoder on your own cells, from the beginning or from an installed model."""
+    from napari_interpdisc.io.settings import read_settings
+    from napari_interpdisc.training.encoder.run import (
+        check_run_folder,
+        precision_of,
+        run_training,
+        training_settings,
+    )
+    from napari_interpdisc.training.encoder.settings import EncoderTraining
+
+    check_run_folder(out, resume)
+    given = _paired(frames or [], centroids or [], crops or [], labels or [])
+    fine_tune = start != "none"
+    wanted_epochs = epochs if epochs is not None else (100 if fine_tune else 300)
+    place = _device(device)
+    exact = precision_of(precision, place)
+    loaded, shape = _network(start, latents, network)
+
+    base = None if settings_file is None else read_settings(settings_file, EncoderTraining)
+
+    def settings_for(patches: int) -> EncoderTraining:
+        return training_settings(
+            patches, wanted_epochs, base=base, batch=batch, beta=beta, seed=seed,
+            patience=patience, precision=exact, learning_rate=learning_rate, network=shape,
+            fine_tune=fine_tune,
+        )  # fmt: skip
+
+    batch = settings_for(
+        batch or 256
+    ).batch  # a number that is out of range is told before anything is read
+    from napari_interpdisc.crops import MODEL_DIAMETER
+    from napari_interpdisc.training.encoder.data import split_sources
+
+    model_diameter = loaded.model_diameter if loaded is not None else MODEL_DIAMETER
+    fit = (model_diameter, shape.crop_size)
+    n = len(given)
+    diameters = _each(diameter or ["auto"], n, "--diameter")
+    channels = _each(channel or [None], n, "--channel")
+    axes = _each(channel_axis or [None], n, "--channel-axis")
+    for text in diameters:
+        diameter_of(text)
+    sources = []
+    for (image, table, labelled), px, one, axis in zip(
+        given, diameters, channels, axes, strict=True
+    ):
+        if table is None:
+            sources.append(_from_crops(image, px, fit, group_column))
+        else:
+            files = MovieFiles(image, table, labelled, px, one, axis, swap_xy)
+            sources.append(_from_frames(files, fit))
+    train, held_out = split_sources(sources, batch, seed)
+    n_train = sum(len(s.patches) for s in train)
+    settings = settings_for(n_train)
+    told = (
+        f"{n_train} cells to train on, {sum(len(s.patches) for s in held_out)} held out, from "
+        f"{len(sources)} source{'s' * (len(sources) != 1)}; an epoch is {settings.evaluate_every} "
+        f"steps, {place}, {exact}"
+    )
+    say(told)
+    console = Console()  # one for all lines: the progress bar is drawn below them
+    try:
+        with progress_bar("steps") as progress:
+            run = run_training(
+                sources,
+                settings,
+                out,
+                start=loaded,
+                model_diameter=model_diameter,
+                name=name,
+                resume=resume,
+                device=place,
+                command=shlex.join(["interpdisc", *sys.argv[1:]]),
+                log=lambda row: say(_log_line(row, settings), to=console),
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        Console(stderr=True).print(
+            plain(f"Stopped; the same command with --resume goes on with {out}."), soft_wrap=True
+        )
+        raise typer.Exit(130) from None
+    say(*_summary(run, settings), str(run.folder))
+
+
+def _paired(
+    frames: Sequence[Path], centroids: Sequence[Path], crops: Sequence[Path], labels: Sequence[Path]
+) -> list[tuple[Path, Path | None, Path | None]]:
+    """Sources: (image, cells, segmentation or None), then (archive, None, None)."""
+    if not frames and not crops and not centroids:
+        raise InvalidInput("Give --frames and --centroids, or --crops in their place.")
+    if len(frames) != len(centroids):
+        raise InvalidInput(
+            f"--frames was given {len(frames)} times and --centroids {len(centroids)} times; each "
+            "image needs its own cells."
+        )
+    if labels and len(labels) != len(frames):
+        raise InvalidInput(
+            f"--labels was given {len(labels)} times for {len(frames)} images; give one for each "
+            "image, or none."
+        )
+    segmented: Sequence[Path | None] = labels or [None] * len(frames)
+    for path in (*frames, *centroids, *labels, *crops):
+        if not path.exists():
+            raise InvalidInput(f"There is no file {path}; check the path.")
+    return [
+        *zip(frames, centroids, segmented, strict=True),
+        *((archive, None, None) for archive in crops),
+    ]
+
+
+def _each(values: Sequence[T], n: int, option: str) -> list[T]:
+    """One value for each source."""
+    if len(values) not in (1, n):
+        raise InvalidInput(
+            f"{option} was given {len(values)} times for {n} sources; give it {EACH}."
+        )
+    return list(values) * (n if len(values) == 1 else 1)
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+        return "cpu"
+    if not torch.cuda.is_available():
+        raise InvalidInput("There is no CUDA device that torch can use; give --device cpu.")
+    return "cuda"
+
+
+def _network(
+    start: str, latents: int | None, kind: str | None
+) -> tuple[Classifier | None, TCVAEConfig]:
+    """The model to fine-tune, if any, and the network's shape."""
+    from pydantic import ValidationError
+
+    from napari_interpdisc.models.store import load_model
+    from napari_interpdisc.models.tcvae import TCVAEConfig
+
+    kind = "equivariant" if kind == "turning" else kind
+    if start == "none":
+        make = TCVAEConfig if kind == "plain" else TCVAEConfig.equivariant
+        try:
+            return None, make(latents=32 if latents is None else latents)
+        except ValidationError:
+            raise InvalidInput(f"{latents} latents cannot be used; give 1 to 256.") from None
+    loaded = load_model(start, device="cpu")
+    network = loaded.encoder.config
+    if latents not in (None, network.latents):
+        raise InvalidInput(
+            f"Model '{loaded.name}' has {network.latents} latents, not {latents}; leave --latents "
+            "out to fine-tune it."
+        )
+    own = "equivariant" if network.texture else "plain"
+    if kind not in (None, own):
+        raise InvalidInput(
+            f"The network of model '{loaded.name}' is {own}, not {kind}; leave --network out to "
+            "fine-tune it."
+        )
+    return loaded, network
+
+
+def _from_frames(files: MovieFiles, shape: tuple[float, int]) -> EncoderSource:
+    from napari_interpdisc.training.encoder.data import source_of_cells
+
+    opened = files.open()
+    with progress_bar("cells") as progress:
+        return source_of_cells(
+            opened.frames, opened.cells, opened.diameter, *shape, str(files.image), progress
+        )
+
+
+def _from_crops(
+    path: Path, diameter: str, shape: tuple[float, int], group: str | None
+) -> EncoderSource:
+    from napari_interpdisc.io.labelled_crops import array_names, read_crops
+    from napari_interpdisc.training.encoder.data import source_of_crops
+
+    px = crop_diameter(diameter)
+    if group is None:
+        group = next((g for g in GROUPS if g in array_names(path)), None)
+    images, *groups = read_crops(path, group)
+    return source_of_crops(
+        images, px, *shape, str(path), groups[0] if groups else None, group or "crop"
+    )
+
+
+def _log_line(row: dict[str, float], settings: EncoderTraining) -> str:
+    """The loss terms, and those on held-out cells where known."""
+    epoch = row["step"] / settings.evaluate_every
+    line = (
+        f"epoch {epoch:6.1f}  step {row['step']:6.0f}  reconstruction {row['reconstruction']:7.1f}"
+        + (f"  texture {row['texture']:6.1f}" if "texture" in row else "")
+        + f"  KL {row['kl']:6.1f}  TC {row['total_correlation']:6.2f}"
+        f"  active latents {row['active_latents']:3.0f}"
+    )
+    if row["held_out_loss"] == row["held_out_loss"]:
+        line += f"  held-out loss {row['held_out_loss']:7.1f}"
+    return line
+
+
+def _summary(run: EncoderRun, settings: EncoderTraining) -> list[str]:
+    """What came of it: the weights that were kept, and the table of fine-tuning."""
+    last, best = run.lines[-1], run.best
+    early = "stopped early, " if last["step"] < settings.steps else ""
+    lines = [
+        f"{early}{last['step']} steps in {last['seconds'] / 60:.1f} min; kept the weights of step "
+        f"{best['step']} (held-out loss {best['held_out_loss']:.1f})"
+    ]
+    if run.report is not None:
+        rows = [("on held-out cells", "before", "after"), *run.report.rows()]
+        lines += [f"{what:26s} {before:>10s} {after:>10s}" for what, before, after in rows]
+        lines += run.report.summary()
+    return lines

@@ -1,0 +1,272 @@
+"""The recipe: the one way from labelled cells to dense, sparse and formula heads.
+
+The Discover widget, ``interpdisc train``, Table 1 and the bundled model all fit heads here, and the
+defaults are the best settings found so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from sklearn.metrics import balanced_accuracy_score
+
+from napari_interpdisc._types import Progress
+from napari_interpdisc.discovery.calibration import class_loss, formula_scale
+from napari_interpdisc.discovery.labelled import LabelledCells
+from napari_interpdisc.discovery.results import KINDS, Kind
+from napari_interpdisc.models.classifier import class_index
+from napari_interpdisc.models.formula import Formula, FormulaHead
+from napari_interpdisc.models.heads import Head
+from napari_interpdisc.symbolic.front import FittedFormula, FormulaFront, formula_front
+from napari_interpdisc.symbolic.settings import SearchSettings
+from napari_interpdisc.training.augment import Augmentation
+from napari_interpdisc.training.heads import HeadTraining, train_dense_head
+from napari_interpdisc.training.rigl import SparseTraining, train_sparse_heads
+from napari_interpdisc.training.tuning import SparsityTuning, tune_density
+
+
+class Recipe(BaseModel):
+    """Every setting of one training on labelled cells."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kinds: tuple[Kind, ...] = Field(KINDS, title="Kinds of heads", min_length=1)
+    folds: int = Field(5, title="Folds of the cross-validation by group", ge=2, le=50)
+    seed: int = Field(0, title="Seed of everything")
+    curve: bool = Field(True, title="Measure the learning curve")
+    augmented: int = Field(
+        24, title="Augmented crops of each cell; 0 trains on the plain crops", ge=0
+    )
+    rotations: int = Field(
+        2,
+        title="Rotations of each augmented crop's latents, where the encoder is equivariant",
+        ge=1,
+    )
+    augmentation: Augmentation = Augmentation(edge=0.2, gradient=0.4)
+    max_latents: int = Field(6, title="Most latents that a formula may use", ge=1)
+    search_augmented: int = Field(
+        5, title="Augmented crops of each cell that a formula search is given", ge=0
+    )
+    formula_size: int = Field(
+        17, title="Largest formula that is chosen (nodes; 0.2 % of the dense head's)", ge=3
+    )
+    tolerance: float = Field(
+        0.005, title="Balanced accuracy that may be given up for a smaller formula", ge=0, lt=1
+    )
+    dense: HeadTraining = HeadTraining()
+    sparse: SparseTraining = SparseTraining()
+    tuning: SparsityTuning | None = Field(
+        None, title="How Optuna chooses the sparsity; the density of 'sparse' is used without"
+    )
+    search: SearchSettings = SearchSettings()
+
+
+@dataclass
+class Steps:
+    """Progress of several trainings as one: (done, all) in hundredths of a training.
+
+    Attributes
+    ----------
+    progress
+        Who is told.
+    trainings, finished
+        Number of trainings in all, and of those done.
+    """
+
+    progress: Progress
+    trainings: int
+    finished: int = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Tell how far the present training is."""
+        part = int(100 * min(done / max(total, 1), 1.0))
+        self.progress(100 * self.finished + part, 100 * self.trainings)
+
+    def finish(self) -> None:
+        """One training is done."""
+        self.finished += 1
+        self(0, 1)
+
+
+@dataclass
+class FittedHeads:
+    """Heads fitted on the same cells.
+
+    Attributes
+    ----------
+    heads
+        By kind.
+    front
+        Formulas by rising size: nodes, and the head.
+    engine
+        Name and version of the symbolic search engine; empty without a search.
+    density
+        Density that the sparse heads were trained at.
+    searched
+        Latents that the formula search was given.
+    """
+
+    heads: dict[Kind, Head] = field(default_factory=dict)
+    front: list[tuple[int, FormulaHead]] = field(default_factory=list)
+    engine: str = ""
+    density: float = 0.0
+    searched: list[int] = field(default_factory=list)
+
+
+def fit_heads(
+    cells: LabelledCells, recipe: Recipe, steps: Steps, studies: Path | None = None
+) -> FittedHeads:
+    """Fit heads of all wanted kinds on all cells.
+
+    Parameters
+    ----------
+    cells
+        Labelled cells, each with a class.
+    recipe
+        All settings.
+    steps
+        Told of each training; it may raise, to stop.
+    studies
+        SQLite file that keeps the study of the sparsity; one that it holds is resumed.
+    """
+    n_classes, seed = len(cells.classes), recipe.seed
+    fitted = FittedHeads()
+    if "dense" in recipe.kinds:
+        training = recipe.dense.model_copy(update={"seed": seed})
+        fitted.heads["dense"] = train_dense_head(
+            cells.augmented, cells.target, n_classes, training, steps
+        )
+        steps.finish()
+    if "sparse" in recipe.kinds or "formula" in recipe.kinds:
+        sparse = recipe.sparse.model_copy(update={"seed": seed})
+        if recipe.tuning is not None:
+            density = tune_density(
+                cells.augmented, cells.latents, cells.target, cells.group, n_classes,
+                recipe.tuning.model_copy(update={"seed": seed}), sparse, studies, progress=steps,
+            )  # fmt: skip
+            sparse = sparse.model_copy(update={"density": density})
+        fitted.density = sparse.density
+        heads = train_sparse_heads(cells.augmented, cells.target, n_classes, sparse, steps)
+        if "sparse" in recipe.kinds:
+            fitted.heads["sparse"] = heads[0]
+            steps.finish()
+    if "formula" in recipe.kinds:
+        fitted.searched = most_used([head.used_latents for head in heads], recipe.max_latents)
+        _search(cells, recipe, steps, fitted)
+        steps.finish()
+    return fitted
+
+
+def most_used(used: Sequence[Sequence[int]], most: int) -> list[int]:
+    """At most ``most`` latents: those that most heads use, then those of the best head.
+
+    Parameters
+    ----------
+    used
+        Latents of each head, the best head first.
+    most
+        Number of latents to keep.
+    """
+    votes: dict[int, float] = {}
+    for place, latents in enumerate(used):
+        for latent in latents:
+            votes[latent] = votes.get(latent, 0.0) + 1 + 0.5 * (place == 0)
+    ranked = sorted(votes, key=lambda latent: (-votes[latent], latent))
+    return sorted(ranked[:most])
+
+
+@torch.inference_mode()
+def head_logits(head: Head, latents: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Logits (N, K) of latents (N, L)."""
+    return np.asarray(head(torch.from_numpy(latents)).numpy())
+
+
+def predicted_by(head: Head, latents: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """Class position (N,) of latents (N, L)."""
+    return class_index(head_logits(head, latents))
+
+
+def of_size(front: Sequence[tuple[int, FormulaHead]], size: int) -> FormulaHead:
+    """The largest head of at most ``size`` nodes, or the smallest."""
+    within = [head for own, head in front if own <= size]
+    return within[-1] if within else front[0][1]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Formulas of the front of at most ``budget`` nodes each, and how well they do."""
+
+    budget: int
+    head: FormulaHead
+    balanced_accuracy: float
+
+
+def _search(cells: LabelledCells, recipe: Recipe, steps: Steps, fitted: FittedHeads) -> None:
+    """Formulas for two classes, or for each class against the rest."""
+    augmented = cells.augmented[: recipe.search_augmented] if len(cells.augmented) > 1 else ()
+    given = [cells.latents, *augmented]
+    latents, target = np.concatenate(given), np.tile(cells.target, len(given))
+    n_classes = len(cells.classes)
+    wanted = [1] if n_classes == 2 else list(range(n_classes))
+    settings = recipe.search.model_copy(update={"seed": recipe.seed})
+    fronts: list[FormulaFront] = []
+    for place, k in enumerate(wanted):
+
+        def part(done: int, total: int, place: int = place) -> None:
+            steps(place * total + done, len(wanted) * total)
+
+        of_class = (target == k).astype(np.int64)
+        found = formula_front(latents, of_class, fitted.searched, settings, part, pairs=cells.pairs)
+        fronts.append(found)
+        fitted.engine = f"{found.engine} {found.engine_version}"
+    kept = _front_of_heads(fronts, wanted, latents, target)
+    fitted.front = [(row.head.expression_size, row.head) for row in kept]
+    fitted.heads["formula"] = _chosen(kept, recipe)
+
+
+def _front_of_heads(
+    fronts: Sequence[FormulaFront],
+    classes: Sequence[int],
+    latents: npt.NDArray[np.float32],
+    target: npt.NDArray[np.int64],
+) -> list[_Kept]:
+    """Heads from small to large, each with a lower loss than the smaller ones."""
+    scales: dict[tuple[int, Formula], float] = {}
+
+    def head_of(formulas: Sequence[Formula]) -> FormulaHead:
+        for k, formula in zip(classes, formulas, strict=True):
+            if (k, formula) not in scales:
+                scales[k, formula] = formula_scale(formula, latents, target == k)
+        factors = [scales[key] for key in zip(classes, formulas, strict=True)]
+        return FormulaHead(formulas, factors)
+
+    kept: list[_Kept] = []
+    least = np.inf
+    for budget in sorted({row.size for front in fronts for row in front.rows}):
+        head = head_of([_best_within(front.rows, budget) for front in fronts])
+        logits = head_logits(head, latents)
+        loss = class_loss(logits, target)
+        if loss < least - 1e-6:
+            accuracy = float(balanced_accuracy_score(target, class_index(logits)))
+            kept.append(_Kept(budget, head, accuracy))
+            least = loss
+    return kept
+
+
+def _chosen(kept: Sequence[_Kept], recipe: Recipe) -> FormulaHead:
+    """The smallest head that is nearly as good as the best that is not too large."""
+    small = [row for row in kept if row.budget <= recipe.formula_size] or kept[:1]
+    enough = max(row.balanced_accuracy for row in small) - recipe.tolerance
+    return next(row.head for row in small if row.balanced_accuracy >= enough)
+
+
+def _best_within(front: Sequence[FittedFormula], budget: int) -> Formula:
+    """The most accurate formula of at most ``budget`` nodes, or the smallest."""
+    small = [row for row in front if row.size <= budget]
+    return min(small, key=lambda row: row.loss).formula if small else front[0].formula

@@ -1,0 +1,127 @@
+"""What a training on labelled cells found: frozen results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_interpdisc.discovery.quality import Quality
+from napari_interpdisc.models.formula import FormulaHead
+from napari_interpdisc.models.heads import Head
+
+Kind = Literal["dense", "sparse", "formula"]
+KINDS: tuple[Kind, ...] = ("dense", "sparse", "formula")
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """A head fitted on all labelled cells, and how its kind did on cells held out.
+
+    Attributes
+    ----------
+    kind, head
+        What it is; the head itself was fitted on all cells.
+    quality
+        Of heads fitted in the same way without the fold that they were tested on.
+    predicted
+        (N,) class position that those heads gave to each held-out cell. A formula is a row of the
+        front, and these are the predictions behind that row's figure.
+    """
+
+    kind: Kind
+    head: Head
+    quality: Quality
+    predicted: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class FrontRow:
+    """One row of the Pareto front: a formula, its size, and what a formula of that size is worth.
+
+    Attributes
+    ----------
+    head
+        One formula, or one per class, found and fitted on all cells.
+    size
+        Nodes of the expression tree(s).
+    training_balanced_accuracy
+        On the cells it was fitted to.
+    quality
+        Of the best formulas of at most this size that were found without the fold they were tested
+        on: what may be expected of new cells.
+    """
+
+    head: FormulaHead
+    size: int
+    training_balanced_accuracy: float
+    quality: Quality
+
+    @property
+    def text(self) -> str:
+        """The formula(s) to read, constants to three significant digits."""
+        return self.show()
+
+    def show(self, aliases: Mapping[int, str] | None = None) -> str:
+        """:attr:`text` with latents by alias."""
+        return "; ".join(f.show(aliases=aliases) for f in self.head.formulas)
+
+    def latex(self, aliases: Mapping[int, str] | None = None) -> str:
+        """The formula(s) as LaTeX, latents by alias."""
+        return r" \\ ".join(f.latex(aliases=aliases) for f in self.head.formulas)
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Balanced accuracy on held-out cells when only some of the labelled cells are trained on.
+
+    Attributes
+    ----------
+    cells
+        Number of labelled cells trained on, mean over folds.
+    mean, sd
+        Balanced accuracy over folds, 0–1.
+    """
+
+    cells: float
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Everything that one training found.
+
+    Attributes
+    ----------
+    classes
+        Names of the K classes; with two, a score ≥ 0 means the second.
+    heads
+        By kind, in the order dense, sparse, formula; only those that were asked for.
+    front
+        The Pareto front of formulas by rising size; empty without the kind "formula".
+    learning_curve
+        By rising number of cells; of the dense head (the sparse one without it).
+    cells, groups, folds
+        Numbers of labelled cells, of groups, and of folds.
+    encoder_sha256
+        The encoder whose latents were used.
+    engine
+        Name and version of the symbolic search engine; empty without a search.
+    settings
+        All settings, as they are stored.
+    """
+
+    classes: tuple[str, ...]
+    heads: dict[Kind, FittedHead]
+    front: tuple[FrontRow, ...]
+    learning_curve: tuple[CurvePoint, ...]
+    cells: int
+    groups: int
+    folds: int
+    encoder_sha256: str
+    engine: str
+    settings: dict[str, object]

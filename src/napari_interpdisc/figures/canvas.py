@@ -1,0 +1,28 @@
+"""What all pictures share: greys of crops, signs of numbers, and a way to the disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from napari_interpdisc.io.results import write_whole
+
+GREYS = {"cmap": "gray", "vmin": -1.2, "vmax": 4.0}
+"""How normalised crops are shown."""
+
+
+def save_figure(figure: Figure, path: Path, dpi: float = 110) -> None:
+    """Write a figure as a PNG file that is whole or not there.
+
+    Raises
+    ------
+    InvalidInput
+        If it cannot be written there.
+    """
+    # a canvas of its own: no pyplot state, no window system
+    FigureCanvasAgg(figure)
+    write_whole(
+        path, lambda partial: figure.savefig(partial, dpi=dpi, facecolor="white", format="png")
+    )

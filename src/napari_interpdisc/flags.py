@@ -1,0 +1,16 @@
+"""Reasons not to trust what a head says of a cell, as bits of a number."""
+
+from __future__ import annotations
+
+UNFAMILIAR, CUT = 1, 2
+"""The cell is unlike the training data; the edge of the image may cut it."""
+
+FLAG_NAMES = {UNFAMILIAR: "unlike the training data", CUT: "cut by the edge"}
+
+N_FLAGS = 4
+"""Number of sums of flags, 0 among them."""
+
+
+def flag_name(flag: int) -> str:
+    """What a sum of flags says of a cell, or an empty string."""
+    return ", ".join(text for bit, text in FLAG_NAMES.items() if flag & bit)

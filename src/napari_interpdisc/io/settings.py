@@ -1,0 +1,61 @@
+"""Settings from TOML files, checked against the model that describes them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from napari_interpdisc.errors import InvalidInput
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def read_settings(path: str | Path, kind: type[Settings], **chosen: Any) -> Settings:
+    """Read settings of one kind from a TOML file; what it leaves out keeps its default.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        Pydantic model of the settings.
+    chosen
+        Values that win over those of the file.
+
+    Raises
+    ------
+    InvalidInput
+        If the file is missing, is no TOML, or holds an unknown setting or a value out of range.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            found = tomllib.load(file)
+    except FileNotFoundError:
+        raise InvalidInput(f"There is no file {path}; check the path.") from None
+    except OSError as fault:
+        raise InvalidInput(f"{path} cannot be read: {fault.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise InvalidInput(f"{path} is not a TOML file ({fault}).") from None
+    return checked_settings({**found, **chosen}, kind, str(path))
+
+
+def checked_settings(values: Mapping[str, Any], kind: type[Settings], source: str) -> Settings:
+    """Settings of one kind from plain values.
+
+    Raises
+    ------
+    InvalidInput
+        If a setting is unknown or out of range; the sentence names it, and ``source``.
+    """
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InvalidInput(
+            f"{source} has a setting '{where}' that cannot be used: {first['msg']}."
+        ) from None

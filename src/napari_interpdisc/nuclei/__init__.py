@@ -1,0 +1,1 @@
+"""Nuclei of a frame or a crop: detection, segmentation, typical diameter."""

@@ -1,0 +1,150 @@
+"""The typical nuclear diameter of an image, measured in labels or by detection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_interpdisc._types import Float32Array, Float64Array
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.nuclei.segmentation import (
+    NOTHING_FOUND,
+    NothingFound,
+    _compressed,
+    _foreground,
+    checked_frame,
+    segment_at,
+)
+
+if TYPE_CHECKING:
+    from napari_interpdisc.frames import Frames
+
+
+SMALLEST_AREA = 30
+"""Objects of fewer pixels do not count for a diameter: they are debris."""
+
+SAMPLED_FRAMES = 5
+"""Frames on which a diameter is estimated by detection."""
+
+SAMPLED_LABEL_FRAMES = 10
+"""Frames on which a diameter is measured from labels."""
+
+
+def diameter_from_labels(labels: Any) -> float:
+    """Measure the typical nuclear diameter in a segmentation.
+
+    Parameters
+    ----------
+    labels
+        (Y, X) or (T, Y, X) integers, 0 for background: numpy, dask or zarr. Of a movie at most
+        :data:`SAMPLED_LABEL_FRAMES` frames are read.
+
+    Returns
+    -------
+    Median equivalent diameter in pixels, 2·√(area/π), of objects larger than
+    :data:`SMALLEST_AREA` pixels.
+
+    Raises
+    ------
+    InvalidInput
+        If labels are not integers, not 2D or 2D+t, or hold no such object.
+    """
+    if np.dtype(labels.dtype).kind not in "bui":
+        raise InvalidInput(
+            f"The labels have values of type {labels.dtype}; give a segmentation in whole numbers, "
+            "0 for background and one number for each nucleus."
+        )
+    ndim = len(labels.shape)
+    if ndim not in (2, 3):
+        raise InvalidInput(
+            f"The labels have shape {tuple(labels.shape)}; give labels of one image (y, x) or of a "
+            "movie (t, y, x)."
+        )
+    planes = (
+        [labels] if ndim == 2 else [labels[t] for t in _spread(len(labels), SAMPLED_LABEL_FRAMES)]
+    )
+    diameters = np.concatenate([_diameters(np.asarray(plane)) for plane in planes])
+    if not len(diameters):
+        raise InvalidInput(
+            f"The labels hold no object larger than {SMALLEST_AREA} px; choose the layer with the "
+            "nuclei, or give their diameter."
+        )
+    return float(np.median(diameters))
+
+
+def estimate_diameter(frames: Frames, labels: Any = None) -> float:
+    """Estimate the typical nuclear diameter of an image or movie.
+
+    Parameters
+    ----------
+    frames
+        The image or movie: read on at most :data:`SAMPLED_FRAMES` frames, if there are no labels.
+    labels
+        Its segmentation, where there is one; see :func:`diameter_from_labels`.
+
+    Returns
+    -------
+    The diameter in pixels.
+
+    Raises
+    ------
+    InvalidInput
+        If no nuclei are found, or labels cannot be used.
+    """
+    if labels is not None:
+        return diameter_from_labels(labels)
+    found: list[Float64Array] = []
+    for t in _spread(len(frames), SAMPLED_FRAMES):
+        try:
+            found.append(_measure(checked_frame(frames.frame(t)))[1])
+        except NothingFound:
+            continue
+    if not found:
+        raise NothingFound(NOTHING_FOUND)
+    return float(np.median(np.concatenate(found)))
+
+
+def _spread(n: int, most: int) -> list[int]:
+    """Return at most ``most`` positions spread evenly over 0 … n−1, ends included."""
+    return [int(t) for t in np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))]
+
+
+def _diameters(labels: npt.NDArray[Any]) -> Float64Array:
+    # np.unique and not bincount: label numbers of merged or tracked data can reach billions
+    values, areas = np.unique(labels, return_counts=True)
+    areas = areas[(values != 0) & (areas > SMALLEST_AREA)]
+    return np.asarray(2 * np.sqrt(areas / np.pi), dtype=np.float64)
+
+
+def diameter_of_frame(pixels: Float32Array) -> float:
+    """Estimate the typical nuclear diameter of one frame (Y, X), px, by detection."""
+    return _measure(pixels)[0]
+
+
+def _measure(pixels: Float32Array) -> tuple[float, Float64Array]:
+    """Segment at a first guess, measure, and repeat at what was measured until it holds still."""
+    _, compressed = _compressed(pixels, 1.0, max(40.0, min(pixels.shape) / 8))
+    mask = ndimage.binary_opening(_foreground(compressed), iterations=1)
+    distance = ndimage.distance_transform_edt(mask)
+    parts, n = ndimage.label(mask)
+    if n == 0:
+        raise NothingFound(NOTHING_FOUND)
+    # The inscribed circle of a clump is about one nucleus wide, whatever the clump's area.
+    radii = ndimage.maximum(distance, parts, np.arange(1, n + 1))
+    areas = np.bincount(parts.ravel())[1:]
+    large = areas > SMALLEST_AREA
+    if not large.any():
+        raise NothingFound(NOTHING_FOUND)
+    diameter = float(np.clip(2.2 * np.median(radii[large]), 5, 300))
+    diameters = np.empty(0)
+    for _ in range(4):
+        diameters = _diameters(segment_at(pixels, diameter))
+        if not len(diameters):
+            raise NothingFound(NOTHING_FOUND)
+        last, diameter = diameter, float(np.median(diameters))
+        if abs(diameter - last) < 0.07 * last:
+            break
+    return diameter, diameters

@@ -1,0 +1,1 @@
+"""Simulated movies and crops with known factors."""

@@ -1,0 +1,1 @@
+"""Train the β-TCVAE: data, loop, run folder, report."""

@@ -1,0 +1,134 @@
+"""The loss on held-out crops, and the weights of its minimum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_interpdisc.models.posterior import kl_per_latent
+from napari_interpdisc.models.tcvae import TCVAE
+from napari_interpdisc.models.texture import texture
+from napari_interpdisc.training.augment import random_pairs
+from napari_interpdisc.training.encoder.settings import EncoderTraining, PatchSource
+from napari_interpdisc.training.loss import (
+    tcvae_terms,
+    total_correlation_stratified,
+)
+
+MOST_CROPS = 1024
+"""Most held-out crops of one source that the loss is measured on."""
+
+
+WATCHED = "held_out_loss"
+HELD_OUT_COLUMNS = (
+    WATCHED,
+    "held_out_reconstruction",
+    "held_out_kl",
+    "held_out_total_correlation",
+)
+"""What a log line says of held-out crops; NaN where they were not looked at. Their reconstruction
+includes texture."""
+
+
+@dataclass
+class BestWeights:
+    """The weights of the lowest held-out loss, and for how many measurements nothing beat them."""
+
+    loss: float = math.inf
+    step: int = 0
+    waited: int = 0
+    weights: dict[str, Tensor] | None = None
+
+    def see(self, loss: float, step: int, model: TCVAE) -> None:
+        """Take note of one measurement."""
+        if loss < self.loss:
+            self.loss, self.step, self.waited = loss, step, 0
+            self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        else:
+            self.waited += 1
+
+
+class HeldOutLoss:
+    """One fixed augmented crop of each held-out patch, and the loss on them.
+
+    The terms are means over the sources' means; total correlation is that of as many crops from
+    each source, with stratified sampling. β is the final one, so that the loss is comparable
+    throughout.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[PatchSource],
+        settings: EncoderTraining,
+        pixel_weight: Tensor,
+        device: str,
+    ) -> None:
+        self.settings, self.pixel_weight = settings, pixel_weight
+        draw = np.random.default_rng(settings.seed)
+        generator = torch.Generator(device).manual_seed(settings.seed)
+        self.pairs: list[tuple[Tensor, Tensor]] = []
+        self.noise: list[Tensor] = []
+        shape = settings.network
+        for source in sources:
+            rows = draw.permutation(len(source.patches))[:MOST_CROPS]
+            patches = torch.from_numpy(source.patches[rows]).to(device).float()[:, None] / 255
+            fields = torch.full((len(rows),), float(source.field), device=device)
+            augmented = [
+                random_pairs(p, f, settings.augmentation, shape.crop_size, generator)
+                for p, f in zip(patches.split(256), fields.split(256), strict=True)
+            ]
+            crops, clean = (torch.cat(part) for part in zip(*augmented, strict=True))
+            self.pairs.append((crops, clean if settings.denoise else crops))
+            self.noise.append(
+                torch.randn((len(rows), shape.latents), generator=generator, device=device)
+            )
+
+    @torch.no_grad()
+    def measure(self, model: TCVAE) -> dict[str, float]:
+        """Loss and its terms, in nats per crop; the model is left in training mode."""
+        model.eval()
+        settings = self.settings
+        share = max(2, min(512 // len(self.pairs), *(len(n) for n in self.noise)))
+        reconstruction, kl = [], []
+        mixed: list[tuple[Tensor, Tensor, Tensor]] = []
+        for (crops, target), noise in zip(self.pairs, self.noise, strict=True):
+            found = []
+            for c, t, e in zip(crops.split(256), target.split(256), noise.split(256), strict=True):
+                with torch.autocast(
+                    c.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"
+                ):
+                    mean, log_variance = (part.float() for part in model.encode(c))
+                    z = mean + e * (0.5 * log_variance).exp()
+                    shown, grain = model.decode_with_texture(z)
+                terms = tcvae_terms(
+                    t,
+                    shown.float(),
+                    z,
+                    mean,
+                    log_variance,
+                    len(c),
+                    self.pixel_weight,
+                    None if grain is None else (texture(t), grain.float()),
+                    settings.texture_weight,
+                )
+                error = terms.reconstruction + terms.texture
+                found.append((error * len(c), z, mean, log_variance))
+            errors, *parts = zip(*found, strict=True)
+            z, mean, log_variance = (torch.cat(part) for part in parts)
+            reconstruction.append(torch.stack(errors).sum() / len(noise))
+            kl.append(kl_per_latent(mean, log_variance).sum())
+            mixed.append((z[:share], mean[:share], log_variance[:share]))
+        z, mean, log_variance = (torch.cat(part) for part in zip(*mixed, strict=True))
+        correlation = float(total_correlation_stratified(z, mean, log_variance, len(z)))
+        model.train()
+        r, k = float(torch.stack(reconstruction).mean()), float(torch.stack(kl).mean())
+        if settings.objective == "tcvae":
+            loss = r + k + (settings.beta - 1) * correlation
+        else:
+            loss = r + settings.beta * k
+        return dict(zip(HELD_OUT_COLUMNS, (loss, r, k, correlation), strict=True))

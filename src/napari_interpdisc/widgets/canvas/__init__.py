@@ -1,0 +1,1 @@
+"""What is drawn on, and read from, the layers of the viewer."""

@@ -1,0 +1,237 @@
+"""Between napari layers and arrays: world coordinates in, features and placed layers out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from napari.layers import Image, Labels, Layer, Points, Tracks
+
+from napari_interpdisc._types import Float64Array
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.frames import Frames
+
+ROW_KEY = "interpdisc_row"
+"""Feature column that ties a row of a layer to a row of its cell table."""
+
+
+def frames_from_layer(layer: Image, channel_axis: int | None = None, channel: int = 0) -> Frames:
+    """Read an Image layer as frames; nothing is copied.
+
+    Raises
+    ------
+    InvalidInput
+        For an RGB layer, or axes that are not 2D or 2D+t once the channel is chosen.
+    """
+    if layer.rgb:
+        raise InvalidInput(
+            f"'{layer.name}' is an RGB image; split it into channels (right-click the layer, "
+            "'Split RGB') and choose the one with the nuclei."
+        )
+    data = layer.data[0] if layer.multiscale else layer.data
+    return Frames(data, channel_axis, channel)
+
+
+def affine_of(layer: Layer) -> tuple[Float64Array, Float64Array]:
+    """Matrix A (d, d) and offset b (d,) with world = A·data + b, all in the layer's own axes."""
+    ndim = layer.ndim
+    offset = np.array(layer.data_to_world((0.0,) * ndim), dtype=float)[-ndim:]
+    columns = [
+        np.array(layer.data_to_world(tuple(row)), dtype=float)[-ndim:] - offset
+        for row in np.eye(ndim)
+    ]
+    return np.array(columns).T, offset
+
+
+def data_to_world(layer: Layer, points: npt.ArrayLike) -> Float64Array:
+    """Transform data coordinates (N, d) into world coordinates (N, d)."""
+    matrix, offset = affine_of(layer)
+    return np.asarray(np.asarray(points, dtype=float) @ matrix.T + offset)
+
+
+def world_to_data(layer: Layer, points: npt.ArrayLike) -> Float64Array:
+    """Transform world coordinates (N, d) into data coordinates (N, d)."""
+    matrix, offset = affine_of(layer)
+    return np.asarray(np.linalg.solve(matrix, (np.asarray(points, dtype=float) - offset).T).T)
+
+
+def image_axes(image: Layer, frames: Frames) -> list[int]:
+    """Positions of the axes (t, y, x) or (y, x) of ``frames`` among the layer's axes."""
+    axes = list(range(image.ndim))
+    if frames.channel_axis is not None:
+        del axes[frames.channel_axis % image.ndim]
+    return axes
+
+
+def cells_from_layer(layer: Tracks | Points | Labels, image: Image, frames: Frames) -> CellTable:
+    """Read a Tracks, Points or Labels layer as cells of ``image``, through world coordinates.
+
+    Row i of the table is row i of ``layer.data``; for Labels, each object in each frame is a cell.
+
+    Raises
+    ------
+    InvalidInput
+        If the layer is empty, its axes do not match the image's, or coordinates are not finite.
+    """
+    wanted = 3 if frames.is_movie else 2
+    track_id: npt.NDArray[Any] | None = None
+    if isinstance(layer, Tracks):
+        if not len(layer.data):
+            raise InvalidInput(f"'{layer.name}' holds no cells; give at least one centroid.")
+        track_id, points = layer.data[:, 0], layer.data[:, 1:]
+    elif isinstance(layer, Points):
+        points = layer.data
+    else:
+        return _cells_from_labels(layer, image, frames)
+    if not len(points):
+        raise InvalidInput(f"'{layer.name}' holds no cells; give at least one centroid.")
+    if not np.isfinite(points).all():
+        bad = ~np.isfinite(points).all(1)
+        raise InvalidInput(
+            f"{bad.sum()} of {len(points)} cells in '{layer.name}' have NaN or infinite "
+            "coordinates; remove or repair them."
+        )
+    world = data_to_world(layer, points)
+    ndim = world.shape[1]
+    axes = image_axes(image, frames)
+    if ndim == image.ndim:
+        full = world
+    elif ndim == wanted:
+        full = np.tile(affine_of(image)[1], (len(world), 1))
+        full[:, axes] = world
+    elif ndim == 3 and wanted == 2:
+        if np.ptp(points[:, 0]) > 0:
+            raise InvalidInput(
+                f"'{layer.name}' has several time points but '{image.name}' is a single frame; "
+                "choose the movie that these cells belong to."
+            )
+        full = np.tile(affine_of(image)[1], (len(world), 1))
+        full[:, axes] = world[:, 1:]
+    else:
+        raise InvalidInput(
+            f"'{layer.name}' has {ndim} coordinates per cell but '{image.name}' needs {wanted} "
+            f"({'t, y, x' if wanted == 3 else 'y, x'}); choose layers with the same axes."
+        )
+    pixels = world_to_data(image, full)[:, axes]
+    t = pixels[:, 0] if wanted == 3 else np.zeros(len(pixels))
+    off_grid = np.abs(t - np.rint(t)) > 0.25
+    if off_grid.any():
+        raise InvalidInput(
+            f"The time axes of '{layer.name}' and '{image.name}' do not match: cells fall between "
+            "frames; give both layers the same scale along time."
+        )
+    return CellTable.from_arrays(np.rint(t), pixels[:, -2:], track_id, source=layer.name)
+
+
+def check_segmentation(labels: Labels, image: Image, frames: Frames) -> None:
+    """Raise unless ``labels`` can be the segmentation of ``image``; reads no pixel.
+
+    Raises
+    ------
+    InvalidInput
+        If axes or number of frames differ, or the two cover different fields of view.
+    """
+    data = labels.data[0] if labels.multiscale else labels.data
+    wanted = frames.shape if frames.is_movie else frames.shape[1:]
+    axes = image_axes(image, frames)
+    same = data.ndim == len(wanted) and data.shape[:-2] == wanted[:-2]
+    if same and tuple(data.shape) != wanted:
+        # Another number of pixels is fine where scale makes up for it, as for reduced masks.
+        sizes = np.abs(np.diag(affine_of(labels)[0]))[-2:] * data.shape[-2:]
+        field = np.abs(np.diag(affine_of(image)[0]))[axes[-2:]] * wanted[-2:]
+        same = bool(np.allclose(sizes, field, rtol=0.02))
+    if not same:
+        raise InvalidInput(
+            f"'{labels.name}' has shape {tuple(data.shape)}; as a segmentation of '{image.name}' "
+            f"it must have the shape {tuple(wanted)}: choose the labels that belong to this image."
+        )
+
+
+def _cells_from_labels(layer: Labels, image: Image, frames: Frames) -> CellTable:
+    check_segmentation(layer, image, frames)
+    data = layer.data[0] if layer.multiscale else layer.data
+    if tuple(data.shape[-2:]) != frames.shape[1:]:
+        raise InvalidInput(
+            f"'{layer.name}' has {data.shape[-2]} by {data.shape[-1]} px, '{image.name}' "
+            f"{frames.shape[1]} by {frames.shape[2]} px; as cells they must have the same pixels."
+        )
+    return cells_from_planes(data, frames, layer.name)
+
+
+def cells_from_planes(
+    data: Any, frames: Frames, name: str, progress: Callable[[int, int], None] | None = None
+) -> CellTable:
+    """Each object of a segmentation with the pixels of ``frames`` as a cell, frame after frame.
+
+    This reads every plane and no layer: it can run on a thread.
+
+    Raises
+    ------
+    InvalidInput
+        If there are no objects.
+    """
+    from skimage.measure import regionprops
+
+    found: list[tuple[float, ...]] = []
+    for t in range(len(frames)):
+        if progress is not None:
+            progress(t, len(frames))
+        plane = np.asarray(data[t] if frames.is_movie else data)
+        found += [(t, *r.centroid, r.label) for r in regionprops(plane)]
+    table = np.array(found, dtype=float).reshape(-1, 4)
+    return CellTable.from_arrays(table[:, 0], table[:, 1:3], table[:, 3], source=name)
+
+
+def write_features(layer: Layer, columns: pd.DataFrame) -> None:
+    """Add or replace feature columns, row i belonging to row i of ``layer.data``.
+
+    napari sorts tracks, and reorders features that are set on a layer whose data came unsorted; a
+    key column is used to find out and to undo that.
+
+    For a Labels layer ``columns`` holds ``index`` (the label) and, in a movie, ``t``; rows of the
+    layer's own table are matched by them.
+
+    Raises
+    ------
+    InvalidInput
+        If the layer has another number of cells than ``columns`` has rows.
+    """
+    if isinstance(layer, Labels):
+        layer.features = _merged(layer.features, columns.reset_index(drop=True))
+        return
+    table = layer.features.copy().reset_index(drop=True)
+    columns = columns.reset_index(drop=True)
+    if len(columns) != len(table):
+        raise InvalidInput(
+            f"'{layer.name}' has {len(table)} cells, the result {len(columns)}: the layer was "
+            "changed meanwhile; run again."
+        )
+    for name in columns:
+        table[name] = (
+            columns[name].to_numpy() if columns[name].dtype != "category" else columns[name]
+        )
+    key = np.arange(len(table))
+    table[ROW_KEY] = key
+    layer.features = table
+    order = np.asarray(layer.features[ROW_KEY])
+    if not np.array_equal(order, key):
+        layer.features = table.iloc[np.argsort(order)].reset_index(drop=True)
+
+
+def _merged(present: pd.DataFrame, columns: pd.DataFrame) -> pd.DataFrame:
+    """Columns with what else a Labels layer's table already says of the same objects."""
+    keys = [key for key in ("index", "t") if key in present and key in columns]
+    others = [name for name in present if name not in columns]
+    if "index" not in keys or not others:
+        return columns
+    return columns.merge(present[keys + others].drop_duplicates(keys), on=keys, how="left")
+
+
+def placed_like(layer: Layer) -> dict[str, Any]:
+    """Keyword arguments that lay a new layer of the same axes exactly over ``layer``."""
+    names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+    return {name: getattr(layer, name) for name in names}

@@ -1,0 +1,214 @@
+"""Click a cell in the viewer to select it, and see which one is selected."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_interpdisc.widgets.canvas.compat import camera_of, unwrapped
+from napari_interpdisc.widgets.canvas.layers import (
+    affine_of,
+    data_to_world,
+    image_axes,
+    world_to_data,
+)
+from napari_interpdisc.widgets.session import Session
+
+RING_NAME = "selected cell"
+RING_COLOUR = "#ffd400"
+RING_DIAMETERS = 1.5
+"""Diameter of the ring, in nuclear diameters."""
+
+CLICK_PX = 4.0
+"""A press that moves further on the screen is a drag."""
+
+LOOKING_MODES = frozenset({"pan_zoom", "pick", "select"})
+"""Layer modes in which a click edits nothing, so that it can mean a cell."""
+
+
+def pixel_at(session: Session, position: npt.ArrayLike) -> tuple[int, float, float] | None:
+    """(t, y, x) in the image of ``session`` of a world position (as in mouse events), or None."""
+    image, frames = session.image, session.frames
+    point = np.asarray(position, dtype=float)
+    if image is None or frames is None or len(point) < image.ndim:
+        return None
+    pixel = world_to_data(image, point[None, -image.ndim :])[0][image_axes(image, frames)]
+    t = int(np.rint(pixel[0])) if frames.is_movie else 0
+    return t, float(pixel[-2]), float(pixel[-1])
+
+
+def frame_shown(viewer: Any, session: Session) -> int | None:
+    """Frame of the session's image that the viewer shows, or None if it shows none of them."""
+    found = pixel_at(session, unwrapped(viewer).dims.point)
+    if found is None or session.frames is None or not 0 <= found[0] < len(session.frames):
+        return None
+    return found[0]
+
+
+def ringed(viewer: Any, session: Session) -> tuple[int, bool] | None:
+    """Row of the cell with the ring in the frame shown, and whether it is the selected one itself.
+
+    In other frames than its own, the selected cell's track has the ring.
+    """
+    encoding, row = session.encoding, session.selected
+    if encoding is None or row is None:
+        return None
+    cells, t = encoding.cells, frame_shown(viewer, session)
+    if cells.t[row] == t:
+        return row, True
+    same = np.flatnonzero((cells.track_id == cells.track_id[row]) & (cells.t == t))
+    return (int(same[0]), False) if len(same) else None
+
+
+def look_at(viewer: Any, session: Session, row: int) -> None:
+    """Go to a cell: show its frame, centre the camera on it, select it."""
+    viewer, image, frames, encoding = (
+        unwrapped(viewer),
+        session.image,
+        session.frames,
+        session.encoding,
+    )
+    assert frames is not None
+    assert encoding is not None
+    axes = image_axes(image, frames)
+    pixel = np.zeros(image.ndim)
+    pixel[axes[-2:]] = encoding.cells.yx[row]
+    if frames.is_movie:
+        pixel[axes[0]] = encoding.cells.t[row]
+    world = data_to_world(image, pixel[None])[0]
+    if frames.is_movie:
+        viewer.dims.set_point(viewer.dims.ndim - image.ndim + axes[0], world[axes[0]])
+    camera = camera_of(viewer)
+    camera.center = (*camera.center[:-2], *(world[axis] for axis in axes[-2:]))
+    session.select(row)
+
+
+def is_ring(layer: Any) -> bool:
+    """Whether a layer is the ring around the selected cell: no data of the user's."""
+    return bool(layer.metadata.get("interpdisc", {}).get("role") == "selection")
+
+
+def connect_picking(viewer: Any, session: Session) -> None:
+    """Let a click anywhere in the canvas select the nearest cell; calling it again does nothing."""
+    viewer = unwrapped(viewer)
+    if not any(isinstance(callback, Picker) for callback in viewer.mouse_drag_callbacks):
+        viewer.mouse_drag_callbacks.append(Picker(viewer, session))
+
+
+def follow_click(
+    viewer: Any, event: Any, clicked: Callable[[npt.ArrayLike], None]
+) -> Iterator[None]:
+    """Follow one press of the mouse, and call ``clicked`` with its world position.
+
+    It is no click if it became a drag, had modifiers, or the active layer's mode edits something.
+    """
+    layer = viewer.layers.selection.active
+    looking = layer is None or str(getattr(layer, "mode", "pan_zoom")) in LOOKING_MODES
+    if event.button != 1 or event.modifiers or viewer.dims.ndisplay != 2 or not looking:
+        return
+    start = np.array(event.pos, dtype=float)
+    moved = 0.0
+    yield
+    while event.type == "mouse_move":
+        moved = max(moved, float(np.linalg.norm(np.array(event.pos) - start)))
+        yield
+    if moved <= CLICK_PX:
+        clicked(event.position)
+
+
+class Picker:
+    """The mouse callback of one viewer, which keeps it, and the ring around the selected cell.
+
+    The ring is a Shapes layer without a time axis that is moved along with the selected cell's
+    track. It is bright in the selected cell's own frame, faint in others, and invisible where the
+    track is absent. Which layer is active never changes.
+    """
+
+    def __init__(self, viewer: Any, session: Session) -> None:
+        # Weakly: the viewer holds this callback.
+        self._viewer = weakref.ref(viewer)
+        self._session = session
+        self._ring: Any = None
+        session.selected_changed.connect(self._mark)
+        viewer.dims.events.current_step.connect(self._follow)
+        self._mark()
+
+    def __call__(self, viewer: Any, event: Any) -> Iterator[None]:
+        """Follow one press of the mouse: select on release, unless it became a drag."""
+        yield from follow_click(viewer, event, self.pick)
+
+    def pick(self, position: npt.ArrayLike) -> None:
+        """Select the cell nearest to a world position; where there is none, nothing changes."""
+        pixel = pixel_at(self._session, position)
+        row = None if pixel is None else self._session.nearest(*pixel)
+        if row is not None:
+            self._session.select(row)
+
+    def _follow(self, *_: Any) -> None:
+        """Move the ring along in time, if it is there.
+
+        Time also changes while layers are being removed, which is no moment to add one.
+        """
+        viewer = self._viewer()
+        if viewer is not None and self._ring is not None and self._ring in viewer.layers:
+            self._mark()
+
+    def _mark(self, *_: Any) -> None:
+        """Put the ring around the selected cell, adding it if it is not there."""
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        found = ringed(viewer, self._session)
+        present = self._ring is not None and self._ring in viewer.layers
+        if found is None:
+            if present:
+                # Not removed: this may be the callback of another layer's removal.
+                self._ring.opacity = 0.0
+            return
+        row, own = found
+        encoding = self._session.encoding
+        assert encoding is not None
+        radius = RING_DIAMETERS * encoding.diameter / 2
+        box = encoding.cells.yx[row] + radius * np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]])
+        if not present:
+            self._ring = self._add_ring(viewer, box, encoding.diameter)
+        else:
+            affine, units = self._affine()
+            if not np.allclose(self._ring.affine.affine_matrix, affine):
+                self._ring.affine = affine
+                self._ring.units = units
+            self._ring.data = [(box, "ellipse")]
+            self._ring.edge_width = encoding.diameter / 14
+        self._ring.opacity = 1.0 if own else 0.45
+
+    def _affine(self) -> tuple[npt.NDArray[np.float64], Any]:
+        """Affine from the image's (y, x) pixels to the world, and the units of those axes."""
+        image, frames = self._session.image, self._session.frames
+        assert frames is not None
+        axes = image_axes(image, frames)[-2:]
+        matrix, offset = affine_of(image)
+        affine = np.eye(3)
+        affine[:2, :2], affine[:2, 2] = matrix[np.ix_(axes, axes)], offset[axes]
+        return affine, tuple(image.units[axis] for axis in axes)
+
+    def _add_ring(self, viewer: Any, box: npt.NDArray[np.float64], diameter: float) -> Any:
+        chosen, active = set(viewer.layers.selection), viewer.layers.selection.active
+        affine, units = self._affine()
+        ring = viewer.add_shapes(
+            [box],
+            shape_type="ellipse",
+            name=RING_NAME,
+            face_color="transparent",
+            edge_color=RING_COLOUR,
+            edge_width=diameter / 14,
+            affine=affine,
+            units=units,
+            metadata={"interpdisc": {"role": "selection"}},
+        )
+        viewer.layers.selection = chosen
+        viewer.layers.selection.active = active
+        return ring

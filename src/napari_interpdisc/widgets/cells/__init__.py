@@ -1,0 +1,1 @@
+"""Dock widget *Cells*: choose, detect, encode."""

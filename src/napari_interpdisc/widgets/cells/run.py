@@ -1,0 +1,135 @@
+"""One press of *Run* in the Cells widget: what it reads, does and tells. No Qt here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from napari.layers import Labels
+
+from napari_interpdisc._types import Progress
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.frames import Frames
+from napari_interpdisc.io.results import versions
+from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.pipeline import Classification, classify
+from napari_interpdisc.widgets.canvas.layers import cells_from_planes, write_features
+from napari_interpdisc.widgets.session import Session
+
+
+@dataclass(frozen=True)
+class WatchedFrames(Frames):
+    """Frames that report each one read: progress and cancel for any function over frames."""
+
+    progress: Progress | None = None
+
+    @classmethod
+    def watching(cls, frames: Frames, progress: Progress) -> WatchedFrames:
+        """Return ``frames`` under watch."""
+        return cls(frames.data, frames.channel_axis, frames.channel, progress)
+
+    def frame(self, t: int) -> npt.NDArray[np.float32]:
+        """Read frame ``t``, saying so."""
+        if self.progress is not None:
+            self.progress(t, len(self))
+        return super().frame(t)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What one run works on, read from the layers on the main thread and checked.
+
+    Attributes
+    ----------
+    image, cells_layer, labels
+        The layers; only the main thread touches them.
+    frames
+        The image.
+    cells
+        The cells, or None where they are the objects of ``planes``.
+    planes
+        Pixels of the segmentation, or None.
+    before
+        The cells layer's data as it was, to find out whether it was changed meanwhile.
+    """
+
+    image: Any
+    cells_layer: Any
+    labels: Any
+    frames: Frames
+    cells: CellTable | None
+    planes: Any
+    before: npt.NDArray[Any] | None
+
+    def classify(
+        self, model: Classifier, head: str | None, diameter: float | None, progress: Progress
+    ) -> Classification:
+        """Do the whole work; on a thread."""
+        if diameter is None:
+            diameter = self.diameter(progress)
+        cells = self.cells
+        if cells is None:
+            cells = cells_from_planes(self.planes, self.frames, self.cells_layer.name, progress)
+        return classify(self.frames, cells, model, diameter, head, progress)
+
+    def diameter(self, progress: Progress) -> float:
+        """Estimate the nuclear diameter; on a thread."""
+        from napari_interpdisc.nuclei.diameter import estimate_diameter
+
+        return estimate_diameter(WatchedFrames.watching(self.frames, progress), self.planes)
+
+
+def result_columns(result: Classification, model: Classifier) -> pd.DataFrame:
+    """Feature columns of a result: class, score, confidence, flags and their measures, z_0 …."""
+    table = result.to_frame()
+    columns = table.drop(columns=["t", "y", "x", "track_id"])
+    at = columns.columns.get_loc("reconstruction_error")
+    columns.insert(at, "confidence", result.confidence)
+    return columns
+
+
+def result_note(result: Classification, choice: Choice) -> dict[str, Any]:
+    """Return what ``metadata["interpdisc"]`` says of a result: settings and versions."""
+    return {
+        **result.settings,
+        "image": choice.image.name,
+        "channel": None if choice.frames.channel_axis is None else choice.frames.channel,
+        "segmentation": None if choice.labels is None else choice.labels.name,
+        "versions": versions(),
+    }
+
+
+def rewrite_classes(session: Session) -> None:
+    """Make the features of the cells layer say what the session's present head says.
+
+    Latents stay; class, score, confidence and flags, and the model and head in the metadata, change
+    with the head, so that what is saved is what is seen.
+
+    Raises
+    ------
+    InvalidInput
+        If cells were added to the layer or taken from it since they were encoded.
+    """
+    layer, result = session.cells_layer, session.classification
+    if layer is None or result is None or "interpdisc" not in layer.metadata:
+        return
+    note = layer.metadata["interpdisc"]
+    decisive = ("model_sha256", "head", "unfamiliar_share")
+    if all(note.get(key) == result.settings.get(key) for key in decisive):
+        return
+    columns = result_columns(result, session.model)
+    measured = ("z_", "reconstruction_error", "latent_norm")
+    kept = [name for name in columns if not name.startswith(measured)]
+    columns = columns[kept]
+    ours = ["score", *(f"score_{name}" for name in note.get("classes", ()))]
+    stale = [name for name in ours if name in layer.features and name not in columns]
+    if isinstance(layer, Labels):
+        columns.insert(0, "t", result.encoding.cells.t)
+        columns.insert(0, "index", result.encoding.cells.track_id)
+    write_features(layer, columns)
+    if stale:
+        layer.features = layer.features.drop(columns=stale)
+    layer.metadata["interpdisc"] = {**note, **result.settings}

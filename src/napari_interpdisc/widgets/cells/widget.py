@@ -1,0 +1,392 @@
+"""Dock widget *Cells*: choose the movie and its cells, encode and classify them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Image, Labels, Points, Tracks
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QDoubleSpinBox,
+    QFormLayout,
+    QLabel,
+    QProgressBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.crops import check_diameter
+from napari_interpdisc.errors import InterpdiscError, InvalidInput
+from napari_interpdisc.frames import Frames
+from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.pipeline import Classification, classify_encoding, unlike_training
+from napari_interpdisc.widgets.canvas.compat import unwrapped
+from napari_interpdisc.widgets.canvas.layers import (
+    cells_from_layer,
+    check_segmentation,
+    frames_from_layer,
+    placed_like,
+    write_features,
+)
+from napari_interpdisc.widgets.canvas.overlay import follow_session, is_overlay, update_overlay
+from napari_interpdisc.widgets.cells.run import Choice, WatchedFrames, result_columns, result_note
+from napari_interpdisc.widgets.parts.controls import StatusLine, button, combo, row
+from napari_interpdisc.widgets.parts.links import connect_while_alive
+from napari_interpdisc.widgets.parts.workers import Work
+from napari_interpdisc.widgets.session import session_of
+
+MOST_CHANNELS = 5
+"""A three-axis image whose shortest axis is longer than this is taken for a movie."""
+
+
+class CellsWidget(QWidget):  # type: ignore[misc]
+    """Choose layers and diameter, run, and find the results in the cells layer's features.
+
+    All layers are read before the work starts and written after it ended, on the main thread; the
+    work itself sees arrays only. It does not say which model is used: *Classify* does.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._viewer = unwrapped(napari_viewer)
+        self._session = session_of(self._viewer)
+        self.work = Work(self)
+        self._labels_chosen = False
+        self._build()
+        self.work.progressed.connect(self._show_progress)
+        self.work.running_changed.connect(self._show_running)
+        events = self._viewer.layers.events
+        connect_while_alive(
+            self,
+            (events.inserted, self._layer_inserted),
+            (events.removed, self._layers_changed),
+            (events.reordered, self._layers_changed),
+            *((layer.events.name, self._layers_changed) for layer in self._viewer.layers),
+        )
+        follow_session(self._viewer, self._session)
+        self._layers_changed()
+
+    def _build(self) -> None:
+        self.image = combo(self._images, "The microscopy: a 2D image or a movie (t, y, x).")
+        self.channel_axis = combo(
+            self._axes, "Which axis of the image counts channels (stains); its length is given."
+        )
+        self.channel = combo(
+            self._channels, "The channel of the nuclear stain, such as H2B or DAPI."
+        )
+        self.cells = combo(
+            self._cell_layers,
+            "Where the cells are: tracks, points at their centres, or labels of a segmentation.",
+        )
+        self.labels = combo(
+            self._segmentations,
+            "Labels of the nuclei, if you have them: they are then coloured by class. "
+            "Without them discs are drawn.",
+        )
+        self.diameter = QDoubleSpinBox()
+        self.diameter.setRange(0, 9999)
+        self.diameter.setDecimals(1)
+        self.diameter.setSuffix(" px")
+        self.diameter.setSpecialValueText("automatic")
+        self.diameter.setToolTip(
+            "Typical diameter of an interphase nucleus, in pixels of the image. Cells are resized "
+            "by it to what the model knows. At 0 it is estimated."
+        )
+        self.estimate = button(
+            "Estimate", self._estimate, "Measure the diameter in the image or the segmentation."
+        )
+        self.detect = button(
+            "Detect cells",
+            self._detect,
+            "Find the nuclei of the image and add them as a Points layer.",
+        )
+        self.run = button(
+            "Run", self._run, "Encode and classify every cell; results go into the cells layer."
+        )
+        self.run.setDefault(True)
+        self.cancel = button("Cancel", self._cancel, "Stop; nothing is changed.")
+        self.cancel.setEnabled(False)
+        self.progress = QProgressBar()
+        self.progress.setToolTip("Cells done, of all cells.")
+        self.progress.setVisible(False)
+        self.status = StatusLine()
+
+        introduction = QLabel("Choose the image and where its cells are, then press <b>Run</b>.")
+        introduction.setWordWrap(True)
+        self.form = QFormLayout()
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        for label, field in (
+            ("Image", self.image.native),
+            ("Channel axis", self.channel_axis.native),
+            ("Channel", self.channel.native),
+            ("Cells", row(self.cells.native, self.detect)),
+            ("Segmentation", self.labels.native),
+            ("Nuclear diameter", row(self.diameter, self.estimate)),
+        ):
+            self.form.addRow(label, field)
+            self.form.labelForField(field).setToolTip(field.toolTip())
+        layout = QVBoxLayout(self)
+        layout.addWidget(introduction)
+        layout.addLayout(self.form)
+        layout.addWidget(row(self.run, self.cancel))
+        layout.addWidget(self.progress)
+        layout.addWidget(self.status)
+        layout.addStretch()
+        self.labels.native.activated.connect(self._labels_were_chosen)
+        self.image.changed.connect(self._image_changed)
+        self.channel_axis.changed.connect(self._axis_changed)
+
+    # -- choices, always those of the layer list ------------------------------------------------
+
+    def _layers_of(self, *kinds: Any) -> list[tuple[str, Any]]:
+        return [
+            (layer.name, layer)
+            for layer in reversed(list(self._viewer.layers))
+            if isinstance(layer, kinds) and not is_overlay(layer)
+        ]
+
+    def _images(self, _: Any = None) -> list[tuple[str, Any]]:
+        # What this package laid over a movie is not a movie to choose.
+        return [
+            (name, layer)
+            for name, layer in self._layers_of(Image)
+            if "interpdisc" not in layer.metadata
+        ]
+
+    def _cell_layers(self, _: Any = None) -> list[tuple[str, Any]]:
+        kinds = (Tracks, Points, Labels)  # the likelier first
+        return [choice for kind in kinds for choice in self._layers_of(kind)]
+
+    def _segmentations(self, _: Any = None) -> list[tuple[str, Any]]:
+        return [("none", None), *self._layers_of(Labels)]
+
+    def _axes(self, _: Any = None) -> list[tuple[str, Any]]:
+        image = self.image.value if self._images() else None
+        if image is None or image.rgb or not self._may_have_channels(image):
+            return [("none", None)]
+        shape = image.data.shape
+        axes = [(f"axis {i} (length {n})", i) for i, n in enumerate(shape[:-2])]
+        if image.ndim > 3:
+            shortest = int(np.argmin(shape[:-2]))
+            axes.insert(0, axes.pop(shortest))
+            return axes
+        return [("none: a movie", None), *axes]
+
+    def _channels(self, _: Any = None) -> list[tuple[str, Any]]:
+        axis = self.channel_axis.value if hasattr(self, "channel_axis") else None
+        if axis is None or self.image.value is None:
+            return [("0", 0)]
+        return [(str(i), i) for i in range(self.image.value.data.shape[axis])]
+
+    def _may_have_channels(self, image: Any) -> bool:
+        shape = image.data.shape
+        return len(shape) > 3 or (len(shape) == 3 and shape[0] <= MOST_CHANNELS)
+
+    def _layer_inserted(self, event: Any) -> None:
+        connect_while_alive(self, (event.value.events.name, self._layers_changed))
+        self._layers_changed()
+
+    def _layers_changed(self, _: Any = None) -> None:
+        for box in (self.image, self.cells, self.labels):
+            box.reset_choices()
+        self._image_changed()
+
+    def _image_changed(self, _: Any = None) -> None:
+        self.channel_axis.reset_choices()
+        self._axis_changed()
+        shown = len(self._axes()) > 1
+        self.form.setRowVisible(self.channel_axis.native, shown)
+        has_image = self.image.value is not None
+        for knob in (self.estimate, self.detect):
+            knob.setEnabled(has_image and not self.work.running)
+
+    def _labels_were_chosen(self, _: int) -> None:
+        self._labels_chosen = True
+
+    def _offer_labels(self) -> None:
+        """Take the one segmentation that fits the image, unless the user has made a choice."""
+        if self._labels_chosen or self.labels.value is not None:
+            return
+        fitting = []
+        for _name, layer in self._layers_of(Labels):
+            with contextlib.suppress(InterpdiscError):
+                check_segmentation(layer, self.image.value, self._frames())
+                fitting.append(layer)
+        if len(fitting) == 1:
+            self.labels.value = fitting[0]
+
+    def _axis_changed(self, _: Any = None) -> None:
+        self._offer_labels()
+        self.channel.reset_choices()
+        self.form.setRowVisible(self.channel.native, self.channel_axis.value is not None)
+
+    # -- work -----------------------------------------------------------------------------------
+
+    def _frames(self) -> Frames:
+        if self.image.value is None:
+            raise InvalidInput("There is no image: open one (File ▸ Open, or File ▸ Open Sample).")
+        return frames_from_layer(self.image.value, self.channel_axis.value, self.channel.value or 0)
+
+    def _planes(self, frames: Frames) -> Any:
+        labels = self.labels.value
+        if labels is None:
+            return None
+        check_segmentation(labels, self.image.value, frames)
+        return labels.data[0] if labels.multiscale else labels.data
+
+    def _choice(self) -> Choice:
+        """Read and check all that was chosen, without reading pixels."""
+        frames = self._frames()
+        image, layer = self.image.value, self.cells.value
+        if layer is None:
+            raise InvalidInput(
+                "There are no cells: open tracks, points or labels, or press 'Detect cells'."
+            )
+        planes = self._planes(frames)
+        if not isinstance(layer, Labels):
+            cells = cells_from_layer(layer, image, frames)
+            cells.check_inside(frames)
+            return Choice(
+                image, layer, self.labels.value, frames, cells, planes, np.array(layer.data)
+            )
+        check_segmentation(layer, image, frames)
+        labels = self.labels.value if self.labels.value is not None else layer
+        own = layer.data[0] if layer.multiscale else layer.data
+        return Choice(image, layer, labels, frames, None, own, None)
+
+    def _start(self, begin: Callable[[], None]) -> None:
+        self.status.clear()
+        try:
+            begin()
+        except InterpdiscError as fault:
+            self.status.fault(str(fault))
+
+    def _run(self) -> None:
+        self._start(self._begin_run)
+
+    def _begin_run(self) -> None:
+        choice = self._choice()
+        model, head = self._session.model, self._session.head_name
+        given = self.diameter.value()
+        diameter = check_diameter(given) if given > 0 else None
+
+        def done(result: Classification) -> None:
+            self._start(lambda: self._take(choice, model, result))
+
+        self.status.say("Working …")
+        self.work.start(
+            lambda progress: choice.classify(model, head, diameter, progress),
+            done,
+            self.status.fault,
+        )
+
+    def _take(self, choice: Choice, model: Classifier, result: Classification) -> None:
+        """Write a finished run into the layers and the session."""
+        layer, session = choice.cells_layer, self._session
+        if any(used not in self._viewer.layers for used in (choice.image, layer)):
+            raise InvalidInput("A layer of this run was removed meanwhile; nothing was written.")
+        if choice.before is not None and not np.array_equal(choice.before, layer.data):
+            raise InvalidInput(f"'{layer.name}' was changed meanwhile; press Run again.")
+        if session.model.sha256 != model.sha256:
+            raise InvalidInput("The model was changed meanwhile; press Run again.")
+        if session.head_name is not None and session.head_name != result.head:
+            result = classify_encoding(result.encoding, model, session.head_name)
+        columns = result_columns(result, model)
+        if isinstance(layer, Labels):
+            cells = result.encoding.cells
+            columns.insert(0, "t", cells.t)
+            columns.insert(0, "index", cells.track_id)
+        write_features(layer, columns)
+        layer.metadata["interpdisc"] = result_note(result, choice)
+        labels = choice.labels if choice.labels in self._viewer.layers else None
+        session.set_result(choice.image, layer, labels, choice.frames, result)
+        update_overlay(self._viewer, session).visible = True
+        if not self.diameter.value():
+            self.diameter.setValue(result.encoding.diameter)
+        counts = pd.Series(result.names()).value_counts()
+        told = ", ".join(f"{counts.get(name, 0)} {name}" for name in result.classes)
+        cut = int(result.encoding.touches_edge.sum())
+        words = [
+            f"{len(result.index)} cells: {told}.",
+            f"{cut} may be cut by the edge of the image." if cut else "",
+            unlike_training(result.encoding),
+            f"Scores and latents are in the features of '{layer.name}'.",
+        ]
+        self.status.say(" ".join(filter(None, words)))
+
+    def _estimate(self) -> None:
+        self._start(self._begin_estimate)
+
+    def _begin_estimate(self) -> None:
+        frames = self._frames()
+        choice = Choice(self.image.value, None, None, frames, None, self._planes(frames), None)
+
+        def done(diameter: float) -> None:
+            self.diameter.setValue(diameter)
+            self.status.say(f"Nuclei are typically {diameter:.1f} px wide.")
+
+        self.status.say("Measuring nuclei …")
+        self.work.start(choice.diameter, done, self.status.fault)
+
+    def _detect(self) -> None:
+        self._start(self._begin_detect)
+
+    def _begin_detect(self) -> None:
+        from napari_interpdisc.nuclei.detection import detect_movie
+
+        image, frames, given = self.image.value, self._frames(), self.diameter.value()
+        diameter = check_diameter(given) if given > 0 else None
+
+        def done(cells: CellTable) -> None:
+            self._start(lambda: self._add_points(image, frames, cells))
+
+        self.status.say("Looking for nuclei …")
+        self.work.start(
+            lambda progress: detect_movie(WatchedFrames.watching(frames, progress), diameter),
+            done,
+            self.status.fault,
+        )
+
+    def _add_points(self, image: Any, frames: Frames, cells: CellTable) -> None:
+        if image not in self._viewer.layers:
+            raise InvalidInput("The image was removed meanwhile; nothing was added.")
+        columns = [cells.t, cells.yx[:, 0], cells.yx[:, 1]][0 if frames.is_movie else 1 :]
+        if frames.channel_axis is not None:
+            axis = frames.channel_axis % image.ndim
+            columns.insert(axis, np.full(len(cells), frames.channel))
+        layer = self._viewer.add_points(
+            np.column_stack(columns),
+            name="detected cells",
+            size=6,
+            face_color="transparent",
+            border_color="yellow",
+            **placed_like(image),
+        )
+        self.cells.value = layer
+        self.status.say(f"{len(cells)} nuclei were found; look whether they fit, then press Run.")
+
+    # -- what is going on -----------------------------------------------------------------------
+
+    def _cancel(self) -> None:
+        self.work.cancel()
+        self.status.say("Stopping …")
+
+    def _show_progress(self, done: int, n: int) -> None:
+        self.progress.setRange(0, n)
+        self.progress.setValue(done)
+
+    def _show_running(self, running: bool) -> None:
+        self.progress.setRange(0, 0)  # busy, until the first report
+        self.progress.setVisible(running)
+        self.cancel.setEnabled(running)
+        for knob in (self.run, self.estimate, self.detect):
+            knob.setEnabled(not running)
+        if not running:
+            self._image_changed()
+            self.status.say("Cancelled; nothing was changed.")

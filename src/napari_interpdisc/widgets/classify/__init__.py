@@ -1,0 +1,1 @@
+"""Dock widget *Classify*: the overlay of classes."""

@@ -1,0 +1,1 @@
+"""Dock widget *Discover*: annotations, training, the front of formulas."""

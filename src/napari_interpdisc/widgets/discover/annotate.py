@@ -1,0 +1,159 @@
+"""Annotating in the canvas: clicks and keys that give cells a class, while that is switched on."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy.typing as npt
+
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.widgets.canvas.compat import unwrapped
+from napari_interpdisc.widgets.canvas.picking import follow_click, pixel_at, ringed
+from napari_interpdisc.widgets.discover.annotations import KEYS, Annotations
+from napari_interpdisc.widgets.parts.wording import cell_name
+from napari_interpdisc.widgets.session import Session
+
+REMOVAL_KEYS = ("0", "Delete", "Backspace")
+EDITING_MODES = frozenset({"select", "direct"})
+"""Layer modes in which napari's own Delete removes what is selected."""
+
+
+class Annotator:
+    """Clicks and keys of one viewer.
+
+    A click gives the nearest cell the chosen class. A class's key gives it to the cell with the
+    yellow ring, or to that under the cursor where none has it; 0, Delete and Backspace take it
+    away. The keys are bound to the viewer and to the active layer, whose own would come first; when
+    annotating ends, both have again what they had.
+
+    Parameters
+    ----------
+    viewer, session, annotations
+        What is clicked, and what changes.
+    say
+        Told one sentence on each annotation, and whether it is a fault.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        session: Session,
+        annotations: Annotations,
+        say: Callable[[str, bool], None],
+    ) -> None:
+        self._viewer = unwrapped(viewer)
+        self._session = session
+        self._annotations = annotations
+        self._say = say
+        self._bound: list[tuple[Any, str, Any]] = []
+        self.chosen: str | None = None
+        self.is_on = False
+        self._n_keys = 0
+        annotations.changed.connect(self._classes_changed)
+
+    def switch(self, on: bool) -> None:
+        """Start or end annotating."""
+        if on == self.is_on:
+            return
+        self.is_on = on
+        callbacks = self._viewer.mouse_drag_callbacks
+        active = self._viewer.layers.selection.events.active
+        if on:
+            callbacks.append(self._pressed)
+            active.connect(self._bind)
+            self._bind()
+        else:
+            with contextlib.suppress(ValueError):
+                callbacks.remove(self._pressed)
+            active.disconnect(self._bind)
+            self._unbind()
+
+    def _pressed(self, viewer: Any, event: Any) -> Iterator[None]:
+        yield from follow_click(viewer, event, self.click)
+
+    def click(self, position: npt.ArrayLike) -> None:
+        """Give the cell nearest to a world position the chosen class."""
+        row = self._cell_at(position)
+        if row is not None and self.chosen is not None:
+            self.annotate(row, self.chosen)
+        elif row is not None:
+            self._say("Add a class first.", True)
+
+    def press(self, key: str) -> bool:
+        """Do what a key means while annotating; whether it means anything."""
+        if key in REMOVAL_KEYS:
+            name = None
+        elif key.isdigit() and int(key) <= min(KEYS, len(self._annotations.classes)):
+            name = self._annotations.classes[int(key) - 1]
+        else:
+            return False
+        found = ringed(self._viewer, self._session)
+        row = self._cell_at(self._viewer.cursor.position) if found is None else found[0]
+        if row is None:
+            self._say("Click a cell, or point at one, and press its class's key.", False)
+        elif name is None:
+            self.remove(row)
+        else:
+            self.annotate(row, name)
+        return True
+
+    def annotate(self, row: int, name: str) -> None:
+        """Give a cell a class."""
+        encoding = self._session.encoding
+        assert encoding is not None
+        try:
+            self._annotations.annotate(encoding.cells, {row: name})
+        except InvalidInput as fault:
+            self._say(str(fault), True)
+        else:
+            self._say(f"{self._name(row)}: {name}.", False)
+
+    def remove(self, row: int) -> None:
+        """Take a cell's class away."""
+        had = self._annotations.remove(row)
+        what = "annotation removed" if had else "it has no annotation"
+        self._say(f"{self._name(row)}: {what}.", False)
+
+    def _name(self, row: int) -> str:
+        encoding, frames = self._session.encoding, self._session.frames
+        assert encoding is not None
+        return cell_name(encoding, row, frames is not None and frames.is_movie)
+
+    def _cell_at(self, position: npt.ArrayLike) -> int | None:
+        pixel = pixel_at(self._session, position)
+        return None if pixel is None else self._session.nearest(*pixel)
+
+    def _classes_changed(self) -> None:
+        if self.is_on and self._n_keys != min(KEYS, len(self._annotations.classes)):
+            self._bind()
+
+    # -- keys -----------------------------------------------------------------------------------
+
+    def _bind(self, *_: Any) -> None:
+        self._unbind()
+        self._n_keys = min(KEYS, len(self._annotations.classes))
+        keys = [*map(str, range(1, self._n_keys + 1)), *REMOVAL_KEYS]
+        for provider in (self._viewer, self._viewer.layers.selection.active):
+            if provider is None:
+                continue
+            for key in keys:
+                before = provider.bind_key(key, self._handler(key), overwrite=True)
+                self._bound.append((provider, key, before))
+
+    def _handler(self, key: str) -> Callable[[Any], None]:
+        def pressed(provider: Any) -> None:
+            # What is selected in a layer by hand is deleted by napari's own keys.
+            editing = str(getattr(provider, "mode", "")) in EDITING_MODES
+            if key in REMOVAL_KEYS[1:] and editing and provider.selected_data:
+                provider.remove_selected()
+            else:
+                self.press(key)
+
+        return pressed
+
+    def _unbind(self) -> None:
+        for provider, key, before in reversed(self._bound):
+            provider.bind_key(key, before, overwrite=True)
+        self._bound.clear()

@@ -1,0 +1,202 @@
+"""Keeps the annotations and their Points layer in step. No Qt here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.io.results import write_table
+from napari_interpdisc.widgets.canvas.annotation_layer import (
+    classes_of,
+    find_annotations,
+    is_annotations,
+    note_classes,
+    read_layer,
+    write_layer,
+)
+from napari_interpdisc.widgets.canvas.compat import unwrapped
+from napari_interpdisc.widgets.discover.annotation_import import Imported
+from napari_interpdisc.widgets.discover.annotations import Annotations
+from napari_interpdisc.widgets.discover.run import NO_CELLS
+from napari_interpdisc.widgets.session import Session
+
+HALF = 0.5
+"""Reach of a mark, in nuclear diameters: further from a cell it is none of it."""
+
+
+class AnnotationKeeper:
+    """Writes what is annotated into the layer; reads what is changed there by hand.
+
+    Without cells the layer stays as it is, and is read again once there are some.
+
+    Parameters
+    ----------
+    viewer, session, annotations
+        What is kept in step.
+    say
+        Told one sentence, and whether it is a fault.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        session: Session,
+        annotations: Annotations,
+        say: Callable[[str, bool], None],
+    ) -> None:
+        self._viewer = unwrapped(viewer)
+        self._session = session
+        self._annotations = annotations
+        self._say = say
+        self._layer: Any = None
+        self._busy = False
+
+    def start(self) -> None:
+        """Begin, with the annotations of a layer that is there already."""
+        events = self._viewer.layers.events
+        events.inserted.connect(self._inserted)
+        events.removed.connect(self._removed)
+        self._session.encoding_changed.connect(self._cells_changed)
+        self._annotations.changed.connect(self._write)
+        layer = find_annotations(self._viewer)
+        if layer is not None:
+            self._restore(layer)
+
+    def stop(self, *_: Any) -> None:
+        """End; the layer stays."""
+        events = self._viewer.layers.events
+        events.inserted.disconnect(self._inserted)
+        events.removed.disconnect(self._removed)
+        self._session.encoding_changed.disconnect(self._cells_changed, missing_ok=True)
+        self._annotations.changed.disconnect(self._write, missing_ok=True)
+        self._follow(None)
+
+    # -- from the layer -------------------------------------------------------------------------
+
+    def _follow(self, layer: Any) -> None:
+        if layer is self._layer:
+            return
+        if self._layer is not None:
+            self._layer.events.data.disconnect(self._edited)
+        self._layer = layer
+        if layer is not None:
+            layer.events.data.connect(self._edited)
+
+    def _inserted(self, event: Any) -> None:
+        if not self._busy and self._layer is None and is_annotations(event.value):
+            self._restore(event.value)
+
+    def _removed(self, event: Any) -> None:
+        if self._busy or event.value is not self._layer:
+            return
+        self._follow(None)
+        self._annotations.replace_all(self._annotations.classes, ())
+
+    def _restore(self, layer: Any) -> None:
+        """Take over the annotations of a layer that was there before, or was opened."""
+        session = self._session
+        self._follow(layer)
+        marks = read_layer(layer, session.image, session.frames)
+        classes = classes_of(layer)
+        if not classes and not marks:
+            classes = list(self._annotations.classes)
+        self._busy = True
+        try:
+            self._annotations.replace_all(classes, marks, undoable=False)
+        finally:
+            self._busy = False
+        self._cells_changed()
+
+    def _edited(self, event: Any = None) -> None:
+        """React to points that were deleted, moved or added by hand."""
+        # Within a move or a removal napari's table is not yet what it will be.
+        if self._busy or str(getattr(event, "action", "")).endswith("ing"):
+            return
+        session, annotations = self._session, self._annotations
+        if session.encoding is None:
+            return
+        marks = read_layer(self._layer, session.image, session.frames)
+        annotations.edit(marks, session.encoding.cells, HALF * session.encoding.diameter)
+
+    def _cells_changed(self, *_: Any) -> None:
+        """Find the annotated cells among those that are there now."""
+        encoding, annotations = self._session.encoding, self._annotations
+        if encoding is None:
+            self._busy = True
+            try:
+                annotations.match(None, 0)
+            finally:
+                self._busy = False
+            return
+        lost = annotations.match(encoding.cells, HALF * encoding.diameter)
+        if annotations.marks:
+            found = len(annotations.marks) - lost
+            text = f"{found} annotations were found again"
+            told = f"{text}; {lost} are near no cell and are not used." if lost else f"{text}."
+            self._say(told, False)
+
+    # -- to the layer ---------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        session, annotations = self._session, self._annotations
+        if self._busy:
+            return
+        if session.encoding is None or session.frames is None:
+            if self._layer is not None:
+                note_classes(self._layer, annotations.classes)
+            return
+        self._busy = True
+        try:
+            layer = write_layer(
+                self._viewer,
+                session.image,
+                session.frames,
+                session.encoding.diameter,
+                annotations.classes,
+                annotations.marks,
+            )
+            self._follow(layer)
+        finally:
+            self._busy = False
+
+    def take(self, found: Imported, encoding: Any) -> None:
+        """Add imported annotations to those that are there, and say so."""
+        if encoding is not self._session.encoding or encoding is None:
+            raise InvalidInput("The cells were changed meanwhile; import again.")
+        if found.names:
+            if not self._annotations.marks:
+                self._annotations.start_with()
+            self._annotations.annotate(encoding.cells, found.names, found.classes)
+        self._say(found.sentence(), not found.names)
+
+    def export_to(self, path: Path) -> str:
+        """Write the annotations as a table, with classes and source beside it; say so."""
+        session = self._session
+        table = self._annotations.to_frame()
+        settings = {
+            "classes": list(self._annotations.classes),
+            "image": None if session.image is None else session.image.name,
+            "cells": None if session.cells_layer is None else session.cells_layer.name,
+        }
+        write_table(table, settings, path)
+        return f"{len(table)} annotations were written to {path}."
+
+    # -- what can be done -----------------------------------------------------------------------
+
+    def without_cells(self) -> str:
+        """What to do while there are no cells."""
+        n = len(self._annotations.marks)
+        if not n:
+            return NO_CELLS
+        return (
+            f"No cells now: run the Cells widget again. The {n} annotations are kept in their "
+            "layer."
+        )
+
+    def check_changeable(self, name: str) -> None:
+        """Raise if annotations of a class cannot be changed, for lack of the cells they mark."""
+        marked = any(m.name == name for m in self._annotations.marks)
+        if marked and self._session.encoding is None:
+            raise InvalidInput(f"'{name}' has annotations; run the Cells widget, then change it.")

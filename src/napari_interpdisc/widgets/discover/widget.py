@@ -1,0 +1,355 @@
+"""Dock widget *Discover*: name classes, click cells, train readable heads, pick a formula."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QHideEvent, QKeyEvent, QShowEvent
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QGroupBox,
+    QLabel,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_interpdisc.errors import InterpdiscError
+from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.widgets.canvas.compat import unwrapped
+from napari_interpdisc.widgets.canvas.overlay import follow_session, update_overlay
+from napari_interpdisc.widgets.canvas.picking import connect_picking, look_at
+from napari_interpdisc.widgets.discover.annotate import Annotator
+from napari_interpdisc.widgets.discover.annotation_import import Imported, prepare_import
+from napari_interpdisc.widgets.discover.annotations import Annotations
+from napari_interpdisc.widgets.discover.import_panel import ImportPanel
+from napari_interpdisc.widgets.discover.keeping import AnnotationKeeper
+from napari_interpdisc.widgets.discover.results_panel import ResultsPanel
+from napari_interpdisc.widgets.discover.run import NO_CELLS, Suggestions, plan_training
+from napari_interpdisc.widgets.discover.train_panel import TrainPanel, folded
+from napari_interpdisc.widgets.parts.class_list import ClassList
+from napari_interpdisc.widgets.parts.controls import StatusLine, button, row
+from napari_interpdisc.widgets.parts.links import connect_while_alive, when_destroyed
+from napari_interpdisc.widgets.parts.workers import Work
+from napari_interpdisc.widgets.session import session_of
+
+if TYPE_CHECKING:
+    from napari_interpdisc.discovery.results import Discovery
+
+KEYS_OF_QT = {Qt.Key.Key_Delete: "Delete", Qt.Key.Key_Backspace: "Backspace"}
+
+
+class DiscoverWidget(QWidget):  # type: ignore[misc]
+    """Annotate cells, train heads on them, and use what was found at once.
+
+    The annotations live in a Points layer; the heads share the encoder of the session's model, so
+    that cells are rescored without going back to the image. Nothing is replaced until a training
+    has ended well.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._viewer = unwrapped(napari_viewer)
+        self._session = session_of(self._viewer)
+        self.annotations = Annotations()
+        self._suggestions = Suggestions()
+        self.status = StatusLine()
+        self.annotator = Annotator(self._viewer, self._session, self.annotations, self._say)
+        self.work = Work(self)
+        self._build()
+        self.keeper = AnnotationKeeper(self._viewer, self._session, self.annotations, self._say)
+        session = self._session
+        connect_while_alive(
+            self,
+            (self.annotations.changed, self._show_classes),
+            (session.encoding_changed, self._show_cells),
+            (session.classification_changed, self._show_head),
+        )
+        self.work.progressed.connect(self.training.show_progress)
+        self.work.running_changed.connect(self._show_running)
+        follow_session(self._viewer, session)
+        connect_picking(self._viewer, session)
+        keeper = weakref.ref(self.keeper)
+        when_destroyed(self, lambda: None if (kept := keeper()) is None else kept.stop())
+        self.keeper.start()
+        if not self.annotations.classes:
+            self.annotations.start_with("class 1", "class 2")
+        self._show_classes()
+        self._show_cells()
+
+    # -- what it looks like ---------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.classes = ClassList()
+        self.classes.chosen.connect(self._choose_class)
+        self.classes.renamed.connect(self._rename)
+        self.classes.removal_asked.connect(self._remove_class)
+        self.add = button("Add class", self._add_class, "Name one more class.")
+        self.undo = button("Undo", self._undo, "Take the last annotation or change back.")
+        self.annotate = QCheckBox("Annotate by clicking")
+        self.annotate.setToolTip(
+            "While this is on, a click gives the cell the marked class, a class's key gives it to "
+            "the cell with the yellow ring, and 0 or Delete takes it away."
+        )
+        self.annotate.toggled.connect(self._switch)
+        self.hint = QLabel("Keys 1 – 9: class of the ringed cell. 0 or Delete: none.")
+        self.hint.setToolTip(self.annotate.toolTip())
+        self.hint.setWordWrap(True)
+        self.suggest = button(
+            "Next to annotate",
+            self.next_cell,
+            "Go to the cell that the present head is least sure of, one of each track.",
+        )
+        self.export = button(
+            "Save annotations …",
+            self._export,
+            "Save a table of t, y, x, track_id, class; 'interpdisc train' reads it.",
+        )
+        self.imports = ImportPanel(self._viewer, self._session)
+        self.imports.asked.connect(self._import)
+        more = folded("Import annotations")
+        more.addWidget(self.imports)
+        self.training = TrainPanel()
+        self.training.train.connect(self.train)
+        self.training.cancel.connect(self._cancel)
+        self.results = ResultsPanel(self._session)
+        self.results.picked.connect(self._use)
+        self.results.said.connect(self.status.say)
+        self.results.save.connect(self._save)
+        page = QWidget()
+        layout = QVBoxLayout(page)
+        layout.addWidget(
+            _group("1  Classes and annotations", self.classes, row(self.add, self.undo),
+                   self.annotate, self.hint, row(self.suggest, self.export), more)
+        )  # fmt: skip
+        layout.addWidget(_group("2  Training", self.training))
+        layout.addWidget(self.results)
+        layout.addStretch()
+        self._scroll = scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setWidget(page)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 4)
+        outer.addWidget(scroll, 1)
+        self.status.setContentsMargins(8, 0, 8, 0)
+        outer.addWidget(self.status)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's name)
+        """Bring up to date what was not drawn while hidden."""
+        super().showEvent(event)
+        self._show_head()
+
+    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 (Qt's name)
+        """End annotating: a click must not label cells for a widget that nobody sees."""
+        super().hideEvent(event)
+        if not event.spontaneous():
+            self.annotate.setChecked(False)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 (Qt's name)
+        """Take the classes' keys here too, as after a press of *Next to annotate*."""
+        key = KEYS_OF_QT.get(event.key(), event.text())
+        if not (self.annotator.is_on and not event.modifiers() and self.annotator.press(key)):
+            super().keyPressEvent(event)
+
+    def _say(self, text: str, is_fault: bool = False) -> None:
+        (self.status.fault if is_fault else self.status.say)(text)
+
+    def _guarded(self, action: Callable[[], Any]) -> None:
+        try:
+            action()
+        except InterpdiscError as fault:
+            self.status.fault(str(fault))
+
+    # -- classes and cells ----------------------------------------------------------------------
+
+    def _show_classes(self) -> None:
+        classes = self.annotations.classes
+        if self.annotator.chosen not in classes:
+            self.annotator.chosen = classes[0] if classes else None
+        self.classes.show_classes(classes, self.annotations.counts(), self.annotator.chosen)
+        self.undo.setEnabled(self.annotations.can_undo)
+        self.export.setEnabled(bool(self.annotations.marks))
+
+    def _show_cells(self, *_: Any) -> None:
+        has = self._session.encoding is not None
+        if not has:
+            self.annotate.setChecked(False)
+            self.status.say(self.keeper.without_cells())
+        elif self.status.text() in (NO_CELLS, self.keeper.without_cells()):
+            self.status.clear()
+        self.annotate.setEnabled(has)
+        self.suggest.setEnabled(has)
+
+    def _switch(self, on: bool) -> None:
+        self.annotator.switch(on)
+        if on:
+            self.status.say("Click cells to give them the marked class.")
+
+    def _choose_class(self, name: str) -> None:
+        self.annotator.chosen = name
+
+    def _add_class(self) -> None:
+        def add() -> None:
+            self.annotator.chosen = name = self.annotations.add_class()
+            self._show_classes()
+            field = self.classes.names[self.annotations.classes.index(name)]
+            field.setFocus()
+            field.selectAll()
+
+        self._guarded(add)
+
+    def _rename(self, old: str, new: str) -> None:
+        was_chosen = self.annotator.chosen == old
+        try:
+            self.keeper.check_changeable(old)
+            if was_chosen:
+                self.annotator.chosen = new.strip()
+            self.annotations.rename_class(old, new)
+        except InterpdiscError as fault:
+            self.annotator.chosen = old if was_chosen else self.annotator.chosen
+            self.status.fault(str(fault))
+        self.classes.reset_names()
+
+    def _remove_class(self, name: str) -> None:
+        def remove() -> None:
+            self.keeper.check_changeable(name)
+            gone = self.annotations.remove_class(name)
+            cells = f" and its {gone} annotation{'s' if gone != 1 else ''}" if gone else ""
+            self.status.say(f"'{name}'{cells} removed; Undo brings it back.")
+
+        self._guarded(remove)
+
+    def _undo(self) -> None:
+        if self.annotations.undo():
+            self.status.say("The last change was taken back.")
+
+    def next_cell(self) -> None:
+        """Select the least certain cell that is not annotated, and bring it into view."""
+        row = self._suggestions.next(self._session, set(self.annotations.by_row))
+        if row is None:
+            self.status.say("No track is left to suggest; the next press begins anew.")
+            return
+        look_at(self._viewer, self._session, row)
+        sure = self._session.classification.confidence[row]  # type: ignore[union-attr]
+        self.status.say(
+            f"The head is {sure:.0%} sure of the cell with the yellow ring: what is it?"
+        )
+
+    # -- import and export ----------------------------------------------------------------------
+
+    def _import(self, layer: Any, column: Any) -> None:
+        def begin() -> None:
+            work = prepare_import(layer, column, self._session)
+            encoding = self._session.encoding
+
+            def done(found: Imported) -> None:
+                self._guarded(lambda: self.keeper.take(found, encoding))
+
+            self.status.say("Importing …")
+            self.work.start(work, done, self.status.fault)
+
+        self._guarded(begin)
+
+    def _export(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Save annotations", "annotations.csv", "Tables (*.csv *.parquet)"
+        )
+        if path:
+            self.export_to(Path(path))
+
+    def export_to(self, path: Path) -> None:
+        """Write the annotations as a table."""
+        self._guarded(lambda: self.status.say(self.keeper.export_to(path)))
+
+    # -- training -------------------------------------------------------------------------------
+
+    def train(self) -> None:
+        """Check the annotations and train on them, on a thread."""
+
+        def begin() -> None:
+            plan = plan_training(self._session, self.annotations, self.training.settings())
+
+            def done(found: Discovery) -> None:
+                self._guarded(lambda: self._take(plan.model, found))
+
+            self.status.say(f"Training on {len(plan.cells)} cells …")
+            self.work.start(plan.carry_out, done, self.status.fault)
+
+        self._guarded(begin)
+
+    def _take(self, base: Classifier, found: Discovery) -> None:
+        """Show what a training found, and colour the cells by its first head.
+
+        A model of another encoder that was chosen meanwhile stays, and so do its cells.
+        """
+        self.results.show_found(base, found)
+        if self._session.model.encoder_sha256 != base.encoder_sha256:
+            self.status.say(
+                f"Trained on {found.cells} cells. '{self._session.model.name}', chosen meanwhile, "
+                "has another encoder and was kept; save what was found, or pick one of its heads."
+            )
+            return
+        self._use(next(iter(found.heads)))
+        if self._session.classification is not None:
+            update_overlay(self._viewer, self._session).visible = True
+        self._scroll.widget().layout().activate()
+        self._scroll.ensureWidgetVisible(self.results.quality)
+        engine = f" Formulas: {found.engine}." if found.engine else ""
+        self.status.say(
+            f"Trained on {found.cells} cells of {found.groups} tracks, tested on tracks held out "
+            f"in {found.folds} folds.{engine}"
+        )
+
+    def _use(self, kind: str) -> None:
+        """Colour the cells by a head that was found."""
+        self._guarded(lambda: self._session.set_model(self.results.model(), kind))
+        self._show_head()
+
+    def _show_head(self, *_: Any) -> None:
+        if self.isVisible():
+            self.results.show_head()
+
+    def _cancel(self) -> None:
+        self.work.cancel()
+        self.status.say("Stopping …")
+
+    def _show_running(self, running: bool) -> None:
+        self.training.show_running(running)
+        self.imports.take.setEnabled(not running)
+        if not running:
+            self.status.say("Cancelled; the model and all that is shown are as they were.")
+
+    # -- model folder ---------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save the model in a new folder", "my-model")
+        if path:
+            self.save_to(Path(path))
+
+    def save_to(self, folder: Path) -> None:
+        """Write what was found as a model folder that is named like it."""
+
+        def write() -> None:
+            from napari_interpdisc.models.store import save_model
+
+            save_model(self.results.model(folder.name), folder)
+            self.status.say(
+                f"The model was written to {folder}; the Classify widget and 'interpdisc' open it."
+            )
+
+        self._guarded(write)
+
+
+def _group(title: str, *parts: QWidget) -> QGroupBox:
+    box = QGroupBox(title)
+    layout = QVBoxLayout(box)
+    for part in parts:
+        layout.addWidget(part)
+    return box

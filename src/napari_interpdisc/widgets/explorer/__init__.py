@@ -1,0 +1,1 @@
+"""Dock widget *Latent explorer*: sliders and the decoded cell."""

@@ -1,0 +1,187 @@
+"""A row of the explorer: a pair of latents that rotate together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QWidget,
+)
+
+from napari_interpdisc._types import Float32Array
+from napari_interpdisc.number_text import with_sign
+from napari_interpdisc.widgets.parts.sliders import (
+    SLIDER_RANGE,
+    STEPS_PER_UNIT,
+    VALUE_WIDTH,
+    MarkedSlider,
+    NameButton,
+    small_button,
+    wrapped,
+)
+
+
+def reach(*values: float) -> float:
+    """Limit of a slider that shows these values."""
+    most = max(abs(value) for value in values)
+    return SLIDER_RANGE if most <= SLIDER_RANGE - 1 else float(np.ceil(most) + 1)
+
+
+class PairRow(QWidget):  # type: ignore[misc]
+    """An orientation pair in polar form: z_a = r cos α, z_b = r sin α; two sliders, reset.
+
+    When the cell rotates, α goes round and r² = z_a² + z_b² stays.
+
+    Parameters
+    ----------
+    pair
+        Its latents (a, b).
+    label
+        What to call it: ``z11, z27 elongation``.
+    about
+        What both latents stand for, line by line: for the tooltip.
+    name_width
+        Width of the name, px.
+
+    Signals
+    -------
+    moved
+        (pair, r, α in degrees, the part that moved: ``"r"`` or ``"α"``) when the user moves a
+        slider.
+    touched
+        (pair, part) when the user clicks a slider or the name.
+    reset_asked
+        (pair) when the user presses reset.
+    """
+
+    moved = Signal(object, float, float, str)
+    touched = Signal(object, str)
+    reset_asked = Signal(object)
+
+    def __init__(
+        self, pair: tuple[int, int], label: str, about: Sequence[str], name_width: int
+    ) -> None:
+        super().__init__()
+        self.pair = pair
+        self.r, self.angle = 0.0, 0.0
+        a, b = pair
+        self.name = NameButton(label, name_width)
+        self._stays = f"z{a}² + z{b}² does not change when the cell rotates"
+        self.name.setToolTip(
+            wrapped(*about, f"An orientation pair: r² = {self._stays}", "Show what a rotate does")
+        )
+        self.r_slider, self.angle_slider = MarkedSlider(), MarkedSlider(1)
+        self.r_slider.setToolTip(
+            wrapped(f"Change r = √(z{a}² + z{b}²) at the same angle α: z{a} and z{b} follow.")
+        )
+        self.angle_slider.setToolTip(
+            wrapped(
+                f"Rotate z{a} and z{b} together at the same r: the cell rotates. From −180° to "
+                "180° it makes half a rotation, after which an axis looks the same."
+            )
+        )
+        self.angle_slider.set_limit(180)
+        self.angle_slider.setPageStep(15)
+        self.angle_slider.setSingleStep(5)
+        self.r_value, self.angle_value = QLabel(), QLabel()
+        for value, tip in (
+            (self.r_value, self._stays),
+            (self.angle_value, f"α, where z{a} = r cos α and z{b} = r sin α"),
+        ):
+            widest = value.fontMetrics().horizontalAdvance("\N{MINUS SIGN}180°") + 4
+            value.setFixedWidth(max(VALUE_WIDTH, widest))
+            value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            value.setToolTip(tip)
+        self.reset = small_button("↺")
+        self.reset.setToolTip(f"Set z{a} and z{b} back to the cell's own values")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(2, 0, 2, 0)
+        layout.setSpacing(4)
+        sliders = (self.r_slider, self.angle_slider)
+        for slider in sliders:
+            slider.setMinimumWidth(48)
+        for part in (
+            self.name,
+            self.r_slider,
+            self.r_value,
+            self.angle_slider,
+            self.angle_value,
+            self.reset,
+        ):
+            layout.addWidget(part, stretch=int(part in sliders))
+        layout.insertSpacing(3, 6)
+        self.r_slider.valueChanged.connect(self._r_moved)
+        self.angle_slider.valueChanged.connect(self._angle_moved)
+        self.r_slider.sliderPressed.connect(self._r_touched)
+        self.angle_slider.sliderPressed.connect(self._angle_touched)
+        self.name.clicked.connect(self._angle_touched)
+        self.reset.clicked.connect(self._reset)
+
+    def show_values(self, own: Float32Array, values: Float32Array) -> None:
+        """Show a cell's own values (2,) and the present ones, without any signal."""
+        r, angle = polar(own)
+        blocked = self.r_slider.blockSignals(True)
+        self.r_slider.set_limit(reach(r, polar(values)[0]), 0)
+        self.r_slider.blockSignals(blocked)
+        self.r_slider.set_mark(r)
+        self.angle_slider.set_mark(angle if r > 0 else None)
+        self.follow(own, values)
+
+    def follow(self, own: Float32Array, values: Float32Array) -> None:
+        """Show other values of the same cell, without any signal; at r = 0 the angle stays."""
+        r, angle = polar(values)
+        if r > self.r_slider.limit:
+            blocked = self.r_slider.blockSignals(True)
+            self.r_slider.set_limit(reach(r), 0)
+            self.r_slider.blockSignals(blocked)
+        self.r, self.angle = r, angle if r > 0 else self.angle
+        self.r_slider.show_number(self.r)
+        self.angle_slider.show_number(self.angle)
+        self._tell()
+        self.reset.setEnabled(not np.array_equal(own, values))
+
+    def _tell(self) -> None:
+        self.r_value.setText(f"r {self.r:.2f}")
+        self.r_value.setToolTip(f"r² = {self.r**2:.2f}: {self._stays}")
+        self.angle_value.setText(f"{with_sign(self.angle, 0)}°")
+
+    def _moved(self, part: str) -> None:
+        self._tell()
+        self.reset.setEnabled(True)
+        self.moved.emit(self.pair, self.r, self.angle, part)
+
+    def _r_moved(self, steps: int) -> None:
+        self.r = steps / STEPS_PER_UNIT
+        self._moved("r")
+
+    def _angle_moved(self, steps: int) -> None:
+        self.angle = float(steps)
+        self._moved("α")
+
+    def _r_touched(self, *_: Any) -> None:
+        self.touched.emit(self.pair, "r")
+
+    def _angle_touched(self, *_: Any) -> None:
+        self.touched.emit(self.pair, "α")
+
+    def _reset(self, *_: Any) -> None:
+        self.reset_asked.emit(self.pair)
+
+
+def polar(values: npt.ArrayLike) -> tuple[float, float]:
+    """Radius r and angle α, in degrees from −180 to 180, of (z_a, z_b)."""
+    a, b = (float(v) for v in np.asarray(values))
+    return float(np.hypot(a, b)), float(np.degrees(np.arctan2(b, a)))
+
+
+def cartesian(r: npt.ArrayLike, angle: npt.ArrayLike) -> Float32Array:
+    """Latents (z_a, z_b) of r and α in degrees; for arrays (n,) one row each: (n, 2)."""
+    length, radians = np.asarray(r), np.radians(np.asarray(angle))
+    both = np.stack([length * np.cos(radians), length * np.sin(radians)], axis=-1)
+    return both.astype(np.float32)

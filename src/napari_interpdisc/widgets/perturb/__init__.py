@@ -1,0 +1,1 @@
+"""Dock widget *Perturb*: adversarial perturbations as layers."""

@@ -1,0 +1,183 @@
+"""What is chosen and computed in one viewer, shared by its dock widgets. No Qt here."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+from psygnal import Signal
+
+from napari_interpdisc._types import Float32Array
+from napari_interpdisc.frames import Frames
+from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
+from napari_interpdisc.pipeline import Classification, Encoding, cell_crops, classify_encoding
+from napari_interpdisc.widgets.canvas.compat import unwrapped
+
+
+class Session:
+    """The chosen layers and model, the latest result, and the selected cell of one viewer.
+
+    Everything a dock widget shows comes from here; everything it changes goes through here, and the
+    signals tell the others. All signals are emitted on the main thread.
+
+    Attributes
+    ----------
+    image, cells_layer, labels
+        napari layers that the result belongs to, or None.
+    frames
+        The image as frames.
+    encoding, classification
+        The latest result, or None.
+    selected
+        Row of the selected cell in ``encoding.cells``, or None.
+    threshold
+        Confidence below which a cell counts as unsure.
+    mark_flagged
+        Whether the overlay hatches cells that are unlike the training data, or cut by the edge.
+    """
+
+    model_changed = Signal(object)
+    encoding_changed = Signal(object)
+    classification_changed = Signal(object)
+    selected_changed = Signal(object)
+    threshold_changed = Signal(float)
+    mark_flagged_changed = Signal(bool)
+
+    def __init__(self) -> None:
+        self._model: Classifier | None = None
+        self.head_name: str | None = None
+        self.image: Any = None
+        self.cells_layer: Any = None
+        self.labels: Any = None
+        self.frames: Frames | None = None
+        self.encoding: Encoding | None = None
+        self.classification: Classification | None = None
+        self.selected: int | None = None
+        self.threshold = 0.0
+        self.mark_flagged = True
+
+    @property
+    def model(self) -> Classifier:
+        """The chosen model; the bundled one is loaded when it is first asked for."""
+        if self._model is None:
+            self._model = load_model(DEFAULT_MODEL)
+        return self._model
+
+    def set_model(self, model: Classifier, head: str | None = None) -> None:
+        """Choose a model and head, rescoring the cells; those of another encoder are dropped."""
+        model.head(head)
+        self._model, self.head_name = model, head
+        self.model_changed.emit(model)
+        if self.encoding is None:
+            return
+        if self.encoding.encoder_sha256 == model.encoder_sha256:
+            self.set_classification(classify_encoding(self.encoding, model, head))
+        else:
+            self.clear()
+
+    def set_result(
+        self, image: Any, cells_layer: Any, labels: Any, frames: Frames, result: Classification
+    ) -> None:
+        """Take over a finished run."""
+        self.image, self.cells_layer, self.labels, self.frames = image, cells_layer, labels, frames
+        self.encoding = result.encoding
+        self.head_name = result.head
+        self.selected = None
+        self.encoding_changed.emit(self.encoding)
+        self.selected_changed.emit(None)
+        self.set_classification(result)
+
+    def set_classification(self, classification: Classification | None) -> None:
+        """Replace scores and classes of the present cells."""
+        self.classification = classification
+        self.classification_changed.emit(classification)
+
+    def set_threshold(self, threshold: float) -> None:
+        """Confidence (0–1) below which a cell is shown as unsure."""
+        self.threshold = float(threshold)
+        self.threshold_changed.emit(self.threshold)
+
+    def set_mark_flagged(self, wanted: bool) -> None:
+        """Hatch flagged cells in the overlay, or do not."""
+        self.mark_flagged = bool(wanted)
+        self.mark_flagged_changed.emit(self.mark_flagged)
+
+    def select(self, row: int | None) -> None:
+        """Select a cell by its row, or none."""
+        if row is not None and (self.encoding is None or not 0 <= row < len(self.encoding.cells)):
+            row = None
+        self.selected = row
+        self.selected_changed.emit(row)
+
+    def clear(self) -> None:
+        """Forget the result; layers stay as they are."""
+        self.encoding = self.classification = self.frames = None
+        self.image = self.cells_layer = self.labels = None
+        self.selected = None
+        self.encoding_changed.emit(None)
+        self.selected_changed.emit(None)
+        self.classification_changed.emit(None)
+
+    def forget_layer(self, layer: Any) -> None:
+        """React to a layer that was removed from the viewer."""
+        if layer is self.image or layer is self.cells_layer:
+            self.clear()
+        elif layer is self.labels:
+            self.labels = None
+
+    @property
+    def zoom(self) -> float:
+        """Crop pixels per image pixel of the present result."""
+        if self.encoding is None:
+            return 1.0
+        return self.model.model_diameter / self.encoding.diameter
+
+    def nearest(self, t: int, y: float, x: float, within: float | None = None) -> int | None:
+        """Row of the cell of frame ``t`` nearest to (y, x), image pixels; None beyond ``within``.
+
+        ``within`` defaults to one nuclear diameter.
+        """
+        if self.encoding is None:
+            return None
+        cells = self.encoding.cells
+        rows = np.flatnonzero(cells.t == t)
+        if not len(rows):
+            return None
+        distance = np.hypot(*(cells.yx[rows] - (y, x)).T)
+        best = int(distance.argmin())
+        limit = self.encoding.diameter if within is None else within
+        return int(rows[best]) if distance[best] <= limit else None
+
+    def crop(self, row: int) -> Float32Array:
+        """Normalised crop (S, S) of one cell."""
+        assert self.encoding is not None
+        assert self.frames is not None
+        cells = self.encoding.cells.take([row])
+        return np.asarray(cell_crops(self.frames, cells, self.model, self.encoding.diameter)[0, 0])
+
+
+_sessions: weakref.WeakKeyDictionary[Any, weakref.ref[Session]] = weakref.WeakKeyDictionary()
+
+
+def session_of(viewer: Any) -> Session:
+    """Return the session of a viewer; all its dock widgets share one.
+
+    The session lives as long as the viewer: it is kept alive by the viewer's layer events. They,
+    and not the viewer's id, are the key: an id is used again once a viewer is gone, and each dock
+    widget opened from the menu is handed another proxy of the viewer.
+    """
+    events = unwrapped(unwrapped(viewer).layers).events
+    known = _sessions.get(events)
+    found = known() if known is not None else None
+    if found is None:
+        found = Session()
+        _sessions[events] = weakref.ref(found)
+        kept = found
+
+        def removed(event: Any) -> None:
+            kept.forget_layer(event.value)
+
+        events.removed.connect(removed)
+    return found

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from other_laboratories import DATA, SOURCES, LabelledPatches, mitocheck, other_cells
 from rich.progress import Progress
 
 from napari_interpdisc import load_model, save_model
@@ -34,6 +33,7 @@ from napari_interpdisc.scrutiny.naming import study_latents
 from napari_interpdisc.scrutiny.properties import measure_crops
 from napari_interpdisc.scrutiny.rotation import find_rotating_pairs
 from napari_interpdisc.training.encoder.log import read_log
+from other_laboratories import DATA, SOURCES, LabelledPatches, mitocheck, other_cells
 
 WHOLE = ("Interphase", "Elongated", "Large", "Metaphase")
 """MitoCheck's labels of nuclei in one piece; the others cannot be measured as one."""

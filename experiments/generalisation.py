@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
-from other_laboratories import DATA, SOURCES, LabelledPatches, mitocheck, other_cells
 from sklearn.metrics import balanced_accuracy_score
 
 from napari_interpdisc import load_model
@@ -32,6 +31,7 @@ from napari_interpdisc.models.classifier import class_index
 from napari_interpdisc.patches import middle
 from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.training.folds import grouped_folds
+from other_laboratories import DATA, SOURCES, LabelledPatches, mitocheck, other_cells
 
 ANY_SHAPE = ("Interphase", "Elongated", "Large", "Binuclear", "Folded", "Polylobed")
 MITOSIS = {name: (name,) for name in ("Prometaphase", "Metaphase", "Anaphase")}

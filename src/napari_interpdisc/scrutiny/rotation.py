@@ -143,9 +143,9 @@ def _rotated_latents(
 def rotating_pairs_of(
     rotated: npt.NDArray[Any], least: float = PAIR_SCORE
 ) -> tuple[RotatingPair, ...]:
-    """Pairs of latents that go round together, from latents of rotated views.
+    """Pairs of latents that rotate together, from latents of rotated pictures.
 
-    With the correlation C(α) between the latents of views that are α apart, a pair of order k that
+    C(α) is the correlation between the latents of pictures that are α apart. A pair of order k that
     rotates in the sense s = ±1 has C_aa = C_bb = cos kα and C_ab = −C_ba = s · sin kα. Its score is
     the mean over α = 45°, 90°, 135°, 180° of cos kα (C_aa + C_bb) / 2 + s sin kα (C_ab − C_ba) / 2.
 

@@ -17,6 +17,7 @@ from napari_interpdisc.cli.demo import demo
 from napari_interpdisc.cli.detect import detect
 from napari_interpdisc.cli.latents import latents
 from napari_interpdisc.cli.models import models
+from napari_interpdisc.cli.scorecard import scorecard
 from napari_interpdisc.cli.table1 import table1
 from napari_interpdisc.cli.train import train
 from napari_interpdisc.cli.train_encoder import train_encoder
@@ -30,7 +31,18 @@ app = typer.Typer(
     rich_markup_mode=None,  # a wrong call is told in a sentence, not in a box
     pretty_exceptions_enable=False,
 )
-for command in (classify, detect, attack, models, demo, train_encoder, latents, train, table1):
+for command in (
+    classify,
+    detect,
+    attack,
+    models,
+    demo,
+    train_encoder,
+    latents,
+    train,
+    table1,
+    scorecard,
+):
     app.command(command.__name__.replace("_", "-"))(command)
 
 

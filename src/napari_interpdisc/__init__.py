@@ -5,14 +5,124 @@ The way of a cell through the package, one module for each step: an image and it
 (:mod:`~napari_interpdisc.crops`), latents and scores (:mod:`~napari_interpdisc.models`), and
 classes (:mod:`~napari_interpdisc.pipeline`). Widgets and command line call these same functions.
 
-Importing the package imports neither Qt nor torch.
+Importing the package imports neither Qt nor torch: the names below are imported when they are first
+used.
 """
 
-from importlib.metadata import PackageNotFoundError, version
+from __future__ import annotations
 
-__all__ = ["__version__"]
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_interpdisc.cells import CellTable
+    from napari_interpdisc.discovery.augmented import label_cells, label_ready_crops
+    from napari_interpdisc.discovery.card import discovered_model
+    from napari_interpdisc.discovery.cross_validation import discover
+    from napari_interpdisc.discovery.labelled import LabelledCells, Labels
+    from napari_interpdisc.discovery.recipe import Recipe
+    from napari_interpdisc.discovery.results import Discovery
+    from napari_interpdisc.errors import Cancelled, InterpdiscError, InvalidInput, InvalidModel
+    from napari_interpdisc.frames import Frames
+    from napari_interpdisc.io.images import read_frames, read_labels
+    from napari_interpdisc.io.tracks import read_cells
+    from napari_interpdisc.models.classifier import Classifier
+    from napari_interpdisc.models.formula import parse_formula
+    from napari_interpdisc.models.store import installed_models, load_model, save_model
+    from napari_interpdisc.nuclei.detection import detect_movie
+    from napari_interpdisc.nuclei.diameter import estimate_diameter
+    from napari_interpdisc.pipeline import Classification, Encoding, classify, encode_cells
+    from napari_interpdisc.scrutiny.attacks import AttackSettings, Perturbation, perturb
+    from napari_interpdisc.simulate.movie import simulate_movie
 
 try:
     __version__ = version("napari-interpdisc")
 except PackageNotFoundError:  # a source tree on the path that was never installed
     __version__ = "0.0.0"
+
+_PLACES = {
+    "AttackSettings": "scrutiny.attacks",
+    "Cancelled": "errors",
+    "CellTable": "cells",
+    "Classification": "pipeline",
+    "Classifier": "models.classifier",
+    "Discovery": "discovery.results",
+    "Encoding": "pipeline",
+    "Frames": "frames",
+    "InterpdiscError": "errors",
+    "InvalidInput": "errors",
+    "InvalidModel": "errors",
+    "LabelledCells": "discovery.labelled",
+    "Labels": "discovery.labelled",
+    "Perturbation": "scrutiny.attacks",
+    "Recipe": "discovery.recipe",
+    "classify": "pipeline",
+    "detect_movie": "nuclei.detection",
+    "discover": "discovery.cross_validation",
+    "discovered_model": "discovery.card",
+    "encode_cells": "pipeline",
+    "estimate_diameter": "nuclei.diameter",
+    "installed_models": "models.store",
+    "label_cells": "discovery.augmented",
+    "label_ready_crops": "discovery.augmented",
+    "load_model": "models.store",
+    "parse_formula": "models.formula",
+    "perturb": "scrutiny.attacks",
+    "read_cells": "io.tracks",
+    "read_frames": "io.images",
+    "read_labels": "io.images",
+    "save_model": "models.store",
+    "simulate_movie": "simulate.movie",
+}
+"""Module of each public name."""
+
+__all__ = [
+    "AttackSettings",
+    "Cancelled",
+    "CellTable",
+    "Classification",
+    "Classifier",
+    "Discovery",
+    "Encoding",
+    "Frames",
+    "InterpdiscError",
+    "InvalidInput",
+    "InvalidModel",
+    "LabelledCells",
+    "Labels",
+    "Perturbation",
+    "Recipe",
+    "__version__",
+    "classify",
+    "detect_movie",
+    "discover",
+    "discovered_model",
+    "encode_cells",
+    "estimate_diameter",
+    "installed_models",
+    "label_cells",
+    "label_ready_crops",
+    "load_model",
+    "parse_formula",
+    "perturb",
+    "read_cells",
+    "read_frames",
+    "read_labels",
+    "save_model",
+    "simulate_movie",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its module when it is first used."""
+    if name not in _PLACES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    value = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """All public names, imported or not."""
+    return sorted(__all__)

@@ -208,10 +208,10 @@ def _from_movie(
 
 def _told(found: Discovery, source: str, model: Classifier) -> list[str]:
     """What was found on the latents of a model, line by line."""
-    counts = next(iter(found.heads.values())).quality.confusion.sum(1)
-    told = ", ".join(f"{n} {c}" for n, c in zip(counts, found.classes, strict=True))
+    from napari_interpdisc.discovery.card import counts
+
     lines = [
-        f"{source}: {found.cells} labelled cells ({told}) in {found.groups} groups, "
+        f"{source}: {found.cells} labelled cells ({counts(found)}) in {found.groups} groups, "
         f"{found.folds} folds"
     ]
     for kind, fitted in found.heads.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
@@ -48,6 +49,19 @@ def train_encoder(
     crops: Annotated[
         list[Path] | None,
         typer.Option(help="Archive (.npz) of images (N, H, W); may be repeated."),
+    ] = None,
+    sources: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="TOML file that names many data sets, in place of the above."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the data sets in --sources; the file's own if left out."),
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Data set of --sources to leave out; may be repeated.")
     ] = None,
     labels: Annotated[
         list[Path] | None,
@@ -101,11 +115,13 @@ def train_encoder(
             "the model. turning is the old name of equivariant."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of everything; 0 if left out.")
+    ] = None,
     precision: Annotated[
-        Literal["auto", "float32", "bfloat16"],
-        typer.Option(help="auto is bfloat16 where the device has it in hardware."),
-    ] = "auto",
+        Literal["auto", "float32", "bfloat16"] | None,
+        typer.Option(help="auto (if left out) is bfloat16 where the device has it in hardware."),
+    ] = None,
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="auto is cuda where there is one.")
     ] = "auto",
@@ -120,8 +136,10 @@ def train_encoder(
     ] = False,
     name: Annotated[str, typer.Option(help="Name of the model; the folder's if left out.")] = "",
 ) -> None:
-    """Train the encoder on your own cells, from the beginning or from an installed model."""
+    """Train the encoder on your own cells, from random weights or from an installed model."""
+    from napari_interpdisc.crops import MODEL_DIAMETER
     from napari_interpdisc.io.settings import read_settings
+    from napari_interpdisc.training.encoder.data import split_sources
     from napari_interpdisc.training.encoder.run import (
         check_run_folder,
         precision_of,
@@ -131,14 +149,16 @@ def train_encoder(
     from napari_interpdisc.training.encoder.settings import EncoderTraining
 
     check_run_folder(out, resume)
-    given = _paired(frames or [], centroids or [], crops or [], labels or [])
     fine_tune = start != "none"
     wanted_epochs = epochs if epochs is not None else (100 if fine_tune else 300)
     place = _device(device)
+    base = EncoderTraining()
+    if settings_file is not None:
+        base = read_settings(settings_file, EncoderTraining)
+    if precision is None:
+        precision = base.precision if "precision" in base.model_fields_set else "auto"
     exact = precision_of(precision, place)
-    loaded, shape = _network(start, latents, network)
-
-    base = None if settings_file is None else read_settings(settings_file, EncoderTraining)
+    loaded, shape = _network(start, latents, network, base)
 
     def settings_for(patches: int) -> EncoderTraining:
         return training_settings(
@@ -147,35 +167,28 @@ def train_encoder(
             fine_tune=fine_tune,
         )  # fmt: skip
 
-    batch = settings_for(
-        batch or 256
-    ).batch  # a number that is out of range is told before anything is read
-    from napari_interpdisc.crops import MODEL_DIAMETER
-    from napari_interpdisc.training.encoder.data import split_sources
-
+    # a number that is out of range is told before anything is read
+    asked = settings_for(batch or base.batch)
     model_diameter = loaded.model_diameter if loaded is not None else MODEL_DIAMETER
-    fit = (model_diameter, shape.crop_size)
-    n = len(given)
-    diameters = _each(diameter or ["auto"], n, "--diameter")
-    channels = _each(channel or [None], n, "--channel")
-    axes = _each(channel_axis or [None], n, "--channel-axis")
-    for text in diameters:
-        diameter_of(text)
-    sources = []
-    for (image, table, labelled), px, one, axis in zip(
-        given, diameters, channels, axes, strict=True
-    ):
-        if table is None:
-            sources.append(_from_crops(image, px, fit, group_column))
-        else:
-            files = MovieFiles(image, table, labelled, px, one, axis, swap_xy)
-            sources.append(_from_frames(files, fit))
-    train, held_out = split_sources(sources, batch, seed)
+    fit = _Fit(model_diameter, shape.crop_size)
+    if sources is not None:
+        if frames or centroids or crops:
+            raise InvalidInput("Give --sources, or --frames and --crops, not both.")
+        found = _from_file(sources, data, without or [], fit)
+    else:
+        given = _paired(frames or [], centroids or [], crops or [], labels or [])
+        one_each = (
+            _each(diameter or ["auto"], len(given), "--diameter"),
+            _each(channel or [None], len(given), "--channel"),
+            _each(channel_axis or [None], len(given), "--channel-axis"),
+        )
+        found = _from_files(given, *one_each, swap_xy, group_column, fit)
+    train, held_out = split_sources(found, asked.batch, asked.seed)
     n_train = sum(len(s.patches) for s in train)
     settings = settings_for(n_train)
     told = (
         f"{n_train} cells to train on, {sum(len(s.patches) for s in held_out)} held out, from "
-        f"{len(sources)} source{'s' * (len(sources) != 1)}; an epoch is {settings.evaluate_every} "
+        f"{len(found)} source{'s' * (len(found) != 1)}; an epoch is {settings.evaluate_every} "
         f"steps, {place}, {exact}"
     )
     say(told)
@@ -183,7 +196,7 @@ def train_encoder(
     try:
         with progress_bar("steps") as progress:
             run = run_training(
-                sources,
+                found,
                 settings,
                 out,
                 start=loaded,
@@ -249,7 +262,7 @@ def _device(wanted: str) -> str:
 
 
 def _network(
-    start: str, latents: int | None, kind: str | None
+    start: str, latents: int | None, kind: str | None, base: EncoderTraining
 ) -> tuple[Classifier | None, TCVAEConfig]:
     """The model to fine-tune, if any, and the network's shape."""
     from pydantic import ValidationError
@@ -259,6 +272,8 @@ def _network(
 
     kind = "equivariant" if kind == "turning" else kind
     if start == "none":
+        if latents is None and kind is None and "network" in base.model_fields_set:
+            return None, base.network
         make = TCVAEConfig if kind == "plain" else TCVAEConfig.equivariant
         try:
             return None, make(latents=32 if latents is None else latents)
@@ -280,19 +295,59 @@ def _network(
     return loaded, network
 
 
-def _from_frames(files: MovieFiles, shape: tuple[float, int]) -> EncoderSource:
+@dataclass(frozen=True)
+class _Fit:
+    """What patches must fit: the model's nuclear diameter, and the side of its crops, px."""
+
+    diameter: float
+    crop_size: int
+
+
+def _from_file(
+    sources: Path, data: Path | None, without: Sequence[str], fit: _Fit
+) -> list[EncoderSource]:
+    from napari_interpdisc.training.encoder.sources import read_sources
+
+    folder = data if data is not None else sources.parent
+    with progress_bar("data sets") as progress:
+        return read_sources(sources, folder, fit.diameter, fit.crop_size, without, progress)
+
+
+def _from_files(
+    given: Sequence[tuple[Path, Path | None, Path | None]],
+    diameters: Sequence[str],
+    channels: Sequence[int | None],
+    axes: Sequence[int | None],
+    swap_xy: bool,
+    group: str | None,
+    fit: _Fit,
+) -> list[EncoderSource]:
+    for text in diameters:
+        diameter_of(text)
+    found = []
+    for (image, table, labels), px, channel, axis in zip(
+        given, diameters, channels, axes, strict=True
+    ):
+        if table is None:
+            found.append(_from_crops(image, px, fit, group))
+        else:
+            files = MovieFiles(image, table, labels, px, channel, axis, swap_xy)
+            found.append(_from_frames(files, fit))
+    return found
+
+
+def _from_frames(files: MovieFiles, fit: _Fit) -> EncoderSource:
     from napari_interpdisc.training.encoder.data import source_of_cells
 
     opened = files.open()
     with progress_bar("cells") as progress:
         return source_of_cells(
-            opened.frames, opened.cells, opened.diameter, *shape, str(files.image), progress
-        )
+            opened.frames, opened.cells, opened.diameter, fit.diameter, fit.crop_size,
+            str(files.image), progress,
+        )  # fmt: skip
 
 
-def _from_crops(
-    path: Path, diameter: str, shape: tuple[float, int], group: str | None
-) -> EncoderSource:
+def _from_crops(path: Path, diameter: str, fit: _Fit, group: str | None) -> EncoderSource:
     from napari_interpdisc.io.labelled_crops import array_names, read_crops
     from napari_interpdisc.training.encoder.data import source_of_crops
 
@@ -301,8 +356,9 @@ def _from_crops(
         group = next((g for g in GROUPS if g in array_names(path)), None)
     images, *groups = read_crops(path, group)
     return source_of_crops(
-        images, px, *shape, str(path), groups[0] if groups else None, group or "crop"
-    )
+        images, px, fit.diameter, fit.crop_size, str(path), groups[0] if groups else None,
+        group or "crop",
+    )  # fmt: skip
 
 
 def _log_line(row: dict[str, float], settings: EncoderTraining) -> str:

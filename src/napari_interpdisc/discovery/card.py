@@ -1,16 +1,19 @@
-"""Model cards of discovered heads."""
+"""Model cards of discovered heads: data, split, quality and limits, as Markdown."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
 from napari_interpdisc.discovery.quality import Quality
 from napari_interpdisc.discovery.results import Discovery, FrontRow
+from napari_interpdisc.discovery.tasks import TaskResult, heads_of
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.classifier import (
-    Classifier,
-    NamedHead,
-)
+from napari_interpdisc.models.classifier import Classifier, NamedHead
 from napari_interpdisc.models.formula import FormulaHead
 from napari_interpdisc.models.store import replace_heads
+from napari_interpdisc.number_text import mean_sd
 
 
 def discovered_model(
@@ -34,18 +37,42 @@ def discovered_model(
     InvalidInput
         If the heads belong to another encoder.
     """
-    if found.encoder_sha256 and found.encoder_sha256 != model.encoder_sha256:
-        raise InvalidInput(
-            f"These heads were trained on the latents of another encoder than that of "
-            f"'{model.name}'; train them again with it."
-        )
+    _check_encoder(model, found)
     heads: dict[str, NamedHead] = {}
     for kind, fitted in found.heads.items():
         head, quality = fitted.head, fitted.quality
         if kind == "formula" and formula is not None:
             head, quality = formula.head, formula.quality
         heads[kind] = NamedHead(kind, head, found.classes, summary(quality, found))
-    return replace_heads(model, name, heads, card(name, model, found, heads))
+    return replace_heads(model, name, heads, discovery_card(name, model, found, heads))
+
+
+def model_of_tasks(
+    model: Classifier, results: Sequence[TaskResult], name: str, more: str = ""
+) -> Classifier:
+    """Return a model with the same encoder and the heads of several tasks.
+
+    Parameters
+    ----------
+    model
+        Whose encoder made the latents; its own card comes first.
+    results
+        What was found for each task.
+    name
+        Name of the new model.
+    more
+        Further text of the card, Markdown.
+
+    Raises
+    ------
+    InvalidInput
+        If the heads belong to another encoder.
+    """
+    for result in results:
+        _check_encoder(model, result.found[0])
+    heads = heads_of(results)
+    card = "\n".join([model.card.rstrip(), "", tasks_section(model, results), more.rstrip()])
+    return replace_heads(model, name, heads, card.rstrip() + "\n")
 
 
 def summary(quality: Quality, found: Discovery) -> str:
@@ -57,29 +84,97 @@ def summary(quality: Quality, found: Discovery) -> str:
     )
 
 
-def card(name: str, model: Classifier, found: Discovery, heads: dict[str, NamedHead]) -> str:
-    """Model card, Markdown: data, split, quality and limits of the heads."""
-    counts = next(iter(found.heads.values())).quality.confusion.sum(1)
-    told = ", ".join(f"{n} {c}" for n, c in zip(counts, found.classes, strict=True))
+def discovery_card(
+    name: str, model: Classifier, found: Discovery, heads: Mapping[str, NamedHead]
+) -> str:
+    """Model card of the heads of one training."""
+    rows = [(h.name, h.head.n_weights, h.head.expression_size, h.summary) for h in heads.values()]
     lines = [
         f"# {name}",
         "",
-        f"Heads trained on {found.cells} annotated cells ({told}) of {found.groups} groups, on the "
-        f"latents of the encoder of '{model.name}' (SHA-256 {model.encoder_sha256[:16]}).",
+        f"Heads trained on {found.cells} annotated cells ({counts(found)}) of {found.groups} "
+        f"groups, on the latents of the encoder of '{model.name}' (SHA-256 "
+        f"{model.encoder_sha256[:16]}).",
         f"Balanced accuracy is on groups held out of {found.folds} folds, pooled, with a 95 % "
         "bootstrap interval over groups. The stored heads were fitted on all cells.",
         "",
-        "| head | weights | expression size | balanced accuracy |",
-        "|---|---|---|---|",
+        *table(("head", "weights", "expression size", "balanced accuracy"), rows),
     ]
-    for named in heads.values():
-        head = named.head
-        lines.append(
-            f"| {named.name} | {head.n_weights} | {head.expression_size} | {named.summary} |"
-        )
     if "formula" in heads:
-        formulas = heads["formula"].head
-        assert isinstance(formulas, FormulaHead)
-        texts = [formula.show(aliases=model.aliases) for formula in formulas.formulas]
+        texts = formulas_of(heads["formula"], model)
         lines += ["", f"Formula ({found.engine}): {'; '.join(texts)}"]
     return "\n".join(lines) + "\n"
+
+
+def tasks_section(model: Classifier, results: Sequence[TaskResult]) -> str:
+    """Heads of several tasks: what they were asked, how they did on held-out groups, formulas."""
+    first = results[0].found[0]
+    seeds = len(results[0].found)
+    rows, formulas = [], []
+    for result in results:
+        heads = result.heads()
+        for kind, name in result.task.names.items():
+            kept = [one.heads[kind].head for one in result.found]
+            sizes = [float(head.expression_size) for head in kept]
+            weights = "–" if kind == "formula" else f"{np.mean([h.n_weights for h in kept]):.0f}"
+            rows.append(
+                (
+                    f"`{name}`",
+                    ", ".join(result.task.classes),
+                    weights,
+                    mean_sd(sizes, 0),
+                    mean_sd(result.accuracies(kind)),
+                )
+            )
+            if kind == "formula":
+                texts = "; ".join(formulas_of(heads[name], model))
+                formulas.append(f"    {name}:  {texts}{' ≥ 0' * (len(result.task.classes) == 2)}")
+    asked = "\n".join(
+        f"- {', '.join(f'`{n}`' for n in result.task.names.values())}: "
+        + "; ".join(f"{name} = {', '.join(own)}" for name, own in result.task.classes.items())
+        for result in results
+    )
+    lines = [
+        "## Heads",
+        "",
+        "Classes, and the labels that belong to each:",
+        "",
+        asked,
+        "",
+        f"Balanced accuracy is on groups held out of {first.folds} folds, pooled; mean and "
+        f"standard deviation of {seeds} seed{'s' * (seeds > 1)}. The stored heads were fitted on "
+        "all cells with the first seed. Their logits were calibrated on held-out cells.",
+        "",
+        *table(("head", "classes", "weights", "expression size", "balanced accuracy"), rows),
+        "",
+    ]
+    if formulas:
+        lines += [f"Formulas ({first.engine or 'see the settings'}):", "", *formulas, ""]
+    return "\n".join(lines)
+
+
+def counts(found: Discovery) -> str:
+    """Number of cells of each class: ``420 Interphase, 74 Metaphase``."""
+    numbers = next(iter(found.heads.values())).quality.confusion.sum(1)
+    return ", ".join(f"{n} {name}" for n, name in zip(numbers, found.classes, strict=True))
+
+
+def formulas_of(named: NamedHead, model: Classifier) -> list[str]:
+    """Formulas of a head to read, latents by name; none if it is of another kind."""
+    if not isinstance(named.head, FormulaHead):
+        return []
+    return [formula.show(aliases=model.aliases) for formula in named.head.formulas]
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Lines of a Markdown table."""
+    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
+    return [*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)]
+
+
+def _check_encoder(model: Classifier, found: Discovery) -> None:
+    if found.encoder_sha256 and found.encoder_sha256 != model.encoder_sha256:
+        raise InvalidInput(
+            f"These heads were trained on the latents of another encoder than that of "
+            f"'{model.name}'; train them again with it."
+        )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from napari_interpdisc.io.results import write_whole
 
-GREYS = {"cmap": "gray", "vmin": -1.2, "vmax": 4.0}
-"""How normalised crops are shown."""
+DARKEST, BRIGHTEST = -1.2, 4.0
+"""Values of a normalised crop that are shown black and white."""
+
+GREYS: dict[str, Any] = {"cmap": "gray", "vmin": DARKEST, "vmax": BRIGHTEST}
+"""Arguments of ``imshow`` for normalised crops."""
 
 
 def save_figure(figure: Figure, path: Path, dpi: float = 110) -> None:

@@ -74,19 +74,6 @@ def study_latents(
     return LatentStudy(relations, tuple(pairs), meanings_of(relations, pairs, threshold))
 
 
-def name_latents(
-    latents: npt.NDArray[Any],
-    properties: Mapping[str, npt.NDArray[Any]],
-    groups: npt.NDArray[Any],
-    pairs: Sequence[RotatingPair] = (),
-    threshold: float = THRESHOLD,
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> tuple[LatentMeaning, ...]:
-    """Names of L latents and their evidence; as :func:`study_latents`, and no more."""
-    return study_latents(latents, properties, groups, pairs, threshold, draws, seed).meanings
-
-
 def meanings_of(
     relations: Relations, pairs: Sequence[RotatingPair] = (), threshold: float = THRESHOLD
 ) -> tuple[LatentMeaning, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_interpdisc._types import Cancel, Progress
+from napari_interpdisc._types import Cancel, Progress, silent
 from napari_interpdisc.errors import Cancelled, InvalidInput
 from napari_interpdisc.models.formula import Formula, parse_formula
 from napari_interpdisc.symbolic.invariant import invariant_rules
@@ -74,12 +74,12 @@ def formula_front(
     teacher: npt.NDArray[np.floating] | None = None,
     pairs: Sequence[tuple[int, int]] = (),
 ) -> FormulaFront:
-    """Search formulas that part two classes, from small and rough to large and exact.
+    """Search formulas that separate two classes, from small and rough to large and exact.
 
     Parameters
     ----------
     latents
-        (N, L), or (V, N, L) with V augmented views of each cell.
+        (N, L), or (V, N, L) with V augmented crops of each cell.
     target
         (N,) class 0 or 1.
     use
@@ -107,10 +107,10 @@ def formula_front(
     """
     options = settings or SearchSettings()
     engine = engines[options.engine]
-    views = np.asarray(latents, np.float64)
-    views = views[None] if views.ndim == 2 else views
-    flat = views.reshape(-1, views.shape[-1])
-    classes = np.tile(np.asarray(target, np.int64), len(views))
+    given = np.asarray(latents, np.float64)
+    given = given[None] if given.ndim == 2 else given
+    flat = given.reshape(-1, given.shape[-1])
+    classes = np.tile(np.asarray(target, np.int64), len(given))
     cells = BalancedCells(flat, classes)
     n_latents = flat.shape[1]
     if not use or len(set(use)) != len(use) or not all(0 <= i < n_latents for i in use):
@@ -118,7 +118,7 @@ def formula_front(
     wanted = np.where(classes == 1, 1.0, -1.0)
     searched = wanted
     if teacher is not None:
-        logits = np.broadcast_to(np.asarray(teacher, np.float64), views.shape[:2]).reshape(-1)
+        logits = np.broadcast_to(np.asarray(teacher, np.float64), given.shape[:2]).reshape(-1)
         searched = np.tanh(logits / 2)
 
     def engine_progress(done: int, of: int) -> None:
@@ -135,22 +135,8 @@ def formula_front(
     rules = invariant_rules(sample.latents, sample.target, pairs, cancelled)
     formulas += [parse_formula(rule, n_latents) for rule in rules]
     pool = _Pool(sample, options.max_size, cancelled)
-    for n, formula in enumerate(formulas):
-        refused += not pool.add(formula)
-        if progress is not None:
-            progress(80 + 5 * (n + 1) // len(formulas), 100)
-    for n in range(ROUNDS):
-        if not pool.shorten():
-            break
-        if progress is not None:
-            progress(85 + 4 * (n + 1), 100)
-    final: list[FittedFormula] = []
-    for formula in pool.near_front():
-        _check(cancelled)
-        refitted, loss = refitted_on(formula, cells, 8)
-        accuracy = cells.balanced_accuracy(refitted)
-        if np.isfinite(loss) and accuracy > 0.5:
-            final.append(FittedFormula(refitted, refitted.size, loss, accuracy))
+    refused += _fill(pool, formulas, progress or silent)
+    final = list(_refitted(pool.near_front(), cells, cancelled))
     if not final:
         raise InvalidInput(
             f"{engine.name} found no formula that these cells are fit for; let it search longer, "
@@ -159,6 +145,31 @@ def formula_front(
     if progress is not None:
         progress(100, 100)
     return FormulaFront(tuple(pareto(final)), engine.name, engine.version, refused)
+
+
+def _fill(pool: _Pool, formulas: Sequence[Formula], progress: Progress) -> int:
+    """Take formulas into the pool, shorten them, and return how many are undefined at a cell."""
+    refused = 0
+    for n, formula in enumerate(formulas):
+        refused += not pool.add(formula)
+        progress(80 + 5 * (n + 1) // len(formulas), 100)
+    for n in range(ROUNDS):
+        if not pool.shorten():
+            break
+        progress(85 + 4 * (n + 1), 100)
+    return refused
+
+
+def _refitted(
+    formulas: Sequence[Formula], cells: BalancedCells, cancelled: Cancel | None
+) -> Iterator[FittedFormula]:
+    """Formulas with their constants fitted to all cells, those that are better than chance."""
+    for formula in formulas:
+        _check(cancelled)
+        refitted, loss = refitted_on(formula, cells, 8)
+        accuracy = cells.balanced_accuracy(refitted)
+        if np.isfinite(loss) and accuracy > 0.5:
+            yield FittedFormula(refitted, refitted.size, loss, accuracy)
 
 
 def pareto(rows: Sequence[FittedFormula]) -> list[FittedFormula]:

@@ -6,7 +6,7 @@ length. It knows no weights of cells, so the cells of the rarer class are repeat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,23 +70,8 @@ def search(
     """
     import pyoperon as op
 
-    dataset = op.Dataset(np.asfortranarray(np.column_stack((z, y))))
-    variables = sorted(dataset.Variables, key=lambda variable: variable.Index)
-    target, inputs = variables[-1], [variable.Hash for variable in variables[:-1]]
-    rows = op.Range(0, dataset.Rows)
-    problem = op.Problem(dataset)
-    problem.TrainingRange = rows
-    problem.TestRange = op.Range(dataset.Rows - 1, dataset.Rows)
-    problem.Target = target
-    problem.InputHashes = inputs
-    symbols = int(op.NodeType.Constant) | int(op.NodeType.Variable)
-    for name in settings.binary_operators:
-        symbols |= int(getattr(op.NodeType, BINARY[name]))
-    for function in settings.unary_operators:
-        symbols |= int(getattr(op.NodeType, UNARY[function]))
-    problem.ConfigurePrimitiveSet(symbols)
-    grammar = problem.PrimitiveSet
-
+    problem, dataset, inputs = _problem(op, z, y, settings)
+    grammar, rows = problem.PrimitiveSet, op.Range(0, dataset.Rows)
     length, depth = max_length(settings), 10
     creator = op.BalancedTreeCreator(grammar, inputs, 0.0)
     coefficients = op.NormalCoefficientInitializer()
@@ -149,31 +134,59 @@ def search(
 
     algorithm.Run(op.RandomGenerator(settings.seed), report, 1, False)
 
-    labels = dict(zip(inputs, names, strict=True))
-    kinds = {int(kind): name for name, kind in _kinds(op).items()}
     found: list[dict[str, object]] = []
-    shapes: set[tuple[object, ...]] = set()
-    kept: dict[int, int] = {}
-    front = list(algorithm.BestFront)
-    others = sorted(algorithm.Individuals, key=lambda individual: float(individual.GetFitness(0)))
-    for rank, individual in enumerate([*front, *others]):
-        nodes = individual.Genotype.Nodes
-        shape = tuple((int(node.Type), node.HashValue if node.IsVariable else 0) for node in nodes)
-        size, r2 = len(nodes), -float(individual.GetFitness(0))
-        if shape in shapes or not np.isfinite(r2):
-            continue
-        if rank >= len(front) and kept.get(size, 0) >= EACH_LENGTH:
-            continue
-        shapes.add(shape)
-        kept[size] = kept.get(size, 0) + 1
+    kinds = {int(kind): name for name, kind in _kinds(op).items()}
+    labels = dict(zip(inputs, names, strict=True))
+    for individual in _distinct(algorithm):
         values = op.Evaluate(table, individual.Genotype, dataset, rows)
         scale, offset = op.FitLeastSquares(
             np.ascontiguousarray(values, np.float64), np.ascontiguousarray(y, np.float64)
         )
         if np.isfinite((scale, offset)).all():
+            nodes, loss = individual.Genotype.Nodes, 1.0 + float(individual.GetFitness(0))
             text = f"{float(scale)!r}*({as_text(nodes, kinds, labels)}) + {float(offset)!r}"
-            found.append({"expression": text, "size": size, "loss": 1.0 - r2})
+            found.append({"expression": text, "size": len(nodes), "loss": loss})
     return found
+
+
+def _problem(
+    op: Any, z: npt.NDArray[np.float64], y: npt.NDArray[np.float64], settings: SearchSettings
+) -> tuple[Any, Any, list[int]]:
+    """Operon's problem, its data set, and the hashes of the L inputs."""
+    dataset = op.Dataset(np.asfortranarray(np.column_stack((z, y))))
+    variables = sorted(dataset.Variables, key=lambda variable: variable.Index)
+    target, inputs = variables[-1], [variable.Hash for variable in variables[:-1]]
+    problem = op.Problem(dataset)
+    problem.TrainingRange = op.Range(0, dataset.Rows)
+    problem.TestRange = op.Range(dataset.Rows - 1, dataset.Rows)
+    problem.Target = target
+    problem.InputHashes = inputs
+    symbols = int(op.NodeType.Constant) | int(op.NodeType.Variable)
+    for name in settings.binary_operators:
+        symbols |= int(getattr(op.NodeType, BINARY[name]))
+    for function in settings.unary_operators:
+        symbols |= int(getattr(op.NodeType, UNARY[function]))
+    problem.ConfigurePrimitiveSet(symbols)
+    return problem, dataset, inputs
+
+
+def _distinct(algorithm: Any) -> Iterator[Any]:
+    """Individuals of different shape: Operon's Pareto front, then the best few of each length."""
+    front = list(algorithm.BestFront)
+    others = sorted(algorithm.Individuals, key=lambda individual: float(individual.GetFitness(0)))
+    shapes: set[tuple[object, ...]] = set()
+    kept: dict[int, int] = {}
+    for rank, individual in enumerate([*front, *others]):
+        nodes = individual.Genotype.Nodes
+        shape = tuple((int(node.Type), node.HashValue if node.IsVariable else 0) for node in nodes)
+        size = len(nodes)
+        if shape in shapes or not np.isfinite(float(individual.GetFitness(0))):
+            continue
+        if rank >= len(front) and kept.get(size, 0) >= EACH_LENGTH:
+            continue
+        shapes.add(shape)
+        kept[size] = kept.get(size, 0) + 1
+        yield individual
 
 
 def as_text(nodes: Sequence[Any], kinds: dict[int, str], labels: dict[int, str]) -> str:

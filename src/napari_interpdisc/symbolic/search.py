@@ -6,11 +6,11 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,8 @@ import numpy.typing as npt
 from napari_interpdisc._types import Cancel, Progress
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.symbolic import operon_worker, pysr_worker
-from napari_interpdisc.symbolic.settings import EngineName, SearchSettings
-from napari_interpdisc.symbolic.worker import LOG, EngineMissing, module_command, run_worker
+from napari_interpdisc.symbolic.settings import EngineName, SearchSettings, Unary
+from napari_interpdisc.symbolic.worker import LOG, module_command, run_worker
 
 
 @dataclass(frozen=True)
@@ -79,21 +79,46 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
-class Operon:
-    """Operon (pyoperon): C++, in every installation."""
+class WorkerEngine:
+    """An engine that runs in a worker process of its own.
 
-    name: str = "operon"
+    Attributes
+    ----------
+    name, title
+        Its name in settings and results, and in sentences.
+    package
+        The distribution that brings it.
+    module
+        Module of the worker process.
+    functions
+        Functions that it searches with.
+    needs
+        Says why it cannot run although the package is there, or None.
+    watch
+        Reads how far it is from the worker's folder, for workers that cannot tell themselves.
+    """
+
+    name: str
+    title: str
+    package: str
+    module: str
+    functions: Sequence[str]
+    needs: Callable[[], str | None] = lambda: None
+    watch: Callable[[Path], tuple[int, int] | None] | None = None
 
     @property
     def version(self) -> str | None:
-        """Version of pyoperon."""
-        return _version("pyoperon")
+        """Version of the package; None if it is not installed."""
+        try:
+            return version(self.package)
+        except PackageNotFoundError:
+            return None
 
     def available(self) -> str | None:
         """Why it cannot run here, or None."""
-        if importlib.util.find_spec("pyoperon") is None:
-            return "Operon is not installed; install it with 'pip install pyoperon'."
-        return None
+        if importlib.util.find_spec(self.package) is None:
+            return f"{self.title} is not installed; install it with 'pip install {self.package}'."
+        return self.needs()
 
     def search(
         self,
@@ -104,87 +129,40 @@ class Operon:
         progress: Progress | None = None,
         cancelled: Cancel | None = None,
     ) -> list[Candidate]:
-        """Regress on ``y``; see :class:`Engine`."""
-        foreign = sorted(set(settings.unary_operators) - set(operon_worker.UNARY))
+        """Search in a worker process; see :class:`Engine`."""
+        foreign = sorted(set(settings.unary_operators) - set(self.functions))
         if foreign:
             raise InvalidInput(
-                f"Operon does not search with {', '.join(foreign)}; its functions are "
-                f"{', '.join(operon_worker.UNARY)}."
+                f"{self.title} does not search with {', '.join(foreign)}; its functions are "
+                f"{', '.join(self.functions)}."
             )
         found = run_worker(
-            module_command(operon_worker.__name__),
+            module_command(self.module),
             {"settings": settings.model_dump(mode="json"), "names": list(names)},
             _arrays(z, y, names, settings),
-            name="Operon",
+            name=self.title,
             progress=progress,
             cancelled=cancelled,
+            watch=self.watch,
         )
         return [Candidate(**candidate) for candidate in found]
 
 
-@dataclass(frozen=True)
-class PySR:
-    """PySR: SymbolicRegression.jl, needs Julia."""
-
-    name: str = "pysr"
-
-    @property
-    def version(self) -> str | None:
-        """Version of PySR."""
-        return _version("pysr")
-
-    def available(self) -> str | None:
-        """Why it cannot run here, or None.
-
-        Looks where juliapkg would find Julia. Where Julia is not found, a run would still try to
-        download it.
-        """
-        if importlib.util.find_spec("pysr") is None:
-            return "PySR is not installed; install it with 'pip install pysr'."
-        if not julia_is_present():
-            return (
-                "PySR needs Julia, which was not found; install Julia "
-                "(https://julialang.org/downloads) or choose the engine 'operon'."
-            )
+def _julia_is_missing() -> str | None:
+    """Look where juliapkg would find Julia; without it, a run would still try to download it."""
+    if julia_is_present():
         return None
-
-    def search(
-        self,
-        z: npt.NDArray[np.float64],
-        y: npt.NDArray[np.float64],
-        names: Sequence[str],
-        settings: SearchSettings,
-        progress: Progress | None = None,
-        cancelled: Cancel | None = None,
-    ) -> list[Candidate]:
-        """Minimize the logistic loss; see :class:`Engine`."""
-        found = run_worker(
-            module_command(pysr_worker.__name__),
-            {"settings": settings.model_dump(mode="json"), "names": list(names)},
-            _arrays(z, y, names, settings),
-            name="PySR",
-            progress=progress,
-            cancelled=cancelled,
-            watch=_pysr_progress,
-        )
-        return [Candidate(**candidate) for candidate in found]
+    return (
+        "PySR needs Julia, which was not found; install Julia "
+        "(https://julialang.org/downloads) or choose the engine 'operon'."
+    )
 
 
-engines: dict[EngineName, Engine] = {"pysr": PySR(), "operon": Operon()}
-
-
-def default_engine() -> EngineName:
-    """PySR, where Julia is present.
-
-    Raises
-    ------
-    EngineMissing
-        If it is not: the user is told why and chooses, nothing is swapped silently.
-    """
-    reason = engines["pysr"].available()
-    if reason is not None:
-        raise EngineMissing(reason)
-    return "pysr"
+def _pysr_progress(folder: Path) -> tuple[int, int] | None:
+    """PySR before 2 holds the interpreter while it searches, so its worker cannot tell."""
+    with (folder / LOG).open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 10_000))
+        return pysr_worker.iterations_told(file.read().decode("utf-8", "replace"))
 
 
 def julia_is_present() -> bool:
@@ -229,7 +207,7 @@ def balanced_sample(
     members = [np.flatnonzero(~positive), np.flatnonzero(positive)]
     fewer = min(len(rows) for rows in members)
     if fewer == 0:
-        raise InvalidInput("Both classes need cells; a formula parts two classes.")
+        raise InvalidInput("Both classes need cells; a formula separates two classes.")
     draw = np.random.default_rng(seed)
     few = min(fewer, cells // 2)
     drawn = [draw.permutation(own)[: few if len(own) == fewer else cells - few] for own in members]
@@ -255,15 +233,13 @@ def _arrays(
     return {"z": z[rows].astype(np.float64), "y": y[rows].astype(np.float64), "weight": weight}
 
 
-def _pysr_progress(folder: Path) -> tuple[int, int] | None:
-    """PySR before 2 holds the interpreter while it searches, so its worker cannot tell."""
-    with (folder / LOG).open("rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - 10_000))
-        return pysr_worker.iterations_told(file.read().decode("utf-8", "replace"))
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+engines: dict[EngineName, Engine] = {
+    "pysr": WorkerEngine(
+        "pysr", "PySR", "pysr", pysr_worker.__name__, get_args(Unary), _julia_is_missing,
+        _pysr_progress,
+    ),
+    "operon": WorkerEngine(
+        "operon", "Operon", "pyoperon", operon_worker.__name__, tuple(operon_worker.UNARY)
+    ),
+}  # fmt: skip
+"""SymbolicRegression.jl behind PySR, which needs Julia, and Operon in C++; PySR is preferred."""

@@ -1,4 +1,4 @@
-"""Random views of nuclei: scale, position, orientation, blur, contrast and noise."""
+"""Augmented crops of nuclei: scale, position, orientation, blur, contrast and noise."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def random_views(
 def random_pairs(
     patches: Tensor, fields: Tensor, settings: Augmentation, size: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Draw an augmented crop from each patch, and the same view as a faultless microscope sees it.
+    """Draw an augmented crop from each patch, and the same crop as a faultless microscope sees it.
 
     Both show the same field, orientation and size; blur, contrast, illumination and noise are the
     first one's alone.
@@ -71,7 +71,7 @@ def random_pairs(
     Two of (N, 1, size, size) float32, each normalised as
     :func:`napari_interpdisc.crops.normalise` does.
     """
-    n, side = len(patches), patches.shape[-1]
+    n = len(patches)
 
     def uniform(low: float, high: float) -> Tensor:
         return torch.rand(n, generator=generator, device=patches.device) * (high - low) + low
@@ -81,50 +81,64 @@ def random_pairs(
     # all eight orientations of a square, exactly: transpose, then mirror each axis
     swap = uniform(0, 1) < 0.5
     mirror_y, mirror_x = (torch.where(uniform(0, 1) < 0.5, 1.0, -1.0) for _ in range(2))
-    step = size / side / scale
-    zero = torch.zeros_like(step)
-    theta = torch.stack(
-        [
-            torch.stack(
-                [
-                    torch.where(swap, zero, mirror_x * step),
-                    torch.where(swap, mirror_x * step, zero),
-                ],
-                1,
-            ),
-            torch.stack(
-                [
-                    torch.where(swap, mirror_y * step, zero),
-                    torch.where(swap, zero, mirror_y * step),
-                ],
-                1,
-            ),
-        ],
-        1,
-    )
-    moves = torch.stack([uniform(-1, 1), uniform(-1, 1)], 1) * settings.shift * 2 / side
-    theta = torch.cat([theta, moves[:, :, None]], 2)
-    grid = functional.affine_grid(theta, [n, 1, size, size], align_corners=False)
-    views = functional.grid_sample(
-        patches, grid, mode="bilinear", padding_mode="border", align_corners=False
-    )
+    moves = torch.stack([uniform(-1, 1), uniform(-1, 1)], 1) * settings.shift
+    clean = _resampled(patches, scale, swap, mirror_y, mirror_x, moves, size).clamp_min(0)
 
-    clean = views.clamp_min(0)
     gamma = torch.exp(uniform(-settings.gamma, settings.gamma))[:, None, None, None]
-    views = clean**gamma
+    crops = clean**gamma
     sigma, soft = uniform(0, settings.blur).clamp_min(1e-3), uniform(0, 1) < 0.5
     if bool(soft.any()):
-        views[soft] = blurred(views[soft], sigma[soft])
+        crops[soft] = blurred(crops[soft], sigma[soft])
     if settings.gradient:
-        views = _lit_from_a_side(views, uniform(0, settings.gradient), uniform(0, 2 * math.pi))
+        crops = _lit_from_a_side(crops, uniform(0, settings.gradient), uniform(0, 2 * math.pi))
     if settings.edge:
         share = uniform(0, 0.5) * (uniform(0, 1) < settings.edge)
-        views = _over_the_edge(views, share, mirror_y > 0, swap)
+        crops = _over_the_edge(crops, share, mirror_y > 0, swap)
         clean = _over_the_edge(clean, share, mirror_y > 0, swap)
-    std = _spread(views - views.mean((2, 3), keepdim=True))
+    std = _spread(crops - crops.mean((2, 3), keepdim=True))
     level = (uniform(0, settings.noise) * (uniform(0, 1) < 0.7))[:, None, None, None]
-    views = views + torch.randn(views.shape, generator=generator, device=views.device) * level * std
-    return normalise_tensor(views), normalise_tensor(clean)
+    crops = crops + torch.randn(crops.shape, generator=generator, device=crops.device) * level * std
+    return normalise_tensor(crops), normalise_tensor(clean)
+
+
+def _resampled(
+    patches: Tensor,
+    scale: Tensor,
+    swap: Tensor,
+    mirror_y: Tensor,
+    mirror_x: Tensor,
+    moves: Tensor,
+    size: int,
+) -> Tensor:
+    """Cut crops (N, 1, size, size) from the middle of patches, each in its own way.
+
+    Parameters
+    ----------
+    patches
+        (N, 1, P, P).
+    scale
+        (N,) magnification.
+    swap, mirror_y, mirror_x
+        (N,) whether the axes are exchanged, and 1 or −1 for each axis.
+    moves
+        (N, 2) shift along x and y, px.
+    size
+        Side of a crop.
+    """
+    n, side = len(patches), patches.shape[-1]
+    step = size / side / scale
+    zero = torch.zeros_like(step)
+    x = torch.stack(
+        [torch.where(swap, zero, mirror_x * step), torch.where(swap, mirror_x * step, zero)], 1
+    )
+    y = torch.stack(
+        [torch.where(swap, mirror_y * step, zero), torch.where(swap, zero, mirror_y * step)], 1
+    )
+    theta = torch.cat([torch.stack([x, y], 1), (moves * 2 / side)[:, :, None]], 2)
+    grid = functional.affine_grid(theta, [n, 1, size, size], align_corners=False)
+    return functional.grid_sample(
+        patches, grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
 
 
 def normalise_tensor(crops: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from napari_interpdisc._types import Progress
 from napari_interpdisc.models.heads import SparseHead
-from napari_interpdisc.training.heads import BalancedBatches
+from napari_interpdisc.training.heads import BalancedBatches, optimizer_of
 
 RESTART = 1000
 """Distance of the seeds of two restarts."""
@@ -152,17 +152,6 @@ class RigL:
                 value[where] = 0
 
 
-def train_sparse_head(
-    latents: npt.NDArray[np.float32],
-    target: npt.NDArray[np.int64],
-    n_classes: int,
-    settings: SparseTraining | None = None,
-    progress: Progress | None = None,
-) -> SparseHead:
-    """Fit a sparse head: the best of :func:`train_sparse_heads`."""
-    return train_sparse_heads(latents, target, n_classes, settings, progress)[0]
-
-
 def train_sparse_heads(
     latents: npt.NDArray[np.float32],
     target: npt.NDArray[np.int64],
@@ -177,7 +166,7 @@ def train_sparse_heads(
     Parameters
     ----------
     latents
-        (N, L), or (V, N, L) with V augmented views of each cell, of which each step draws one.
+        (N, L), or (V, N, L) with V augmented crops of each cell, of which each step draws one.
     target
         (N,) class, 0 … ``n_classes`` − 1.
     n_classes
@@ -221,13 +210,7 @@ def _train(
     for weight, mask in zip(head.weights, head.masks, strict=True):
         nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
         mask.fill_(True)
-    optimizer = torch.optim.AdamW(
-        head.parameters(),
-        lr=options.learning_rate,
-        weight_decay=options.weight_decay,
-        fused=True,
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.steps)
+    optimizer, schedule = optimizer_of(head, options)
     rigl = RigL(head, optimizer)
     sparse_from = int(options.warm_up * options.steps)
     t_end = int(options.t_end * options.steps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from napari_interpdisc._types import Progress
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.classifier import class_index
-from napari_interpdisc.training.rigl import SparseTraining, train_sparse_head
+from napari_interpdisc.training.folds import Fold, grouped_folds
+from napari_interpdisc.training.rigl import SparseTraining, train_sparse_heads
+
+if TYPE_CHECKING:
+    import optuna
 
 
 class SparsityTuning(BaseModel):
@@ -52,7 +57,7 @@ def tune_density(
     Parameters
     ----------
     latents
-        (V, N, L) views to train on.
+        (V, N, L) latents of augmented crops to train on.
     plain
         (N, L) latents to test on.
     target, group
@@ -76,8 +81,6 @@ def tune_density(
         If a class or the number of groups is too small for the inner folds.
     """
     import optuna
-    from sklearn.metrics import balanced_accuracy_score
-    from sklearn.model_selection import StratifiedGroupKFold
 
     options, base = settings or SparsityTuning(), training or SparseTraining()
     if len(np.unique(group)) < options.folds or min(np.bincount(target)) < options.folds:
@@ -85,56 +88,69 @@ def tune_density(
             f"Choosing the sparsity needs {options.folds} groups and {options.folds} cells of each "
             "class; label more cells."
         )
-    splitter = StratifiedGroupKFold(options.folds, shuffle=True, random_state=options.seed)
-    splits = list(splitter.split(target, target, group))
+    folds = grouped_folds(target, group, options.folds, options.seed)
+    changes = {"steps": options.steps, "restarts": options.restarts, "seed": options.seed}
 
     def score(trial: optuna.Trial) -> float:
         density = trial.suggest_float("density", options.low, options.high, log=True)
+        asked = base.model_copy(update={"density": density, **changes})
         values = []
-        for fold, (train, test) in enumerate(splits):
-            head = train_sparse_head(
-                latents[:, train],
-                target[train],
-                n_classes,
-                base.model_copy(
-                    update={
-                        "density": density,
-                        "steps": options.steps,
-                        "restarts": options.restarts,
-                        "seed": options.seed,
-                    }
-                ),
-            )
-            with torch.inference_mode():
-                found = class_index(head(torch.from_numpy(plain[test])).numpy())
-            accuracy = balanced_accuracy_score(target[test], found)
-            values.append(float(accuracy) - options.price * head.n_weights)
-            trial.report(float(np.mean(values)), fold)
+        for place, fold in enumerate(folds):
+            values.append(_worth(fold, latents, plain, target, n_classes, asked, options.price))
+            trial.report(float(np.mean(values)), place)
             if trial.should_prune():
                 raise optuna.TrialPruned
         return float(np.mean(values))
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    name = f"{study_name}-{_digest(plain, target, group, options, base)}"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study = optuna.create_study(
-            storage=f"sqlite:///{storage}" if storage is not None else None,
-            study_name=f"{study_name}-{_digest(plain, target, group, options, base)}",
-            load_if_exists=True,
-            direction="maximize",
-            sampler=optuna.samplers.TPESampler(seed=options.seed, n_startup_trials=4),
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=2),
-        )
-        if not study.trials:
-            # the ends and the middle come first: few trials are too few to find them by chance
-            for density in (options.high, options.low, (options.low * options.high) ** 0.5):
-                study.enqueue_trial({"density": density})
+        study = _study(name, options, storage)
         finished = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
         while (done := len(study.get_trials(deepcopy=False, states=finished))) < options.trials:
             if progress is not None:
                 progress(done, options.trials)
             study.optimize(score, n_trials=1)
     return float(study.best_params["density"])
+
+
+def _study(name: str, options: SparsityTuning, storage: Path | None) -> optuna.Study:
+    """A new study, or the one of that name in the file."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        storage=f"sqlite:///{storage}" if storage is not None else None,
+        study_name=name,
+        load_if_exists=True,
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=options.seed, n_startup_trials=4),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=2),
+    )
+    if not study.trials:
+        # the ends and the middle come first: few trials are too few to find them by chance
+        for density in (options.high, options.low, (options.low * options.high) ** 0.5):
+            study.enqueue_trial({"density": density})
+    return study
+
+
+def _worth(
+    fold: Fold,
+    latents: npt.NDArray[np.float32],
+    plain: npt.NDArray[np.float32],
+    target: npt.NDArray[np.int64],
+    n_classes: int,
+    training: SparseTraining,
+    price: float,
+) -> float:
+    """Balanced accuracy of one head on held-out cells, less the price of its weights."""
+    from sklearn.metrics import balanced_accuracy_score
+
+    train, test = fold
+    head = train_sparse_heads(latents[:, train], target[train], n_classes, training)[0]
+    with torch.inference_mode():
+        found = class_index(head(torch.from_numpy(plain[test])).numpy())
+    return float(balanced_accuracy_score(target[test], found)) - price * head.n_weights
 
 
 def _digest(*parts: npt.NDArray[np.generic] | BaseModel) -> str:

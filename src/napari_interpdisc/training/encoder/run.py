@@ -21,7 +21,7 @@ from napari_interpdisc.models.tcvae import TCVAEConfig
 from napari_interpdisc.patches import patch_side
 from napari_interpdisc.training.encoder.card import best_line, encoder_card
 from napari_interpdisc.training.encoder.data import EncoderSource, at_most, split_sources
-from napari_interpdisc.training.encoder.log import EncoderLog, read_log
+from napari_interpdisc.training.encoder.log import EncoderLog
 from napari_interpdisc.training.encoder.loop import Log, fit_tcvae
 from napari_interpdisc.training.encoder.report import (
     FineTuneReport,
@@ -34,6 +34,10 @@ from napari_interpdisc.training.encoder.statistics import STATISTICS_CROPS, with
 SETTINGS, CHECKPOINT, MODEL, REPORT = "settings.json", "checkpoint.pt", "model", "report.md"
 """What a run folder holds, beside the logs."""
 
+
+CPU_INFO = Path("/proc/cpuinfo")
+BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16", "bf16"}
+"""What Linux calls bfloat16 arithmetic of x86 and ARM processors."""
 
 FINE_TUNING_RATE = 3e-4
 """Peak learning rate of a training that starts from trained weights."""
@@ -80,12 +84,12 @@ def precision_of(
 
 
 def _cpu_has_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 itself: AMX or AVX-512 BF16."""
-    asked = (
-        getattr(torch.cpu, "_is_amx_tile_supported", None),
-        getattr(torch.cpu, "_is_avx512_bf16_supported", None),
-    )
-    return any(bool(ask()) for ask in asked if ask is not None)
+    """Whether the CPU multiplies bfloat16 itself, as far as Linux tells; False elsewhere."""
+    try:
+        told = CPU_INFO.read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return bool(BFLOAT16_FLAGS & set(told.split()))
 
 
 def training_settings(
@@ -341,8 +345,3 @@ def _step_of(checkpoint: Path) -> int:
     if not checkpoint.exists():
         return 0
     return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["step"])
-
-
-def lines_of(out: Path) -> list[dict[str, float]]:
-    """Log lines of a run folder."""
-    return list(read_log(out / "log.csv"))

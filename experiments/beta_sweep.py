@@ -1,4 +1,6 @@
-"""VAE, β-VAE and β-TCVAE on simulated crops with known factors: ``python scripts/beta_sweep.py``.
+"""VAE, β-VAE and β-TCVAE on simulated crops with known factors.
+
+``python experiments/beta_sweep.py``
 
 Trains every model of :data:`MODELS` with one net, one data set, as many steps and the same random
 numbers, and measures reconstruction, KL, total correlation, MIG, SAP and DCI on crops held out.
@@ -20,17 +22,17 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from napari_interpdisc import crops
-from napari_interpdisc.crops import normalise
+from napari_interpdisc.crops import CLIP, normalise
+from napari_interpdisc.models.posterior import kl_per_latent, posterior_sample
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.scrutiny.disentanglement import measure_disentanglement, regression_r2
 from napari_interpdisc.simulate.crops import FACTORS, CropSimulation, simulate_crops
 from napari_interpdisc.training.augment import Augmentation
 from napari_interpdisc.training.encoder.loop import fit_tcvae
-from napari_interpdisc.training.encoder.settings import EncoderTraining, PatchSource
-from napari_interpdisc.training.loss import kl_per_latent, total_correlation_stratified
+from napari_interpdisc.training.encoder.settings import ACTIVE_KL, EncoderTraining, PatchSource
+from napari_interpdisc.training.loss import total_correlation_stratified
 
-PLAIN, TURNING = TCVAEConfig(), TCVAEConfig.equivariant()
+PLAIN, EQUIVARIANT = TCVAEConfig(), TCVAEConfig.equivariant()
 MODELS = {
     "VAE": ("beta-vae", 1.0, PLAIN),
     "β-VAE, β = 2": ("beta-vae", 2.0, PLAIN),
@@ -38,14 +40,13 @@ MODELS = {
     "β-TCVAE, β = 2": ("tcvae", 2.0, PLAIN),
     "β-TCVAE, β = 4": ("tcvae", 4.0, PLAIN),
     "β-TCVAE, β = 8": ("tcvae", 8.0, PLAIN),
-    "turning, β = 1": ("tcvae", 1.0, TURNING),
-    "turning, β = 2": ("tcvae", 2.0, TURNING),
-    "turning, β = 4": ("tcvae", 4.0, TURNING),
+    "equivariant, β = 1": ("tcvae", 1.0, EQUIVARIANT),
+    "equivariant, β = 2": ("tcvae", 2.0, EQUIVARIANT),
+    "equivariant, β = 4": ("tcvae", 4.0, EQUIVARIANT),
 }
-"""Objective, β and network; *turning* is the bundled network, with the same convolutions."""
+"""Objective, β and network; *equivariant* is the bundled network, with the same convolutions."""
+RESULTS = Path(__file__).parents[1] / "docs" / "results" / "beta_sweep"
 TRAIN_SEED, TEST_SEED = 1, 2
-ACTIVE = 0.1
-"""Mean KL in nats from which a latent counts as active; only active ones are scored."""
 
 MEASURES = {
     "reconstruction": ("reconstruction", 1),
@@ -72,9 +73,9 @@ COLOURS = {
     "VAE": "#000000",
     "β-VAE": "#E69F00",
     "β-TCVAE": "#0072B2",
-    "turning": "#009E73",
+    "equivariant": "#009E73",
 }  # Okabe & Ito
-SHAPES = {"VAE": "D", "β-VAE": "s", "β-TCVAE": "o", "turning": "^"}
+SHAPES = {"VAE": "D", "β-VAE": "s", "β-TCVAE": "o", "equivariant": "^"}
 
 
 def settings_of(name: str, seed: int, args: argparse.Namespace) -> EncoderTraining:
@@ -106,8 +107,7 @@ def measure(model: TCVAE, patches: np.ndarray, factors: dict[str, np.ndarray]) -
     with torch.no_grad():
         for some in shown.split(512):
             mean, log_variance = model.encode(some)
-            noise = torch.randn(mean.shape, generator=drawn)
-            z = mean + noise * (0.5 * log_variance).exp()
+            z = posterior_sample(mean, log_variance, drawn)
             errors.append(0.5 * (model.decode(z) - some).square().sum((1, 2, 3)))
             if len(some) == 512:
                 correlations.append(
@@ -116,7 +116,7 @@ def measure(model: TCVAE, patches: np.ndarray, factors: dict[str, np.ndarray]) -
             means.append(mean)
             logs.append(log_variance)
     kl = kl_per_latent(torch.cat(means), torch.cat(logs))
-    active = (kl > ACTIVE).numpy()
+    active = (kl > ACTIVE_KL).numpy()
     result: dict[str, Any] = {
         "reconstruction": torch.cat(errors).mean().item(),
         "kl": kl.sum().item(),
@@ -141,10 +141,10 @@ def measure(model: TCVAE, patches: np.ndarray, factors: dict[str, np.ndarray]) -
 def run(name: str, seed: int, args: argparse.Namespace, data: tuple[Any, ...]) -> None:
     """Train and measure one model, unless its JSON is there."""
     settings = settings_of(name, seed, args)
-    kind = "turning" if settings.network.rotating else settings.objective
+    kind = "equivariant" if settings.network.rotating else settings.objective
     stem = args.runs / f"{kind}-{settings.beta:g}-{seed}"
     made_with = settings.model_dump(mode="json")
-    made_with |= {"train": args.train, "test": args.test, "clip": crops.CLIP}
+    made_with |= {"train": args.train, "test": args.test, "clip": CLIP}
     done = stem.with_suffix(".json")
     if done.exists():
         if json.loads(done.read_text("utf-8"))["settings"] != made_with:
@@ -279,7 +279,9 @@ def main() -> None:
     """Parse, simulate, train, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs/beta_sweep"))
-    parser.add_argument("--docs", type=Path, default=Path(__file__).parents[1] / "docs" / "encoder")
+    parser.add_argument(
+        "--docs", type=Path, default=Path(__file__).parents[1] / "docs" / "results" / "beta_sweep"
+    )
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--train", type=int, default=16_384)
@@ -288,13 +290,9 @@ def main() -> None:
     parser.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", default="", help="train models whose name begins so")
-    parser.add_argument(
-        "--clip", type=float, default=4.0, help="of the crops, SD; the table was made with 4"
-    )
     parser.add_argument("--only-report", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    crops.CLIP = args.clip
     args.runs.mkdir(parents=True, exist_ok=True)
     args.docs.mkdir(parents=True, exist_ok=True)
     if not args.only_report:

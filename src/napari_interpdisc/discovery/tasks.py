@@ -1,0 +1,166 @@
+"""Several questions to the same labelled cells, and one model that holds the heads of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from napari_interpdisc._types import Progress, silent
+from napari_interpdisc.discovery.augmented import PatchLatents, patch_latents
+from napari_interpdisc.discovery.cross_validation import discover
+from napari_interpdisc.discovery.labelled import LabelledCells
+from napari_interpdisc.discovery.recipe import Recipe, Steps
+from napari_interpdisc.discovery.results import KINDS, Discovery, Kind
+from napari_interpdisc.models.classifier import Classifier, NamedHead
+from napari_interpdisc.patches import Patches
+
+
+class HeadTask(BaseModel):
+    """One question: classes, the labels that belong to each, and the heads that answer it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    names: dict[Kind, str] = Field(title="Name of the head of each kind", min_length=1)
+    classes: dict[str, tuple[str, ...]] = Field(
+        title="Labels of each class; cells with other labels are not trained on", min_length=2
+    )
+
+    @model_validator(mode="after")
+    def _each_label_once(self) -> Self:
+        labels = [label for own in self.classes.values() for label in own]
+        if len(set(labels)) < len(labels):
+            raise ValueError("a label belongs to two classes")
+        return self
+
+    def target(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Class position (N,) of labels (N,), −1 for those of no class."""
+        found = np.full(len(labels), -1, np.int64)
+        for k, own in enumerate(self.classes.values()):
+            found[np.isin(labels, own)] = k
+        return found
+
+
+class HeadTasks(BaseModel):
+    """All questions to one set of labelled cells, and the recipe that answers them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: Recipe = Recipe()
+    task: tuple[HeadTask, ...] = Field(title="The questions", min_length=1)
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What was found for one question, with every seed.
+
+    Attributes
+    ----------
+    task
+        The question.
+    target
+        (N,) class position of each cell, −1 for those of no class.
+    found
+        One for each seed; the heads of the first are the ones to keep.
+    """
+
+    task: HeadTask
+    target: npt.NDArray[np.int64]
+    found: tuple[Discovery, ...]
+
+    def heads(self) -> dict[str, NamedHead]:
+        """The heads to keep, by name, with how far they can be trusted."""
+        first = self.found[0]
+        return {
+            name: NamedHead(name, first.heads[kind].head, first.classes, self.summary(kind))
+            for kind, name in self.task.names.items()
+        }
+
+    def accuracies(self, kind: Kind) -> list[float]:
+        """Balanced accuracy of held-out cells, 0–1, for each seed."""
+        return [one.heads[kind].quality.balanced_accuracy for one in self.found]
+
+    def summary(self, kind: Kind) -> str:
+        """One line on how far a head can be trusted."""
+        from napari_interpdisc.number_text import mean_sd
+
+        first = self.found[0]
+        low, high = first.heads[kind].quality.interval
+        seeds = f"{len(self.found)} seed{'s' * (len(self.found) > 1)}"
+        return (
+            f"{kind}, {', '.join(first.classes)}; balanced accuracy "
+            f"{mean_sd(self.accuracies(kind))} on held-out groups, {seeds} "
+            f"(first seed: [{low:.3f}, {high:.3f}]); {first.cells} cells, {first.groups} groups"
+        )
+
+
+def answer_tasks(
+    patches: Patches,
+    labels: npt.NDArray[Any],
+    groups: npt.NDArray[Any],
+    model: Classifier,
+    tasks: HeadTasks,
+    seeds: Sequence[int] = (0,),
+    progress: Progress = silent,
+    group_name: str = "plate",
+) -> list[TaskResult]:
+    """Fit and test the heads of every task on the same N cells.
+
+    Parameters
+    ----------
+    patches
+        The N cells.
+    labels, groups
+        (N,) label, and unit that is never split between training and test.
+    model
+        Whose encoder is used.
+    tasks
+        The questions and the recipe.
+    seeds
+        Each draws its own folds, augmentations and initial weights.
+    progress
+        Called often with (steps done, steps in all).
+    group_name
+        What a group is called in sentences.
+
+    Raises
+    ------
+    InvalidInput
+        If a class has too few cells or groups; before any training.
+    """
+    index = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    steps = Steps(progress, len(seeds) * (1 + len(tasks.task)))
+    found: list[list[Discovery]] = [[] for _ in tasks.task]
+    for seed in seeds:
+        recipe = tasks.recipe.model_copy(update={"seed": seed})
+        latents = patch_latents(patches, model, recipe, steps)
+        steps.finish()
+        for place, task in enumerate(tasks.task):
+            own = recipe.model_copy(update={"kinds": tuple(k for k in KINDS if k in task.names)})
+            cells = _cells(task, latents, labels, index, model.rotating_pairs)
+            found[place].append(discover(cells, own, steps, model.encoder_sha256, group_name))
+            steps.finish()
+    return [
+        TaskResult(task, task.target(labels), tuple(all_seeds))
+        for task, all_seeds in zip(tasks.task, found, strict=True)
+    ]
+
+
+def heads_of(results: Sequence[TaskResult]) -> Mapping[str, NamedHead]:
+    """The heads of all tasks, by name, in their order."""
+    return {name: head for result in results for name, head in result.heads().items()}
+
+
+def _cells(
+    task: HeadTask,
+    latents: PatchLatents,
+    labels: npt.NDArray[Any],
+    group: npt.NDArray[np.int64],
+    pairs: tuple[tuple[int, int], ...],
+) -> LabelledCells:
+    target, classes = task.target(labels), tuple(task.classes)
+    return LabelledCells(latents.plain, latents.augmented, target, group, classes, pairs)

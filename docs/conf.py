@@ -26,11 +26,11 @@ exclude_patterns = ["_build", "results/*/*.md"]
 napoleon_google_docstring = False
 napoleon_use_ivar = True
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
-autodoc_preserve_defaults = True
+napoleon_attr_annotations = False
 autodoc_default_options = {"exclude-members": "model_config"}
-python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
+
+smartquotes_action = "qe"  # quotes and dots; "--tracks" keeps its two dashes
 
 html_theme = "furo"
 html_title = project

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from napari_interpdisc._types import Float32Array, Int32Array, Progress, silent
 from napari_interpdisc.crops import (
@@ -74,6 +75,23 @@ def middle(pixels: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
     """The central (..., size, size) of square pictures (..., P, P)."""
     start = (pixels.shape[-1] - size) // 2
     return pixels[..., start : start + size, start : start + size]
+
+
+def diagonal_middle(pixels: Float32Array, size: int) -> Float32Array:
+    """The central (N, size, size) of pictures (N, P, P) that are rotated by 45°, bilinearly.
+
+    What lies outside a picture is its mean.
+    """
+    centre = (pixels.shape[1] - 1) / 2
+    half = (np.arange(size) - (size - 1) / 2) * np.sqrt(0.5)
+    down, right = half[:, None], half[None, :]
+    at = [centre + down + right, centre + right - down]
+    found = np.empty((len(pixels), size, size), np.float32)
+    for i, picture in enumerate(pixels):
+        found[i] = ndimage.map_coordinates(
+            picture, at, order=1, mode="constant", cval=float(picture.mean())
+        )
+    return found
 
 
 def scaled_to_unit(pixels: Float32Array) -> Float32Array:

@@ -197,7 +197,7 @@ def _tell_stored(model: Classifier, csv: Path | None) -> None:
             table.add_row(*map(plain, row))
         console.print(table, highlight=False)
         for a, b in model.orientation_pairs:
-            told = f"z{a}, z{b}: an orientation pair; z{a}² + z{b}² stays when a cell is rotated"
+            told = f"z{a}, z{b}: an orientation pair; z{a}² + z{b}² is invariant as a cell rotates"
             console.print(told, highlight=False)
     if csv is not None:
         frame = pd.DataFrame(

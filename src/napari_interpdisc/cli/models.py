@@ -67,4 +67,4 @@ def _legend(model: Classifier) -> Iterator[str]:
             yield f"  z{i} {model.latent_about(i)}"
     for a, b in model.orientation_pairs:
         if a in used or b in used:
-            yield f"z{a}, z{b}: orientation; z{a}² + z{b}² stays when the cell rotates"
+            yield f"z{a}, z{b}: orientation; z{a}² + z{b}² is invariant as the cell rotates"

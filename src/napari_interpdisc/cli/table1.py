@@ -32,7 +32,7 @@ def table1(
     jobs: Annotated[int, typer.Option(min=1, help="Processes that work at the same time.")] = 2,
     model: Model = "h2b",
 ) -> None:
-    """Reproduce the paper's Table 1: four schemes and plain baselines, tested by plate."""
+    """Reproduce the paper's Table 1: four schemes and baselines, tested by plate."""
     from napari_interpdisc.crops import check_diameter
     from napari_interpdisc.discovery.recipe import Recipe
     from napari_interpdisc.discovery.table1 import Table1Settings, run_table1

@@ -1,4 +1,4 @@
-"""The boring baselines: what a usual pipeline reaches on the same cells and the same folds."""
+"""Baselines: what a usual pipeline reaches on the same cells and the same folds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_interpdisc._types import Float32Array, Float64Array
 from napari_interpdisc.crops import normalise
+from napari_interpdisc.nuclei.crops import central_nucleus, otsu_mask
 
 
 def hog(crops: Float32Array) -> Float64Array:
@@ -17,28 +18,30 @@ def hog(crops: Float32Array) -> Float64Array:
     return np.array([feature.hog(c, pixels_per_cell=(8, 8)) for c in normalise(crops)])
 
 
+N_SHAPES = 10
+
+
 def shape_features(crops: Float32Array) -> Float64Array:
     """Regionprops (N, 10) of the central object of crops (N, S, S), after Otsu's threshold.
 
     Area, eccentricity, solidity, extent, perimeter, both axes; mean, maximum and spread of the
     normalised intensity: raw intensity is never among them.
     """
-    from skimage import filters, measure
+    from skimage import measure
 
     rows = []
     for crop in normalise(crops):
-        smooth = filters.gaussian(crop, 1)
-        regions = measure.label(smooth > filters.threshold_otsu(smooth))
-        middle = slice(3 * len(crop) // 8, 5 * len(crop) // 8)
-        centre = regions[middle, middle]
-        centre = centre[centre > 0]
-        index = np.bincount(centre).argmax() if centre.size else 1
-        p = measure.regionprops((regions == index).astype(int), intensity_image=crop)[0]
+        regions = measure.label(otsu_mask(crop))
+        nucleus = regions == (central_nucleus(regions) or 1)
+        if not nucleus.any():  # a crop without contrast
+            rows.append([0.0] * N_SHAPES)
+            continue
+        p = measure.regionprops(nucleus.astype(int), intensity_image=crop)[0]
         rows.append(
             [
                 p.area, p.eccentricity, p.solidity, p.extent, p.perimeter, p.axis_major_length,
                 p.axis_minor_length, p.intensity_mean, p.intensity_max,
-                crop[regions == index].std(),
+                crop[nucleus].std(),
             ]
         )  # fmt: skip
     return np.array(rows, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""How well held-out cells were told apart, and how sure that figure is."""
+"""How well held-out cells were classified, and how sure that figure is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DRAWS = 1000
 
 @dataclass(frozen=True)
 class Quality:
-    """How well held-out cells were told apart, pooled over folds.
+    """How well held-out cells were classified, pooled over folds.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The paper's Table 1 on the user's data: four schemes and the boring baselines, by group.
+"""The paper's Table 1 on the user's data: four schemes and the usual baselines, by group.
 
 One unit of work is a task, a seed and a fold; each is stored when it is done, so that a run that
 was stopped goes on where it was. Heads are fitted by the recipe, as everywhere.

@@ -1,4 +1,4 @@
-"""What the training data looked like to a model, so that cells unlike them can be told apart."""
+"""What the training data looked like to a model, so that out-of-distribution cells are flagged."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Head(Protocol):
 
 
 PAPER_LAYERS = (32, 16, 16, 16, 1)
-"""Units from the latents to the signed score (DESIGN.md §3)."""
+"""Units from the latents to the signed score (paper, Table 1: 1040 weights)."""
 
 
 def layer_size(inputs: int, units: int, *, output: bool, biases: bool = True) -> int:
@@ -94,7 +94,7 @@ class DenseHead(nn.Module):
 
     @property
     def expression_size(self) -> int:
-        """Nodes of the equivalent expression tree, counted layer by layer (DESIGN.md §3).
+        """Nodes of the equivalent expression tree, counted layer by layer (:func:`layer_size`).
 
         BatchNorm adds 11 nodes, twice, to every hidden neuron.
         """

@@ -7,10 +7,17 @@ from torch import Tensor
 
 
 def posterior_sample(
-    mean: Tensor, log_variance: Tensor, generator: torch.Generator | None = None
+    mean: Tensor,
+    log_variance: Tensor,
+    generator: torch.Generator | None = None,
+    noise: Tensor | None = None,
 ) -> Tensor:
-    """One sample z (N, latents) of each posterior: the mean, and noise of its spread."""
-    noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
+    """One sample z (N, latents) of each posterior: the mean, and noise of its spread.
+
+    ``noise`` is standard normal (N, latents); drawn from ``generator`` if left out.
+    """
+    if noise is None:
+        noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
     return mean + noise * (0.5 * log_variance).exp()
 
 

@@ -8,12 +8,26 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_interpdisc._types import Float32Array, Int32Array
+from napari_interpdisc._types import BoolArray, Float32Array, Int32Array
 from napari_interpdisc.crops import MODEL_DIAMETER
 
 NECK = 0.15
-"""Two nuclei that touch are split_sources where the neck is narrower than both by this share of a
+"""Two nuclei that touch are separated where the neck is narrower than both by this share of a
 diameter, on each side."""
+
+
+def otsu_mask(picture: Float32Array, diameter: float = MODEL_DIAMETER) -> BoolArray:
+    """Foreground of one crop (S, S) by Otsu's threshold, after a slight blur.
+
+    Nuclei are brighter than the background; ``diameter`` is their typical one, px. A crop without
+    contrast has no foreground.
+    """
+    from skimage.filters import threshold_otsu
+
+    smooth = ndimage.gaussian_filter(np.asarray(picture, np.float32), diameter / 28)
+    if float(np.ptp(smooth)) <= 1e-6:
+        return np.zeros(smooth.shape, bool)
+    return np.asarray(smooth > threshold_otsu(smooth))
 
 
 def separate_nuclei(picture: Float32Array, diameter: float = MODEL_DIAMETER) -> Int32Array:
@@ -30,14 +44,12 @@ def separate_nuclei(picture: Float32Array, diameter: float = MODEL_DIAMETER) -> 
     -------
     (S, S) int32, 0 for background; all 0 for a crop without contrast.
     """
-    from skimage.filters import threshold_otsu
     from skimage.morphology import h_maxima
     from skimage.segmentation import watershed
 
-    smooth = ndimage.gaussian_filter(np.asarray(picture, np.float32), diameter / 28)
-    if float(np.ptp(smooth)) <= 1e-6:
-        return np.zeros(smooth.shape, np.int32)
-    mask = ndimage.binary_fill_holes(smooth > threshold_otsu(smooth))
+    mask = ndimage.binary_fill_holes(otsu_mask(picture, diameter))
+    if not mask.any():
+        return np.zeros(mask.shape, np.int32)
     depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), diameter / 28) * mask
     peaks = h_maxima(depth, NECK * diameter) > 0
     # what is shallower than a neck, such as a plate seen edge-on, is one nucleus by itself

@@ -96,8 +96,8 @@ def _segment_working(pixels: Float32Array, diameter: float) -> Int32Array:
         raise NothingFound(NOTHING_FOUND)
     mask = ndimage.binary_fill_holes(_foreground(compressed))
     distance = ndimage.distance_transform_edt(mask) / (diameter / 2)
-    # Distance parts touching nuclei of equal brightness; brightness parts a mitotic cell from the
-    # interphase cell it lies against.
+    # Distance separates touching nuclei of equal brightness. Brightness separates a mitotic cell
+    # from the interphase cell that it lies against.
     bright = ndimage.gaussian_filter(compressed, diameter / 6)
     landscape = ndimage.gaussian_filter(distance, diameter / 12) + 0.5 * bright / max(
         float(np.percentile(bright[mask], 90)), 1e-6

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from napari_interpdisc._types import Float64Array, Progress, silent
 from napari_interpdisc.crops import normalise
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.patches import diagonal_middle, middle
 
 ROTATIONS = 8
 """Crops are rotated in steps of 360° / 8 = 45°."""
@@ -119,33 +119,22 @@ def _rotated_latents(
     model: Classifier, pictures: npt.NDArray[np.float32], progress: Progress
 ) -> Float64Array:
     """Latents (ROTATIONS, N, L) of pictures rotated by 0°, 45°, …."""
-    side, size = pictures.shape[1], model.crop_size
-    inner = slice((side - size) // 2, (side - size) // 2 + size)
-    # what the middle of a picture rotated by 45° is sampled from
-    centre, half = (side - 1) / 2, (np.arange(size) - (size - 1) / 2) * np.sqrt(0.5)
-    down, right = half[:, None], half[None, :]
-    at = [centre + down + right, centre + right - down]
-    diagonal = np.empty((len(pictures), size, size), np.float32)
-    for i, picture in enumerate(pictures):
-        diagonal[i] = ndimage.map_coordinates(
-            picture, at, order=1, mode="constant", cval=float(picture.mean())
-        )
-    straight = pictures[:, inner, inner]
+    straight = middle(pictures, model.crop_size)
+    diagonal = diagonal_middle(pictures, model.crop_size)
     found = []
-    for rotate in range(ROTATIONS):
-        base = diagonal if rotate % 2 else straight
-        crops = np.rot90(base, rotate // 2, axes=(1, 2))
+    for step in range(ROTATIONS):
+        crops = np.rot90(diagonal if step % 2 else straight, step // 2, axes=(1, 2))
         found.append(model.encode(normalise(np.ascontiguousarray(crops))[:, None])[0])
-        progress(rotate + 1, ROTATIONS)
+        progress(step + 1, ROTATIONS)
     return np.asarray(found, np.float64)
 
 
 def rotating_pairs_of(
     rotated: npt.NDArray[Any], least: float = PAIR_SCORE
 ) -> tuple[RotatingPair, ...]:
-    """Pairs of latents that go round together, from latents of rotated views.
+    """Pairs of latents that rotate together, from latents of rotated pictures.
 
-    With the correlation C(α) between the latents of views that are α apart, a pair of order k that
+    C(α) is the correlation between the latents of pictures that are α apart. A pair of order k that
     rotates in the sense s = ±1 has C_aa = C_bb = cos kα and C_ab = −C_ba = s · sin kα. Its score is
     the mean over α = 45°, 90°, 135°, 180° of cos kα (C_aa + C_bb) / 2 + s sin kα (C_ab − C_ba) / 2.
 

@@ -1,1 +1,1 @@
-"""Search formulas over latents that part two classes of cells."""
+"""Search formulas over latents that separate two classes of cells."""

@@ -46,7 +46,7 @@ class BalancedCells:
         if not np.isfinite(self.latents).all():
             raise InvalidInput("Latents hold NaN or infinite values; encode the cells again.")
         if set(np.unique(classes).tolist()) != {0, 1}:
-            raise InvalidInput("A formula parts two classes, 0 and 1, and both need cells.")
+            raise InvalidInput("A formula separates two classes, 0 and 1; give cells of both.")
         self.x = torch.from_numpy(np.ascontiguousarray(self.latents, np.float64))
         self.positive = classes == 1
         share = self.positive.mean()

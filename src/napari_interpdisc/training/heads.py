@@ -133,8 +133,8 @@ class BalancedBatches:
 
     def __post_init__(self) -> None:
         values = torch.from_numpy(np.ascontiguousarray(self.latents, np.float32))
-        self._views = values[None] if values.ndim == 2 else values
-        if not bool(torch.isfinite(self._views).all()):
+        self._augmented = values[None] if values.ndim == 2 else values
+        if not bool(torch.isfinite(self._augmented).all()):
             raise InvalidInput("Latents hold NaN or infinite values; encode the cells again.")
         self._members = [np.flatnonzero(self.target == k) for k in range(self.n_classes)]
         empty = sum(not len(rows) for rows in self._members)
@@ -146,23 +146,23 @@ class BalancedBatches:
         self._draw = np.random.default_rng(self.seed)
         self._drawn: list[tuple[Tensor, Tensor]] = []
         self._y = torch.from_numpy(np.ascontiguousarray(self.target, np.int64))
-        self.n_latents = int(self._views.shape[2])
+        self.n_latents = int(self._augmented.shape[2])
         self.width = score_width(tuple(map(str, range(self.n_classes))))
 
     def draw(self) -> tuple[Tensor, Tensor]:
         """Latents (B, L) and classes (B,) of the next batch."""
         if not self._drawn:
             self._drawn = self._draw_ahead()
-        rows, view = self._drawn.pop()
-        return self._views[view, rows], self._y[rows]
+        rows, drawn = self._drawn.pop()
+        return self._augmented[drawn, rows], self._y[rows]
 
     def _draw_ahead(self) -> list[tuple[Tensor, Tensor]]:
-        """Rows and views of many batches at once: one at a time takes longer than a step."""
+        """Draw many batches at once: one at a time takes longer than a step."""
         per_class = max(1, self.batch // self.n_classes)
         chosen = [m[self._draw.integers(0, len(m), (AHEAD, per_class))] for m in self._members]
         rows = torch.from_numpy(np.concatenate(chosen, axis=1))
-        view = torch.from_numpy(self._draw.integers(0, len(self._views), tuple(rows.shape)))
-        return list(zip(rows, view, strict=True))
+        drawn = torch.from_numpy(self._draw.integers(0, len(self._augmented), tuple(rows.shape)))
+        return list(zip(rows, drawn, strict=True))
 
     def loss(self, logits: Tensor, y: Tensor) -> Tensor:
         """Logistic loss of one signed logit, or softmax cross-entropy of K."""
@@ -172,10 +172,10 @@ class BalancedBatches:
 
     @torch.inference_mode()
     def loss_on_all(self, head: Head) -> float:
-        """Mean over classes of each class's mean loss, on all views of all cells."""
+        """Mean over classes of each class's mean loss, on all augmented crops of all cells."""
         losses = []
         for members in self._members:
-            x = self._views[:, members].flatten(0, 1)
-            y = self._y[members].repeat(len(self._views))
+            x = self._augmented[:, members].flatten(0, 1)
+            y = self._y[members].repeat(len(self._augmented))
             losses.append(float(self.loss(head(x), y)))
         return float(np.mean(losses))

@@ -84,6 +84,6 @@ All in nats per crop; TC by stratified sampling; active latents are those with K
 {told}
 ## Limits
 
-- Whether its latents tell classes apart is not known before a head was trained and tested.
+- Whether its latents separate classes is not known before a head was trained and tested.
 - It knows nuclei like those above, at about the diameter that was given.
 """

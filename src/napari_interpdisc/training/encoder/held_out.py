@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_interpdisc.models.posterior import kl_per_latent
+from napari_interpdisc.models.posterior import kl_per_latent, posterior_sample
 from napari_interpdisc.models.tcvae import TCVAE
 from napari_interpdisc.models.texture import texture
 from napari_interpdisc.training.augment import random_pairs
@@ -103,7 +103,7 @@ class HeldOutLoss:
                     c.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"
                 ):
                     mean, log_variance = (part.float() for part in model.encode(c))
-                    z = mean + e * (0.5 * log_variance).exp()
+                    z = posterior_sample(mean, log_variance, noise=e)
                     shown, grain = model.decode_with_texture(z)
                 terms = tcvae_terms(
                     t,

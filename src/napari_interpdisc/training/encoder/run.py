@@ -110,7 +110,8 @@ def training_settings(
     epochs
         Most epochs to train for.
     base
-        Settings to start from; the defaults if left out.
+        Settings to start from; the defaults if left out. A field that was set there stays, but for
+        those that are chosen here.
     patience
         Epochs without a lower loss on held-out crops after which to stop; 0: never.
     fine_tune
@@ -133,26 +134,26 @@ def training_settings(
     for name, value, low in (("epochs", epochs, 1), ("batch", batch, 2), ("patience", patience, 0)):
         if value < low:
             raise InvalidInput(f"{value} cannot be used for {name}; give {low} or more.")
-    beta, rate = given.get("beta", settings.beta), given.get("learning_rate", 1e-3)
+    beta, rate = given.get("beta", settings.beta), given.get("learning_rate", settings.learning_rate)
     if not (math.isfinite(beta) and beta >= 1):
         raise InvalidInput(f"A β of {beta:g} cannot be used; give 1 or more.")
     if not (math.isfinite(rate) and rate > 0):
         raise InvalidInput(f"A learning rate of {rate:g} cannot be used; give more than 0.")
     epoch = max(1, round(patches / batch))
     steps = epochs * epoch
-    return settings.model_copy(
-        update={
-            "steps": steps,
-            "warm_up": max(1, min(20 if fine_tune else 500, steps // 10)),
-            "ramp_beta": not fine_tune,
-            "log_every": min(epoch, 20),
-            "log_latents": True,
-            "checkpoint_every": min(max(epoch, 50), 200),
-            "evaluate_every": epoch,
-            "patience": patience,
-            **given,
-        }
-    )
+    derived = {
+        "steps": steps,
+        "warm_up": max(1, min(20 if fine_tune else 500, steps // 10)),
+        "ramp_beta": not fine_tune,
+        "log_every": min(epoch, 20),
+        "log_latents": True,
+        "checkpoint_every": min(max(epoch, 50), 200),
+        "evaluate_every": epoch,
+        "patience": patience,
+    }
+    # what a settings file says wins over what follows from the number of cells
+    derived = {name: v for name, v in derived.items() if name not in settings.model_fields_set}
+    return settings.model_copy(update={**derived, **given})
 
 
 def check_run_folder(out: Path, resume: bool) -> None:
@@ -215,7 +216,7 @@ def run_training(
     command
         Command line, for the card.
     log, progress
-        As in :func:`napari_interpdisc.training.encoder.loop.train_encoder`.
+        As in :func:`napari_interpdisc.training.encoder.loop.fit_tcvae`.
 
     Raises
     ------

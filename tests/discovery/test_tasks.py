@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_interpdisc.discovery.card import model_of_tasks
+from napari_interpdisc.discovery.recipe import Recipe
+from napari_interpdisc.discovery.tasks import HeadTask, HeadTasks, TaskResult, answer_tasks
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.io.settings import checked_settings
+from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.store import load_model
+from napari_interpdisc.patches import Patches, patches_of_crops
+from napari_interpdisc.simulate.crops import CropSimulation, simulate_crops
+from napari_interpdisc.training.heads import HeadTraining
+
+TWO = {"round": ("small", "large"), "long": ("long",)}
+
+
+@pytest.fixture(scope="module")
+def model() -> Classifier:
+    return load_model(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def nuclei() -> tuple[Patches, np.ndarray, np.ndarray]:
+    """Return 120 simulated cells, labelled by shape, on twelve plates."""
+    images, factors = simulate_crops(120, 3, CropSimulation(neighbours=(0, 1)))
+    labels = np.where(factors["size"] > 24, "large", "small")
+    labels = np.where(factors["eccentricity"] > 0.7, "long", labels)
+    labels[:6] = "bits"
+    return patches_of_crops(images, 23.0), labels, np.arange(120) % 12
+
+
+@pytest.fixture(scope="module")
+def results(model: Classifier, nuclei: tuple[Patches, np.ndarray, np.ndarray]) -> list[TaskResult]:
+    recipe = Recipe(folds=2, augmented=2, curve=False, dense=HeadTraining(steps=150))
+    tasks = HeadTasks(
+        recipe=recipe,
+        task=(
+            HeadTask(names={"dense": "shape"}, classes=TWO),
+            HeadTask(names={"dense": "size"}, classes={"small": ("small",), "large": ("large",)}),
+        ),
+    )
+    seen: list[tuple[int, int]] = []
+    found = answer_tasks(*nuclei, model, tasks, (0, 1), lambda *p: seen.append(p))
+    assert seen[-1][0] == seen[-1][1]
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    return found
+
+
+def test_each_task_is_answered_with_every_seed(
+    results: list[TaskResult], nuclei: tuple[Patches, np.ndarray, np.ndarray]
+) -> None:
+    _, labels, _ = nuclei
+    shape, size = results
+    assert [len(result.found) for result in results] == [2, 2]
+    assert shape.found[0].classes == ("round", "long")
+    assert shape.found[0].cells == (labels != "bits").sum()
+    assert size.found[0].cells == np.isin(labels, ("small", "large")).sum()
+    assert shape.found[0].settings["seed"] == 0
+    assert shape.found[1].settings["seed"] == 1
+    assert all(0.6 < accuracy <= 1 for accuracy in shape.accuracies("dense"))
+
+
+def test_cells_of_other_labels_are_told_a_class_too(
+    results: list[TaskResult], nuclei: tuple[Patches, np.ndarray, np.ndarray]
+) -> None:
+    """How a head calls nuclei that it was never asked about is part of what it is worth."""
+    _, labels, _ = nuclei
+    size = results[1]
+    assert (size.target[labels == "long"] == -1).all()
+    predicted = size.found[0].heads["dense"].predicted
+    assert predicted.shape == labels.shape
+    assert set(predicted[labels == "long"]) <= {0, 1}
+
+
+def test_one_model_holds_the_heads_of_all_tasks(
+    results: list[TaskResult], model: Classifier
+) -> None:
+    made = model_of_tasks(model, results, "both", "## Limits\n\n- few cells")
+    assert list(made.heads) == ["shape", "size"]
+    assert made.heads["shape"].classes == ("round", "long")
+    assert "2 seeds" in made.heads["shape"].summary
+    assert made.encoder_sha256 == model.encoder_sha256
+    assert made.sha256 != model.sha256
+    for words in ("- `shape`: round = small, large; long = long", "| `size` |", "- few cells"):
+        assert words in made.card, words
+    assert made.card.startswith(model.card[:40])
+
+
+def test_tasks_that_cannot_be_asked() -> None:
+    names = {"dense": "x"}
+    for classes, told in (
+        ({"a": ["l"], "b": ["l"]}, "a label belongs to two classes"),
+        ({"a": ["l"]}, "at least 2"),
+    ):
+        with pytest.raises(InvalidInput, match=told):
+            checked_settings({"names": names, "classes": classes}, HeadTask, "tasks.toml")

@@ -220,7 +220,7 @@ def unlike_training(encoding: Encoding) -> str:
     return (
         f"{percent(share)} of the {which} look unlike those that '{name}' was trained on (at most "
         f"{percent(expected)} of those do): check the diameter ({encoding.diameter:.4g} px was "
-        "used) and the channel, or train the encoder on with your own cells "
+        "used) and the channel, or fine-tune the encoder on your own cells "
         f"(interpdisc train-encoder --start {start})."
     )
 

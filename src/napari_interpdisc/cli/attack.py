@@ -42,7 +42,7 @@ def attack(
         Literal["fgsm", "pgd", "random"], typer.Option(help="PGD and random are the controls.")
     ] = "fgsm",
     freeze: Annotated[
-        str, typer.Option(metavar="3,17", help="Latents, or their names, that stay as they are.")
+        str, typer.Option(metavar="3,17", help="Latents to freeze, by number or name.")
     ] = "",
     labels: LabelsPath = None,
     diameter: Diameter = "auto",

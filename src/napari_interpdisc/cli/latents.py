@@ -90,7 +90,7 @@ def latents(
     ] = "label",
     threshold: Annotated[
         float,
-        typer.Option(min=0, max=1, help="|ρ| at which a name begins; its interval's lower end."),
+        typer.Option(min=0, max=1, help="Least |ρ| for a name: the lower end of its interval."),
     ] = 0.5,
     csv: Annotated[
         Path | None,
@@ -244,7 +244,7 @@ def _rows(
         rows = np.sort(drawn)
     if len(np.unique(groups[rows].astype(str))) < 2:
         raise InvalidInput(
-            f"All cells have the same {what}, so that no interval can be told; give cells of "
+            f"All cells have the same {what}, so no interval can be computed; give cells of "
             "several, or name another --group-column."
         )
     return rows, found

@@ -94,7 +94,8 @@ def train_encoder(
         typer.Option(help="Most epochs; 300, or 100 to fine-tune, if left out."),
     ] = None,
     patience: Annotated[
-        int, typer.Option(help="Stop after so many epochs without a gain on held-out cells; 0: no.")
+        int,
+        typer.Option(help="Stop after this many epochs without a lower held-out loss; 0: never."),
     ] = 20,
     beta: Annotated[
         float | None, typer.Option(help="Weight β of total correlation; 2 if left out.")
@@ -128,7 +129,9 @@ def train_encoder(
     settings_file: Annotated[
         Path | None,
         typer.Option(
-            "--settings", metavar="FILE", help="TOML file of further settings (see the docs)."
+            "--settings",
+            metavar="FILE",
+            help="TOML file (fields: Settings of a training, in the reference).",
         ),
     ] = None,
     resume: Annotated[

@@ -28,17 +28,17 @@ class AttackSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    space: Literal["image", "latent"] = Field("image", title="Space")
+    space: Literal["image", "latent"] = Field("image", title="Where the step is taken")
     epsilon: float = Field(
         0.5,
-        title="ε",
+        title="Step ε (standard deviations)",
         description="Step in standard deviations: of the crop (image) or of the prior (latent)",
         ge=0,
         le=8,
         allow_inf_nan=False,
     )
     method: Literal["fgsm", "pgd", "random"] = Field(
-        "fgsm", title="Method", description="PGD and random signs are the controls of FGSM"
+        "fgsm", title="Attack", description="PGD and random signs are the controls of FGSM"
     )
     frozen_latents: tuple[int, ...] = Field((), title="Frozen latents")
     seed: int = Field(0, title="Seed of the random signs")

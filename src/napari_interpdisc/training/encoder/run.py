@@ -134,7 +134,10 @@ def training_settings(
     for name, value, low in (("epochs", epochs, 1), ("batch", batch, 2), ("patience", patience, 0)):
         if value < low:
             raise InvalidInput(f"{value} cannot be used for {name}; give {low} or more.")
-    beta, rate = given.get("beta", settings.beta), given.get("learning_rate", settings.learning_rate)
+    beta, rate = (
+        given.get("beta", settings.beta),
+        given.get("learning_rate", settings.learning_rate),
+    )
     if not (math.isfinite(beta) and beta >= 1):
         raise InvalidInput(f"A β of {beta:g} cannot be used; give 1 or more.")
     if not (math.isfinite(rate) and rate > 0):

@@ -107,7 +107,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self.model.setToolTip("The trained model: bundled with the plugin, or a model folder.")
         self.model.activated.connect(self._choose_model)
         self.head = QComboBox()
-        self.head.setToolTip("Which of the model's classifiers tells the classes.")
+        self.head.setToolTip("Head that assigns the classes.")
         self.head.activated.connect(self._choose_head)
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)

@@ -27,7 +27,7 @@ from napari_interpdisc.discovery.quality import group_bootstrap
 from napari_interpdisc.discovery.recipe import Recipe, head_logits
 from napari_interpdisc.discovery.tasks import HeadTask, HeadTasks, answer_tasks
 from napari_interpdisc.figures.canvas import save_figure
-from napari_interpdisc.models.classifier import class_index
+from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.patches import middle
 from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.training.folds import grouped_folds

@@ -21,7 +21,7 @@ import pytest
 import tifffile
 
 from napari_interpdisc import __version__, cli
-from napari_interpdisc.models.classifier import LatentMeaning, NamedHead
+from napari_interpdisc.models.cell_model import LatentMeaning, NamedHead
 from napari_interpdisc.models.familiarity import measure_familiarity
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.store import (

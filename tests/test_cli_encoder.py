@@ -13,7 +13,7 @@ import pytest
 import tifffile
 
 from napari_interpdisc import cli
-from napari_interpdisc.models.classifier import NamedHead
+from napari_interpdisc.models.cell_model import NamedHead
 from napari_interpdisc.models.heads import DenseHead
 from napari_interpdisc.models.store import load_model, replace_heads, save_model
 from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie

@@ -14,7 +14,7 @@ import pytest
 import tifffile
 
 from napari_interpdisc import cli
-from napari_interpdisc.models.classifier import LatentMeaning
+from napari_interpdisc.models.cell_model import LatentMeaning
 from napari_interpdisc.models.store import load_model, save_model
 from napari_interpdisc.scrutiny.properties import PROPERTIES
 from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie

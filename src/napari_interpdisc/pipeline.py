@@ -13,7 +13,7 @@ from napari_interpdisc import crops as cropping
 from napari_interpdisc._types import BoolArray, Float32Array, Plane, Progress
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.flags import CUT, UNFAMILIAR
-from napari_interpdisc.models.classifier import Classifier, class_index, confidence
+from napari_interpdisc.models.cell_model import CellModel, class_index, confidence
 from napari_interpdisc.models.familiarity import Familiarity, latent_norm
 from napari_interpdisc.models.store import installed_models
 from napari_interpdisc.number_text import percent
@@ -152,7 +152,7 @@ class Classification:
 def encode_cells(
     frames: Frames,
     cells: CellTable,
-    model: Classifier,
+    model: CellModel,
     diameter: float,
     progress: Progress | None = None,
 ) -> Encoding:
@@ -226,7 +226,7 @@ def unlike_training(encoding: Encoding) -> str:
 
 
 def classify_encoding(
-    encoding: Encoding, model: Classifier, head: str | None = None
+    encoding: Encoding, model: CellModel, head: str | None = None
 ) -> Classification:
     """Score encoded cells with one of the model's heads.
 
@@ -269,7 +269,7 @@ def classify_encoding(
 def classify(
     frames: Frames,
     cells: CellTable,
-    model: Classifier,
+    model: CellModel,
     diameter: float,
     head: str | None = None,
     progress: Progress | None = None,
@@ -279,9 +279,7 @@ def classify(
     return classify_encoding(encode_cells(frames, cells, model, diameter, progress), model, head)
 
 
-def cell_crops(
-    frames: Frames, cells: CellTable, model: Classifier, diameter: float
-) -> Float32Array:
+def cell_crops(frames: Frames, cells: CellTable, model: CellModel, diameter: float) -> Float32Array:
     """Cut the normalised crops (N, 1, S, S) of a few cells, in their order, to show or perturb."""
     cells.check_inside(frames)
     out = np.empty((len(cells), 1, model.crop_size, model.crop_size), np.float32)

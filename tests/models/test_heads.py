@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_interpdisc.models.classifier import class_index, confidence, score_width
+from napari_interpdisc.models.cell_model import class_index, confidence, score_width
 from napari_interpdisc.models.heads import DenseHead, Head
 
 

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.figures.latent_map import draw_latent_map
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.scrutiny.naming import name_latents, study_latents
 from napari_interpdisc.scrutiny.properties import measure_crops
 from napari_interpdisc.scrutiny.relations import relate
@@ -249,7 +249,7 @@ def ellipses(rng: np.random.Generator, n: int, side: int) -> npt.NDArray[np.floa
 def test_pairs_of_an_encoder_are_found_by_turning_crops_and_named(
     rng: np.random.Generator, side: int
 ) -> None:
-    model = cast("Classifier", Moments())
+    model = cast("CellModel", Moments())
     pictures = ellipses(rng, 130, side)
     pairs = find_rotating_pairs(model, pictures, cells=100)
     assert {(p.a, p.b, p.order) for p in pairs} == {(0, 3, 2), (2, 5, 1)}
@@ -287,7 +287,7 @@ def test_a_pair_between_the_axes_is_not_called_after_them(rng: np.random.Generat
 
 
 def test_crops_that_cannot_be_turned_are_refused() -> None:
-    model = cast("Classifier", Moments())
+    model = cast("CellModel", Moments())
     for shape, told in [
         ((4, 60, 60), "60 px wide"),
         ((4, 65, 65), "even number"),

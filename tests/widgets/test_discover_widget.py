@@ -23,7 +23,7 @@ from napari_interpdisc.discovery import cross_validation
 from napari_interpdisc.discovery.quality import Quality
 from napari_interpdisc.discovery.recipe import Recipe
 from napari_interpdisc.discovery.results import CurvePoint, Discovery, FittedHead, FrontRow
-from napari_interpdisc.models.classifier import LatentMeaning
+from napari_interpdisc.models.cell_model import LatentMeaning
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead
 from napari_interpdisc.models.store import load_model

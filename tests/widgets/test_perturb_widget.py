@@ -13,7 +13,7 @@ import pytest
 from qtpy.QtWidgets import QWidget
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.classifier import LatentMeaning, latent_names
+from napari_interpdisc.models.cell_model import LatentMeaning, latent_names
 from napari_interpdisc.number_text import with_sign
 from napari_interpdisc.scrutiny.attacks import AttackSettings, perturb, smallest_flip
 from napari_interpdisc.widgets.canvas.layers import data_to_world

@@ -11,7 +11,7 @@ import torch
 
 from napari_interpdisc._types import Float32Array, Float64Array
 from napari_interpdisc.crops import normalise
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.posterior import kl_per_latent, posterior_sample
 from napari_interpdisc.patches import middle
 from napari_interpdisc.training.encoder.settings import ACTIVE_KL, PatchSource
@@ -64,7 +64,7 @@ class EncoderMeasures:
         return int((self.kl > ACTIVE_KL).sum())
 
 
-def measure_encoder(model: Classifier, crops: Float32Array, seed: int = 0) -> EncoderMeasures:
+def measure_encoder(model: CellModel, crops: Float32Array, seed: int = 0) -> EncoderMeasures:
     """Encode and decode crops (N, 1, S, S), N ≥ 2; ``seed`` is that of the posterior sample."""
     latents, log_variances = model.encode(crops)
     error = errors_of(model, crops, latents)
@@ -83,7 +83,7 @@ def measure_encoder(model: Classifier, crops: Float32Array, seed: int = 0) -> En
     )
 
 
-def errors_of(model: Classifier, crops: Float32Array, latents: Float32Array) -> Float32Array:
+def errors_of(model: CellModel, crops: Float32Array, latents: Float32Array) -> Float32Array:
     """Mean squared difference (N,) of crops (N, 1, S, S) and what (N, L) latents decode to."""
     found = [
         ((model.decode(latents[i : i + 256]) - crops[i : i + 256]) ** 2).mean((1, 2, 3))
@@ -210,7 +210,7 @@ On {self.crops} held-out crops, as they are (no augmentation):
 
 
 def compare_encoders(
-    old: Classifier, new: Classifier, train: Float32Array, held_out: Float32Array
+    old: CellModel, new: CellModel, train: Float32Array, held_out: Float32Array
 ) -> FineTuneReport:
     """Compare two encoders of one shape.
 

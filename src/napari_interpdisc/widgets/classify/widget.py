@@ -26,7 +26,7 @@ from superqt.utils import qthrottled
 from napari_interpdisc.errors import InterpdiscError
 from napari_interpdisc.figures.palette import class_colors
 from napari_interpdisc.flags import CUT, FLAG_NAMES, UNFAMILIAR, flag_name
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import installed_models, load_model
 from napari_interpdisc.number_text import percent
 from napari_interpdisc.paint import stripes
@@ -75,7 +75,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self._viewer = unwrapped(napari_viewer)
         self._session = session_of(self._viewer)
         # Name and source of each model that can be chosen; the source is the model once loaded.
-        self._models: list[tuple[str, str | Path | Classifier]] = [
+        self._models: list[tuple[str, str | Path | CellModel]] = [
             (name, name) for name in installed_models()
         ]
         self._overlay_seen: weakref.ref[Any] | None = None
@@ -194,10 +194,10 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         else:
             self._show_model()
 
-    def load(self, source: str | Path | Classifier) -> None:
+    def load(self, source: str | Path | CellModel) -> None:
         """Choose a bundled model by name, a model folder, or a model; a bad one changes nothing."""
         try:
-            model = source if isinstance(source, Classifier) else load_model(source)
+            model = source if isinstance(source, CellModel) else load_model(source)
             model.head()  # an encoder that was just trained has none, and cannot classify
         except InterpdiscError as fault:
             self.status.fault(str(fault))
@@ -210,10 +210,10 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
                 f"'{model.name}' is loaded; run the Cells widget again to encode with it."
             )
 
-    def _place_of(self, model: Classifier) -> int:
+    def _place_of(self, model: CellModel) -> int:
         """Position of a model in the box, which it is added to if it is not there."""
         for i, (name, source) in enumerate(self._models):
-            if isinstance(source, Classifier):
+            if isinstance(source, CellModel):
                 if source.sha256 == model.sha256:
                     return i
                 if source.name == model.name == UNSAVED:  # one formula after the other was tried

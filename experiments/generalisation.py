@@ -193,7 +193,7 @@ def fault_rows(folder: str, data: Path) -> pd.DataFrame:
                 error = ((model.decode(z) - crops) ** 2).mean((1, 2, 3))
                 flagged = float(np.nan)
                 if model.familiarity is not None:
-                    flagged = float(model.familiarity.unfamiliar(error, z).mean())
+                    flagged = float(model.familiarity.out_of_distribution(error, z).mean())
                 for name, head in model.heads.items():
                     target = target_of(cells.labels, {c: (c,) for c in head.classes})
                     accuracy, _ = score(target, class_index(model.score(z, name)), cells.groups)

@@ -134,7 +134,7 @@ def test_fine_tuning_prints_what_changed_and_resumes(
     code, out, err = run(*words, "--resume")
     assert (code, err) == (0, "")
     for told in (
-        "on held-out cells", "reconstruction error", "share unfamiliar", "active latents",
+        "on held-out cells", "reconstruction error", "share out of distribution", "active latents",
         "kept their meaning", "A ridge regression", "Heads of 'h2b' read the old latents",
     ):  # fmt: skip
         assert told in out, told

@@ -81,7 +81,9 @@ def test_gain_offset_and_type_of_the_pixels_change_nothing(
     found = classify(Frames(pixels.astype(dtype)), cells, model, 28.0)
     np.testing.assert_allclose(found.scores, result.scores, atol=2e-3)
     assert found.names().tolist() == result.names().tolist()
-    np.testing.assert_array_equal(found.encoding.unfamiliar, result.encoding.unfamiliar)
+    np.testing.assert_array_equal(
+        found.encoding.out_of_distribution, result.encoding.out_of_distribution
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32, np.float32])
@@ -231,13 +233,13 @@ def known(frames: Frames, model: CellModel) -> CellModel:
 
 def test_a_movie_unlike_the_training_data_is_told(frames: Frames, known: CellModel) -> None:
     inside = encode_cells(frames, grid(60), known, 28.0)
-    assert inside.unfamiliar.mean() < 0.05
+    assert inside.out_of_distribution.mean() < 0.05
     assert unlike_training(inside) == ""
     wrong = encode_cells(frames, grid(60), known, 9.0)
-    assert wrong.unfamiliar.mean() > 0.9
+    assert wrong.out_of_distribution.mean() > 0.9
     told = unlike_training(wrong)
     assert "check the diameter (9 px was used)" in told
-    assert f"{percent(wrong.unfamiliar.mean())} of the cells look unlike" in told
+    assert f"{percent(wrong.out_of_distribution.mean())} of the cells look unlike" in told
     assert f"interpdisc train-encoder --start {known.name})" in told
     elsewhere = encode_cells(frames, grid(60), replace(known, name="of mine"), 9.0)
     assert "--start and the model's folder)" in unlike_training(elsewhere)
@@ -253,7 +255,7 @@ def test_a_movie_is_told_from_a_twentieth_on(
     error = np.where(np.arange(n) < n_strange, 1e9, 0).astype(np.float32)
     latents = np.zeros_like(encoding.latents)
     encoding = replace(encoding, reconstruction_error=error, latents=latents)
-    assert encoding.unfamiliar.sum() == n_strange
+    assert encoding.out_of_distribution.sum() == n_strange
     assert bool(unlike_training(encoding)) == is_told
 
 
@@ -262,15 +264,15 @@ def test_a_model_that_does_not_know_its_training_data_flags_nothing(
 ) -> None:
     old = replace(known, familiarity=None)
     encoding = encode_cells(frames, cells, old, 9.0)
-    assert encoding.unfamiliar.shape == (9,)
-    assert not encoding.unfamiliar.any()
+    assert encoding.out_of_distribution.shape == (9,)
+    assert not encoding.out_of_distribution.any()
     assert unlike_training(encoding) == ""
     assert classify_encoding(encoding, old).settings["unfamiliar_share"] is None
     # A model of the same encoder that does know makes good for it, and its heads keep it.
     later = classify_encoding(encoding, known)
-    assert later.encoding.unfamiliar.mean() > 0.5
+    assert later.encoding.out_of_distribution.mean() > 0.5
     assert later.settings["unfamiliar_share"] == pytest.approx(
-        later.encoding.unfamiliar.mean(), abs=1e-4
+        later.encoding.out_of_distribution.mean(), abs=1e-4
     )
     assert classify_encoding(later.encoding, old).encoding.familiarity == known.familiarity
 

@@ -46,7 +46,7 @@ _PLACES = {
     "Cancelled": "errors",
     "CellTable": "cells",
     "Classification": "pipeline",
-    "CellModel": "models.classifier",
+    "CellModel": "models.cell_model",
     "Discovery": "discovery.results",
     "Encoding": "pipeline",
     "Frames": "frames",

@@ -208,7 +208,7 @@ def test_fine_tuning_reports_what_changed(tmp_path: Path) -> None:
     report = tuned.report
     assert report is not None
     assert (report.before.reconstruction_error, report.crops) != (0, 0)
-    assert report.before.unfamiliar is not None
+    assert report.before.out_of_distribution is not None
     active = np.flatnonzero(report.before.kl > 0.1)
     assert len(active) > 0
     # a few small steps change little

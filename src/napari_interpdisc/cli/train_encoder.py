@@ -135,7 +135,7 @@ def train_encoder(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the stopped run in --out.")
+        bool, typer.Option("--resume", help="Resume the stopped run in --out.")
     ] = False,
     name: Annotated[str, typer.Option(help="Name of the model; the folder's if left out.")] = "",
 ) -> None:

@@ -43,7 +43,7 @@ class EncoderMeasures:
         (N, L) posterior means.
     reconstruction_error
         Mean squared difference of crop and reconstruction, normalised units.
-    unfamiliar
+    out_of_distribution
         Share of the crops, 0–1, that are unlike what the model was trained on; None if the model
         does not store what that looked like.
     kl
@@ -54,7 +54,7 @@ class EncoderMeasures:
 
     latents: Float32Array
     reconstruction_error: float
-    unfamiliar: float | None
+    out_of_distribution: float | None
     kl: Float64Array
     total_correlation: float
 
@@ -77,7 +77,7 @@ def measure_encoder(model: CellModel, crops: Float32Array, seed: int = 0) -> Enc
     return EncoderMeasures(
         latents,
         float(error.mean()),
-        None if known is None else float(known.unfamiliar(error, latents).mean()),
+        None if known is None else float(known.out_of_distribution(error, latents).mean()),
         kl.numpy(),
         float(total_correlation_stratified(z, mean, log_variance, some)),
     )
@@ -145,7 +145,11 @@ class FineTuneReport:
                 f"{a.reconstruction_error:.4f}",
                 f"{b.reconstruction_error:.4f}",
             ),
-            ("share unfamiliar", _share(a.unfamiliar), _share(b.unfamiliar)),
+            (
+                "share out of distribution",
+                _share(a.out_of_distribution),
+                _share(b.out_of_distribution),
+            ),
             ("KL (nats)", f"{a.kl.sum():.1f}", f"{b.kl.sum():.1f}"),
             ("active latents", str(a.active), str(b.active)),
             (

@@ -213,7 +213,7 @@ def run_training(
     name
         Name of the model; the folder's if left out.
     resume
-        Go on with the run in ``out``.
+        Resume the run in ``out``.
     device
         Torch device.
     command

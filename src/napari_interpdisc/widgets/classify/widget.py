@@ -25,7 +25,7 @@ from superqt.utils import qthrottled
 
 from napari_interpdisc.errors import InterpdiscError
 from napari_interpdisc.figures.palette import class_colors
-from napari_interpdisc.flags import CUT, FLAG_NAMES, UNFAMILIAR, flag_name
+from napari_interpdisc.flags import CUT, FLAG_NAMES, OUT_OF_DISTRIBUTION, flag_name
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import installed_models, load_model
 from napari_interpdisc.number_text import percent
@@ -51,7 +51,7 @@ NO_TRACK = "Click a cell in the image to see its score through time."
 OPEN_FOLDER = "Open folder …"
 THROTTLE_MS = 60
 FLAGS = {
-    UNFAMILIAR: "Reconstructed worse, or with latents farther out, than all but "
+    OUT_OF_DISTRIBUTION: "Reconstructed worse, or with latents farther out, than all but "
     "0.5 % of the training data: what the head says of them is a guess.",
     CUT: "The centroid is less than half a nuclear diameter from the edge of the "
     "image: a part of the nucleus may be missing.",
@@ -135,9 +135,9 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self.overlay.clicked.connect(self._toggle_overlay)
         self.mark = QCheckBox("Hatch cells not to be trusted")
         self.mark.setToolTip(
-            "Black stripes in the overlay on cells that are unlike those the model was trained on "
-            "(they are reconstructed badly, or their latents are far out), and, the other way, on "
-            "those that the edge of the image may cut. Their classes stay as they are."
+            "Draw black stripes on cells that are out-of-distribution: they are reconstructed "
+            "badly, or their latents are far from those of the training cells. Stripes in the "
+            "other direction: the edge of the image may cut the cell. Classes stay as they are."
         )
         self.mark.setChecked(self._session.mark_flagged)
         self.mark.clicked.connect(self._session.set_mark_flagged)
@@ -330,7 +330,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             here.setText(str(int((some & shown).sum())))
             everywhere.setText(str(int(some.sum())))
         unknown = encoding.familiarity is None
-        for number in self._counts[n + list(FLAGS).index(UNFAMILIAR)]:
+        for number in self._counts[n + list(FLAGS).index(OUT_OF_DISTRIBUTION)]:
             number.setToolTip(UNKNOWN if unknown else "")
             if unknown:  # which is not to say that there are none
                 number.setText("–")

@@ -93,8 +93,8 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.undo = button("Undo", self._undo, "Take the last annotation or change back.")
         self.annotate = QCheckBox("Annotate by clicking")
         self.annotate.setToolTip(
-            "While this is on, a click gives the cell the marked class, a class's key gives it to "
-            "the cell with the yellow ring, and 0 or Delete takes it away."
+            "While this is on, a click gives the cell the marked class. A class's key gives the "
+            "class to the cell with the yellow ring. 0 or Delete removes it."
         )
         self.annotate.toggled.connect(self._switch)
         self.hint = QLabel("Keys 1 – 9: class of the ringed cell. 0 or Delete: none.")

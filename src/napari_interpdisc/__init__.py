@@ -80,9 +80,9 @@ _PLACES = {
 __all__ = [
     "AttackSettings",
     "Cancelled",
+    "CellModel",
     "CellTable",
     "Classification",
-    "CellModel",
     "Discovery",
     "Encoding",
     "Frames",

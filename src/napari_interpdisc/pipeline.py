@@ -205,9 +205,9 @@ def near_edge(cells: CellTable, shape: tuple[int, ...], diameter: float) -> Bool
 def unlike_training(encoding: Encoding) -> str:
     """One sentence if a movie looks unlike the training data, else an empty string.
 
-    It does if more than 5 % of at least 20 cells are out-of-distribution, and more than three standard
-    deviations above the share of the training data that would be. Cells that touch the edge are not
-    counted: they are so for a reason of their own.
+    It does if more than 5 % of at least 20 cells are out-of-distribution, and if that is more than
+    three standard deviations above the share of the training data. Cells that touch the edge are
+    not counted: they look unlike it for another reason.
     """
     known, whole = encoding.familiarity, ~encoding.touches_edge
     n = int(whole.sum())

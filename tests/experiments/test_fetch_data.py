@@ -363,5 +363,7 @@ def test_frames_are_written_as_those_of_the_experiments(
 
 
 def test_committed_crops_are_those_of_the_notice(fetcher: ModuleType) -> None:
-    notice = (EXPERIMENTS / "data" / "NOTICE.md").read_text("utf-8")
-    assert fetcher.sha256(EXPERIMENTS / "data" / "mitocheck_crops.npz") in notice
+    crops = EXPERIMENTS / "data" / "mitocheck_crops.npz"
+    if not crops.exists():
+        pytest.skip("the labelled crops are in a clone only")
+    assert fetcher.sha256(crops) in crops.with_name("NOTICE.md").read_text("utf-8")

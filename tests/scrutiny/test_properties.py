@@ -14,6 +14,8 @@ from napari_interpdisc.patches import label_crops
 from napari_interpdisc.scrutiny.properties import PROPERTIES, measure_crops
 
 SIDE = 64
+
+
 CENTRE = (SIDE - 1) / 2
 
 
@@ -86,14 +88,6 @@ def test_a_touching_neighbour_is_not_counted_into_the_cell() -> None:
     assert found["crowding_x"][0] > 0.05
     assert abs(found["crowding_y"][0]) < 0.01
     assert found["crowding_cos"][0] > 0.08
-
-
-def test_a_thin_plate_and_a_bean_are_not_split() -> None:
-    plate = inside(major=14, minor=3)
-    bean = inside(major=15, minor=10) & ~inside(y=-10, major=5, minor=4)
-    for mask in (plate, bean):
-        regions = separate_nuclei(picture(mask))
-        assert len(np.unique(regions[mask & (regions > 0)])) == 1
 
 
 def test_neighbours_and_their_gap_are_counted_exactly_in_labels() -> None:

@@ -12,17 +12,11 @@ import pytest
 from napari_interpdisc.errors import Cancelled, MissingExtra
 from napari_interpdisc.symbolic.worker import EngineMissing, SearchFailed, run_worker
 
+from ..conftest import alive
+
 COMMAND = [sys.executable, str(Path(__file__).with_name("stand_in_worker.py"))]
 ARRAYS = {"z": np.zeros((2, 2))}
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and process groups")
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; a zombie that nobody waits for does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def wait_for(path: Path) -> dict[str, object]:

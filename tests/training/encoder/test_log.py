@@ -1,0 +1,69 @@
+"""The log of a run: the same numbers in the table and for TensorBoard."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_interpdisc.models.tcvae import TCVAEConfig
+from napari_interpdisc.training.encoder.data import EncoderSource
+from napari_interpdisc.training.encoder.log import EncoderLog, read_log, tag_of
+from napari_interpdisc.training.encoder.run import (
+    run_training,
+    training_settings,
+)
+from napari_interpdisc.training.encoder.settings import EncoderTraining
+
+TINY = TCVAEConfig(crop_size=32, latents=4, widths=(4, 4, 8, 8), hidden=16)
+
+
+def source(name: str = "blobs", n: int = 60, stretch: float = 1.5, seed: int = 0) -> EncoderSource:
+    rng = np.random.default_rng(seed)
+    rows, cols = np.mgrid[:48, :48] - 23.5
+    size = rng.uniform(20, 120, (n, 1, 1))
+    blobs = np.exp(-((rows / stretch) ** 2 + (cols * stretch) ** 2) / size)
+    noisy = (200 * blobs + rng.normal(20, 4, (n, 48, 48))).clip(0, 255).astype(np.uint8)
+    return EncoderSource(name, noisy, 48.0, np.arange(n) // 3, "track")
+
+
+def settings(epochs: int = 6, **changes: object) -> EncoderTraining:
+    made = training_settings(54, epochs, batch=16, network=TINY, patience=0)
+    return EncoderTraining.model_validate({**made.model_dump(), "checkpoint_every": 4, **changes})
+
+
+def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0})
+    found.Reload()
+    return {t: [(e.step, e.value) for e in found.Scalars(t)] for t in found.Tags()["scalars"]}
+
+
+def test_tensorboard_says_what_the_csv_says(tmp_path: Path) -> None:
+    run = run_training([source()], settings(2), tmp_path / "run")
+    rows = list(read_log(tmp_path / "run" / "log.csv"))
+    assert repr(rows) == repr(run.lines)
+    found = scalars(tmp_path / "run")
+    columns = [c for c in rows[0] if c != "step"]
+    assert {tag_of(c) for c in columns} == set(found)
+    assert {f"latents/kl_z{i}" for i in range(4)} < set(found)
+    for column in columns:
+        wanted = [(r["step"], np.float32(r[column])) for r in rows if not math.isnan(r[column])]
+        assert [(s, np.float32(v)) for s, v in found[tag_of(column)]] == wanted
+    for row in rows:
+        assert row["kl"] == pytest.approx(sum(row[f"kl_z{i}"] for i in range(4)), rel=1e-5)
+
+
+def test_a_line_without_a_measurement_leaves_its_field_empty(tmp_path: Path) -> None:
+    with EncoderLog(tmp_path) as log:
+        log.add({"step": 1, "kl": 0.1, "held_out_loss": math.nan})
+        log.add({"step": 2, "kl": 0.2, "held_out_loss": 3.0})
+    assert (tmp_path / "log.csv").read_text().splitlines()[1] == "1,0.1,"
+    assert scalars(tmp_path)["held_out/loss"] == [(2, 3.0)]
+    with EncoderLog(tmp_path, until=1) as log:
+        log.add({"step": 2, "kl": 0.4, "held_out_loss": math.nan})
+    assert [row["kl"] for row in read_log(tmp_path / "log.csv")] == [0.1, 0.4]
+    assert "held_out/loss" not in scalars(tmp_path)

@@ -14,7 +14,7 @@ from napari_interpdisc.scrutiny.properties import measure_crops
 from napari_interpdisc.scrutiny.relations import relate
 from napari_interpdisc.scrutiny.rotation import RotatingPair, find_rotating_pairs
 
-from .conftest import N
+from .conftest import Moments, N
 
 
 def test_names_go_to_the_strongest_and_only_where_the_evidence_is(
@@ -35,29 +35,6 @@ def test_names_go_to_the_strongest_and_only_where_the_evidence_is(
     assert low < rho
     between = name_latents(z, properties, np.arange(N) // 3, threshold=(low + rho) / 2, draws=100)
     assert between[1].name == ""
-
-
-class Moments:
-    """An encoder whose latents are moments of the crop: two pairs, a size and a constant."""
-
-    crop_size = 64
-    n_latents = 6
-
-    def encode(self, crops: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], None]:
-        y, x = np.mgrid[:64, :64] - 31.5
-        weight = np.clip(crops[:, 0], 0, None)
-        weight = weight / weight.sum((1, 2), keepdims=True)
-
-        def moment(field: npt.NDArray[Any]) -> npt.NDArray[Any]:
-            return np.asarray((weight * field).sum((1, 2)))
-
-        whole = moment(y**2 + x**2)
-        return np.column_stack(
-            [
-                moment(2 * x * y) / whole, np.zeros(len(crops)), moment(y),
-                moment(x**2 - y**2) / whole, -(crops[:, 0] > 0.5).mean((1, 2)), moment(x),
-            ]
-        ), None  # fmt: skip
 
 
 def ellipses(rng: np.random.Generator, n: int, side: int) -> npt.NDArray[np.float32]:

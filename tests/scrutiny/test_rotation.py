@@ -13,7 +13,7 @@ from napari_interpdisc.models.classifier import Classifier
 from napari_interpdisc.scrutiny.naming import study_latents
 from napari_interpdisc.scrutiny.rotation import find_rotating_pairs, rotating_pairs_of
 
-from .conftest import N
+from .conftest import Moments, N
 
 
 def turned_views(rng: np.random.Generator, orders: list[int], noise: float) -> npt.NDArray[Any]:
@@ -45,29 +45,6 @@ def test_a_pair_on_an_ellipse_is_told_by_its_wobble(rng: np.random.Generator) ->
     assert pair.wobble > 0.3
     study = study_latents(z[0], {"p": z[0, :, 0]}, np.arange(N), [pair], draws=10)
     assert study.orientation_pairs == ()
-
-
-class Moments:
-    """An encoder whose latents are moments of the crop: two pairs, a size and a constant."""
-
-    crop_size = 64
-    n_latents = 6
-
-    def encode(self, crops: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], None]:
-        y, x = np.mgrid[:64, :64] - 31.5
-        weight = np.clip(crops[:, 0], 0, None)
-        weight = weight / weight.sum((1, 2), keepdims=True)
-
-        def moment(field: npt.NDArray[Any]) -> npt.NDArray[Any]:
-            return np.asarray((weight * field).sum((1, 2)))
-
-        whole = moment(y**2 + x**2)
-        return np.column_stack(
-            [
-                moment(2 * x * y) / whole, np.zeros(len(crops)), moment(y),
-                moment(x**2 - y**2) / whole, -(crops[:, 0] > 0.5).mean((1, 2)), moment(x),
-            ]
-        ), None  # fmt: skip
 
 
 def test_crops_that_cannot_be_turned_are_refused() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
+from napari_interpdisc.training.encoder.data import EncoderSource
+from napari_interpdisc.training.encoder.run import training_settings
 from napari_interpdisc.training.encoder.settings import EncoderTraining, PatchSource
 
 TINY = TCVAEConfig(crop_size=32, latents=4, widths=(4, 4, 8, 8), hidden=16)
@@ -52,3 +56,35 @@ def sources() -> list[PatchSource]:
         noisy = 200 * blobs[None] + rng.normal(20, 4, (12, 48, 48))
         made.append(PatchSource(name, noisy.clip(0, 255).astype(np.uint8), 48.0, np.ones(12)))
     return made
+
+
+def source(name: str = "blobs", n: int = 60, stretch: float = 1.5, seed: int = 0) -> EncoderSource:
+    """Return patches of blobs of many sizes, three of a track."""
+    rng = np.random.default_rng(seed)
+    rows, cols = np.mgrid[:48, :48] - 23.5
+    size = rng.uniform(20, 120, (n, 1, 1))
+    blobs = np.exp(-((rows / stretch) ** 2 + (cols * stretch) ** 2) / size)
+    noisy = (200 * blobs + rng.normal(20, 4, (n, 48, 48))).clip(0, 255).astype(np.uint8)
+    return EncoderSource(name, noisy, 48.0, np.arange(n) // 3, "track")
+
+
+def of_epochs(epochs: int = 6, **changes: object) -> EncoderTraining:
+    """Return settings of a run of so many epochs of 54 patches."""
+    made = training_settings(54, epochs, batch=16, network=TINY, patience=0)
+    return EncoderTraining.model_validate({**made.model_dump(), "checkpoint_every": 4, **changes})
+
+
+def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Steps and values by tag, as TensorBoard reads them."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0})
+    found.Reload()
+    return {t: [(e.step, e.value) for e in found.Scalars(t)] for t in found.Tags()["scalars"]}
+
+
+def noise_patches(name: str, n: int) -> PatchSource:
+    """Return ``n`` patches of noise, 24 px wide."""
+    rng = np.random.default_rng(n)
+    pixels = rng.integers(0, 255, (n, 24, 24)).astype(np.uint8)
+    return PatchSource(name, pixels, 24.0, np.ones(n))

@@ -15,7 +15,7 @@ from napari_interpdisc.training.encoder.held_out import BestWeights, HeldOutLoss
 from napari_interpdisc.training.encoder.settings import EncoderTraining, PatchSource
 from napari_interpdisc.training.loss import centre_weight, total_correlation_stratified
 
-from .conftest import SMALL
+from .conftest import SMALL, noise_patches
 
 WEIGHT = centre_weight(16, 5.0, 0.4)
 
@@ -27,11 +27,7 @@ def settings(**changes: Any) -> EncoderTraining:
 @pytest.fixture
 def sources() -> list[PatchSource]:
     """Return twenty patches of noise, and five others."""
-    rng = np.random.default_rng(0)
-    return [
-        PatchSource(name, rng.integers(0, 255, (n, 24, 24)).astype(np.uint8), 24.0, np.ones(n))
-        for name, n in (("many", 20), ("few", 5))
-    ]
+    return [noise_patches("many", 20), noise_patches("few", 5)]
 
 
 def test_the_loss_by_hand(small: TCVAE, sources: list[PatchSource]) -> None:

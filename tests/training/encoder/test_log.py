@@ -8,42 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_interpdisc.models.tcvae import TCVAEConfig
-from napari_interpdisc.training.encoder.data import EncoderSource
 from napari_interpdisc.training.encoder.log import EncoderLog, read_log, tag_of
 from napari_interpdisc.training.encoder.run import (
     run_training,
-    training_settings,
 )
-from napari_interpdisc.training.encoder.settings import EncoderTraining
 
-TINY = TCVAEConfig(crop_size=32, latents=4, widths=(4, 4, 8, 8), hidden=16)
-
-
-def source(name: str = "blobs", n: int = 60, stretch: float = 1.5, seed: int = 0) -> EncoderSource:
-    rng = np.random.default_rng(seed)
-    rows, cols = np.mgrid[:48, :48] - 23.5
-    size = rng.uniform(20, 120, (n, 1, 1))
-    blobs = np.exp(-((rows / stretch) ** 2 + (cols * stretch) ** 2) / size)
-    noisy = (200 * blobs + rng.normal(20, 4, (n, 48, 48))).clip(0, 255).astype(np.uint8)
-    return EncoderSource(name, noisy, 48.0, np.arange(n) // 3, "track")
-
-
-def settings(epochs: int = 6, **changes: object) -> EncoderTraining:
-    made = training_settings(54, epochs, batch=16, network=TINY, patience=0)
-    return EncoderTraining.model_validate({**made.model_dump(), "checkpoint_every": 4, **changes})
-
-
-def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    found = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0})
-    found.Reload()
-    return {t: [(e.step, e.value) for e in found.Scalars(t)] for t in found.Tags()["scalars"]}
+from .conftest import of_epochs, scalars, source
 
 
 def test_tensorboard_says_what_the_csv_says(tmp_path: Path) -> None:
-    run = run_training([source()], settings(2), tmp_path / "run")
+    run = run_training([source()], of_epochs(2), tmp_path / "run")
     rows = list(read_log(tmp_path / "run" / "log.csv"))
     assert repr(rows) == repr(run.lines)
     found = scalars(tmp_path / "run")

@@ -26,25 +26,11 @@ from napari_interpdisc.training.encoder.run import (
 from napari_interpdisc.training.encoder.settings import EncoderTraining
 from napari_interpdisc.training.loss import centre_weight
 
-TINY = TCVAEConfig(crop_size=32, latents=4, widths=(4, 4, 8, 8), hidden=16)
+from .conftest import of_epochs, scalars, source
 
 
 class Interrupted(Exception):
     pass
-
-
-def source(name: str = "blobs", n: int = 60, stretch: float = 1.5, seed: int = 0) -> EncoderSource:
-    rng = np.random.default_rng(seed)
-    rows, cols = np.mgrid[:48, :48] - 23.5
-    size = rng.uniform(20, 120, (n, 1, 1))
-    blobs = np.exp(-((rows / stretch) ** 2 + (cols * stretch) ** 2) / size)
-    noisy = (200 * blobs + rng.normal(20, 4, (n, 48, 48))).clip(0, 255).astype(np.uint8)
-    return EncoderSource(name, noisy, 48.0, np.arange(n) // 3, "track")
-
-
-def settings(epochs: int = 6, **changes: object) -> EncoderTraining:
-    made = training_settings(54, epochs, batch=16, network=TINY, patience=0)
-    return EncoderTraining.model_validate({**made.model_dump(), "checkpoint_every": 4, **changes})
 
 
 def stop_at(step: int, kind: type[BaseException] = Interrupted) -> Callable[[int, int], None]:
@@ -65,14 +51,6 @@ def without_time(folder: Path) -> list[list[tuple[str, float]]]:
     return [[(k, v) for k, v in row.items() if k != "seconds"] for row in rows]
 
 
-def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    found = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0})
-    found.Reload()
-    return {t: [(e.step, e.value) for e in found.Scalars(t)] for t in found.Tags()["scalars"]}
-
-
 @pytest.mark.parametrize(
     ("precision", "stops"),
     [("float32", (10, 13)), ("bfloat16", (7,))],
@@ -80,7 +58,7 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
 def test_a_stopped_run_goes_on_to_the_bit(
     tmp_path: Path, precision: str, stops: tuple[int, ...]
 ) -> None:
-    asked = settings(precision=precision)
+    asked = of_epochs(precision=precision)
     data = [source(), source("long", 40, 2.0, 1)]
     whole = run_training(data, asked, tmp_path / "whole")
     for i, stop in enumerate(stops):
@@ -101,16 +79,16 @@ def test_a_stopped_run_goes_on_to_the_bit(
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint(tmp_path: Path) -> None:
-    whole = run_training([source()], settings(2), tmp_path / "whole")
+    whole = run_training([source()], of_epochs(2), tmp_path / "whole")
     with pytest.raises(Interrupted):
         run_training(
-            [source()], settings(2, checkpoint_every=100), tmp_path / "parts", progress=stop_at(5)
+            [source()], of_epochs(2, checkpoint_every=100), tmp_path / "parts", progress=stop_at(5)
         )
     # a kill may cut a line short
     with (tmp_path / "parts" / "log.csv").open("a") as file:
         file.write("6,1.2")
     parts = run_training(
-        [source()], settings(2, checkpoint_every=100), tmp_path / "parts", resume=True
+        [source()], of_epochs(2, checkpoint_every=100), tmp_path / "parts", resume=True
     )
     assert same(whole.model, parts.model)
     assert repr(without_time(tmp_path / "whole")) == repr(without_time(tmp_path / "parts"))
@@ -121,14 +99,14 @@ def test_the_callback_of_the_log_can_stop_the_work(tmp_path: Path) -> None:
         raise Interrupted
 
     with pytest.raises(Interrupted):
-        run_training([source()], settings(), tmp_path / "run", log=refuse)
+        run_training([source()], of_epochs(), tmp_path / "run", log=refuse)
     assert len(list(read_log(tmp_path / "run" / "log.csv"))) == 1
     assert not (tmp_path / "run" / "model").exists()
 
 
 def test_training_stops_early_with_the_best_weights(tmp_path: Path) -> None:
     """A learning rate at which the loss soon rises: the state of the stop survives a resume."""
-    asked = settings(40, patience=3, learning_rate=0.05)
+    asked = of_epochs(40, patience=3, learning_rate=0.05)
     whole = run_training([source()], asked, tmp_path / "whole")
     losses = [r["held_out_loss"] for r in whole.lines if not math.isnan(r["held_out_loss"])]
     best = int(np.argmin(losses))
@@ -149,7 +127,7 @@ def test_training_stops_early_with_the_best_weights(tmp_path: Path) -> None:
 
 def test_the_model_knows_its_latents_and_what_is_familiar(tmp_path: Path) -> None:
     run = run_training(
-        [source()], settings(20, learning_rate=5e-3), tmp_path / "run", name="mine",
+        [source()], of_epochs(20, learning_rate=5e-3), tmp_path / "run", name="mine",
         model_diameter=14.0, command="interpdisc train-encoder …",
     )  # fmt: skip
     model = load_model(tmp_path / "run" / "model", device="cpu")
@@ -171,10 +149,10 @@ def test_the_model_knows_its_latents_and_what_is_familiar(tmp_path: Path) -> Non
 
 
 def test_fine_tuning_reports_what_changed(tmp_path: Path) -> None:
-    start = run_training([source()], settings(60, learning_rate=5e-3), tmp_path / "start").model
+    start = run_training([source()], of_epochs(60, learning_rate=5e-3), tmp_path / "start").model
     tuned = run_training(
         [source(seed=5)],
-        settings(3, learning_rate=1e-4, ramp_beta=False, warm_up=2),
+        of_epochs(3, learning_rate=1e-4, ramp_beta=False, warm_up=2),
         tmp_path / "tuned",
         start=start,
     )
@@ -201,7 +179,7 @@ def test_fine_tuning_reports_what_changed(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_resumed_is_told(tmp_path: Path) -> None:
-    asked, out = settings(4), tmp_path / "run"
+    asked, out = of_epochs(4), tmp_path / "run"
     with pytest.raises(Interrupted):
         run_training([source()], asked, out, progress=stop_at(5))
     before = {f: f.read_bytes() for f in out.rglob("*") if f.is_file()}
@@ -213,9 +191,9 @@ def test_what_cannot_be_resumed_is_told(tmp_path: Path) -> None:
         assert {f: f.read_bytes() for f in out.rglob("*") if f.is_file()} == before
 
     refused("already exists and is not empty", source(), asked, resume=False)
-    refused("with beta 2.0, not 3.0", source(), settings(4, beta=3.0))
-    refused("with epochs 4, not 5", source(), settings(5))
-    refused("with seed 0, not 7", source(), settings(4, seed=7))
+    refused("with beta 2.0, not 3.0", source(), of_epochs(4, beta=3.0))
+    refused("with epochs 4, not 5", source(), of_epochs(5))
+    refused("with seed 0, not 7", source(), of_epochs(4, seed=7))
     refused("begun on other cells", source(seed=9), asked)
     refused("model_diameter 28.0, not 20.0", source(), asked, model_diameter=20.0)
     refused("no run that could be resumed", source(), asked, out=tmp_path / "none")
@@ -225,9 +203,9 @@ def test_what_cannot_be_resumed_is_told(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_is_not_resumed(tmp_path: Path) -> None:
-    run_training([source()], settings(1), tmp_path / "run")
+    run_training([source()], of_epochs(1), tmp_path / "run")
     with pytest.raises(InvalidInput, match="is finished; its model is"):
-        run_training([source()], settings(1), tmp_path / "run", resume=True)
+        run_training([source()], of_epochs(1), tmp_path / "run", resume=True)
 
 
 def test_data_that_cannot_be_used_are_refused_before_any_work(tmp_path: Path) -> None:
@@ -236,16 +214,16 @@ def test_data_that_cannot_be_used_are_refused_before_any_work(tmp_path: Path) ->
             run_training(data, wanted, tmp_path / "run")
         assert not (tmp_path / "run").exists()
 
-    refused("no cells to train on", [], settings())
-    refused("fewer than a batch of 64", [source()], settings(batch=64))
-    refused("holds 4 cells, too few", [source(n=4)], settings())
-    refused("each of the 2 sources", [source(), source()], settings(batch=2).model_copy(
+    refused("no cells to train on", [], of_epochs())
+    refused("fewer than a batch of 64", [source()], of_epochs(batch=64))
+    refused("holds 4 cells, too few", [source(n=4)], of_epochs())
+    refused("each of the 2 sources", [source(), source()], of_epochs(batch=2).model_copy(
         update={"batch": 1}))  # fmt: skip
-    refused("the network needs", [replace(source(), patches=source().patches[:, 4:])], settings())
+    refused("the network needs", [replace(source(), patches=source().patches[:, 4:])], of_epochs())
     with pytest.raises(InvalidInput, match="does not exist"):
-        run_training([source()], settings(), tmp_path / "no" / "run")
-    start = run_training([source()], settings(1), tmp_path / "start").model
-    other = settings(network=TCVAEConfig(crop_size=32, latents=5, widths=(4, 4, 8, 8), hidden=16))
+        run_training([source()], of_epochs(), tmp_path / "no" / "run")
+    start = run_training([source()], of_epochs(1), tmp_path / "start").model
+    other = of_epochs(network=TCVAEConfig(crop_size=32, latents=5, widths=(4, 4, 8, 8), hidden=16))
     with pytest.raises(InvalidInput, match="has another network"):
         run_training([source()], other, tmp_path / "run", start=start)
 

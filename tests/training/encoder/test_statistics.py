@@ -15,18 +15,14 @@ from napari_interpdisc.training.encoder.report import plain_crops
 from napari_interpdisc.training.encoder.settings import EncoderTraining, PatchSource
 from napari_interpdisc.training.encoder.statistics import with_statistics
 
-from .conftest import SMALL
+from .conftest import SMALL, noise_patches
 
 SETTINGS = EncoderTraining(network=SMALL)
 
 
 @pytest.fixture
 def sources() -> list[PatchSource]:
-    rng = np.random.default_rng(0)
-    return [
-        PatchSource(name, rng.integers(0, 255, (n, 24, 24)).astype(np.uint8), 24.0, np.ones(n))
-        for name, n in (("a", 300), ("b", 10))
-    ]
+    return [noise_patches("a", 300), noise_patches("b", 10)]
 
 
 def test_statistics_are_those_of_plain_and_augmented_crops(

@@ -17,6 +17,7 @@ from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead
 from napari_interpdisc.pipeline import classify
 from napari_interpdisc.widgets.canvas.layers import frames_from_layer
+from napari_interpdisc.widgets.discover.annotations import Annotations
 from napari_interpdisc.widgets.discover.widget import DiscoverWidget
 from napari_interpdisc.widgets.session import session_of
 
@@ -166,3 +167,11 @@ def trained(scene: SimpleNamespace, settled: Settled) -> Any:
     settled()
     assert not widget.status.is_fault, widget.status.text()
     return widget.results
+
+
+@pytest.fixture
+def annotations() -> Annotations:
+    """Return annotations of two classes that no cell has yet."""
+    made = Annotations()
+    made.start_with("round", "long")
+    return made

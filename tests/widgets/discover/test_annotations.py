@@ -16,13 +16,6 @@ def scene(make_scene: Callable[..., SimpleNamespace]) -> SimpleNamespace:
     return make_scene()
 
 
-@pytest.fixture
-def annotations() -> Annotations:
-    made = Annotations()
-    made.start_with("round", "long")
-    return made
-
-
 def test_annotate_count_and_undo(scene: SimpleNamespace, annotations: Annotations) -> None:
     cells = scene.session.encoding.cells
     annotations.annotate(cells, {0: "round"})

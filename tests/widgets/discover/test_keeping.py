@@ -21,13 +21,6 @@ def scene(make_scene: Callable[..., SimpleNamespace]) -> SimpleNamespace:
 
 
 @pytest.fixture
-def annotations() -> Annotations:
-    made = Annotations()
-    made.start_with("round", "long")
-    return made
-
-
-@pytest.fixture
 def kept(scene: SimpleNamespace, annotations: Annotations) -> Any:
     keeper = AnnotationKeeper(scene.viewer, scene.session, annotations, lambda *_: None)
     keeper.start()

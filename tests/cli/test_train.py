@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,29 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """Return a TOML file of settings under which a training takes seconds."""
+    path = tmp_path / "quick.toml"
+    path.write_text(
+        """
+        augmented = 4
+        curve = false
+        search_augmented = 1
+        [dense]
+        steps = 200
+        [sparse]
+        steps = 300
+        restarts = 2
+        [search]
+        generations = 5
+        individuals = 100
+        cells = 200
+        """
+    )
+    return path
+
+
 def words(files: Path, *more: object) -> list[object]:
     return [
         "train", "--image", files / "movie.tif", "--cells", files / "cells.csv",
@@ -42,9 +66,10 @@ def words(files: Path, *more: object) -> list[object]:
     ]  # fmt: skip
 
 
-@pytest.mark.slow
-def test_a_movie_with_labels_becomes_a_model_that_classifies(run: Run, files: Path) -> None:
-    code, out, err = run(*words(files, "--kind", "sparse", "--seed", 3))
+def test_a_movie_with_labels_becomes_a_model_that_classifies(
+    run: Run, files: Path, recipe: Path
+) -> None:
+    code, out, err = run(*words(files, "--kind", "sparse", "--seed", 3, "--recipe", recipe))
     assert (code, err) == (0, "")
     assert "held-out balanced accuracy" in out
     model = load_model(files / "mine", device="cpu")
@@ -66,9 +91,8 @@ def test_a_movie_with_labels_becomes_a_model_that_classifies(run: Run, files: Pa
     assert all(f"z{i}" in out for i in used)
 
 
-@pytest.mark.slow
 def test_crops_in_place_of_a_movie_and_a_formula_that_is_printed(
-    run: Run, shared_data: Path, tmp_path: Path
+    run: Run, shared_data: Path, tmp_path: Path, recipe: Path
 ) -> None:
     data = np.load(shared_data / "mitocheck_crops.npz", allow_pickle=False)
     keep = np.flatnonzero(np.isin(data["label"], ("Interphase", "Metaphase")))[::3]
@@ -78,7 +102,7 @@ def test_crops_in_place_of_a_movie_and_a_formula_that_is_printed(
     )  # fmt: skip
     code, out, err = run(
         "train", "--crops", tmp_path / "some.npz", "--kind", "formula", "--engine", "operon",
-        "--folds", 2, "--diameter", 26.8, "--out", tmp_path / "mine",
+        "--folds", 2, "--diameter", 26.8, "--recipe", recipe, "--out", tmp_path / "mine",
     )  # fmt: skip
     assert (code, err) == (0, "")
     model = load_model(tmp_path / "mine", device="cpu")
@@ -148,3 +172,40 @@ def test_without_julia_the_user_is_told_and_chooses(run: Run, files: Path) -> No
     # heads that need no search need no engine
     code, _, err = run(*words(files, "--engine", "pysr", "--kind", "dense", "--label-column", "no"))
     assert "no column 'no'" in err
+
+
+def test_a_recipe_that_cannot_be_used_is_told_before_any_training(
+    run: Run, files: Path, recipe: Path
+) -> None:
+    for text, told in (
+        ("fold = 3", "has a setting 'fold' that cannot be used"),
+        ("[sparse]\ndensity = 2", "has a setting 'sparse.density' that cannot be used"),
+        ("folds: 3", "is not a TOML file"),
+    ):
+        recipe.write_text(text)
+        code, out, err = run(*words(files, "--recipe", recipe))
+        assert (code, out) == (1, "")
+        assert err.startswith(f"Error: {recipe}")
+        assert told in err
+        assert err.count("\n") == 1
+    code, _, err = run(*words(files, "--recipe", files / "none.toml"))
+    assert code == 1
+    assert "There is no file" in err
+    assert not (files / "mine").exists()
+
+
+def test_the_command_line_wins_over_the_recipe(
+    run: Run, files: Path, recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def stop(cells: Any, asked: Any, *_: Any) -> None:
+        seen.append((asked, cells.augmented.shape[0]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_interpdisc.discovery.cross_validation.discover", stop)
+    recipe.write_text("folds = 7\naugmented = 1\nrotations = 1\nkinds = ['dense']\nseed = 9\n")
+    assert run(*words(files, "--recipe", recipe, "--seed", 3)).code == 130
+    (asked, copies), *_ = seen
+    assert (asked.folds, asked.seed, asked.search.seed) == (3, 3, 3)
+    assert (asked.kinds, copies) == (("dense",), 1)

@@ -155,7 +155,7 @@ def test_faults_are_told_before_any_training(
     refused("There is no model 'other'", *movie(files, "--start", "other"))
     refused("'h2b' has 32 latents, not 8", *movie(files, "--start", "h2b", "--latents", 8))
     refused("0 latents cannot be used", *movie(files, "--latents", 0))
-    refused("is rotating, not plain", *movie(files, "--start", "h2b", "--network", "plain"))
+    refused("is equivariant, not plain", *movie(files, "--start", "h2b", "--network", "plain"))
     refused("holds no run that could be resumed", *movie(files, "--resume"))
     refused("no array 'well'", *crops(files, "--group-column", "well"))
     refused("give it with --diameter", *["auto" if w == 28 else w for w in crops(files)])

@@ -54,7 +54,7 @@ def session(viewer: Any, widget: ClassifyWidget) -> Session:
 
 
 def counts(widget: ClassifyWidget) -> list[tuple[str, str]]:
-    return [(here.text(), everywhere.text()) for here, everywhere in widget._counts]
+    return [(here.text(), everywhere.text()) for here, everywhere in widget.legend.counts]
 
 
 def test_without_cells_it_says_what_to_do(widget: ClassifyWidget) -> None:

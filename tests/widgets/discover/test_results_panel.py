@@ -34,7 +34,7 @@ def test_training_shows_and_applies_what_it_found(
     cells, settings = quick[0]
     assert len(cells) == 36
     assert len(np.unique(cells.group)) == 12
-    assert settings.engine == "operon"
+    assert settings.search.engine == "operon"
     assert session.encoding is before
     assert session.model.name == UNSAVED
     assert session.classification.head == "dense"

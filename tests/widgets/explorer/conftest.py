@@ -68,5 +68,5 @@ def named(scene: Scene) -> ExplorerWidget:
 
 
 def the_pair(widget: ExplorerWidget) -> tuple[PairRow, int, int]:
-    ((pair, row),) = widget.pairs.items()
+    ((pair, row),) = widget.sliders.pairs.items()
     return row, *pair

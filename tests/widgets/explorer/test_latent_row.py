@@ -18,15 +18,15 @@ def test_sliders_are_ordered_by_importance_and_mark_the_own_value(
     explorer: ExplorerWidget,
 ) -> None:
     model, own = explorer.session.model, explorer.session.encoding.latents[ROW]
-    assert list(explorer.rows) == model.by_importance()
-    heights = [explorer.rows[i].y() for i in model.by_importance()]
+    assert list(explorer.sliders.latents) == model.by_importance()
+    heights = [explorer.sliders.latents[i].y() for i in model.by_importance()]
     assert len(heights) == 32
-    for latent, row in explorer.rows.items():
+    for latent, row in explorer.sliders.latents.items():
         assert row.name.text() == model.latent_label(latent)
         assert row.slider.mark == pytest.approx(float(own[latent]))
         assert row.slider.maximum() >= 400
         assert f"{model.latent_kl[latent]:.2f} nats" in row.bar.toolTip()
-    assert explorer.rows[model.by_importance()[0]].bar.fraction == 1
+    assert explorer.sliders.latents[model.by_importance()[0]].bar.fraction == 1
 
 
 def test_a_cell_outside_the_usual_range_fits_its_slider(qapp: Any) -> None:
@@ -44,13 +44,13 @@ def test_a_cell_outside_the_usual_range_fits_its_slider(qapp: Any) -> None:
 def test_names_and_why_stand_at_the_sliders_if_there_are_any(named: ExplorerWidget) -> None:
     model = named.session.model
     first, second, *_, last = model.by_importance()
-    assert list(named.rows) == model.by_importance(), "names change no order"
-    assert named.rows[first].name.text() == f"z{first} size"
-    assert named.rows[last].name.text() == f"z{last}"
-    for part in (named.rows[first].name, named.rows[first].slider):
+    assert list(named.sliders.latents) == model.by_importance(), "names change no order"
+    assert named.sliders.latents[first].name.text() == f"z{first} size"
+    assert named.sliders.latents[last].name.text() == f"z{last}"
+    for part in (named.sliders.latents[first].name, named.sliders.latents[first].slider):
         assert f"z{first} size: area, ρ = −0.97" in part.toolTip()
-    assert f"z{last} unnamed: texture, ρ = 0.21" in named.rows[last].name.toolTip()
-    long = named.rows[second].name
+    assert f"z{last} unnamed: texture, ρ = 0.21" in named.sliders.latents[last].name.toolTip()
+    long = named.sliders.latents[second].name
     assert "elongation_of_the_central_nucleus_cos" in long.toolTip()
     assert "…" in long.shown_text(), "it is cut where there is no room"
     assert long.shown_text().endswith("cos")
@@ -58,14 +58,16 @@ def test_names_and_why_stand_at_the_sliders_if_there_are_any(named: ExplorerWidg
     assert named.minimumSizeHint().width() < 460
     row = the_pair(named)[0]
     view = row.parentWidget().parentWidget()
-    for each in (row, *named.rows.values()):
+    for each in (row, *named.sliders.latents.values()):
         assert each.minimumSizeHint().width() <= view.width(), "nothing is cut off on the right"
 
     session = named.session
-    named.rows[5].slider.setValue(100)
+    named.sliders.latents[5].slider.setValue(100)
     session.set_model(replace(session.model, meanings=(), orientation_pairs=()))
-    assert not named.pairs
-    assert {each.name.text() for each in named.rows.values()} == {f"z{i}" for i in range(32)}
-    assert named.rows[5].name.toolTip() == "Show the traversal of z5"
+    assert not named.sliders.pairs
+    assert {each.name.text() for each in named.sliders.latents.values()} == {
+        f"z{i}" for i in range(32)
+    }
+    assert named.sliders.latents[5].name.toolTip() == "Show the traversal of z5"
     assert named.cell.edited[5] == 1, "names are no reason to forget what was edited"
-    assert named.rows[5].slider.value() == 100
+    assert named.sliders.latents[5].slider.value() == 100

@@ -25,7 +25,7 @@ def test_a_pair_turns_at_its_radius_and_grows_at_its_angle(
     assert row.r_slider.mark == pytest.approx(r)
     assert f"r² = {r**2:.2f}" in row.r_value.toolTip()
     moves: list[Any] = []
-    for each in (named.rows[a], named.rows[b]):
+    for each in (named.sliders.latents[a], named.sliders.latents[b]):
         each.moved.connect(lambda *_: moves.append(1))
     for angle in (-180, -37, 0, 90, 143):
         row.angle_slider.setValue(angle)
@@ -34,9 +34,9 @@ def test_a_pair_turns_at_its_radius_and_grows_at_its_angle(
     assert not moves, "what follows sends nothing back"
     assert row.r == pytest.approx(r)
     for i in (a, b):
-        assert named.rows[i].slider.value() == round(float(named.cell.edited[i]) * 100)
-        assert named.rows[i].value.text() == with_sign(float(named.cell.edited[i]))
-        assert named.rows[i].reset.isEnabled()
+        assert named.sliders.latents[i].slider.value() == round(float(named.cell.edited[i]) * 100)
+        assert named.sliders.latents[i].value.text() == with_sign(float(named.cell.edited[i]))
+        assert named.sliders.latents[i].reset.isEnabled()
     others = [i for i in range(32) if i not in (a, b)]
     np.testing.assert_array_equal(named.cell.edited[others], own[others])
     wanted = pictures_of(named, named.cell.edited)
@@ -64,20 +64,20 @@ def test_a_pair_follows_its_latents_and_is_reset(named: ExplorerWidget, qtbot: A
     own = named.session.encoding.latents[ROW]
     moves: list[Any] = []
     row.moved.connect(lambda *_: moves.append(1))
-    named.rows[a].slider.setValue(-300)
-    named.rows[b].slider.setValue(400)
+    named.sliders.latents[a].slider.setValue(-300)
+    named.sliders.latents[b].slider.setValue(400)
     assert (row.r, row.r_slider.value()) == (pytest.approx(5), 500)
     assert row.angle == pytest.approx(np.degrees(np.arctan2(4, -3)))
     assert not moves
     row.angle_slider.setValue(0)
     assert named.cell.edited[a] == pytest.approx(5)
-    assert named.rows[a].slider.value() == 500, "the range grows with what it shows"
+    assert named.sliders.latents[a].slider.value() == 500, "the range grows with what it shows"
     row.reset.click()
     np.testing.assert_array_equal(named.cell.edited, own)
     assert not row.reset.isEnabled()
-    assert named.rows[a].slider.value() == round(float(own[a]) * 100)
-    named.rows[b].slider.setValue(100)
-    named.rows[b].reset.click()
+    assert named.sliders.latents[a].slider.value() == round(float(own[a]) * 100)
+    named.sliders.latents[b].slider.setValue(100)
+    named.sliders.latents[b].reset.click()
     assert row.r == pytest.approx(float(np.hypot(own[a], own[b])))
     row.angle_slider.setValue(10)
     qtbot.waitUntil(named.reset_all.isEnabled)

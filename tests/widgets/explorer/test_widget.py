@@ -15,8 +15,8 @@ from qtpy.QtWidgets import QAbstractButton, QSlider
 from napari_interpdisc.models.classifier import Classifier
 from napari_interpdisc.models.tcvae import TCVAE
 from napari_interpdisc.widgets.canvas.layers import data_to_world
-from napari_interpdisc.widgets.explorer import widget as explorer_widget
 from napari_interpdisc.widgets.explorer.edited_cell import EditedCell
+from napari_interpdisc.widgets.explorer.traversal import VALUES
 from napari_interpdisc.widgets.explorer.widget import (
     NO_CELLS,
     NO_SELECTION,
@@ -67,7 +67,7 @@ def test_local_contrast_can_be_drawn_instead(explorer: ExplorerWidget, qtbot: An
     assert explorer.image_view.picture == wanted
     assert explorer.edited_view.picture == explorer.reconstruction_view.picture
     assert explorer.edited_view.picture == grey_picture(own, limits) != picture
-    explorer.rows[5].slider.setValue(250)
+    explorer.sliders.latents[5].slider.setValue(250)
     z[5] = 2.5
     moved = grey_picture(model.decode_texture(z[None])[0, 0], limits)
     qtbot.waitUntil(lambda: explorer.edited_view.picture == moved)
@@ -91,7 +91,7 @@ def test_dragging_shows_decoding_and_score_live(explorer: ExplorerWidget, qtbot:
     latent = 4
     assert explorer.session.model.by_importance()[0] != latent  # the one shown at first
     before, strip = explorer.edited_view.picture, explorer.strip_title.text()
-    explorer.rows[latent].slider.setValue(250)
+    explorer.sliders.latents[latent].slider.setValue(250)
     z = explorer.session.encoding.latents[ROW].copy()
     z[latent] = 2.5
     qtbot.waitUntil(lambda: explorer.edited_view.picture != before)
@@ -101,7 +101,7 @@ def test_dragging_shows_decoding_and_score_live(explorer: ExplorerWidget, qtbot:
     old, new = explorer.scores.text().split("→")
     assert score(explorer, explorer.cell.own) in old
     assert score(explorer, z) in new
-    assert explorer.rows[latent].value.text() == "+2.50"
+    assert explorer.sliders.latents[latent].value.text() == "+2.50"
     label = explorer.session.model.latent_label(latent)
     assert f"<b>{label}</b>" in explorer.strip_title.text() != strip
 
@@ -113,7 +113,7 @@ def test_many_moves_are_drawn_once(
     decode = EditedCell.decoded
     monkeypatch.setattr(EditedCell, "decoded", lambda cell: calls.append(1) or decode(cell))
     for value in range(0, 300, 3):
-        explorer.rows[5].slider.setValue(value)
+        explorer.sliders.latents[5].slider.setValue(value)
     qtbot.waitUntil(lambda: bool(calls))
     qtbot.wait(60)
     assert len(calls) == 1
@@ -124,26 +124,26 @@ def test_reset_gives_exactly_the_own_values_back(explorer: ExplorerWidget, qtbot
     own = explorer.session.encoding.latents[ROW]
     assert not explorer.reset_all.isEnabled()
     for latent in (5, 22):
-        explorer.rows[latent].slider.setValue(-300)
+        explorer.sliders.latents[latent].slider.setValue(-300)
     qtbot.waitUntil(explorer.reset_all.isEnabled)
-    explorer.rows[5].reset.click()
+    explorer.sliders.latents[5].reset.click()
     assert explorer.cell.edited[5] == own[5]
     assert explorer.cell.edited[22] == np.float32(-3)
-    assert not explorer.rows[5].reset.isEnabled()
+    assert not explorer.sliders.latents[5].reset.isEnabled()
     explorer.reset_all.click()
     np.testing.assert_array_equal(explorer.cell.edited, own)
     assert explorer.edited_view.picture == explorer.reconstruction_view.picture
-    assert explorer.rows[22].slider.value() == round(float(own[22]) * 100)
+    assert explorer.sliders.latents[22].slider.value() == round(float(own[22]) * 100)
     assert not explorer.reset_all.isEnabled()
 
 
 def test_the_strip_is_a_traversal_of_the_latent_touched_last(explorer: ExplorerWidget) -> None:
     model = explorer.session.model
     assert f"<b>{model.latent_label(model.by_importance()[0])}</b>" in explorer.strip_title.text()
-    explorer.rows[7].name.click()
+    explorer.sliders.latents[7].name.click()
     assert f"<b>{model.latent_label(7)}</b>" in explorer.strip_title.text()
     z = explorer.session.encoding.latents[ROW].copy()
-    z[7] = explorer_widget.TRAVERSAL[-1]
+    z[7] = VALUES[-1]
     value, last = explorer.strip.labels[-1]
     assert (value, last) == ("+3", score(explorer, z))
     decoded = model.decode(z[None])[0, 0]
@@ -152,7 +152,7 @@ def test_the_strip_is_a_traversal_of_the_latent_touched_last(explorer: ExplorerW
 
 
 def test_the_wheel_scrolls_and_changes_nothing(explorer: ExplorerWidget) -> None:
-    slider = explorer.rows[22].slider
+    slider = explorer.sliders.latents[22].slider
     before = slider.value()
     event = QWheelEvent(
         QPointF(5, 5),
@@ -187,7 +187,7 @@ def test_nothing_is_decoded_while_hidden(
 def test_send_to_layers_places_the_pictures_at_the_cell(
     scene: Scene, explorer: ExplorerWidget, to_world: Callable[..., np.ndarray], qtbot: Any
 ) -> None:
-    explorer.rows[5].slider.setValue(200)
+    explorer.sliders.latents[5].slider.setValue(200)
     active = scene.viewer.layers.selection.active
     explorer.send.click()
     names = ["crop", "cell reconstruction", "edited"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,6 +12,9 @@ import pytest
 
 from napari_interpdisc.models.classifier import Classifier
 from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
+
+PATIENCE = 120.0
+"""Seconds to wait for what takes a moment: a wait ends as soon as there is nothing to wait for."""
 
 DIAMETER = 20.0
 SCALE, TRANSLATE = (2.0, 0.5, 0.25), (10.0, -30.0, 7.0)
@@ -53,6 +57,13 @@ def _model_loaded_once(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureR
         return load_model(source, *given, **named)
 
     monkeypatch.setattr("napari_interpdisc.widgets.session.load_model", load)
+
+
+@pytest.fixture
+def qtbot(qtbot: Any) -> Any:
+    """Return pytest-qt's robot, with patience for a busy machine."""
+    qtbot.waitUntil = partial(qtbot.waitUntil, timeout=round(1000 * PATIENCE))
+    return qtbot
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from napari_interpdisc.widgets.canvas.overlay import find_overlay
 from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.session import session_of
 
+from ..conftest import PATIENCE
+
 CENTRES = [(t, y, x) for t in range(3) for y in (30, 70) for x in (30, 70, 110)]
 
 
@@ -55,7 +57,7 @@ def widget(viewer: Any) -> CellsWidget:
 
 @pytest.fixture
 def settled(widget: CellsWidget, qtbot: Any) -> Settled:
-    return lambda: qtbot.waitUntil(lambda: not widget.work.running, timeout=60_000)
+    return lambda: qtbot.waitUntil(lambda: not widget.work.running)
 
 
 def fault(widget: CellsWidget) -> str:
@@ -297,7 +299,7 @@ def test_cancel_leaves_all_as_it_was(
     tracks = viewer.add_tracks(TRACKS)
     widget.diameter.setValue(20)
     widget.run.click()
-    assert slow.wait(5)
+    assert slow.wait(PATIENCE)
     widget.cancel.click()
     settled()
     assert "Cancelled" in widget.status.text()
@@ -326,7 +328,7 @@ def test_closing_the_viewer_mid_run_leaves_nothing(
     viewer.add_tracks(TRACKS)
     widget.diameter.setValue(20)
     widget.run.click()
-    assert slow.wait(5)
+    assert slow.wait(PATIENCE)
     viewer.close()
     assert "interpdisc-work" not in [t.name for t in threading.enumerate()]
     assert "Traceback" not in capfd.readouterr().err

@@ -7,54 +7,12 @@ import pandas as pd
 import pytest
 
 from napari_interpdisc.cells import CellTable
-from napari_interpdisc.models.familiarity import Familiarity
-from napari_interpdisc.models.store import BUNDLED, load_model
-from napari_interpdisc.pipeline import Classification, Encoding
-from napari_interpdisc.widgets.canvas.layers import frames_from_layer
+from napari_interpdisc.models.store import BUNDLED
 from napari_interpdisc.widgets.canvas.overlay import STRIPE_COLOR, find_overlay
 from napari_interpdisc.widgets.classify.widget import NO_CELLS, ClassifyWidget
-from napari_interpdisc.widgets.session import Session, session_of
+from napari_interpdisc.widgets.session import Session
 
-KNOWN = Familiarity((0.5, 0.995), (0.5, 1.0), (5.0, 10.0))
-
-
-@pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    made = make_napari_viewer(show=True)
-    made.add_image(np.random.default_rng(0).random((3, 60, 80)), name="movie")
-    return made
-
-
-@pytest.fixture
-def widget(viewer: Any) -> ClassifyWidget:
-    made = ClassifyWidget(viewer)
-    viewer.window.add_dock_widget(made, name="Classify")
-    return made
-
-
-@pytest.fixture
-def session(viewer: Any, widget: ClassifyWidget) -> Session:
-    """Two cells in three frames: the first goes through mitosis."""
-    found = session_of(viewer)
-    model, image = found.model, viewer.layers["movie"]
-    cells = CellTable.from_arrays(
-        [0, 0, 1, 1, 2, 2], [[20, 20], [40, 60]] * 3, [1, 2] * 3, source="cells"
-    )
-    z = np.zeros((6, model.n_latents), np.float32)
-    errors, cut = np.where(np.arange(6) == 3, 2, 0).astype(np.float32), np.arange(6) > 3
-    encoding = Encoding(cells, z, z, errors, 20.0, model.name, model.encoder_sha256, cut, KNOWN)
-    named = model.head()
-    scores = np.array([[-4], [-0.1], [2], [5], [3], [-1]], np.float32)
-    result = Classification(
-        encoding, named.name, named.classes, scores, {"classes": [*named.classes]}
-    )
-    viewer.dims.set_current_step(0, 0)
-    found.set_result(image, None, None, frames_from_layer(image), result)
-    return found
-
-
-def counts(widget: ClassifyWidget) -> list[tuple[str, str]]:
-    return [(here.text(), everywhere.text()) for here, everywhere in widget.legend.counts]
+from .conftest import counts
 
 
 def test_without_cells_it_says_what_to_do(widget: ClassifyWidget) -> None:
@@ -63,15 +21,6 @@ def test_without_cells_it_says_what_to_do(widget: ClassifyWidget) -> None:
     assert widget.model.currentText() == "h2b"
     assert widget.head.count() >= 1
     assert set(counts(widget)) == {("–", "–")}
-
-
-def test_legend_counts_this_frame_and_all(
-    viewer: Any, widget: ClassifyWidget, session: Session
-) -> None:
-    assert widget.status.text() == ""
-    assert counts(widget) == [("2", "3"), ("0", "3"), ("0", "0"), ("0", "1"), ("0", "2")]
-    viewer.dims.set_current_step(0, 1)
-    assert counts(widget) == [("0", "3"), ("2", "3"), ("0", "0"), ("1", "1"), ("0", "2")]
 
 
 def test_flagged_cells_are_hatched_unless_told_otherwise(
@@ -136,16 +85,6 @@ def test_a_movie_unlike_the_training_data_is_told(widget: ClassifyWidget, sessio
     assert "20 px was used" in widget.flagged.text()
 
 
-def test_a_model_that_does_not_know_its_training_data_counts_nothing(
-    widget: ClassifyWidget, session: Session
-) -> None:
-    assert session.classification is not None
-    old = replace(session.classification.encoding, familiarity=None)
-    session.set_classification(replace(session.classification, encoding=old))
-    assert counts(widget)[3:] == [("–", "–"), ("0", "2")]
-    assert widget.flagged.text() == "Of all cells: 33 % cut by the edge."
-
-
 def test_the_threshold_greys_out_the_unsure(
     viewer: Any, widget: ClassifyWidget, session: Session, qtbot: Any
 ) -> None:
@@ -175,23 +114,6 @@ def test_the_box_shows_and_hides_the_overlay(
     assert overlay.visible
     viewer.layers.remove(overlay)
     assert not widget.overlay.isChecked()
-
-
-def test_the_plot_follows_the_selected_track(
-    viewer: Any, widget: ClassifyWidget, session: Session
-) -> None:
-    assert widget.plot.series is None
-    session.select(2)
-    series = widget.plot.series
-    assert series is not None
-    assert series.t.tolist() == [0, 1, 2]
-    np.testing.assert_allclose(series.lines[:, 0], [-4, 2, 3])
-    assert series.point_colors[0] != series.point_colors[1]
-    assert series.title.startswith("Cell 1, frame 0: Interphase")
-    viewer.dims.set_current_step(0, 2)
-    assert "frame 2: Metaphase" in widget.plot.series.title
-    session.select(None)
-    assert widget.plot.series is None
 
 
 def test_a_hidden_plot_is_not_drawn(
@@ -226,16 +148,6 @@ def test_a_bad_model_folder_keeps_the_model(
     assert session.model is model
     assert session.classification is not None
     assert widget.model.currentText() == model.name
-
-
-def test_another_model_drops_the_cells(widget: ClassifyWidget, session: Session) -> None:
-    widget.load(replace(load_model(), name="other", sha256="other", encoder_sha256="other"))
-    assert session.classification is None
-    assert widget.model.currentText() == "other"
-    assert "run the Cells widget again" in widget.status.text()
-    widget.model.setCurrentIndex(0)
-    widget.model.activated.emit(0)
-    assert session.model.name == "h2b"
 
 
 def test_choosing_a_head_rescores(widget: ClassifyWidget, session: Session) -> None:

@@ -20,6 +20,7 @@ from napari_interpdisc.models.store import load_model
 from napari_interpdisc.training.heads import HeadTraining
 from napari_interpdisc.widgets.discover.train_panel import TrainPanel
 
+from ..conftest import PATIENCE
 from .conftest import (
     TRACKS,
     Settled,
@@ -74,7 +75,7 @@ def test_a_model_of_another_encoder_that_was_chosen_meanwhile_is_kept(
     other = replace(session.model, name="other", sha256="other", encoder_sha256="other")
 
     def discover(cells: Any, settings: Any, report: Any, sha256: str = "") -> Discovery:
-        assert chosen.wait(20)
+        assert chosen.wait(PATIENCE)
         return made_up(sha256)
 
     chosen = threading.Event()
@@ -112,7 +113,7 @@ def test_cancel_and_failure_keep_the_model(
 
     monkeypatch.setattr(cross_validation, "discover", slow)
     scene.widget.training.start.click()
-    assert begun.wait(30)
+    assert begun.wait(PATIENCE)
     assert scene.widget.training.stop.isEnabled() or ends == "fault"
     scene.widget.training.stop.click()
     settled()

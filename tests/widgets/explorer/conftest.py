@@ -29,7 +29,7 @@ def scene(make_scene: Callable[..., Scene], qtbot: Any) -> Scene:
     made = make_scene(show=True)
     made.widget = ExplorerWidget(made.viewer)
     made.viewer.window.add_dock_widget(made.widget, name="Latent explorer")
-    qtbot.waitUntil(made.widget.isVisible, timeout=30_000)
+    qtbot.waitUntil(made.widget.isVisible)
     return made
 
 

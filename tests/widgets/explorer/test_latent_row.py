@@ -5,28 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from napari_interpdisc.widgets.explorer.widget import (
     ExplorerWidget,
 )
 
-from .conftest import ROW, the_pair
-
-
-def test_sliders_are_ordered_by_importance_and_mark_the_own_value(
-    explorer: ExplorerWidget,
-) -> None:
-    model, own = explorer.session.model, explorer.session.encoding.latents[ROW]
-    assert list(explorer.sliders.latents) == model.by_importance()
-    heights = [explorer.sliders.latents[i].y() for i in model.by_importance()]
-    assert len(heights) == 32
-    for latent, row in explorer.sliders.latents.items():
-        assert row.name.text() == model.latent_label(latent)
-        assert row.slider.mark == pytest.approx(float(own[latent]))
-        assert row.slider.maximum() >= 400
-        assert f"{model.latent_kl[latent]:.2f} nats" in row.bar.toolTip()
-    assert explorer.sliders.latents[model.by_importance()[0]].bar.fraction == 1
+from .conftest import the_pair
 
 
 def test_a_cell_outside_the_usual_range_fits_its_slider(qapp: Any) -> None:

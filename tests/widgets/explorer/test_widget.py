@@ -14,9 +14,7 @@ from qtpy.QtWidgets import QAbstractButton, QSlider
 
 from napari_interpdisc.models.classifier import Classifier
 from napari_interpdisc.models.tcvae import TCVAE
-from napari_interpdisc.widgets.canvas.layers import data_to_world
 from napari_interpdisc.widgets.explorer.edited_cell import EditedCell
-from napari_interpdisc.widgets.explorer.traversal import VALUES
 from napari_interpdisc.widgets.explorer.widget import (
     NO_CELLS,
     NO_SELECTION,
@@ -32,7 +30,7 @@ def test_the_empty_state_tells_what_to_do(make_scene: Callable[..., Scene], qtbo
     scene = make_scene(show=True, finished=False)
     widget = ExplorerWidget(scene.viewer)
     scene.viewer.window.add_dock_widget(widget, name="Latent explorer")
-    qtbot.waitUntil(widget.isVisible, timeout=30_000)
+    qtbot.waitUntil(widget.isVisible)
     assert (page(widget), widget.hint.text()) == (0, NO_CELLS)
     scene.finish()
     assert (page(widget), widget.hint.text()) == (0, NO_SELECTION)
@@ -137,20 +135,6 @@ def test_reset_gives_exactly_the_own_values_back(explorer: ExplorerWidget, qtbot
     assert not explorer.reset_all.isEnabled()
 
 
-def test_the_strip_is_a_traversal_of_the_latent_touched_last(explorer: ExplorerWidget) -> None:
-    model = explorer.session.model
-    assert f"<b>{model.latent_label(model.by_importance()[0])}</b>" in explorer.strip_title.text()
-    explorer.sliders.latents[7].name.click()
-    assert f"<b>{model.latent_label(7)}</b>" in explorer.strip_title.text()
-    z = explorer.session.encoding.latents[ROW].copy()
-    z[7] = VALUES[-1]
-    value, last = explorer.strip.labels[-1]
-    assert (value, last) == ("+3", score(explorer, z))
-    decoded = model.decode(z[None])[0, 0]
-    assert len(explorer.strip.pictures) == 7
-    assert explorer.strip.pictures[-1] == grey_picture(decoded, explorer._limits)
-
-
 def test_the_wheel_scrolls_and_changes_nothing(explorer: ExplorerWidget) -> None:
     slider = explorer.sliders.latents[22].slider
     before = slider.value()
@@ -182,37 +166,6 @@ def test_nothing_is_decoded_while_hidden(
     scene.widget.parent().show()
     qtbot.waitUntil(lambda: bool(calls))
     assert scene.widget.title.text() == "<b>Cell 3, frame 1</b>"
-
-
-def test_send_to_layers_places_the_pictures_at_the_cell(
-    scene: Scene, explorer: ExplorerWidget, to_world: Callable[..., np.ndarray], qtbot: Any
-) -> None:
-    explorer.sliders.latents[5].slider.setValue(200)
-    active = scene.viewer.layers.selection.active
-    explorer.send.click()
-    names = ["crop", "cell reconstruction", "edited"]
-    layers = {name: scene.viewer.layers[name] for name in names}
-    assert scene.viewer.layers.selection.active is active
-    cells, size = scene.session.encoding.cells, scene.session.model.crop_size
-    wanted = np.array(scene.image.scale) / [1, scene.session.zoom, scene.session.zoom]
-    for layer in layers.values():
-        assert layer.data.shape == (1, size, size)
-        np.testing.assert_allclose(layer.scale, wanted)
-        middle = data_to_world(layer, [[0, (size - 1) / 2, (size - 1) / 2]])[0]
-        np.testing.assert_allclose(middle, to_world(1, cells.yx[ROW]))
-        note = layer.metadata["interpdisc"]
-        assert note["model_sha256"] == scene.session.model.sha256
-        assert (note["frame"], note["track_id"]) == (1, 3)
-    z = np.array(layers["edited"].metadata["interpdisc"]["z"], np.float32)
-    assert z[5] == 2
-    np.testing.assert_allclose(
-        layers["edited"].data[0], scene.session.model.decode(z[None])[0, 0], atol=1e-6
-    )
-    n = len(scene.viewer.layers)
-    scene.session.select(0)
-    explorer.send.click()
-    assert len(scene.viewer.layers) == n, "the layers are used again"
-    assert layers["crop"].metadata["interpdisc"]["track_id"] == 1
 
 
 def test_another_head_rescores(explorer: ExplorerWidget) -> None:

@@ -18,6 +18,8 @@ from napari_interpdisc.widgets.canvas.layers import data_to_world
 from napari_interpdisc.widgets.perturb import widget as perturb_widget
 from napari_interpdisc.widgets.perturb.widget import NO_CELLS, PerturbWidget
 
+from ..conftest import PATIENCE
+
 Scene = SimpleNamespace
 
 
@@ -45,7 +47,7 @@ def scene(make_scene: Callable[..., Scene]) -> Scene:
 def run(qtbot: Any) -> Callable[[PerturbWidget], None]:
     def press(widget: PerturbWidget) -> None:
         widget.run_button.click()
-        qtbot.waitUntil(lambda: not widget.work.running, timeout=60_000)
+        qtbot.waitUntil(lambda: not widget.work.running)
 
     return press
 
@@ -287,7 +289,7 @@ def test_cancel(scene: Scene, endless: threading.Event, qtbot: Any) -> None:
     widget = scene.widget
     scene.session.select(0)
     widget.run_button.click()
-    assert endless.wait(5)
+    assert endless.wait(PATIENCE)
     assert not widget.run_button.isEnabled()
     widget.cancel_button.click()
     qtbot.waitUntil(lambda: not widget.work.running)
@@ -302,7 +304,7 @@ def test_what_it_works_on_goes_mid_run(
 ) -> None:
     scene.session.select(0)
     scene.widget.run_button.click()
-    assert endless.wait(5)
+    assert endless.wait(PATIENCE)
     if how == "viewer":
         scene.viewer.close()
     elif how == "dock":
@@ -318,7 +320,7 @@ def test_a_hidden_widget_works_on(scene: Scene, endless: threading.Event, qtbot:
     scene.viewer.window.add_dock_widget(QWidget(), name="in front", tabify=True)
     scene.session.select(0)
     scene.widget.run_button.click()
-    assert endless.wait(5)
+    assert endless.wait(PATIENCE)
     scene.widget.parent().hide()
     qtbot.wait(50)
     assert scene.widget.work.running

@@ -23,7 +23,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from napari_interpdisc.crops import CROP_SIZE, MODEL_DIAMETER
 from napari_interpdisc.discovery.calibration import calibrated, calibration_factor
 from napari_interpdisc.discovery.recipe import SEARCH_VIEWS
-from napari_interpdisc.models.classifier import Classifier, NamedHead, class_index, score_width
+from napari_interpdisc.models.cell_model import CellModel, NamedHead, class_index, score_width
 from napari_interpdisc.models.familiarity import measure_familiarity
 from napari_interpdisc.models.formula import FormulaHead
 from napari_interpdisc.models.store import DEFAULT_MODEL, save_model
@@ -233,7 +233,7 @@ Wall time {float(rows[-1]["seconds"]) / 60:.0f} min on one of two CPU cores. Ter
 """
 
 
-def what_latents_mean(model: Classifier) -> Classifier:
+def what_latents_mean(model: CellModel) -> CellModel:
     """Name the latents by what they follow in MitoCheck's crops, plates drawn again (seed 0).
 
     Nuclei in one piece alone (:data:`WHOLE`): of the others it is not the nucleus that is measured.
@@ -251,7 +251,7 @@ def what_latents_mean(model: Classifier) -> Classifier:
     return replace(model, meanings=study.meanings, orientation_pairs=tuple(study.orientation_pairs))
 
 
-def ten_sparse_heads(nuclei: LabelledNuclei, model: Classifier) -> list[str]:
+def ten_sparse_heads(nuclei: LabelledNuclei, model: CellModel) -> list[str]:
     """Count the latents that ten sparse heads use: the paper asks it, section 4.2."""
     recipe = HEADS["sparse-plain"]
     rows = np.arange(len(nuclei.labels))
@@ -374,7 +374,7 @@ def main() -> None:
     kl = kl_per_latent(torch.from_numpy(seen.latents), torch.from_numpy(seen.log_variances))
     nuclei = labelled_nuclei(encoder)
     model = what_latents_mean(
-        Classifier(
+        CellModel(
             name=DEFAULT_MODEL,
             sha256="",
             encoder=encoder,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from napari_interpdisc.crops import normalise
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
 from nuclei_patches import labelled_crops
 
@@ -50,7 +50,7 @@ def as_grey(texture: np.ndarray) -> np.ndarray:
     return GREYS[0] + (texture[:, 0] / 1.6 * (GREYS[1] - GREYS[0])).repeat(2, 1).repeat(2, 2)
 
 
-def reconstructions(model: Classifier, path: Path, n: int = 8) -> None:
+def reconstructions(model: CellModel, path: Path, n: int = 8) -> None:
     """Crops above their reconstructions, for each state; picked by a fixed seed."""
     crops, labels, _ = labelled_crops(DATA)
     draw = np.random.default_rng(0)
@@ -66,7 +66,7 @@ def reconstructions(model: Classifier, path: Path, n: int = 8) -> None:
     show(grid(np.array(rows)), names, title, path)
 
 
-def traversals(model: Classifier, path: Path, n: int = 16) -> None:
+def traversals(model: CellModel, path: Path, n: int = 16) -> None:
     """Decode latents from -3 to 3, the others at 0: those that stay as a cell turns, then others.
 
     Of the others one of each pair is enough.

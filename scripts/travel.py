@@ -24,7 +24,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from napari_interpdisc.crops import normalise
 from napari_interpdisc.discovery.baselines import forest, shape_features
 from napari_interpdisc.discovery.quality import group_bootstrap
-from napari_interpdisc.models.classifier import class_index
+from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.models.store import load_model
 from nuclei_patches import labelled_crops
 from other_sources import SOURCES, OtherCells, other_cells
@@ -194,7 +194,7 @@ def fault_rows(folder: str) -> pd.DataFrame:
                 error = ((model.decode(z) - crops) ** 2).mean((1, 2, 3))
                 flagged = float(np.nan)
                 if model.familiarity is not None:
-                    flagged = float(model.familiarity.unfamiliar(error, z).mean())
+                    flagged = float(model.familiarity.out_of_distribution(error, z).mean())
                 for name, named in model.heads.items():
                     position = {c: k for k, c in enumerate(named.classes)}
                     y = np.array([position.get(label, -1) for label in cells.labels])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_interpdisc.cells import CellTable
-from napari_interpdisc.flags import CUT, FLAG_NAMES, N_FLAGS, UNFAMILIAR, flag_name
+from napari_interpdisc.flags import CUT, FLAG_NAMES, N_FLAGS, OUT_OF_DISTRIBUTION, flag_name
 from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.pipeline import Encoding
 
@@ -13,9 +13,9 @@ from napari_interpdisc.pipeline import Encoding
     ("flag", "name"),
     [
         (0, ""),
-        (UNFAMILIAR, "unlike the training data"),
+        (OUT_OF_DISTRIBUTION, "unlike the training data"),
         (CUT, "cut by the edge"),
-        (UNFAMILIAR | CUT, "unlike the training data, cut by the edge"),
+        (OUT_OF_DISTRIBUTION | CUT, "unlike the training data, cut by the edge"),
     ],
 )
 def test_what_a_sum_of_flags_says(flag: int, name: str) -> None:
@@ -36,4 +36,4 @@ def test_the_flags_of_cells_are_these() -> None:
         touches_edge=np.array([False, False, True, True]),
         familiarity=Familiarity((0.5, 0.995), (0.1, 0.5), (5.0, 10.0)),
     )  # fmt: skip
-    assert encoding.flags.tolist() == [0, UNFAMILIAR, CUT, UNFAMILIAR | CUT]
+    assert encoding.flags.tolist() == [0, OUT_OF_DISTRIBUTION, CUT, OUT_OF_DISTRIBUTION | CUT]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_interpdisc.flags import CUT, N_FLAGS, UNFAMILIAR
+from napari_interpdisc.flags import CUT, N_FLAGS, OUT_OF_DISTRIBUTION
 from napari_interpdisc.paint import hatch, label_of_cells, paint_discs, paint_labels
 
 
@@ -25,13 +25,13 @@ def test_each_flag_has_stripes_of_its_own_and_the_class_is_between_them() -> Non
     assert (seen[:5] == 0).all()
     assert (parts[0] == 2).all()
     beneath = [part == 2 + n * (flag + N_FLAGS) for flag, part in enumerate(parts)]
-    for flag in (UNFAMILIAR, CUT, UNFAMILIAR | CUT):
+    for flag in (OUT_OF_DISTRIBUTION, CUT, OUT_OF_DISTRIBUTION | CUT):
         assert ((parts[flag] == 2 + n * flag) | beneath[flag]).all()
         assert 0.1 < beneath[flag].mean() < 0.6
     falling, rising = np.eye(8, dtype=bool), np.eye(8, dtype=bool)[::-1]
     assert any(beneath[CUT][:8, i : i + 8][falling].all() for i in range(8))
-    assert any(beneath[UNFAMILIAR][:8, i : i + 8][rising].all() for i in range(8))
-    assert beneath[UNFAMILIAR | CUT].sum() > beneath[CUT].sum()
+    assert any(beneath[OUT_OF_DISTRIBUTION][:8, i : i + 8][rising].all() for i in range(8))
+    assert beneath[OUT_OF_DISTRIBUTION | CUT].sum() > beneath[CUT].sum()
     assert hatch(parts[0], n, 10) is parts[0]
 
 

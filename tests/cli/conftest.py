@@ -12,7 +12,7 @@ import pytest
 import tifffile
 
 from napari_interpdisc import cli
-from napari_interpdisc.models.classifier import LatentMeaning, NamedHead
+from napari_interpdisc.models.cell_model import LatentMeaning, NamedHead
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.store import load_model, replace_heads, save_model
 from napari_interpdisc.simulate.movie import SimulatedMovie, SimulationSettings, simulate_movie

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_interpdisc.models.classifier import LatentMeaning
+from napari_interpdisc.models.cell_model import LatentMeaning
 from napari_interpdisc.models.store import load_model, save_model
 from napari_interpdisc.scrutiny.properties import PROPERTIES
 from napari_interpdisc.simulate.movie import SimulationSettings

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import tifffile
 
-from napari_interpdisc.models.classifier import NamedHead
+from napari_interpdisc.models.cell_model import NamedHead
 from napari_interpdisc.models.heads import DenseHead
 from napari_interpdisc.models.store import load_model, replace_heads, save_model
 from napari_interpdisc.simulate.movie import SimulationSettings
@@ -112,7 +112,7 @@ def test_fine_tuning_prints_what_changed_and_resumes(
     code, out, err = run(*words, "--resume")
     assert (code, err) == (0, "")
     for told in (
-        "on held-out cells", "reconstruction error", "share unfamiliar", "active latents",
+        "on held-out cells", "reconstruction error", "share out of distribution", "active latents",
         "kept their meaning", "A ridge regression", "Heads of 'h2b' read the old latents",
     ):  # fmt: skip
         assert told in out, told

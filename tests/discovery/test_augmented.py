@@ -8,7 +8,7 @@ from napari_interpdisc.discovery.augmented import label_cells, patch_latents
 from napari_interpdisc.discovery.labelled import Labels
 from napari_interpdisc.discovery.recipe import Recipe
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.patches import Patches, patches_of_cells
 from napari_interpdisc.pipeline import encode_cells
@@ -16,7 +16,7 @@ from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
 
 
 @pytest.fixture(scope="module")
-def model() -> Classifier:
+def model() -> CellModel:
     return load_model(device="cpu")
 
 
@@ -27,7 +27,7 @@ def movie() -> tuple[Frames, CellTable]:
 
 
 def test_plain_latents_are_those_of_the_pipeline(
-    movie: tuple[Frames, CellTable], model: Classifier
+    movie: tuple[Frames, CellTable], model: CellModel
 ) -> None:
     frames, cells = movie
     target = (np.arange(len(cells)) % 2).astype(np.int64)
@@ -52,7 +52,7 @@ def test_plain_latents_are_those_of_the_pipeline(
 
 
 def test_augmented_crops_are_decided_by_the_seed(
-    movie: tuple[Frames, CellTable], model: Classifier
+    movie: tuple[Frames, CellTable], model: CellModel
 ) -> None:
     patches = patches_of_cells(*movie, 28.0).take(np.arange(4))
     assert patches.pixels.shape == (4, 96, 96)
@@ -65,7 +65,7 @@ def test_augmented_crops_are_decided_by_the_seed(
 
 
 def test_each_augmented_crop_is_rotated_in_latent_space(
-    movie: tuple[Frames, CellTable], model: Classifier
+    movie: tuple[Frames, CellTable], model: CellModel
 ) -> None:
     """Invariant latents stay as they were, the others rotate: no crop is encoded again."""
     patches = patches_of_cells(*movie, 28.0).take(np.arange(4))
@@ -81,7 +81,7 @@ def test_each_augmented_crop_is_rotated_in_latent_space(
     assert np.abs(found[2][:, :still] - found[3][:, :still]).max() > 0.01
 
 
-def test_no_augmentation_leaves_the_plain_latents(model: Classifier) -> None:
+def test_no_augmentation_leaves_the_plain_latents(model: CellModel) -> None:
     pixels = np.random.default_rng(0).random((3, 96, 96)).astype(np.float32)
     found = patch_latents(Patches(pixels, 96.0), model, Recipe(augmented=0))
     np.testing.assert_array_equal(found.augmented, found.plain[None])

@@ -21,7 +21,7 @@ from napari_interpdisc.figures.cells import (
 )
 from napari_interpdisc.figures.palette import class_colors
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import Classifier, LatentMeaning, NamedHead
+from napari_interpdisc.models.cell_model import CellModel, LatentMeaning, NamedHead
 from napari_interpdisc.models.heads import DenseHead
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.number_text import with_sign
@@ -32,13 +32,13 @@ from .conftest import whole_picture
 
 
 @pytest.fixture
-def model() -> Classifier:
+def model() -> CellModel:
     """Return an untrained model whose last latent, z5, matters most and has a long name."""
     torch.manual_seed(0)
     head = NamedHead("two", DenseHead((6, 4, 1)), ("round", "flat"))
     meanings = [LatentMeaning()] * 5 + [LatentMeaning("elongation_of_the_central_nucleus")]
     encoder = TCVAE(TCVAEConfig(latents=6, widths=(2, 2, 2, 2), hidden=4))
-    return Classifier(
+    return CellModel(
         "tiny", "sha", encoder, {"two": head}, 28.0, np.arange(6) / 10, np.ones(6),
         meanings=tuple(meanings), device=torch.device("cpu"),
     )  # fmt: skip
@@ -50,7 +50,7 @@ def image(rng: np.random.Generator) -> npt.NDArray[np.float32]:
 
 
 @pytest.fixture
-def result(model: Classifier, image: npt.NDArray[np.float32]) -> Classification:
+def result(model: CellModel, image: npt.NDArray[np.float32]) -> Classification:
     cells = CellTable.from_arrays([0, 1, 1, 1], [[45, 60], [30, 30], [45, 60], [60, 90]])
     encoding = encode_cells(Frames(image), cells, model, 28.0)
     return Classification(
@@ -60,7 +60,7 @@ def result(model: Classifier, image: npt.NDArray[np.float32]) -> Classification:
 
 @pytest.fixture
 def crop(
-    image: npt.NDArray[np.float32], result: Classification, model: Classifier
+    image: npt.NDArray[np.float32], result: Classification, model: CellModel
 ) -> npt.NDArray[np.float32]:
     return crop_of(image, result, model, 2)
 
@@ -69,7 +69,7 @@ def test_the_crop_is_that_of_the_pipeline(
     crop: npt.NDArray[np.float32],
     image: npt.NDArray[np.float32],
     result: Classification,
-    model: Classifier,
+    model: CellModel,
 ) -> None:
     assert crop.shape == (1, 1, 64, 64)
     every = cell_crops(Frames(image), result.encoding.cells, model, 28.0)
@@ -100,7 +100,7 @@ def test_the_overlay_shows_the_frame_of_the_cell(
 
 
 def test_a_line_for_each_of_the_latents_that_matter_most(
-    crop: npt.NDArray[np.float32], model: Classifier, tmp_path: Path, drawn: list[Figure]
+    crop: npt.NDArray[np.float32], model: CellModel, tmp_path: Path, drawn: list[Figure]
 ) -> None:
     draw_latents(tmp_path / "l.png", crop, model, n=3)
     whole_picture(tmp_path / "l.png")
@@ -123,7 +123,7 @@ def test_a_line_for_each_of_the_latents_that_matter_most(
 
 
 def test_both_spaces_are_shown_before_and_after(
-    crop: npt.NDArray[np.float32], model: Classifier, tmp_path: Path, drawn: list[Figure]
+    crop: npt.NDArray[np.float32], model: CellModel, tmp_path: Path, drawn: list[Figure]
 ) -> None:
     draw_perturbation(tmp_path / "p.png", crop, model)
     whole_picture(tmp_path / "p.png")

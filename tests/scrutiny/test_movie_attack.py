@@ -14,7 +14,7 @@ import torch
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import Classifier, NamedHead
+from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.heads import DenseHead
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.pipeline import cell_crops
@@ -23,7 +23,7 @@ from napari_interpdisc.scrutiny.movie_attack import METHODS, STACKS, attack_movi
 
 
 @pytest.fixture
-def model() -> Classifier:
+def model() -> CellModel:
     """Return an untrained model with a head of two classes and one of three."""
     torch.manual_seed(0)
     heads = [
@@ -31,7 +31,7 @@ def model() -> Classifier:
         NamedHead("three", DenseHead((6, 3)), ("a", "b", "c")),
     ]
     encoder = TCVAE(TCVAEConfig(latents=6, widths=(2, 2, 2, 2), hidden=4))
-    return Classifier(
+    return CellModel(
         "tiny", "sha", encoder, {h.name: h for h in heads}, 28.0, np.ones(6), np.ones(6),
         device=torch.device("cpu"),
     )  # fmt: skip
@@ -46,7 +46,7 @@ def movie(rng: np.random.Generator) -> tuple[Frames, CellTable]:
 
 
 def test_each_row_is_what_its_cell_alone_would_give(
-    model: Classifier, movie: tuple[Frames, CellTable], tmp_path: Path
+    model: CellModel, movie: tuple[Frames, CellTable], tmp_path: Path
 ) -> None:
     frames, cells = movie
     settings = AttackSettings(space="image", epsilon=0.3)
@@ -75,7 +75,7 @@ def test_each_row_is_what_its_cell_alone_would_give(
 
 
 def test_three_classes_have_a_score_each(
-    model: Classifier, movie: tuple[Frames, CellTable], tmp_path: Path
+    model: CellModel, movie: tuple[Frames, CellTable], tmp_path: Path
 ) -> None:
     settings = AttackSettings(space="latent", epsilon=1, method="pgd")
     attack_movie(*movie, model, 28.0, settings, tmp_path / "out", "three")
@@ -87,7 +87,7 @@ def test_three_classes_have_a_score_each(
 
 
 def test_a_fault_half_way_leaves_no_folder(
-    model: Classifier, movie: tuple[Frames, CellTable], tmp_path: Path
+    model: CellModel, movie: tuple[Frames, CellTable], tmp_path: Path
 ) -> None:
     def stop(done: int, n: int) -> None:
         raise KeyboardInterrupt

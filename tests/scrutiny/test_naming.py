@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.scrutiny.naming import name_latents, study_latents
 from napari_interpdisc.scrutiny.properties import measure_crops
 from napari_interpdisc.scrutiny.relations import relate
@@ -57,7 +57,7 @@ def ellipses(rng: np.random.Generator, n: int, side: int) -> npt.NDArray[np.floa
 def test_pairs_of_an_encoder_are_found_by_turning_crops_and_named(
     rng: np.random.Generator, side: int
 ) -> None:
-    model = cast("Classifier", Moments())
+    model = cast("CellModel", Moments())
     pictures = ellipses(rng, 130, side)
     pairs = find_rotating_pairs(model, pictures, cells=100)
     assert {(p.a, p.b, p.order) for p in pairs} == {(0, 3, 2), (2, 5, 1)}

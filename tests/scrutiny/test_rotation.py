@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.scrutiny.naming import study_latents
 from napari_interpdisc.scrutiny.rotation import find_rotating_pairs, rotating_pairs_of
 
@@ -48,7 +48,7 @@ def test_a_pair_on_an_ellipse_is_told_by_its_wobble(rng: np.random.Generator) ->
 
 
 def test_crops_that_cannot_be_turned_are_refused() -> None:
-    model = cast("Classifier", Moments())
+    model = cast("CellModel", Moments())
     for shape, told in [
         ((4, 60, 60), "60 px wide"),
         ((4, 65, 65), "even number"),

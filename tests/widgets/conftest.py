@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
 
 PATIENCE = 120.0
@@ -44,16 +44,16 @@ def blobs(shape: tuple[int, int], cells: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def bundled_model() -> Classifier:
+def bundled_model() -> CellModel:
     """Return the bundled model, loaded once for all windows: nothing changes it."""
     return load_model(DEFAULT_MODEL)
 
 
 @pytest.fixture(autouse=True)
 def _model_loaded_once(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    def load(source: Any = DEFAULT_MODEL, *given: Any, **named: Any) -> Classifier:
+    def load(source: Any = DEFAULT_MODEL, *given: Any, **named: Any) -> CellModel:
         if source == DEFAULT_MODEL and not given and not named:
-            return cast("Classifier", request.getfixturevalue("bundled_model"))
+            return cast("CellModel", request.getfixturevalue("bundled_model"))
         return load_model(source, *given, **named)
 
     monkeypatch.setattr("napari_interpdisc.widgets.session.load_model", load)

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.pipeline import classify
 from napari_interpdisc.widgets.canvas.compat import camera_of
 from napari_interpdisc.widgets.canvas.overlay import find_overlay
@@ -21,7 +21,7 @@ ROW = 4
 
 
 def test_the_demo_shows_a_classified_movie_and_one_perturbed_cell(
-    make_napari_viewer: Any, bundled_model: Classifier, qtbot: Any
+    make_napari_viewer: Any, bundled_model: CellModel, qtbot: Any
 ) -> None:
     movie = np.stack([blobs((120, 130), CELLS[CELLS[:, 0] == t, 1:3]) for t in range(3)])
     tracks = CELLS[np.lexsort((CELLS[:, 0], CELLS[:, 3]))][:, [3, 0, 1, 2]]

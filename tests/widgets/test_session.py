@@ -11,14 +11,14 @@ from napari.utils._proxies import PublicOnlyProxy
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import InvalidModel
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.pipeline import Classification, classify
 from napari_interpdisc.widgets.session import Session, session_of
 
 
 @pytest.fixture(scope="module")
-def model() -> Classifier:
+def model() -> CellModel:
     return load_model()
 
 
@@ -28,7 +28,7 @@ def frames(rng: np.random.Generator) -> Frames:
 
 
 @pytest.fixture
-def result(frames: Frames, model: Classifier) -> Classification:
+def result(frames: Frames, model: CellModel) -> Classification:
     cells = CellTable.from_arrays([0, 0, 1], [[20, 20], [20, 50], [60, 60]], [1, 2, 1])
     return classify(frames, cells, model, 20.0)
 
@@ -66,7 +66,7 @@ def test_nearest_cell(session: Session) -> None:
     assert session.nearest(7, 20, 20) is None
 
 
-def test_crop_is_that_of_the_pipeline(session: Session, model: Classifier) -> None:
+def test_crop_is_that_of_the_pipeline(session: Session, model: CellModel) -> None:
     crop = session.crop(1)
     assert crop.shape == (model.crop_size, model.crop_size)
     means, _ = model.encode(crop[None, None])
@@ -75,7 +75,7 @@ def test_crop_is_that_of_the_pipeline(session: Session, model: Classifier) -> No
 
 
 def test_the_same_encoder_keeps_the_cells_another_drops_them(
-    session: Session, model: Classifier
+    session: Session, model: CellModel
 ) -> None:
     session.set_model(model)
     assert session.classification is not None
@@ -87,7 +87,7 @@ def test_the_same_encoder_keeps_the_cells_another_drops_them(
     assert session.classification is None
 
 
-def test_an_unknown_head_changes_nothing(session: Session, model: Classifier) -> None:
+def test_an_unknown_head_changes_nothing(session: Session, model: CellModel) -> None:
     before = session.classification
     with pytest.raises(InvalidModel, match="has no head 'none such'"):
         session.set_model(model, "none such")

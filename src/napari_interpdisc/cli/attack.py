@@ -87,7 +87,7 @@ def attack(
 
 
 def _frozen(text: str, names: Mapping[str, int]) -> tuple[int, ...]:
-    from napari_interpdisc.models.classifier import latent_of
+    from napari_interpdisc.models.cell_model import latent_of
 
     found = [latent_of(part, names) for part in names_of(text)]
     if None in found:

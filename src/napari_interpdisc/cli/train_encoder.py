@@ -23,7 +23,7 @@ from napari_interpdisc.cli.common import (
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from napari_interpdisc.models.classifier import Classifier
+    from napari_interpdisc.models.cell_model import CellModel
     from napari_interpdisc.models.tcvae import TCVAEConfig
     from napari_interpdisc.training.encoder.data import EncoderSource
     from napari_interpdisc.training.encoder.run import EncoderRun
@@ -250,7 +250,7 @@ def _device(wanted: str) -> str:
 
 def _network(
     start: str, latents: int | None, kind: str | None
-) -> tuple[Classifier | None, TCVAEConfig]:
+) -> tuple[CellModel | None, TCVAEConfig]:
     """The model to fine-tune, if any, and the network's shape."""
     from pydantic import ValidationError
 

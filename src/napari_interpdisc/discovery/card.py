@@ -5,8 +5,8 @@ from __future__ import annotations
 from napari_interpdisc.discovery.quality import Quality
 from napari_interpdisc.discovery.results import Discovery, FrontRow
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.classifier import (
-    Classifier,
+from napari_interpdisc.models.cell_model import (
+    CellModel,
     NamedHead,
 )
 from napari_interpdisc.models.formula import FormulaHead
@@ -14,8 +14,8 @@ from napari_interpdisc.models.store import replace_heads
 
 
 def discovered_model(
-    model: Classifier, found: Discovery, name: str, formula: FrontRow | None = None
-) -> Classifier:
+    model: CellModel, found: Discovery, name: str, formula: FrontRow | None = None
+) -> CellModel:
     """Return a model with the same encoder and the heads that were found.
 
     Parameters
@@ -57,7 +57,7 @@ def summary(quality: Quality, found: Discovery) -> str:
     )
 
 
-def card(name: str, model: Classifier, found: Discovery, heads: dict[str, NamedHead]) -> str:
+def card(name: str, model: CellModel, found: Discovery, heads: dict[str, NamedHead]) -> str:
     """Model card, Markdown: data, split, quality and limits of the heads."""
     counts = next(iter(found.heads.values())).quality.confusion.sum(1)
     told = ", ".join(f"{n} {c}" for n, c in zip(counts, found.classes, strict=True))

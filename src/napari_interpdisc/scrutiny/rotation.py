@@ -12,7 +12,7 @@ from scipy import ndimage
 from napari_interpdisc._types import Float64Array, Progress, silent
 from napari_interpdisc.crops import normalise
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 
 ROTATIONS = 8
 """Crops are rotated in steps of 360° / 8 = 45°."""
@@ -60,7 +60,7 @@ class RotatingPair:
 
 
 def find_rotating_pairs(
-    model: Classifier,
+    model: CellModel,
     crops: npt.NDArray[Any],
     least: float = PAIR_SCORE,
     cells: int = ROTATED_CELLS,
@@ -116,7 +116,7 @@ def find_rotating_pairs(
 
 
 def _rotated_latents(
-    model: Classifier, pictures: npt.NDArray[np.float32], progress: Progress
+    model: CellModel, pictures: npt.NDArray[np.float32], progress: Progress
 ) -> Float64Array:
     """Latents (ROTATIONS, N, L) of pictures rotated by 0°, 45°, …."""
     side, size = pictures.shape[1], model.crop_size

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.tcvae import TCVAE
 from napari_interpdisc.training.encoder.card import best_line, encoder_card
 from napari_interpdisc.training.encoder.settings import PatchSource
@@ -38,13 +38,13 @@ def part(n: int) -> PatchSource:
 
 
 @pytest.fixture
-def model(small: TCVAE) -> Classifier:
-    return Classifier(
+def model(small: TCVAE) -> CellModel:
+    return CellModel(
         "mine", "", small, {}, 28.0, np.ones(4), np.ones(4), device=torch.device("cpu")
     )
 
 
-def card(model: Classifier, report: Any = None, command: str = "") -> str:
+def card(model: CellModel, report: Any = None, command: str = "") -> str:
     return encoder_card(model, RECORD, LINES, ([part(45)], [part(5)]), command, report)
 
 
@@ -53,7 +53,7 @@ def test_the_best_line_is_the_lowest_that_was_measured() -> None:
     assert best_line([line(1, math.nan), line(2, 7.0)])["step"] == 2
 
 
-def test_the_card_tells_data_settings_and_the_step_that_was_kept(model: Classifier) -> None:
+def test_the_card_tells_data_settings_and_the_step_that_was_kept(model: CellModel) -> None:
     text = card(model, command="interpdisc train-encoder --latents 4")
     assert text.startswith("# mine: β-TCVAE, 16×16 px, 4 latents\n")
     for told in (
@@ -64,7 +64,7 @@ def test_the_card_tells_data_settings_and_the_step_that_was_kept(model: Classifi
         assert told in text, told
 
 
-def test_the_curve_has_some_lines_and_the_best_one(model: Classifier) -> None:
+def test_the_curve_has_some_lines_and_the_best_one(model: CellModel) -> None:
     rows = [r for r in card(model).splitlines() if r.startswith("| ") and r[2].isdigit()]
     steps = [int(r.split("|")[1]) for r in rows]
     assert steps == sorted(set(steps))
@@ -75,7 +75,7 @@ def test_the_curve_has_some_lines_and_the_best_one(model: Classifier) -> None:
     assert "nan" not in card(model)
 
 
-def test_a_report_of_fine_tuning_is_part_of_it(model: Classifier) -> None:
+def test_a_report_of_fine_tuning_is_part_of_it(model: CellModel) -> None:
     class Report:
         def markdown(self) -> str:
             return "# Fine-tuning of h2b\n\nWhat changed.\n"

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from napari_interpdisc.errors import InvalidInput, InvalidModel
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.models.tcvae import TCVAEConfig
 from napari_interpdisc.training.encoder.data import EncoderSource, split_sources
@@ -41,7 +41,7 @@ def stop_at(step: int, kind: type[BaseException] = Interrupted) -> Callable[[int
     return progress
 
 
-def same(a: Classifier, b: Classifier) -> bool:
+def same(a: CellModel, b: CellModel) -> bool:
     first, second = a.encoder.state_dict(), b.encoder.state_dict()
     return all(torch.equal(first[name], second[name]) for name in first)
 
@@ -159,7 +159,7 @@ def test_fine_tuning_reports_what_changed(tmp_path: Path) -> None:
     report = tuned.report
     assert report is not None
     assert (report.before.reconstruction_error, report.crops) != (0, 0)
-    assert report.before.unfamiliar is not None
+    assert report.before.out_of_distribution is not None
     active = np.flatnonzero(report.before.kl > 0.1)
     assert len(active) > 0
     # a few small steps change little

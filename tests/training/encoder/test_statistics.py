@@ -44,7 +44,7 @@ def test_statistics_are_those_of_plain_and_augmented_crops(
     np.testing.assert_allclose(model.latent_kl, kl.mean(0), rtol=1e-4)
     assert model.familiarity is not None
     error = np.zeros(len(mean))
-    assert not model.familiarity.unfamiliar(error, mean.astype(np.float32)).all()
+    assert not model.familiarity.out_of_distribution(error, mean.astype(np.float32)).all()
 
 
 def test_training_crops_are_familiar_and_others_are_not(
@@ -55,8 +55,8 @@ def test_training_crops_are_familiar_and_others_are_not(
     latents, _ = model.encode(plain_crops(sources, 16))
     error = np.full(len(latents), 1.0)
     far = 100 * np.abs(latents).max() * np.ones_like(latents)
-    assert model.familiarity.unfamiliar(error * 1e6, far).all()
-    assert model.familiarity.unfamiliar(error * 0, latents).mean() < 0.05
+    assert model.familiarity.out_of_distribution(error * 1e6, far).all()
+    assert model.familiarity.out_of_distribution(error * 0, latents).mean() < 0.05
 
 
 def test_the_seed_decides_and_large_sources_are_sampled(

@@ -13,7 +13,7 @@ from napari.layers import Image, Labels, Points
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import Cancelled, InvalidInput
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.pipeline import Classification, Encoding
 from napari_interpdisc.widgets.canvas.layers import write_features
 from napari_interpdisc.widgets.cells.run import (
@@ -28,7 +28,7 @@ N = 4
 
 
 @pytest.fixture
-def result(bundled_model: Classifier) -> Classification:
+def result(bundled_model: CellModel) -> Classification:
     z = np.arange(N * 32, dtype=np.float32).reshape(N, 32)
     cells = CellTable.from_arrays([0, 0, 1, 1], [[9, 9], [9, 40]] * 2, [1, 2, 1, 2])
     encoding = Encoding(
@@ -56,7 +56,7 @@ def test_each_frame_that_is_read_is_reported(rng: np.random.Generator) -> None:
 
 
 def test_columns_are_class_confidence_flags_and_latents(
-    result: Classification, bundled_model: Classifier
+    result: Classification, bundled_model: CellModel
 ) -> None:
     table = result_columns(result, bundled_model)
     assert list(table)[:3] == ["class", "score", "confidence"]
@@ -78,7 +78,7 @@ def test_the_note_says_what_was_worked_on(result: Classification) -> None:
     assert (bare["channel"], bare["segmentation"]) == (None, None)
 
 
-def session_with(layer: Any, result: Classification, model: Classifier) -> Any:
+def session_with(layer: Any, result: Classification, model: CellModel) -> Any:
     columns = result_columns(result, model)
     write_features(layer, columns)
     layer.metadata["interpdisc"] = dict(result.settings)
@@ -86,7 +86,7 @@ def session_with(layer: Any, result: Classification, model: Classifier) -> Any:
 
 
 def test_another_head_rewrites_the_classes_and_keeps_the_latents(
-    result: Classification, bundled_model: Classifier
+    result: Classification, bundled_model: CellModel
 ) -> None:
     layer = Points(np.zeros((N, 3)), features={"mine": list("abcd")})
     session = session_with(layer, result, bundled_model)
@@ -110,7 +110,7 @@ def test_another_head_rewrites_the_classes_and_keeps_the_latents(
         rewrite_classes(session)
 
 
-def test_the_same_head_writes_nothing(result: Classification, bundled_model: Classifier) -> None:
+def test_the_same_head_writes_nothing(result: Classification, bundled_model: CellModel) -> None:
     layer = Points(np.zeros((N, 3)))
     session = session_with(layer, result, bundled_model)
     layer.features = layer.features.assign(score=7.0)

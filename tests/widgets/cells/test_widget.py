@@ -12,7 +12,7 @@ import tifffile
 from napari.layers import Points
 
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import NamedHead
+from napari_interpdisc.models.cell_model import NamedHead
 from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.store import load_model, replace_heads

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from qtpy.QtWidgets import QApplication
 
-from napari_interpdisc.models.classifier import LatentMeaning
+from napari_interpdisc.models.cell_model import LatentMeaning
 from napari_interpdisc.widgets.canvas.overlay import find_overlay
 
 from .conftest import (

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_interpdisc.models.classifier import LatentMeaning
+from napari_interpdisc.models.cell_model import LatentMeaning
 from napari_interpdisc.number_text import with_sign
 from napari_interpdisc.widgets.explorer.pair_row import PairRow
 from napari_interpdisc.widgets.explorer.widget import (

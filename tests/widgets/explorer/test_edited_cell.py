@@ -3,17 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.widgets.explorer.edited_cell import EditedCell
 
 
 @pytest.fixture
-def cell(bundled_model: Classifier, rng: np.random.Generator) -> EditedCell:
+def cell(bundled_model: CellModel, rng: np.random.Generator) -> EditedCell:
     crop = rng.normal(size=(64, 64)).astype(np.float32)
     return EditedCell(bundled_model, None, crop, rng.normal(size=32).astype(np.float32))
 
 
-def test_it_begins_as_the_cell_itself(cell: EditedCell, bundled_model: Classifier) -> None:
+def test_it_begins_as_the_cell_itself(cell: EditedCell, bundled_model: CellModel) -> None:
     assert not cell.is_edited
     crop, reconstruction, decoded = cell.shown()
     assert crop is cell.crop
@@ -25,7 +25,7 @@ def test_it_begins_as_the_cell_itself(cell: EditedCell, bundled_model: Classifie
 
 
 def test_editing_changes_decoding_and_score_and_not_the_cell(
-    cell: EditedCell, bundled_model: Classifier
+    cell: EditedCell, bundled_model: CellModel
 ) -> None:
     before = cell.own.copy()
     cell.edited[5] += 2
@@ -45,7 +45,7 @@ def test_editing_changes_decoding_and_score_and_not_the_cell(
     assert not cell.is_edited
 
 
-def test_a_traversal_changes_its_latents_alone(cell: EditedCell, bundled_model: Classifier) -> None:
+def test_a_traversal_changes_its_latents_alone(cell: EditedCell, bundled_model: CellModel) -> None:
     cell.edited[2] = 1
     pictures, scores = cell.traverse([4, 7], [[-3, 0], [3, 1]])
     wanted = np.stack([cell.edited, cell.edited])
@@ -55,7 +55,7 @@ def test_a_traversal_changes_its_latents_alone(cell: EditedCell, bundled_model: 
     assert cell.edited[4] == cell.own[4], "nothing is edited by looking"
 
 
-def test_local_contrast_of_all_three(cell: EditedCell, bundled_model: Classifier) -> None:
+def test_local_contrast_of_all_three(cell: EditedCell, bundled_model: CellModel) -> None:
     cell.edited[0] += 1
     crop, own, edited = cell.shown(texture=True)
     assert crop.shape == own.shape == edited.shape == (32, 32)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.widgets.explorer.rows import SliderRows
 from napari_interpdisc.widgets.explorer.widget import (
     ExplorerWidget,
@@ -32,7 +32,7 @@ def test_sliders_are_ordered_by_importance_and_mark_the_own_value(
     assert explorer.sliders.latents[model.by_importance()[0]].bar.fraction == 1
 
 
-def test_rows_are_made_anew_for_another_model_only(qtbot: Any, bundled_model: Classifier) -> None:
+def test_rows_are_made_anew_for_another_model_only(qtbot: Any, bundled_model: CellModel) -> None:
     rows = SliderRows()
     qtbot.addWidget(rows)
     assert rows.show_model(bundled_model)
@@ -45,7 +45,7 @@ def test_rows_are_made_anew_for_another_model_only(qtbot: Any, bundled_model: Cl
     assert rows.latents[3] is not kept
 
 
-def test_rows_pass_on_what_is_done_with_them(qtbot: Any, bundled_model: Classifier) -> None:
+def test_rows_pass_on_what_is_done_with_them(qtbot: Any, bundled_model: CellModel) -> None:
     rows = SliderRows()
     qtbot.addWidget(rows)
     rows.show_model(replace(bundled_model, orientation_pairs=((3, 4),)))
@@ -68,7 +68,7 @@ def test_rows_pass_on_what_is_done_with_them(qtbot: Any, bundled_model: Classifi
     ]
 
 
-def test_a_latent_and_its_pair_follow_each_other(qtbot: Any, bundled_model: Classifier) -> None:
+def test_a_latent_and_its_pair_follow_each_other(qtbot: Any, bundled_model: CellModel) -> None:
     rows = SliderRows()
     qtbot.addWidget(rows)
     rows.show_model(replace(bundled_model, orientation_pairs=((3, 4),)))

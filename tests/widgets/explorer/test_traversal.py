@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.widgets.explorer.traversal import VALUES, of_latent, of_pair
 from napari_interpdisc.widgets.explorer.widget import (
     ExplorerWidget,
@@ -28,7 +28,7 @@ def test_the_strip_is_a_traversal_of_the_latent_touched_last(explorer: ExplorerW
     assert explorer.strip.pictures[-1] == grey_picture(decoded, explorer._limits)
 
 
-def test_a_latent_goes_from_one_end_of_the_prior_to_the_other(bundled_model: Classifier) -> None:
+def test_a_latent_goes_from_one_end_of_the_prior_to_the_other(bundled_model: CellModel) -> None:
     found = of_latent(bundled_model, 7)
     assert found.latents == [7]
     np.testing.assert_array_equal(found.values[:, 0], [-3, -2, -1, 0, 1, 2, 3])
@@ -36,7 +36,7 @@ def test_a_latent_goes_from_one_end_of_the_prior_to_the_other(bundled_model: Cla
     assert bundled_model.latent_label(7) in found.title
 
 
-def test_a_pair_goes_along_its_radius_or_around(bundled_model: Classifier) -> None:
+def test_a_pair_goes_along_its_radius_or_around(bundled_model: CellModel) -> None:
     longer = of_pair(bundled_model, (11, 27), "r", r=9, angle=90)
     assert longer.latents == [11, 27]
     np.testing.assert_allclose(longer.values[:, 0], 0, atol=1e-6)

@@ -12,7 +12,7 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QAbstractButton, QSlider
 
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.tcvae import TCVAE
 from napari_interpdisc.widgets.explorer.edited_cell import EditedCell
 from napari_interpdisc.widgets.explorer.widget import (
@@ -157,9 +157,9 @@ def test_nothing_is_decoded_while_hidden(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, qtbot: Any
 ) -> None:
     calls = []
-    decode = Classifier.decode
+    decode = CellModel.decode
     scene.widget.parent().hide()
-    monkeypatch.setattr(Classifier, "decode", lambda m, z: calls.append(1) or decode(m, z))
+    monkeypatch.setattr(CellModel, "decode", lambda m, z: calls.append(1) or decode(m, z))
     scene.session.select(0)
     scene.session.select(ROW)
     assert not calls

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.classifier import LatentMeaning, latent_names
+from napari_interpdisc.models.cell_model import LatentMeaning, latent_names
 from napari_interpdisc.widgets.perturb.run import frozen_from_text
 
 

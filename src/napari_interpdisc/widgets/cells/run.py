@@ -14,7 +14,7 @@ from napari_interpdisc._types import Progress
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.io.results import versions
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.pipeline import Classification, classify
 from napari_interpdisc.widgets.canvas.layers import cells_from_planes, write_features
 from napari_interpdisc.widgets.session import Session
@@ -65,7 +65,7 @@ class Choice:
     before: npt.NDArray[Any] | None
 
     def classify(
-        self, model: Classifier, head: str | None, diameter: float | None, progress: Progress
+        self, model: CellModel, head: str | None, diameter: float | None, progress: Progress
     ) -> Classification:
         """Do the whole work; on a thread."""
         if diameter is None:
@@ -82,7 +82,7 @@ class Choice:
         return estimate_diameter(WatchedFrames.watching(self.frames, progress), self.planes)
 
 
-def result_columns(result: Classification, model: Classifier) -> pd.DataFrame:
+def result_columns(result: Classification, model: CellModel) -> pd.DataFrame:
     """Feature columns of a result: class, score, confidence, flags and their measures, z_0 …."""
     table = result.to_frame()
     columns = table.drop(columns=["t", "y", "x", "track_id"])

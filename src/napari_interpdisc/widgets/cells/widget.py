@@ -22,7 +22,7 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import check_diameter
 from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.pipeline import Classification, classify_encoding, unlike_training
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.layers import (
@@ -283,7 +283,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             self.status.fault,
         )
 
-    def _take(self, choice: Choice, model: Classifier, result: Classification) -> None:
+    def _take(self, choice: Choice, model: CellModel, result: Classification) -> None:
         """Write a finished run into the layers and the session."""
         layer, session = choice.cells_layer, self._session
         if any(used not in self._viewer.layers for used in (choice.image, layer)):

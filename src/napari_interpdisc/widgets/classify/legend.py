@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QGroupBox, QLabel
 
 from napari_interpdisc.figures.palette import class_colors
-from napari_interpdisc.flags import CUT, FLAG_NAMES, UNFAMILIAR
+from napari_interpdisc.flags import CUT, FLAG_NAMES, OUT_OF_DISTRIBUTION
 from napari_interpdisc.paint import stripes
 from napari_interpdisc.widgets.canvas.overlay import STRIPE_COLOR, overlay_values
 from napari_interpdisc.widgets.canvas.picking import frame_shown
@@ -16,7 +16,7 @@ from napari_interpdisc.widgets.parts.controls import SWATCH, swatch
 from napari_interpdisc.widgets.session import Session
 
 FLAGS = {
-    UNFAMILIAR: "Out of distribution: the reconstruction error, or the norm of the latents, is "
+    OUT_OF_DISTRIBUTION: "Out of distribution: the reconstruction error, or the norm of the latents, is "
     "above that of 99.5 % of the training data. What the head says of such a cell is a guess.",
     CUT: "The centroid is less than half a nuclear diameter from the edge of the image. A part of "
     "the nucleus may be missing.",
@@ -88,7 +88,7 @@ class Legend(QGroupBox):  # type: ignore[misc]
             here.setText(str(int((some & shown).sum())))
             everywhere.setText(str(int(some.sum())))
         unknown = encoding.familiarity is None
-        for number in self.counts[n + list(FLAGS).index(UNFAMILIAR)]:
+        for number in self.counts[n + list(FLAGS).index(OUT_OF_DISTRIBUTION)]:
             number.setToolTip(UNKNOWN if unknown else "")
             if unknown:  # which is not to say that there are none
                 number.setText("–")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import installed_models
 from napari_interpdisc.widgets.parts.wording import UNSAVED
 
-Source = str | Path | Classifier
+Source = str | Path | CellModel
 
 
 class KnownModels:
@@ -32,10 +32,10 @@ class KnownModels:
         """What to load for the model at ``place``."""
         return self._models[place][1]
 
-    def place_of(self, model: Classifier) -> int:
+    def place_of(self, model: CellModel) -> int:
         """Position of a model, which is added if it is not there."""
         for i, (name, source) in enumerate(self._models):
-            if isinstance(source, Classifier):
+            if isinstance(source, CellModel):
                 if source.sha256 == model.sha256:
                     return i
                 if source.name == model.name == UNSAVED:  # one formula after the other was tried

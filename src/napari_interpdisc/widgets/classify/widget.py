@@ -22,7 +22,7 @@ from superqt.utils import qthrottled
 
 from napari_interpdisc.errors import InterpdiscError
 from napari_interpdisc.flags import FLAG_NAMES
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.number_text import percent
 from napari_interpdisc.pipeline import unlike_training
@@ -173,7 +173,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
     def load(self, source: Source) -> None:
         """Choose a bundled model by name, a model folder, or a model; a bad one changes nothing."""
         try:
-            model = source if isinstance(source, Classifier) else load_model(source)
+            model = source if isinstance(source, CellModel) else load_model(source)
             model.head()  # an encoder that was just trained has none, and cannot classify
         except InterpdiscError as fault:
             self.status.fault(str(fault))

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_interpdisc.errors import InterpdiscError
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.overlay import follow_session, update_overlay
 from napari_interpdisc.widgets.canvas.picking import connect_picking, look_at
@@ -284,7 +284,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
 
         self._guarded(begin)
 
-    def _take(self, base: Classifier, found: Discovery) -> None:
+    def _take(self, base: CellModel, found: Discovery) -> None:
         """Show what a training found, and colour the cells by its first head.
 
         A model of another encoder that was chosen meanwhile stays, and so do its cells.

@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_interpdisc._types import Float32Array
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.widgets.explorer.latent_row import LatentRow
 from napari_interpdisc.widgets.explorer.pair_row import PairRow
 from napari_interpdisc.widgets.explorer.traversal import Pair
@@ -47,7 +47,7 @@ class SliderRows(QWidget):  # type: ignore[misc]
         self._box.setContentsMargins(0, 0, 0, 0)
         self._box.setSpacing(0)
 
-    def show_model(self, model: Classifier) -> bool:
+    def show_model(self, model: CellModel) -> bool:
         """Make the rows of a model; False if they are there already."""
         shown = (
             model.encoder_sha256,
@@ -74,7 +74,7 @@ class SliderRows(QWidget):  # type: ignore[misc]
             self._add_latent(model, latent, label, width)
         return True
 
-    def _add_pair(self, model: Classifier, pair: Pair, width: int) -> None:
+    def _add_pair(self, model: CellModel, pair: Pair, width: int) -> None:
         about = [f"z{i} {told}" for i in pair if (told := model.latent_about(i))]
         # as wide as the name and the bar of a latent
         row = PairRow(pair, model.pair_label(*pair), about, width + 30)
@@ -84,7 +84,7 @@ class SliderRows(QWidget):  # type: ignore[misc]
         self._box.addWidget(row)
         self.pairs[pair] = row
 
-    def _add_latent(self, model: Classifier, latent: int, label: str, width: int) -> None:
+    def _add_latent(self, model: CellModel, latent: int, label: str, width: int) -> None:
         kl, largest = float(model.latent_kl[latent]), float(model.latent_kl.max()) or 1.0
         row = LatentRow(
             latent, kl, max(0.0, kl / largest), label, model.latent_about(latent), width

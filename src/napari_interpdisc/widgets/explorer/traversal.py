@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from napari_interpdisc._types import Float32Array
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.number_text import with_sign
 from napari_interpdisc.widgets.explorer.polar import cartesian
 
@@ -48,7 +48,7 @@ class Traversal:
     labels: list[str]
 
 
-def of_latent(model: Classifier, latent: int) -> Traversal:
+def of_latent(model: CellModel, latent: int) -> Traversal:
     """One latent from −3 to 3."""
     return Traversal(
         f"Traversal of <b>{model.latent_label(latent)}</b>",
@@ -58,7 +58,7 @@ def of_latent(model: Classifier, latent: int) -> Traversal:
     )
 
 
-def of_pair(model: Classifier, pair: Pair, part: str, r: float, angle: float) -> Traversal:
+def of_pair(model: CellModel, pair: Pair, part: str, r: float, angle: float) -> Traversal:
     """The r of a pair from 0 to 3 at its ``angle``, or its α all around at its ``r``."""
     title = f"<b>{part}</b> of <b>{model.pair_label(*pair)}</b>"
     if part == "r":

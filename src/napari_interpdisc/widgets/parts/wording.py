@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from napari_interpdisc.models.classifier import class_index
+from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.number_text import with_sign
 from napari_interpdisc.pipeline import Encoding
 

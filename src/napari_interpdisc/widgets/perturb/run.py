@@ -14,7 +14,7 @@ from napari.utils.colormaps import Colormap
 from napari_interpdisc._types import Progress
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import Classifier, latent_of
+from napari_interpdisc.models.cell_model import CellModel, latent_of
 from napari_interpdisc.pipeline import Encoding, cell_crops
 from napari_interpdisc.scrutiny.attacks import (
     PGD_STEPS,
@@ -70,7 +70,7 @@ class PerturbRun:
     encoding: Encoding
     rows: npt.NDArray[np.int64]
     selected: int | None
-    model: Classifier
+    model: CellModel
     head: str | None
     settings: AttackSettings
 

@@ -8,8 +8,8 @@ import torch
 
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models import classifier
-from napari_interpdisc.models.classifier import (
-    Classifier,
+from napari_interpdisc.models.cell_model import (
+    CellModel,
     LatentMeaning,
     class_index,
     confidence,
@@ -37,7 +37,7 @@ def test_confidence_is_the_probability_of_the_own_choice() -> None:
 
 
 @pytest.fixture
-def named(tiny: Classifier) -> Classifier:
+def named(tiny: CellModel) -> CellModel:
     """Return a model with three names, two of them of an orientation pair."""
     meanings = [LatentMeaning("", "texture, ρ = 0.2")] * 6
     meanings[4] = LatentMeaning("size", "area, ρ = −0.97")
@@ -60,7 +60,7 @@ def test_a_hash_knows_values_names_and_shapes() -> None:
     assert hash_of(zero) != hash_of(flat)
 
 
-def test_a_model_is_known_by_its_encoder(tiny: Classifier) -> None:
+def test_a_model_is_known_by_its_encoder(tiny: CellModel) -> None:
     assert tiny.encoder_sha256 == hash_of(tiny.encoder)
     assert replace(tiny, encoder_sha256="given").encoder_sha256 == "given"
     assert not tiny.encoder.training
@@ -71,11 +71,11 @@ def test_a_model_is_known_by_its_encoder(tiny: Classifier) -> None:
     ("word", "latent"),
     [("17", 17), ("z17", 17), ("Z_17", 17), ("size", 4), ("Size", None), ("z", None), ("²", None)],
 )
-def test_words_for_a_latent(named: Classifier, word: str, latent: int | None) -> None:
+def test_words_for_a_latent(named: CellModel, word: str, latent: int | None) -> None:
     assert latent_of(word, named.latent_names) == latent
 
 
-def test_what_a_latent_is_called(named: Classifier, tiny: Classifier) -> None:
+def test_what_a_latent_is_called(named: CellModel, tiny: CellModel) -> None:
     assert [named.latent_label(i) for i in (0, 4)] == ["z0", "z4 size"]
     assert named.latent_about(4) == "size: area, ρ = −0.97"
     assert named.latent_about(0) == "unnamed: texture, ρ = 0.2"
@@ -86,7 +86,7 @@ def test_what_a_latent_is_called(named: Classifier, tiny: Classifier) -> None:
     assert (tiny.latent_label(4), tiny.latent_about(4), tiny.aliases) == ("z4", "", {})
 
 
-def test_heads_by_name_and_the_default(tiny: Classifier) -> None:
+def test_heads_by_name_and_the_default(tiny: CellModel) -> None:
     assert tiny.head().name == "two"
     assert tiny.head("three").classes == ("a", "b", "c")
     with pytest.raises(InvalidModel, match="has no head 'nose'; it has two, three"):
@@ -96,7 +96,7 @@ def test_heads_by_name_and_the_default(tiny: Classifier) -> None:
 
 
 def test_batches_do_not_change_what_is_found(
-    tiny: Classifier, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+    tiny: CellModel, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
 ) -> None:
     crops = rng.normal(size=(7, 1, 64, 64)).astype(np.float32)
     means, log_variances = tiny.encode(crops)
@@ -109,20 +109,20 @@ def test_batches_do_not_change_what_is_found(
     assert scores.shape == (7, 3)
 
 
-def test_no_cells_have_no_latents_and_no_scores(tiny: Classifier) -> None:
+def test_no_cells_have_no_latents_and_no_scores(tiny: CellModel) -> None:
     means, log_variances = tiny.encode(np.zeros((0, 1, 64, 64), np.float32))
     assert means.shape == log_variances.shape == (0, 6)
     assert tiny.score(means).shape == (0, 1)
     assert tiny.score(means, "three").shape == (0, 3)
 
 
-def test_pairs_that_rotate_are_the_networks_or_those_that_were_found(named: Classifier) -> None:
+def test_pairs_that_rotate_are_the_networks_or_those_that_were_found(named: CellModel) -> None:
     assert named.rotating_pairs == ((1, 2),)
     shape = TCVAEConfig(latents=6, widths=(2, 2, 2, 2), hidden=4, rotating=(1, 1))
     assert replace(named, encoder=TCVAE(shape)).rotating_pairs == ((2, 3), (4, 5))
 
 
-def test_local_contrast_is_not_made_up(tiny: Classifier) -> None:
+def test_local_contrast_is_not_made_up(tiny: CellModel) -> None:
     assert not tiny.has_texture
     with pytest.raises(InvalidInput, match="does not predict local contrast"):
         tiny.decode_texture(np.zeros((1, 6)))

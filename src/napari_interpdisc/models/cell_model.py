@@ -84,7 +84,7 @@ def latent_of(word: str, names: Mapping[str, int] | None = None) -> int | None:
 
 
 @dataclass(frozen=True)
-class Classifier:
+class CellModel:
     """Encoder, decoder and heads of one stored model.
 
     Attributes

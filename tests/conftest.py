@@ -36,6 +36,21 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie that nobody waits for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    if Path("/proc/self").exists():
+        return False
+    try:  # elsewhere than on Linux
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
 @pytest.fixture(autouse=True)
 def _no_thread_left() -> Iterator[None]:
     """Fail a test that leaves a thread or a napari worker running."""

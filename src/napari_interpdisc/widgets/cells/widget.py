@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QLabel,
-    QProgressBar,
     QVBoxLayout,
     QWidget,
 )
@@ -35,7 +34,7 @@ from napari_interpdisc.widgets.canvas.layers import (
 )
 from napari_interpdisc.widgets.canvas.overlay import follow_session, is_overlay, update_overlay
 from napari_interpdisc.widgets.cells.run import Choice, WatchedFrames, result_columns, result_note
-from napari_interpdisc.widgets.parts.controls import StatusLine, button, combo, row
+from napari_interpdisc.widgets.parts.controls import StatusLine, WorkBar, button, combo, row
 from napari_interpdisc.widgets.parts.links import connect_while_alive
 from napari_interpdisc.widgets.parts.workers import Work
 from napari_interpdisc.widgets.session import session_of
@@ -58,7 +57,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.work = Work(self)
         self._labels_chosen = False
         self._build()
-        self.work.progressed.connect(self._show_progress)
+        self.work.progressed.connect(self.progress.show_progress)
         self.work.running_changed.connect(self._show_running)
         events = self._viewer.layers.events
         connect_while_alive(
@@ -111,9 +110,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.run.setDefault(True)
         self.cancel = button("Cancel", self._cancel, "Stop; nothing is changed.")
         self.cancel.setEnabled(False)
-        self.progress = QProgressBar()
-        self.progress.setToolTip("Cells done, of all cells.")
-        self.progress.setVisible(False)
+        self.progress = WorkBar("Cells done, of all cells.")
         self.status = StatusLine()
 
         introduction = QLabel("Choose the image and where its cells are, then press <b>Run</b>.")
@@ -377,13 +374,8 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.work.cancel()
         self.status.say("Stopping …")
 
-    def _show_progress(self, done: int, n: int) -> None:
-        self.progress.setRange(0, n)
-        self.progress.setValue(done)
-
     def _show_running(self, running: bool) -> None:
-        self.progress.setRange(0, 0)  # busy, until the first report
-        self.progress.setVisible(running)
+        self.progress.show_running(running)
         self.cancel.setEnabled(running)
         for knob in (self.run, self.estimate, self.detect):
             knob.setEnabled(not running)

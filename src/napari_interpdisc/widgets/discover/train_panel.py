@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -20,7 +19,7 @@ from superqt import QCollapsible
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.widgets.discover.run import engine_faults
-from napari_interpdisc.widgets.parts.controls import button, row
+from napari_interpdisc.widgets.parts.controls import WorkBar, button, row
 
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.recipe import Recipe
@@ -94,8 +93,7 @@ class TrainPanel(QWidget):  # type: ignore[misc]
             "Train on the annotated cells, test on tracks held out, and show the result.",
         )
         self.stop = button("Cancel", self.cancel.emit, "Stop; the model stays as it was.")
-        self.progress = QProgressBar()
-        self.progress.setToolTip("How much of the training is done.")
+        self.progress = WorkBar("How much of the training is done.")
         self._lay_out(boxes)
         self.show_running(False)
         self._show_engine()
@@ -170,14 +168,8 @@ class TrainPanel(QWidget):  # type: ignore[misc]
             search=SearchSettings(engine=self.engine.currentData()),
         )
 
-    def show_progress(self, done: int, n: int) -> None:
-        """Move the bar."""
-        self.progress.setRange(0, n)
-        self.progress.setValue(done)
-
     def show_running(self, running: bool) -> None:
         """Say whether work is going on."""
-        self.progress.setRange(0, 0)  # busy, until the first report
-        self.progress.setVisible(running)
+        self.progress.show_running(running)
         self.stop.setEnabled(running)
         self.start.setEnabled(not running)

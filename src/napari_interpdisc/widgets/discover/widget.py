@@ -27,12 +27,12 @@ from napari_interpdisc.widgets.canvas.picking import connect_picking, look_at
 from napari_interpdisc.widgets.discover.annotate import Annotator
 from napari_interpdisc.widgets.discover.annotation_import import Imported, prepare_import
 from napari_interpdisc.widgets.discover.annotations import Annotations
+from napari_interpdisc.widgets.discover.class_list import ClassList
 from napari_interpdisc.widgets.discover.import_panel import ImportPanel
 from napari_interpdisc.widgets.discover.keeping import AnnotationKeeper
 from napari_interpdisc.widgets.discover.results_panel import ResultsPanel
 from napari_interpdisc.widgets.discover.run import NO_CELLS, Suggestions, plan_training
 from napari_interpdisc.widgets.discover.train_panel import TrainPanel, folded
-from napari_interpdisc.widgets.parts.class_list import ClassList
 from napari_interpdisc.widgets.parts.controls import StatusLine, button, row
 from napari_interpdisc.widgets.parts.links import connect_while_alive, when_destroyed
 from napari_interpdisc.widgets.parts.workers import Work
@@ -70,7 +70,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             (session.encoding_changed, self._show_cells),
             (session.classification_changed, self._show_head),
         )
-        self.work.progressed.connect(self.training.show_progress)
+        self.work.progressed.connect(self.training.progress.show_progress)
         self.work.running_changed.connect(self._show_running)
         follow_session(self._viewer, session)
         connect_picking(self._viewer, session)

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_interpdisc.number_text import with_sign
-from napari_interpdisc.widgets.explorer.pair_row import reach
 from napari_interpdisc.widgets.parts.sliders import (
     NAME_WIDTH,
     STEPS_PER_UNIT,
@@ -20,6 +19,7 @@ from napari_interpdisc.widgets.parts.sliders import (
     ImportanceBar,
     MarkedSlider,
     NameButton,
+    reach,
     small_button,
     wrapped,
 )
@@ -119,7 +119,10 @@ class LatentRow(QWidget):  # type: ignore[misc]
         self.reset.setEnabled(own != value)
 
     def _moved(self, steps: int) -> None:
-        self.moved.emit(self.latent, steps / STEPS_PER_UNIT)
+        value = steps / STEPS_PER_UNIT
+        self.value.setText(with_sign(value))
+        self.reset.setEnabled(True)
+        self.moved.emit(self.latent, value)
 
     def _touched(self, *_: Any) -> None:
         self.touched.emit(self.latent)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QHBoxLayout,
@@ -16,21 +15,16 @@ from qtpy.QtWidgets import (
 
 from napari_interpdisc._types import Float32Array
 from napari_interpdisc.number_text import with_sign
+from napari_interpdisc.widgets.explorer.polar import polar
 from napari_interpdisc.widgets.parts.sliders import (
-    SLIDER_RANGE,
     STEPS_PER_UNIT,
     VALUE_WIDTH,
     MarkedSlider,
     NameButton,
+    reach,
     small_button,
     wrapped,
 )
-
-
-def reach(*values: float) -> float:
-    """Limit of a slider that shows these values."""
-    most = max(abs(value) for value in values)
-    return SLIDER_RANGE if most <= SLIDER_RANGE - 1 else float(np.ceil(most) + 1)
 
 
 class PairRow(QWidget):  # type: ignore[misc]
@@ -172,16 +166,3 @@ class PairRow(QWidget):  # type: ignore[misc]
 
     def _reset(self, *_: Any) -> None:
         self.reset_asked.emit(self.pair)
-
-
-def polar(values: npt.ArrayLike) -> tuple[float, float]:
-    """Radius r and angle α, in degrees from −180 to 180, of (z_a, z_b)."""
-    a, b = (float(v) for v in np.asarray(values))
-    return float(np.hypot(a, b)), float(np.degrees(np.arctan2(b, a)))
-
-
-def cartesian(r: npt.ArrayLike, angle: npt.ArrayLike) -> Float32Array:
-    """Latents (z_a, z_b) of r and α in degrees; for arrays (n,) one row each: (n, 2)."""
-    length, radians = np.asarray(r), np.radians(np.asarray(angle))
-    both = np.stack([length * np.cos(radians), length * np.sin(radians)], axis=-1)
-    return both.astype(np.float32)

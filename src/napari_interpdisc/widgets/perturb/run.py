@@ -143,11 +143,11 @@ def carry_out(run: PerturbRun, progress: Progress) -> PerturbResult:
     found: dict[str, Perturbation] = {}
     for method, cost in costs.items():
 
-        def progress(cells: int, _: int, done: int = done, cost: int = cost) -> None:
+        def report(cells: int, _: int, done: int = done, cost: int = cost) -> None:
             progress(done + cost * cells, n_all)
 
         settings = AttackSettings.model_validate({**run.settings.model_dump(), "method": method})
-        found[method] = perturb(run.model, crops, settings, run.head, progress, BATCH)
+        found[method] = perturb(run.model, crops, settings, run.head, report, BATCH)
         done += cost * n
     smallest = None
     here = np.flatnonzero(run.rows == run.selected)

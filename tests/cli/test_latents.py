@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,9 +88,11 @@ def test_without_labels_nuclei_are_found_and_stored_names_compared(run: Run, fil
     assert "fewer than 10 groups are rough" in out
 
 
-def test_crops_and_classes_in_place_of_a_movie(run: Run, shared_data: Path, tmp_path: Path) -> None:
+def test_crops_and_classes_in_place_of_a_movie(
+    run: Run, microscopy: Callable[[str], Path], tmp_path: Path
+) -> None:
     code, out, err = run(
-        "latents", "--crops", shared_data / "mitocheck_crops.npz", "--diameter", 26.8,
+        "latents", "--crops", microscopy("mitocheck_crops.npz"), "--diameter", 26.8,
         "--classes", "Elongated,Metaphase", "--csv", tmp_path / "map.csv",
     )  # fmt: skip
     assert (code, err) == (0, "")

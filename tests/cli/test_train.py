@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +93,9 @@ def test_a_movie_with_labels_becomes_a_model_that_classifies(
 
 
 def test_crops_in_place_of_a_movie_and_a_formula_that_is_printed(
-    run: Run, shared_data: Path, tmp_path: Path, recipe: Path
+    run: Run, microscopy: Callable[[str], Path], tmp_path: Path, recipe: Path
 ) -> None:
-    data = np.load(shared_data / "mitocheck_crops.npz", allow_pickle=False)
+    data = np.load(microscopy("mitocheck_crops.npz"), allow_pickle=False)
     keep = np.flatnonzero(np.isin(data["label"], ("Interphase", "Metaphase")))[::6]
     np.savez(
         tmp_path / "some.npz",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +42,12 @@ def quick() -> Table1Settings:
 
 
 def test_the_table_of_real_cells_and_a_run_that_goes_on(
-    shared_data: Path, tmp_path: Path, quick: Table1Settings, monkeypatch: pytest.MonkeyPatch
+    microscopy: Callable[[str], Path],
+    tmp_path: Path,
+    quick: Table1Settings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    images, labels, plates = read_labelled_crops(shared_data / "mitocheck_crops.npz")
+    images, labels, plates = read_labelled_crops(microscopy("mitocheck_crops.npz"))
     out = tmp_path / "table"
     tasks = {TASK: TASKS[TASK]}
 

@@ -9,7 +9,7 @@ import io
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -348,10 +348,10 @@ def test_hela_20x_movie(fetcher: ModuleType, tmp_path: Path) -> None:
 
 
 def test_frames_are_written_as_those_of_the_experiments(
-    fetcher: ModuleType, shared_data: Path, tmp_path: Path
+    fetcher: ModuleType, microscopy: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """The digests of the script are those of the microscopy that the experiments were run on."""
-    frames = shared_data / "nuclei_frames"
+    frames = microscopy("nuclei_frames")
     assert fetcher.intensities(frames.glob("NIH3T3_*.tif")) == fetcher.NIH3T3_INTENSITIES
     path = next(frames.glob("dsb2018_*.tif"))
     fetcher.write_frame(tmp_path / path.name, *tifffile.imread(path))
@@ -359,7 +359,7 @@ def test_frames_are_written_as_those_of_the_experiments(
     for source in fetcher.SOURCES:
         for file in source.files:
             if file.sha256:
-                assert fetcher.sha256(shared_data / file.path) == file.sha256
+                assert fetcher.sha256(microscopy(file.path)) == file.sha256
 
 
 def test_committed_crops_are_those_of_the_notice(fetcher: ModuleType) -> None:

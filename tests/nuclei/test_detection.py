@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +44,9 @@ def test_simulated_nuclei_are_found_mitotic_ones_too(movie: SimulatedMovie) -> N
     assert np.mean(hits) > 0.9
 
 
-def test_real_frames(shared_data: Path) -> None:
+def test_real_frames(microscopy: Callable[[str], Path]) -> None:
     for name in ("seq01_t041.tif", "seq02_t038.tif"):
-        image, labels = tifffile.imread(shared_data / "hela_ctc" / name)
+        image, labels = tifffile.imread(microscopy("hela_ctc") / name)
         nuclei = regionprops(labels.astype(np.int32))
         truth = np.array([p.centroid for p in nuclei])
         found = detect_nuclei(image.astype(np.float32))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from napari_interpdisc.models.cell_model import CellModel
-from napari_interpdisc.scrutiny.naming import name_latents, study_latents
+from napari_interpdisc.scrutiny.naming import study_latents
 from napari_interpdisc.scrutiny.properties import measure_crops
 from napari_interpdisc.scrutiny.relations import relate
 from napari_interpdisc.scrutiny.rotation import RotatingPair, find_rotating_pairs
@@ -21,19 +21,23 @@ def test_names_go_to_the_strongest_and_only_where_the_evidence_is(
     columns: tuple[npt.NDArray[Any], dict[str, npt.NDArray[Any]]],
 ) -> None:
     z, properties = columns
-    meanings = name_latents(z, {**properties, "2nd-Try!": z[:, 3]}, np.arange(N) // 3, draws=100)
+    meanings = study_latents(
+        z, {**properties, "2nd-Try!": z[:, 3]}, np.arange(N) // 3, draws=100
+    ).meanings
     assert [m.name for m in meanings] == ["size", "size_2", "neighbours", "property_2nd_Try", ""]
     assert meanings[0].evidence.startswith("area, ρ = \N{MINUS SIGN}0.9")
     assert meanings[0].evidence.endswith(f"], {N} cells")
     assert meanings[1].evidence.startswith("area, ρ = 0.")
     assert "same in every cell" in meanings[4].evidence
-    strict = name_latents(z, properties, np.arange(N) // 3, threshold=0.9, draws=100)
+    strict = study_latents(z, properties, groups, threshold=0.9, draws=100).meanings
     assert [m.name for m in strict] == ["size", "", "neighbours", "", ""]
     # the lower end decides, not the correlation
-    relations = relate(z, properties, np.arange(N) // 3, draws=100, information=False)
+    relations = relate(z, properties, groups, draws=100, information=False)
     rho, low = abs(relations.rho[1, 0]), relations.strength[1, 0]
     assert low < rho
-    between = name_latents(z, properties, np.arange(N) // 3, threshold=(low + rho) / 2, draws=100)
+    between = study_latents(
+        z, properties, np.arange(N) // 3, threshold=(low + rho) / 2, draws=100
+    ).meanings
     assert between[1].name == ""
 
 
@@ -86,9 +90,9 @@ def test_a_pair_between_the_axes_is_not_called_after_them(rng: np.random.Generat
         "elongation_sin": size * np.sin(angle),
     }  # fmt: skip
     pair = RotatingPair(0, 1, 2, 0.99, 0.0, N)
-    names = [m.name for m in name_latents(z, properties, np.arange(N), [pair], 0.8, 100)]
+    names = [m.name for m in study_latents(z, properties, np.arange(N), [pair], 0.8, 100).meanings]
     assert names == ["elongation_a", "elongation_b"]
     # what rotates as a direction does is not named after an axis
     first = RotatingPair(0, 1, 1, 0.99, 0.0, N)
-    names = [m.name for m in name_latents(z, properties, np.arange(N), [first], 0.5, 100)]
+    names = [m.name for m in study_latents(z, properties, np.arange(N), [first], 0.5, 100).meanings]
     assert names == ["", ""]

@@ -25,10 +25,10 @@ SCALE, TRANSLATE = (1.0, 0.65, 0.65), (0.0, 20.0, -5.0)
 
 
 @pytest.fixture
-def movie(shared_data: Path) -> tuple[np.ndarray, np.ndarray]:
+def movie(microscopy: Callable[[str], Path]) -> tuple[np.ndarray, np.ndarray]:
     """Consecutive frames (T, Y, X) of sequence 01, and their tracks (N, 4)."""
-    table = pd.read_csv(shared_data / "hela_ctc" / "seq01_tracks.csv")
-    folder, frames, tracks = shared_data / "hela_ctc", [], []
+    table = pd.read_csv(microscopy("hela_ctc/seq01_tracks.csv"))
+    folder, frames, tracks = microscopy("hela_ctc"), [], []
     times = [t for t in range(92) if (folder / f"seq01_t{t:03d}.tif").exists()]
     times = [t for t in times if t >= FIRST][:COUNT]
     for k, t in enumerate(times):

@@ -335,9 +335,9 @@ def test_closing_the_viewer_mid_run_leaves_nothing(
 
 
 def test_the_result_on_a_real_movie(
-    viewer: Any, widget: CellsWidget, settled: Settled, shared_data: Path
+    viewer: Any, widget: CellsWidget, settled: Settled, microscopy: Callable[[str], Path]
 ) -> None:
-    folder, frames = shared_data / "hela_ctc", (31, 32)
+    folder, frames = microscopy("hela_ctc"), (31, 32)
     stack = np.stack([tifffile.imread(folder / f"seq01_t{t:03d}.tif") for t in frames])
     table = pd.read_csv(folder / "seq01_tracks.csv")
     table = table[table.t.isin(frames)]

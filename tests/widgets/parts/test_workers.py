@@ -84,7 +84,7 @@ def test_a_readable_fault_is_handed_over_as_its_sentence(work: Work, qtbot: Any)
 def test_runtime_errors_do_not_disappear(
     work: Work, qtbot: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In a generator thread_worker of napari they do: DESIGN.md, trap 1."""
+    """In a generator thread_worker of napari they do."""
     told: list[str] = []
 
     def job(report: Progress) -> None:

@@ -17,7 +17,8 @@ from napari_interpdisc.widgets.session import Session
 
 FLAGS = {
     OUT_OF_DISTRIBUTION: "Out of distribution: the reconstruction error, or the norm of the "
-    "latents, is above that of 99.5 % of the training data. What the head says of such a cell is a guess.",
+    "latents, is above that of 99.5 % of the training data. What the head says of such a cell is a "
+    "guess.",
     CUT: "The centroid is less than half a nuclear diameter from the edge of the image. A part of "
     "the nucleus may be missing.",
 }

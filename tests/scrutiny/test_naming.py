@@ -21,9 +21,9 @@ def test_names_go_to_the_strongest_and_only_where_the_evidence_is(
     columns: tuple[npt.NDArray[Any], dict[str, npt.NDArray[Any]]],
 ) -> None:
     z, properties = columns
-    meanings = study_latents(
-        z, {**properties, "2nd-Try!": z[:, 3]}, np.arange(N) // 3, draws=100
-    ).meanings
+    groups = np.arange(N) // 3
+    more = {**properties, "2nd-Try!": z[:, 3]}
+    meanings = study_latents(z, more, groups, draws=100).meanings
     assert [m.name for m in meanings] == ["size", "size_2", "neighbours", "property_2nd_Try", ""]
     assert meanings[0].evidence.startswith("area, ρ = \N{MINUS SIGN}0.9")
     assert meanings[0].evidence.endswith(f"], {N} cells")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -23,7 +22,6 @@ ANGLES = np.linspace(-180, 180, STEPS)
 """Of an orientation pair; angles in degrees."""
 
 Pair = tuple[int, int]
-Part = Literal["r", "α"]
 
 
 @dataclass(frozen=True)

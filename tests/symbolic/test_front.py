@@ -128,8 +128,8 @@ def test_views_and_a_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
     ("change", "match"),
     [
         ({"latents": np.full((10, 32), np.nan)}, "NaN or infinite"),
-        ({"target": np.zeros(10, np.int64)}, "both need cells"),
-        ({"target": np.arange(10)}, "parts two classes"),
+        ({"target": np.zeros(10, np.int64)}, "give cells of both"),
+        ({"target": np.arange(10)}, "separates two classes"),
         ({"target": np.arange(9) % 2}, "do not fit each other"),
         ({"use": ()}, "from z0 to z31"),
         ({"use": (1, 1)}, "each once"),

@@ -28,7 +28,7 @@ Part = Literal["r", "α"]
 
 @dataclass(frozen=True)
 class Traversal:
-    """Values that some latents take one after the other, while all others stay.
+    """Values that some latents take one after the other, while all others are kept.
 
     Attributes
     ----------

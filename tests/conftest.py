@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -87,6 +88,12 @@ def _running(before: set[threading.Thread]) -> list[str]:
         if pool is not None and not pool.waitForDone(0):
             names.append(f"{pool.activeThreadCount()} of Qt's thread pool")
     return names
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported: napari's fixture asks it after each test."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

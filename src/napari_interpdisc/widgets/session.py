@@ -35,7 +35,7 @@ class Session:
     threshold
         Confidence below which a cell counts as unsure.
     mark_flagged
-        Whether the overlay hatches cells that are unlike the training data, or cut by the edge.
+        Whether the overlay hatches cells that are out of distribution, or cut by the edge.
     """
 
     model_changed = Signal(object)
@@ -112,7 +112,7 @@ class Session:
         self.selected_changed.emit(row)
 
     def clear(self) -> None:
-        """Forget the result; layers stay as they are."""
+        """Forget the result; layers are kept."""
         self.encoding = self.classification = self.frames = None
         self.image = self.cells_layer = self.labels = None
         self.selected = None

@@ -44,9 +44,9 @@ def test_the_confusion_matrix_is_that_of_the_head_shown(view: QualityView) -> No
     view.show_chosen("dense", None)
     counts = [[view.confusion.item(i, j).text() for j in range(2)] for i in range(2)]
     assert counts == [["17", "1"], ["2", "16"]]
-    assert "33 of 36 held-out cells right" in view.confusion_title.text()
+    assert "33 of 36 held-out cells are right" in view.confusion_title.text()
     assert view.confusion.item(1, 0).toolTip() == (
-        "2 cells annotated as class 2 were called class 1: 11%"
+        "2 cells annotated as class 2 are predicted as class 1: 11%"
     )
     strong, weak = (view.confusion.item(0, j).background().color().alphaF() for j in range(2))
     assert strong > weak

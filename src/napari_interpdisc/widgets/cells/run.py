@@ -105,8 +105,8 @@ def result_note(result: Classification, choice: Choice) -> dict[str, Any]:
 def rewrite_classes(session: Session) -> None:
     """Make the features of the cells layer say what the session's present head says.
 
-    Latents stay; class, score, confidence and flags, and the model and head in the metadata, change
-    with the head, so that what is saved is what is seen.
+    Latents are kept. Class, score, confidence and flags change with the head, and so do model and
+    head in the metadata: what is saved is what is seen.
 
     Raises
     ------

@@ -71,21 +71,21 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self._layers_changed()
 
     def _build(self) -> None:
-        self.image = combo(self._images, "The microscopy: a 2D image or a movie (t, y, x).")
+        self.image = combo(self._images, "Choose the image: 2D, or a movie (t, y, x).")
         self.channel_axis = combo(
-            self._axes, "Which axis of the image counts channels (stains); its length is given."
+            self._axes, "Choose the axis of the channels (stains). Its length is in brackets."
         )
         self.channel = combo(
-            self._channels, "The channel of the nuclear stain, such as H2B or DAPI."
+            self._channels, "Choose the channel of the nuclear stain, such as H2B or DAPI."
         )
         self.cells = combo(
             self._cell_layers,
-            "Where the cells are: tracks, points at their centres, or labels of a segmentation.",
+            "Choose where the cells are: tracks, points at their centres, or segmentation labels.",
         )
         self.labels = combo(
             self._segmentations,
-            "Labels of the nuclei, if you have them: they are then coloured by class. "
-            "Without them discs are drawn.",
+            "Choose labels of the nuclei, if there are any, to colour them by class. "
+            "Without labels, discs are drawn.",
         )
         self.diameter = QDoubleSpinBox()
         self.diameter.setRange(0, 9999)
@@ -93,8 +93,8 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.diameter.setSuffix(" px")
         self.diameter.setSpecialValueText("automatic")
         self.diameter.setToolTip(
-            "Typical diameter of an interphase nucleus, in pixels of the image. Cells are resized "
-            "by it to what the model knows. At 0 it is estimated."
+            "Typical diameter of an interphase nucleus, in pixels of the image. Crops are resized "
+            "to the diameter that the model was trained on. At 0 it is estimated."
         )
         self.estimate = button(
             "Estimate", self._estimate, "Measure the diameter in the image or the segmentation."
@@ -108,7 +108,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             "Run", self._run, "Encode and classify every cell; results go into the cells layer."
         )
         self.run.setDefault(True)
-        self.cancel = button("Cancel", self._cancel, "Stop; nothing is changed.")
+        self.cancel = button("Cancel", self._cancel, "Stop. Nothing is changed.")
         self.cancel.setEnabled(False)
         self.progress = WorkBar("Cells done, of all cells.")
         self.status = StatusLine()
@@ -366,7 +366,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             **placed_like(image),
         )
         self.cells.value = layer
-        self.status.say(f"{len(cells)} nuclei were found; look whether they fit, then press Run.")
+        self.status.say(f"{len(cells)} nuclei were found; check them, then press Run.")
 
     # -- what is going on -----------------------------------------------------------------------
 

@@ -85,10 +85,10 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
 
     def _build(self) -> None:
         self.model = QComboBox()
-        self.model.setToolTip("The trained model: bundled with the plugin, or a model folder.")
+        self.model.setToolTip("Choose the trained model: the bundled one, or a model folder.")
         self.model.activated.connect(self._choose_model)
         self.head = QComboBox()
-        self.head.setToolTip("Which of the model's classifiers tells the classes.")
+        self.head.setToolTip("Choose the head of the model that classifies the cells.")
         self.head.activated.connect(self._choose_head)
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -99,26 +99,26 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self.threshold.setRange(0.5, 1.0)
         self.threshold.setSingleStep(0.01)
         self.threshold.setToolTip(
-            "Cells whose class the head is less sure of than this are greyed out. Nothing stored "
-            "changes."
+            "Grey out cells whose class has a lower confidence than this. Stored values do not "
+            "change."
         )
         # Dragging fires faster than a frame of a movie can be painted.
         self._throttled = qthrottled(self._session.set_threshold, timeout=THROTTLE_MS, parent=self)
         self.threshold.valueChanged.connect(self._throttled)
-        form.addRow("Sure from", self.threshold)
+        form.addRow("Confidence from", self.threshold)
         for field in (self.model, self.head, self.threshold):
             form.labelForField(field).setToolTip(field.toolTip())
 
         self.overlay = QCheckBox("Colour cells by class")
         self.overlay.setToolTip(
-            "Show or hide the overlay layer that has each cell in its class's colour."
+            "Show or hide the overlay layer. It shows each cell in the colour of its class."
         )
         self.overlay.clicked.connect(self._toggle_overlay)
-        self.mark = QCheckBox("Hatch cells not to be trusted")
+        self.mark = QCheckBox("Hatch flagged cells")
         self.mark.setToolTip(
-            "Draw black stripes on cells that are out-of-distribution: they are reconstructed "
-            "badly, or their latents are far from those of the training cells. Stripes in the "
-            "other direction: the edge of the image may cut the cell. Classes stay as they are."
+            "Draw black stripes over cells that are out of distribution: unlike the training data "
+            "of the model. Stripes in the other direction mark cells that the edge of the image "
+            "may cut. The classes of these cells do not change."
         )
         self.mark.setChecked(self._session.mark_flagged)
         self.mark.clicked.connect(self._session.set_mark_flagged)
@@ -130,11 +130,11 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self.export = button(
             "Export table …",
             self._export,
-            "Save one row per cell: position, class, score, latents.",
+            "Save a table with one row per cell: position, class, score and latents.",
         )
         self.status = StatusLine()
         self.flagged = StatusLine()
-        self.flagged.setToolTip("What is amiss with this movie as a whole.")
+        self.flagged.setToolTip("Warnings about this movie as a whole.")
         self.flagged.setVisible(False)
 
         layout = QVBoxLayout(self)
@@ -234,7 +234,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self._show_track()
 
     def _show_flagged(self) -> None:
-        """Say what share of cells is flagged, and if the movie is unlike the training data."""
+        """Tell the share of flagged cells, and whether the movie is out of distribution."""
         result = self._session.classification
         told = ""
         if result is not None and len(result.index):

@@ -1,4 +1,4 @@
-"""Annotating in the canvas: clicks and keys that give cells a class, while that is switched on."""
+"""Annotate in the canvas: clicks and keys give cells a class while annotating is on."""
 
 from __future__ import annotations
 

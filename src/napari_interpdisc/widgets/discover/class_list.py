@@ -44,7 +44,7 @@ class ClassList(QWidget):  # type: ignore[misc]
         self.names: list[QLineEdit] = []
         self.counts: list[tuple[QLabel, QLabel]] = []
         self.removers: list[QToolButton] = []
-        self.setToolTip("The classes that you tell apart; a click gives cells the marked one.")
+        self.setToolTip("The classes. A click gives a cell the marked one.")
 
     def show_classes(
         self, classes: tuple[str, ...], counts: dict[str, tuple[int, int]], chosen: str | None
@@ -84,7 +84,7 @@ class ClassList(QWidget):  # type: ignore[misc]
         radio.clicked.connect(lambda *_: self.chosen.emit(name))
         self._group.addButton(radio)
         key = QLabel(str(k + 1) if k < KEYS else "")
-        key.setToolTip("The key that gives this class to the cell with the yellow ring.")
+        key.setToolTip("Press this key to give the class to the cell with the yellow ring.")
         field = QLineEdit(name)
         field.setToolTip("Name of the class; press Enter to rename it.")
         field.editingFinished.connect(lambda: self._edited(field, name))

@@ -26,7 +26,7 @@ HALF = 0.5
 class AnnotationKeeper(AnnotationTool):
     """Writes what is annotated into the layer; reads what is changed there by hand.
 
-    Without cells the layer stays as it is, and is read again once there are some.
+    Without cells the layer is kept, and is read again once there are some.
 
     The parameters are those of :class:`AnnotationTool`.
     """
@@ -47,7 +47,7 @@ class AnnotationKeeper(AnnotationTool):
             self._restore(layer)
 
     def stop(self, *_: Any) -> None:
-        """End; the layer stays."""
+        """End; the layer is kept."""
         events = self._viewer.layers.events
         events.inserted.disconnect(self._inserted)
         events.removed.disconnect(self._removed)

@@ -73,14 +73,14 @@ class LatentRow(QWidget):  # type: ignore[misc]
         self.name.setToolTip(wrapped(about, f"Show the traversal of z{latent}"))
         self.bar = ImportanceBar(fraction)
         self.bar.setToolTip(
-            f"z{latent} carries {kl:.2f} nats (mean posterior KL on the training data): "
-            "the longer the bar, the more it matters to the reconstruction."
+            f"z{latent} carries {kl:.2f} nats: its mean posterior KL on the training data. "
+            "A longer bar means that it matters more to the reconstruction."
         )
         self.slider = MarkedSlider()
         self.slider.setToolTip(
             wrapped(
                 about,
-                f"Change z{latent} and watch the edited cell; the triangle marks the cell's own "
+                f"Change z{latent} and watch the edited cell. The triangle marks the cell's own "
                 "value.",
             )
         )

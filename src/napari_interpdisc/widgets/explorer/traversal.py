@@ -26,7 +26,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Traversal:
-    """Values that some latents take one after the other, while all others stay.
+    """Values that some latents take one after the other, while all others are kept.
 
     Attributes
     ----------

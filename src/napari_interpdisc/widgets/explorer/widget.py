@@ -1,4 +1,4 @@
-"""The *Latent explorer* dock widget: what a cell would be if its latents were others."""
+"""The *Latent explorer* dock widget: edit the latents of a cell, and see it decoded."""
 
 from __future__ import annotations
 
@@ -73,13 +73,9 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self.hint = QLabel(NO_CELLS)
         self.title = QLabel()
         self.title.setWordWrap(True)
-        self.image_view = PictureView("image", "The cell as it was cropped and normalised")
-        self.reconstruction_view = PictureView(
-            "reconstruction", "What the model keeps of the cell: its latents, decoded"
-        )
-        self.edited_view = PictureView(
-            "edited", "The cell with the latents that the sliders show, decoded"
-        )
+        self.image_view = PictureView("image", "The crop of the cell, normalised")
+        self.reconstruction_view = PictureView("reconstruction", "The latents of the cell, decoded")
+        self.edited_view = PictureView("edited", "The latents of the sliders, decoded")
         self.show_what = QComboBox()
         self.scores = QLabel()
         self.strip_title = QLabel()
@@ -118,8 +114,8 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self.send.clicked.connect(self.send_to_layers)
         self.show_what.addItems([PICTURE, TEXTURE])
         self.show_what.setToolTip(
-            "What is drawn: the cell, or its local contrast (the grain that chromosomes make), "
-            "which the model predicts beside the picture"
+            "What is drawn: the cell, or its local contrast. That is the grain that chromosomes "
+            "make; the model predicts it beside the picture"
         )
         self.show_what.currentTextChanged.connect(self._show_other)
         self._redraw.setSingleShot(True)

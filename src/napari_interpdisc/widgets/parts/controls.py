@@ -31,7 +31,7 @@ class StatusLine(QLabel):  # type: ignore[misc]
         self.setWordWrap(True)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.setToolTip("What was done, or what is wrong and how to mend it.")
+        self.setToolTip("What was done, or what is wrong and how to correct it.")
         self.is_fault = False
 
     def say(self, text: str) -> None:

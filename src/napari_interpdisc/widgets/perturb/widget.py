@@ -1,4 +1,4 @@
-"""The *Perturb* dock widget: the least that changes the answer, laid over the cells."""
+"""The *Perturb* dock widget: adversarial perturbations, laid over the cells."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ DEFAULT_EPSILON: dict[Space, float] = {"image": 0.5, "latent": 1.0}
 """The paper's, in standard deviations of the crop and of the prior (§5.5)."""
 
 METHODS = {
-    "fgsm": ("FGSM", "One step of ε along the sign of the gradient: what the layers show"),
+    "fgsm": ("FGSM", "One step of ε along the sign of the gradient; the layers show it"),
     "pgd": ("PGD", "Ten shorter steps within the same ε: a stronger attack"),
-    "random": ("random", "Random signs of the same size ε: what such a step does by mere chance"),
+    "random": ("random", "Random signs of the same size ε: a control"),
 }
 
 NO_CELLS = "Run Cells first, then click a cell in the viewer."
@@ -92,7 +92,7 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
         self.progress = WorkBar("How much of the attack and its controls is done.")
         self.status = StatusLine()
         self.views = {
-            "image": PictureView("image", "The cell as it was cropped and normalised", 80),
+            "image": PictureView("image", "The crop of the cell, normalised", 80),
             "reconstruction": PictureView("reconstruction", "Its latents, decoded", 80),
             "perturbed": PictureView("perturbed", "The cell after the FGSM step", 80),
             "perturbation": PictureView(
@@ -182,11 +182,10 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
             "or of the latents (the paper uses 1.0)"
         )
         self.frozen.setToolTip(
-            "Latents that may not change, as numbers or names: could the class change if they "
-            "stayed?"
+            "Latents that are kept, as numbers or names. Can the class change without them?"
         )
         self.run_button.setToolTip("Perturb, and lay the result over the cells as image layers")
-        self.cancel_button.setToolTip("Stop; layers stay as they are")
+        self.cancel_button.setToolTip("Stop. The layers do not change")
         self.smallest.setToolTip(
             f"The smallest ε up to {max(FLIP_GRID):g} at which the FGSM step changes the class"
         )

@@ -1,10 +1,13 @@
 """Recall, precision and estimated diameter of the plain detector on labelled real frames.
 
 Run: OMP_NUM_THREADS=1 python benchmarks/detection.py [every n-th frame, default 8]
+
+The frames are those that experiments/fetch_data.py fetches; INTERPDISC_DATA names another folder.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -18,7 +21,7 @@ from napari_interpdisc.frames import Frames
 from napari_interpdisc.nuclei.detection import detect_nuclei, segment_nuclei
 from napari_interpdisc.nuclei.diameter import diameter_from_labels, estimate_diameter
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DATA = Path(os.environ.get("INTERPDISC_DATA") or Path(__file__).parents[1] / "experiments" / "data")
 
 
 def score(yx: npt.NDArray[np.float64], labels: npt.NDArray[np.uint16]) -> tuple[int, int, int]:

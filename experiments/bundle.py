@@ -27,7 +27,7 @@ from napari_interpdisc.discovery.quality import measure
 from napari_interpdisc.discovery.tasks import HeadTasks, TaskResult, answer_tasks
 from napari_interpdisc.figures.encoder import draw_losses, draw_reconstructions, draw_traversals
 from napari_interpdisc.io.settings import read_settings
-from napari_interpdisc.models.classifier import Classifier, class_index
+from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.number_text import mean_sd
 from napari_interpdisc.scrutiny.naming import study_latents
 from napari_interpdisc.scrutiny.properties import measure_crops
@@ -52,7 +52,7 @@ LIMITS = """## Limits
 """
 
 
-def named(model: Classifier, cells: LabelledPatches) -> Classifier:
+def named(model: CellModel, cells: LabelledPatches) -> CellModel:
     """Name the latents by what they follow in cells with whole nuclei, plates drawn again."""
     rows = np.flatnonzero(np.isin(cells.labels, WHOLE))
     patches, plates = cells.patches.take(rows), cells.groups[rows]
@@ -63,7 +63,7 @@ def named(model: Classifier, cells: LabelledPatches) -> Classifier:
 
 
 def elsewhere(
-    model: Classifier, results: list[TaskResult], places: dict[str, LabelledPatches]
+    model: CellModel, results: list[TaskResult], places: dict[str, LabelledPatches]
 ) -> list[str]:
     """Markdown table of balanced accuracies on cells of other microscopes, over seeds."""
     latents = {

@@ -27,7 +27,7 @@ from napari_interpdisc.discovery.quality import group_bootstrap
 from napari_interpdisc.discovery.recipe import Recipe, head_logits
 from napari_interpdisc.discovery.tasks import HeadTask, HeadTasks, answer_tasks
 from napari_interpdisc.figures.canvas import save_figure
-from napari_interpdisc.models.classifier import class_index
+from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.patches import middle
 from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.training.folds import grouped_folds
@@ -193,7 +193,7 @@ def fault_rows(folder: str, data: Path) -> pd.DataFrame:
                 error = ((model.decode(z) - crops) ** 2).mean((1, 2, 3))
                 flagged = float(np.nan)
                 if model.familiarity is not None:
-                    flagged = float(model.familiarity.unfamiliar(error, z).mean())
+                    flagged = float(model.familiarity.out_of_distribution(error, z).mean())
                 for name, head in model.heads.items():
                     target = target_of(cells.labels, {c: (c,) for c in head.classes})
                     accuracy, _ = score(target, class_index(model.score(z, name)), cells.groups)

@@ -1,12 +1,13 @@
-"""What all tests share: seeded numbers, the shared microscopy, a watch on what a test leaves."""
+"""What all tests share: seeded numbers, real microscopy, a watch on what a test leaves."""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Before torch is imported by anything; small tensors gain nothing from more.
@@ -15,7 +16,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 import numpy as np
 import pytest
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+CLONE = Path(__file__).resolve().parents[1]
+MICROSCOPY = [
+    *(Path(folder) for folder in [os.environ.get("INTERPDISC_DATA")] if folder),
+    CLONE / "experiments" / "data",
+    CLONE.parent / "shared" / "data",
+]
+"""Folders of real microscopy, first come first served; the last is one for several clones."""
 
 POOLED = ("zarr_io", "asyncio_", "tqdm_monitor", "Dummy-")
 """Names of threads that stay with the process: zarr's two kinds, tqdm's watch, Qt's ("Dummy")."""
@@ -29,11 +36,31 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Return the folder of microscopy that lies beside the repository."""
-    if not SHARED_DATA.is_dir():
-        pytest.skip("the microscopy in ../shared/data is not on this machine")
-    return SHARED_DATA
+def microscopy() -> Callable[[str], Path]:
+    """Find a file or folder of real microscopy by its path in ``experiments/data``."""
+
+    def find(path: str) -> Path:
+        for folder in MICROSCOPY:
+            if (folder / path).exists():
+                return folder / path
+        pytest.skip(f"{path} is not on this machine; experiments/fetch_data.py fetches it")
+
+    return find
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie that nobody waits for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    if Path("/proc/self").exists():
+        return False
+    try:  # elsewhere than on Linux
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +88,12 @@ def _running(before: set[threading.Thread]) -> list[str]:
         if pool is not None and not pool.waitForDone(0):
             names.append(f"{pool.activeThreadCount()} of Qt's thread pool")
     return names
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported: napari's fixture asks it after each test."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

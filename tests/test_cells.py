@@ -46,6 +46,13 @@ def test_column_names(columns: list[str], ids: list[int]) -> None:
     np.testing.assert_array_equal(cells.track_id, ids)
 
 
+def test_a_label_of_words_is_a_class_and_no_track() -> None:
+    table = pd.DataFrame({"y": [1, 2], "x": [3, 4], "label": ["Interphase", "Metaphase"]})
+    cells = CellTable.from_frame(table)
+    assert cells.track_id.tolist() == [0, 1]
+    assert cells.extra["label"].tolist() == ["Interphase", "Metaphase"]
+
+
 def test_track_id_wins_over_id() -> None:
     table = pd.DataFrame({"id": [1, 2], "track_id": [8, 9], "y": [0, 0], "x": [0, 0]})
     cells = CellTable.from_frame(table)

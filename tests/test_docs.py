@@ -1,20 +1,118 @@
-"""Examples in the documentation run as they stand."""
+"""Examples in the documentation run as they stand; its commands have the options they use."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import shlex
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import threadpoolctl
 
-DOCS = Path(__file__).parents[1] / "docs"
+from napari_interpdisc import cli
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+FENCE = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", ["python.md"])
-def test_python_examples_run(page: str, capsys: pytest.CaptureFixture[str]) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
-    assert blocks
+def commands_in(block: str) -> list[list[str]]:
+    """Words of each ``interpdisc`` line of a shell block, its continuation lines joined."""
+    lines = block.replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("interpdisc")]
+
+
+def run_command(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the command line in this process."""
+    monkeypatch.setattr(sys, "argv", ["interpdisc", *words])
+    code: object = 0
+    try:
+        cli.main()
+    except SystemExit as end:
+        code = end.code
+    assert not code, words
+
+
+def run_blocks(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every Python block and every command of a page, in their order."""
     names: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, page, "exec"), names)
+    for language, block in FENCE.findall(text):
+        if language == "python":
+            exec(compile(block, "<example>", "exec"), names)
+        else:
+            for words in commands_in(block):
+                run_command(words, monkeypatch)
+
+
+@pytest.fixture
+def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("_in_folder")
+def test_the_python_guide_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_blocks((DOCS / "how-to" / "python.md").read_text("utf-8"), monkeypatch)
     assert "track_id" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_in_folder")
+def test_the_tutorial_goes_from_a_movie_to_a_rule(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with threadpoolctl.threadpool_limits(1):  # small problems: more threads only wait
+        run_blocks((DOCS / "tutorial" / "movie-to-rule.md").read_text("utf-8"), monkeypatch)
+    out = capsys.readouterr().out
+    assert "Metaphase: " in out
+    assert "≥ 0" in out
+    assert (tmp_path / "mine.csv").exists()
+
+
+@pytest.mark.usefixtures("_in_folder")
+def test_the_readme_example_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tifffile
+
+    from napari_interpdisc import simulate_movie
+
+    tifffile.imwrite(tmp_path / "movie.tif", simulate_movie().image)
+    blocks = FENCE.findall((ROOT / "README.md").read_text("utf-8"))
+    (example,) = (block for language, block in blocks if language == "python")
+    exec(compile(example, "README.md", "exec"), {})
+    assert "track_id" in capsys.readouterr().out
+
+
+def test_every_command_in_the_pages_has_its_options() -> None:
+    reference = module_at(DOCS / "_ext" / "generated_reference.py")
+    options = {
+        command.name: {
+            spelling.split(" ")[0]
+            for row in reference.parameters(command.callback)
+            for spelling in row[0].split(" / ")
+        }
+        for command in cli.app.app.registered_commands
+    }
+    seen = 0
+    for page in (ROOT / "README.md", *DOCS.rglob("*.md")):
+        for language, block in FENCE.findall(page.read_text("utf-8")):
+            for words in commands_in(block) if language == "sh" else ():
+                seen += 1
+                used = {word for word in words[1:] if word.startswith("--")}
+                assert used <= options[words[0]], f"{page.name}: interpdisc {' '.join(words)}"
+    assert seen > 20
+
+
+def module_at(path: Path) -> Any:
+    """Import a module that is in no package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,14 @@ FRAMES = (1, 2, 4, 7)
 
 
 @pytest.fixture(scope="module")
-def files(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def files(microscopy: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with movie.tif, masks.tif and tracks.csv of a few frames."""
     folder = tmp_path_factory.mktemp("hela")
-    paths = [shared_data / "hela_ctc" / f"seq01_t{t:03d}.tif" for t in FRAMES]
+    paths = [microscopy(f"hela_ctc/seq01_t{t:03d}.tif") for t in FRAMES]
     planes = np.stack([tifffile.imread(path) for path in paths])
     for name, data in (("movie.tif", planes[:, 0]), ("masks.tif", planes[:, 1])):
         tifffile.imwrite(folder / name, data, photometric="minisblack", metadata={"axes": "TYX"})
-    tracks = pd.read_csv(shared_data / "hela_ctc" / "seq01_tracks.csv")
+    tracks = pd.read_csv(microscopy("hela_ctc/seq01_tracks.csv"))
     tracks = tracks[tracks["t"].isin(FRAMES)]
     tracks = tracks.assign(t=tracks["t"].map({t: i for i, t in enumerate(FRAMES)}))
     tracks.to_csv(folder / "tracks.csv", index=False)

@@ -13,7 +13,7 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import CROP_SIZE
 from napari_interpdisc.errors import Cancelled, InvalidInput, InvalidModel
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.familiarity import measure_familiarity
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.number_text import percent
@@ -32,7 +32,7 @@ CENTRES = [(60.0, 60.0), (60.0, 140.0), (140.0, 60.0)]
 
 
 @pytest.fixture(scope="module")
-def model() -> Classifier:
+def model() -> CellModel:
     return load_model(device="cpu")
 
 
@@ -56,7 +56,7 @@ def cells() -> CellTable:
 
 
 @pytest.fixture(scope="module")
-def result(frames: Frames, cells: CellTable, model: Classifier) -> Classification:
+def result(frames: Frames, cells: CellTable, model: CellModel) -> Classification:
     return classify(frames, cells, model, 28.0)
 
 
@@ -73,7 +73,7 @@ def test_a_rod_is_metaphase_and_a_disc_is_not(result: Classification) -> None:
     dtype=st.sampled_from([np.float32, np.float64]),
 )
 def test_gain_offset_and_type_of_the_pixels_change_nothing(
-    frames: Frames, cells: CellTable, model: Classifier, result: Classification,
+    frames: Frames, cells: CellTable, model: CellModel, result: Classification,
     gain: float, offset: float, dtype: type[np.floating],
 ) -> None:  # fmt: skip
     """An offset is given in units of the gain, so that float32 can hold both."""
@@ -81,13 +81,15 @@ def test_gain_offset_and_type_of_the_pixels_change_nothing(
     found = classify(Frames(pixels.astype(dtype)), cells, model, 28.0)
     np.testing.assert_allclose(found.scores, result.scores, atol=2e-3)
     assert found.names().tolist() == result.names().tolist()
-    np.testing.assert_array_equal(found.encoding.unfamiliar, result.encoding.unfamiliar)
+    np.testing.assert_array_equal(
+        found.encoding.out_of_distribution, result.encoding.out_of_distribution
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32, np.float32])
 @pytest.mark.parametrize("offset", [0, 30_000])
 def test_whole_numbers_of_any_type_are_the_same_image(
-    frames: Frames, cells: CellTable, model: Classifier, result: Classification,
+    frames: Frames, cells: CellTable, model: CellModel, result: Classification,
     dtype: type[np.generic], offset: int,
 ) -> None:  # fmt: skip
     found = classify(Frames(frames.data.astype(dtype) + dtype(offset)), cells, model, 28.0)
@@ -95,7 +97,7 @@ def test_whole_numbers_of_any_type_are_the_same_image(
 
 
 def test_rows_keep_the_order_of_the_cells(
-    frames: Frames, cells: CellTable, model: Classifier, result: Classification
+    frames: Frames, cells: CellTable, model: CellModel, result: Classification
 ) -> None:
     """Work goes frame by frame; results do not."""
     crops = cell_crops(frames, cells, model, 28.0)
@@ -124,7 +126,7 @@ def test_the_table_has_one_row_per_cell(result: Classification, cells: CellTable
 
 
 def test_magnification_does_not_matter_when_the_diameter_is_given(
-    frames: Frames, model: Classifier, result: Classification
+    frames: Frames, model: CellModel, result: Classification
 ) -> None:
     twice = np.kron(frames.data[:1], np.ones((1, 2, 2), np.uint16))
     # the centre of a pixel y lies at 2y + 0.5 once it is two pixels wide
@@ -134,7 +136,7 @@ def test_magnification_does_not_matter_when_the_diameter_is_given(
     assert large.names().tolist() == ["Interphase", "Metaphase"]
 
 
-def test_intensity_does_not_matter(frames: Frames, cells: CellTable, model: Classifier) -> None:
+def test_intensity_does_not_matter(frames: Frames, cells: CellTable, model: CellModel) -> None:
     bright = Frames(frames.data.astype(np.float32) * 3 + 1000)
     one, other = (classify(f, cells, model, 28.0).scores for f in (frames, bright))
     np.testing.assert_allclose(one, other, atol=0.05)
@@ -147,19 +149,19 @@ def test_the_unsure_are_those_below_the_threshold(result: Classification) -> Non
     assert UNSURE not in result.names()
 
 
-def test_settings_name_model_and_head(result: Classification, model: Classifier) -> None:
+def test_settings_name_model_and_head(result: Classification, model: CellModel) -> None:
     assert result.settings["model_sha256"] == model.sha256
     assert result.settings["head"] == "dense"
     assert result.settings["diameter"] == 28.0
 
 
-def test_progress_counts_cells(frames: Frames, cells: CellTable, model: Classifier) -> None:
+def test_progress_counts_cells(frames: Frames, cells: CellTable, model: CellModel) -> None:
     told: list[tuple[int, int]] = []
     encode_cells(frames, cells, model, 28.0, lambda done, n: told.append((done, n)))
     assert told == [(3, 9), (6, 9), (9, 9)]
 
 
-def test_progress_can_stop_the_work(frames: Frames, cells: CellTable, model: Classifier) -> None:
+def test_progress_can_stop_the_work(frames: Frames, cells: CellTable, model: CellModel) -> None:
     def stop(done: int, n: int) -> None:
         raise Cancelled("Stopped.")
 
@@ -167,7 +169,7 @@ def test_progress_can_stop_the_work(frames: Frames, cells: CellTable, model: Cla
         encode_cells(frames, cells, model, 28.0, stop)
 
 
-def test_one_frame_is_read_at_a_time(frames: Frames, cells: CellTable, model: Classifier) -> None:
+def test_one_frame_is_read_at_a_time(frames: Frames, cells: CellTable, model: CellModel) -> None:
     class Watched(Frames):
         def frame(self, t: int) -> np.ndarray:
             seen.append(t)
@@ -178,7 +180,7 @@ def test_one_frame_is_read_at_a_time(frames: Frames, cells: CellTable, model: Cl
     assert seen == [0, 1, 2]
 
 
-def test_an_unknown_head_is_refused_before_any_work(cells: CellTable, model: Classifier) -> None:
+def test_an_unknown_head_is_refused_before_any_work(cells: CellTable, model: CellModel) -> None:
     class Unread(Frames):
         def frame(self, t: int) -> np.ndarray:
             raise AssertionError("a frame was read")
@@ -187,7 +189,7 @@ def test_an_unknown_head_is_refused_before_any_work(cells: CellTable, model: Cla
         classify(Unread(np.zeros((3, 200, 200))), cells, model, 28.0, "convex")
 
 
-def test_cells_of_another_model_are_not_scored(result: Classification, model: Classifier) -> None:
+def test_cells_of_another_model_are_not_scored(result: Classification, model: CellModel) -> None:
     from dataclasses import replace
 
     with pytest.raises(InvalidInput, match="encode them again"):
@@ -196,13 +198,13 @@ def test_cells_of_another_model_are_not_scored(result: Classification, model: Cl
 
 @pytest.mark.parametrize("diameter", [0, -3, float("nan"), float("inf"), 1e5])
 def test_impossible_diameters(
-    frames: Frames, cells: CellTable, model: Classifier, diameter: float
+    frames: Frames, cells: CellTable, model: CellModel, diameter: float
 ) -> None:
     with pytest.raises(InvalidInput, match="nuclear diameter of"):
         classify(frames, cells, model, diameter)
 
 
-def test_cells_of_another_movie(frames: Frames, model: Classifier) -> None:
+def test_cells_of_another_movie(frames: Frames, model: CellModel) -> None:
     late = CellTable.from_arrays([5], [(10, 10)])
     with pytest.raises(InvalidInput, match=r"times up to 5, but the image has 3 frames \(0 to 2\)"):
         classify(frames, late, model, 28.0)
@@ -223,21 +225,21 @@ def grid(n: int) -> CellTable:
 
 
 @pytest.fixture(scope="module")
-def known(frames: Frames, model: Classifier) -> Classifier:
+def known(frames: Frames, model: CellModel) -> CellModel:
     """Return the model as if it had been trained on discs."""
     same = encode_cells(frames, grid(60), model, 28.0)
     return replace(model, familiarity=measure_familiarity(same.reconstruction_error, same.latents))
 
 
-def test_a_movie_unlike_the_training_data_is_told(frames: Frames, known: Classifier) -> None:
+def test_a_movie_unlike_the_training_data_is_told(frames: Frames, known: CellModel) -> None:
     inside = encode_cells(frames, grid(60), known, 28.0)
-    assert inside.unfamiliar.mean() < 0.05
+    assert inside.out_of_distribution.mean() < 0.05
     assert unlike_training(inside) == ""
     wrong = encode_cells(frames, grid(60), known, 9.0)
-    assert wrong.unfamiliar.mean() > 0.9
+    assert wrong.out_of_distribution.mean() > 0.9
     told = unlike_training(wrong)
     assert "check the diameter (9 px was used)" in told
-    assert f"{percent(wrong.unfamiliar.mean())} of the cells look unlike" in told
+    assert f"{percent(wrong.out_of_distribution.mean())} of the cells look unlike" in told
     assert f"interpdisc train-encoder --start {known.name})" in told
     elsewhere = encode_cells(frames, grid(60), replace(known, name="of mine"), 9.0)
     assert "--start and the model's folder)" in unlike_training(elsewhere)
@@ -247,30 +249,30 @@ def test_a_movie_unlike_the_training_data_is_told(frames: Frames, known: Classif
 
 @pytest.mark.parametrize(("n", "n_strange", "is_told"), [(60, 3, False), (60, 4, True)])
 def test_a_movie_is_told_from_a_twentieth_on(
-    frames: Frames, known: Classifier, n: int, n_strange: int, is_told: bool
+    frames: Frames, known: CellModel, n: int, n_strange: int, is_told: bool
 ) -> None:
     encoding = encode_cells(frames, grid(n), known, 28.0)
     error = np.where(np.arange(n) < n_strange, 1e9, 0).astype(np.float32)
     latents = np.zeros_like(encoding.latents)
     encoding = replace(encoding, reconstruction_error=error, latents=latents)
-    assert encoding.unfamiliar.sum() == n_strange
+    assert encoding.out_of_distribution.sum() == n_strange
     assert bool(unlike_training(encoding)) == is_told
 
 
 def test_a_model_that_does_not_know_its_training_data_flags_nothing(
-    frames: Frames, cells: CellTable, known: Classifier
+    frames: Frames, cells: CellTable, known: CellModel
 ) -> None:
     old = replace(known, familiarity=None)
     encoding = encode_cells(frames, cells, old, 9.0)
-    assert encoding.unfamiliar.shape == (9,)
-    assert not encoding.unfamiliar.any()
+    assert encoding.out_of_distribution.shape == (9,)
+    assert not encoding.out_of_distribution.any()
     assert unlike_training(encoding) == ""
     assert classify_encoding(encoding, old).settings["unfamiliar_share"] is None
     # A model of the same encoder that does know makes good for it, and its heads keep it.
     later = classify_encoding(encoding, known)
-    assert later.encoding.unfamiliar.mean() > 0.5
+    assert later.encoding.out_of_distribution.mean() > 0.5
     assert later.settings["unfamiliar_share"] == pytest.approx(
-        later.encoding.unfamiliar.mean(), abs=1e-4
+        later.encoding.out_of_distribution.mean(), abs=1e-4
     )
     assert classify_encoding(later.encoding, old).encoding.familiarity == known.familiarity
 

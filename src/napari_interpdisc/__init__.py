@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_interpdisc.frames import Frames
     from napari_interpdisc.io.images import read_frames, read_labels
     from napari_interpdisc.io.tracks import read_cells
-    from napari_interpdisc.models.classifier import Classifier
+    from napari_interpdisc.models.cell_model import CellModel
     from napari_interpdisc.models.formula import parse_formula
     from napari_interpdisc.models.store import installed_models, load_model, save_model
     from napari_interpdisc.nuclei.detection import detect_movie
@@ -46,7 +46,7 @@ _PLACES = {
     "Cancelled": "errors",
     "CellTable": "cells",
     "Classification": "pipeline",
-    "Classifier": "models.classifier",
+    "CellModel": "models.cell_model",
     "Discovery": "discovery.results",
     "Encoding": "pipeline",
     "Frames": "frames",
@@ -80,9 +80,9 @@ _PLACES = {
 __all__ = [
     "AttackSettings",
     "Cancelled",
+    "CellModel",
     "CellTable",
     "Classification",
-    "Classifier",
     "Discovery",
     "Encoding",
     "Frames",

@@ -125,9 +125,12 @@ class CellTable:
         found: dict[str, Any] = {}
         for wanted, names in COLUMN_NAMES.items():
             for name in names:
-                if name in lowered and lowered[name] not in found.values():
-                    found[wanted] = lowered[name]
-                    break
+                if name not in lowered or lowered[name] in found.values():
+                    continue
+                if name == "label" and not _is_number(table[lowered[name]]):
+                    continue  # the name of a class, not the number of a mask
+                found[wanted] = lowered[name]
+                break
         missing = [name for name in ("y", "x") if name not in found]
         if missing:
             raise InvalidInput(
@@ -203,3 +206,7 @@ class CellTable:
                 f"of {height} by {width} px (first: y = {y:.1f}, x = {x:.1f}); check the scale of "
                 "the layers, or whether y and x are exchanged (--swap-xy on the command line)."
             )
+
+
+def _is_number(column: pd.Series[Any]) -> bool:
+    return bool(np.issubdtype(column.to_numpy().dtype, np.number))

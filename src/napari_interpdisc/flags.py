@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-UNFAMILIAR, CUT = 1, 2
+OUT_OF_DISTRIBUTION, CUT = 1, 2
 """The cell is unlike the training data; the edge of the image may cut it."""
 
-FLAG_NAMES = {UNFAMILIAR: "unlike the training data", CUT: "cut by the edge"}
+FLAG_NAMES = {OUT_OF_DISTRIBUTION: "unlike the training data", CUT: "cut by the edge"}
 
 N_FLAGS = 4
 """Number of sums of flags, 0 among them."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc._types import Plane
-from napari_interpdisc.flags import CUT, N_FLAGS, UNFAMILIAR
+from napari_interpdisc.flags import CUT, N_FLAGS, OUT_OF_DISTRIBUTION
 
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
@@ -121,7 +121,7 @@ def stripes(shape: tuple[int, ...], flag: int, period: int) -> npt.NDArray[np.bo
     rows, cols = np.ogrid[: shape[0], : shape[1]]
     width = max(1, period // 3)
     striped = np.zeros(shape[:2], bool)
-    for bit, along in ((UNFAMILIAR, rows + cols), (CUT, rows - cols)):
+    for bit, along in ((OUT_OF_DISTRIBUTION, rows + cols), (CUT, rows - cols)):
         if flag & bit:
             striped |= along % period < width
     return striped

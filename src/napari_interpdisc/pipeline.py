@@ -12,8 +12,8 @@ import numpy.typing as npt
 from napari_interpdisc import crops as cropping
 from napari_interpdisc._types import BoolArray, Float32Array, Plane, Progress
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.flags import CUT, UNFAMILIAR
-from napari_interpdisc.models.classifier import Classifier, class_index, confidence
+from napari_interpdisc.flags import CUT, OUT_OF_DISTRIBUTION
+from napari_interpdisc.models.cell_model import CellModel, class_index, confidence
 from napari_interpdisc.models.familiarity import Familiarity, latent_norm
 from napari_interpdisc.models.store import installed_models
 from napari_interpdisc.number_text import percent
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 UNSURE = "unsure"
 
 TOO_MANY = 0.05
-"""Share of unfamiliar cells from which a movie as a whole is called unlike the training data."""
+"""Share of out-of-distribution cells from which a movie as a whole is called so."""
 
 FEWEST = 20
 """Cells that it takes to say so."""
@@ -78,16 +78,18 @@ class Encoding:
         return latent_norm(self.latents)
 
     @cached_property
-    def unfamiliar(self) -> BoolArray:
+    def out_of_distribution(self) -> BoolArray:
         """(N,) whether a cell is unlike the training data; all False if those are not known."""
         if self.familiarity is None:
             return np.zeros(len(self.latents), bool)
-        return self.familiarity.unfamiliar(self.reconstruction_error, self.latents)
+        return self.familiarity.out_of_distribution(self.reconstruction_error, self.latents)
 
     @property
     def flags(self) -> Plane:
         """(N,) sum of the flags of every cell (:mod:`napari_interpdisc.flags`): 0 for most."""
-        return np.asarray(UNFAMILIAR * self.unfamiliar + CUT * self.touches_edge, np.uint8)
+        return np.asarray(
+            OUT_OF_DISTRIBUTION * self.out_of_distribution + CUT * self.touches_edge, np.uint8
+        )
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ class Classification:
                 table[f"score_{name}"] = self.scores[:, k]
         table["reconstruction_error"] = self.encoding.reconstruction_error
         table["latent_norm"] = self.encoding.latent_norm
-        table["unfamiliar"] = self.encoding.unfamiliar
+        table["unfamiliar"] = self.encoding.out_of_distribution
         table["touches_edge"] = self.encoding.touches_edge
         z = self.encoding.latents
         columns = {f"z_{i}": z[:, i] for i in range(z.shape[1])}
@@ -152,7 +154,7 @@ class Classification:
 def encode_cells(
     frames: Frames,
     cells: CellTable,
-    model: Classifier,
+    model: CellModel,
     diameter: float,
     progress: Progress | None = None,
 ) -> Encoding:
@@ -203,15 +205,15 @@ def near_edge(cells: CellTable, shape: tuple[int, ...], diameter: float) -> Bool
 def unlike_training(encoding: Encoding) -> str:
     """One sentence if a movie looks unlike the training data, else an empty string.
 
-    It does if more than 5 % of at least 20 cells are unfamiliar, and more than three standard
-    deviations above the share of the training data that would be. Cells that touch the edge are not
-    counted: they are unfamiliar for a reason of their own.
+    It does if more than 5 % of at least 20 cells are out-of-distribution, and if that is more than
+    three standard deviations above the share of the training data. Cells that touch the edge are
+    not counted: they look unlike it for another reason.
     """
     known, whole = encoding.familiarity, ~encoding.touches_edge
     n = int(whole.sum())
     if known is None or n < FEWEST:
         return ""
-    share, expected = float(encoding.unfamiliar[whole].mean()), known.expected
+    share, expected = float(encoding.out_of_distribution[whole].mean()), known.expected
     if share <= max(TOO_MANY, expected + 3 * np.sqrt(expected * (1 - expected) / n)):
         return ""
     name = encoding.model_name
@@ -220,13 +222,13 @@ def unlike_training(encoding: Encoding) -> str:
     return (
         f"{percent(share)} of the {which} look unlike those that '{name}' was trained on (at most "
         f"{percent(expected)} of those do): check the diameter ({encoding.diameter:.4g} px was "
-        "used) and the channel, or train the encoder on with your own cells "
+        "used) and the channel, or fine-tune the encoder on your own cells "
         f"(interpdisc train-encoder --start {start})."
     )
 
 
 def classify_encoding(
-    encoding: Encoding, model: Classifier, head: str | None = None
+    encoding: Encoding, model: CellModel, head: str | None = None
 ) -> Classification:
     """Score encoded cells with one of the model's heads.
 
@@ -260,7 +262,9 @@ def classify_encoding(
             "classes": list(named.classes),
             "diameter": encoding.diameter,
             "cells": encoding.cells.source,
-            "unfamiliar_share": round(float(encoding.unfamiliar.mean()), 4) if known else None,
+            "unfamiliar_share": round(float(encoding.out_of_distribution.mean()), 4)
+            if known
+            else None,
             "touches_edge": int(encoding.touches_edge.sum()),
         },
     )
@@ -269,7 +273,7 @@ def classify_encoding(
 def classify(
     frames: Frames,
     cells: CellTable,
-    model: Classifier,
+    model: CellModel,
     diameter: float,
     head: str | None = None,
     progress: Progress | None = None,
@@ -279,9 +283,7 @@ def classify(
     return classify_encoding(encode_cells(frames, cells, model, diameter, progress), model, head)
 
 
-def cell_crops(
-    frames: Frames, cells: CellTable, model: Classifier, diameter: float
-) -> Float32Array:
+def cell_crops(frames: Frames, cells: CellTable, model: CellModel, diameter: float) -> Float32Array:
     """Cut the normalised crops (N, 1, S, S) of a few cells, in their order, to show or perturb."""
     cells.check_inside(frames)
     out = np.empty((len(cells), 1, model.crop_size, model.crop_size), np.float32)

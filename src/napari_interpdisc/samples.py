@@ -66,9 +66,8 @@ def find_hela_movie() -> Movie | None:
 def link_masks(masks: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Link instance masks (T, Y, X) into tracks with laptrack: (N, 4) of track id, t, y, x.
 
-    Sorted by track and time. Centroids are linked up to one nuclear diameter and a half apart;
-    a nucleus may be
-    missing from one frame; divisions start new tracks.
+    Sorted by track and time. Centroids are linked up to one nuclear diameter and a half apart.
+    A nucleus may be missing from one frame. Divisions start new tracks.
     """
     import pandas as pd
     from laptrack import LapTrack

@@ -1,10 +1,14 @@
+"""Cells whose class is a plain rule of two latents, and what a training finds on them."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from napari_interpdisc.discovery.cross_validation import discover
 from napari_interpdisc.discovery.labelled import LabelledCells
 from napari_interpdisc.discovery.recipe import Recipe
+from napari_interpdisc.discovery.results import Discovery
 from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.training.heads import HeadTraining
 from napari_interpdisc.training.rigl import SparseTraining
@@ -23,7 +27,7 @@ def labelled(n: int, n_classes: int = 2, n_latents: int = 8, seed: int = 0) -> L
     return LabelledCells(latents, augmented, target, np.arange(n) // 4, names)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def quick() -> Recipe:
     """Return settings that train in seconds."""
     return Recipe(
@@ -35,3 +39,13 @@ def quick() -> Recipe:
             engine="operon", max_size=9, generations=5, individuals=100, cells=200
         ),
     )
+
+
+@pytest.fixture(scope="session")
+def found(quick: Recipe) -> Discovery:
+    """Return what a training on a plain rule of two latents finds."""
+    seen: list[tuple[int, int]] = []
+    result = discover(labelled(160), quick, lambda *d: seen.append(d), "an encoder")
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert seen[-1][0] == seen[-1][1]
+    return result

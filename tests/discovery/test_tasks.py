@@ -8,7 +8,7 @@ from napari_interpdisc.discovery.recipe import Recipe
 from napari_interpdisc.discovery.tasks import HeadTask, HeadTasks, TaskResult, answer_tasks
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.settings import checked_settings
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.patches import Patches, patches_of_crops
 from napari_interpdisc.simulate.crops import CropSimulation, simulate_crops
@@ -18,7 +18,7 @@ TWO = {"round": ("small", "large"), "long": ("long",)}
 
 
 @pytest.fixture(scope="module")
-def model() -> Classifier:
+def model() -> CellModel:
     return load_model(device="cpu")
 
 
@@ -33,7 +33,7 @@ def nuclei() -> tuple[Patches, np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def results(model: Classifier, nuclei: tuple[Patches, np.ndarray, np.ndarray]) -> list[TaskResult]:
+def results(model: CellModel, nuclei: tuple[Patches, np.ndarray, np.ndarray]) -> list[TaskResult]:
     recipe = Recipe(folds=2, augmented=2, curve=False, dense=HeadTraining(steps=150))
     tasks = HeadTasks(
         recipe=recipe,
@@ -76,7 +76,7 @@ def test_cells_of_other_labels_are_told_a_class_too(
 
 
 def test_one_model_holds_the_heads_of_all_tasks(
-    results: list[TaskResult], model: Classifier
+    results: list[TaskResult], model: CellModel
 ) -> None:
     made = model_of_tasks(model, results, "both", "## Limits\n\n- few cells")
     assert list(made.heads) == ["shape", "size"]

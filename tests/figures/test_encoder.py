@@ -11,14 +11,14 @@ from napari_interpdisc.figures.encoder import (
     draw_reconstructions,
     draw_traversals,
 )
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.patches import patches_of_crops
 from napari_interpdisc.simulate.crops import simulate_crops
 
 
 @pytest.fixture(scope="module")
-def model() -> Classifier:
+def model() -> CellModel:
     return load_model(device="cpu")
 
 
@@ -26,7 +26,7 @@ def grey(path: Path) -> np.ndarray:
     return np.asarray(imread(path))[..., :3].mean(-1)
 
 
-def test_reconstructions_have_two_rows_for_each_label(tmp_path: Path, model: Classifier) -> None:
+def test_reconstructions_have_two_rows_for_each_label(tmp_path: Path, model: CellModel) -> None:
     images, _ = simulate_crops(12)
     crops = patches_of_crops(images, 23.0).crops()
     labels = np.array(["one", "two", "three"] * 4)
@@ -41,7 +41,7 @@ def test_reconstructions_have_two_rows_for_each_label(tmp_path: Path, model: Cla
     assert np.ptp(grey(tmp_path / "few.png")) > 200
 
 
-def test_traversals_of_as_many_latents_as_asked(tmp_path: Path, model: Classifier) -> None:
+def test_traversals_of_as_many_latents_as_asked(tmp_path: Path, model: CellModel) -> None:
     draw_traversals(tmp_path / "four.png", model, n=4)
     draw_traversals(tmp_path / "eight.png", model, n=8)
     assert grey(tmp_path / "eight.png").shape[0] > 1.5 * grey(tmp_path / "four.png").shape[0]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -53,9 +54,9 @@ def test_btrack_without_dummies(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cells.extra["state"], [0, 3, 3, 0])
 
 
-def test_real_btrack_file(shared_data: Path) -> None:
-    cells = read_cells(shared_data / "btrack" / "tracks.h5", swap_xy=True)
-    objects = pd.read_csv(shared_data / "btrack" / "objects.csv")
+def test_real_btrack_file(microscopy: Callable[[str], Path]) -> None:
+    cells = read_cells(microscopy("btrack/tracks.h5"), swap_xy=True)
+    objects = pd.read_csv(microscopy("btrack/objects.csv"))
     assert len(cells) == len(objects) == 52581
     assert len(np.unique(cells.track_id)) == 409
     ours = np.column_stack([cells.t, cells.yx, cells.extra["state"]])
@@ -65,8 +66,8 @@ def test_real_btrack_file(shared_data: Path) -> None:
     )
 
 
-def test_real_csv(shared_data: Path) -> None:
-    cells = read_cells(shared_data / "hela_ctc" / "seq01_tracks.csv")
+def test_real_csv(microscopy: Callable[[str], Path]) -> None:
+    cells = read_cells(microscopy("hela_ctc/seq01_tracks.csv"))
     assert len(cells) == 8601
     assert len(np.unique(cells.track_id)) == 263
 

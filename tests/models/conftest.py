@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from napari_interpdisc.models.classifier import Classifier, NamedHead
+from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.heads import DenseHead
 from napari_interpdisc.models.store import save_model
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 
 
 @pytest.fixture
-def tiny() -> Classifier:
+def tiny() -> CellModel:
     """Return an untrained model of 6 latents with a head of two classes and one of three."""
     torch.manual_seed(0)
     config = TCVAEConfig(latents=6, widths=(2, 2, 2, 2), hidden=4)
@@ -21,7 +21,7 @@ def tiny() -> Classifier:
         NamedHead("two", DenseHead((6, 4, 1)), ("round", "flat"), "a summary"),
         NamedHead("three", DenseHead((6, 3)), ("a", "b", "c")),
     ]
-    return Classifier(
+    return CellModel(
         name="tiny",
         sha256="",
         encoder=TCVAE(config),
@@ -35,7 +35,7 @@ def tiny() -> Classifier:
 
 
 @pytest.fixture
-def folder(tiny: Classifier, tmp_path: Path) -> Path:
+def folder(tiny: CellModel, tmp_path: Path) -> Path:
     """Return the folder that ``tiny`` was stored in."""
     path = tmp_path / "tiny"
     save_model(tiny, path)

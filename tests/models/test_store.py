@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from napari_interpdisc.errors import InvalidInput, InvalidModel
-from napari_interpdisc.models.classifier import Classifier, NamedHead
+from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.store import (
     BUNDLED,
     DEFAULT_MODEL,
@@ -66,7 +66,7 @@ def edit_tensors(folder: Path, change: Callable[[dict[str, torch.Tensor]], objec
     sign(folder)
 
 
-def test_round_trip(tiny: Classifier, folder: Path) -> None:
+def test_round_trip(tiny: CellModel, folder: Path) -> None:
     back = load_model(folder, "cpu")
     crops = np.random.default_rng(0).normal(size=(5, 1, 64, 64)).astype(np.float32)
     latents, log_variances = tiny.encode(crops)
@@ -85,7 +85,7 @@ def test_round_trip(tiny: Classifier, folder: Path) -> None:
     assert back.sha256 == hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
 
 
-def test_texture_and_turning_latents_are_stored(tiny: Classifier, tmp_path: Path) -> None:
+def test_texture_and_turning_latents_are_stored(tiny: CellModel, tmp_path: Path) -> None:
     config = TCVAEConfig(
         latents=6, widths=(2, 2, 2, 2), hidden=4, texture=True, rotating=(0, 1), crop_size=32
     )
@@ -105,12 +105,12 @@ def test_texture_and_turning_latents_are_stored(tiny: Classifier, tmp_path: Path
     np.testing.assert_allclose(back.texture_of(crops), np.full((3, 1, 16, 16), 0.1), rtol=1e-5)
 
 
-def test_texture_is_not_made_up(tiny: Classifier) -> None:
+def test_texture_is_not_made_up(tiny: CellModel) -> None:
     with pytest.raises(InvalidInput, match="'tiny' does not predict local contrast"):
         tiny.decode_texture(np.zeros((1, 6)))
 
 
-def test_storing_twice_gives_the_same_bytes(tiny: Classifier, folder: Path) -> None:
+def test_storing_twice_gives_the_same_bytes(tiny: CellModel, folder: Path) -> None:
     save_model(tiny, folder.with_name("again"))
     for name in (WEIGHTS, "card.md", "config.json"):
         assert (folder / name).read_bytes() == (folder.with_name("again") / name).read_bytes()
@@ -268,13 +268,13 @@ def test_an_unknown_head_lists_what_there_is(folder: Path) -> None:
         load_model(folder, "cpu").head("four")
 
 
-def test_nothing_is_overwritten(tiny: Classifier, folder: Path) -> None:
+def test_nothing_is_overwritten(tiny: CellModel, folder: Path) -> None:
     with pytest.raises(InvalidModel, match="already exists"):
         save_model(tiny, folder)
 
 
 def test_a_full_disk_leaves_nothing(
-    tiny: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: CellModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Path, data: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -285,7 +285,7 @@ def test_a_full_disk_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_head_of_an_unknown_kind_is_not_stored(tiny: Classifier, tmp_path: Path) -> None:
+def test_a_head_of_an_unknown_kind_is_not_stored(tiny: CellModel, tmp_path: Path) -> None:
     class Rule:
         kind = "rule"
         n_weights = expression_size = 0
@@ -295,7 +295,7 @@ def test_a_head_of_an_unknown_kind_is_not_stored(tiny: Classifier, tmp_path: Pat
             return latents[:, :1]
 
     heads = {"rule": NamedHead("rule", Rule(), ("a", "b"))}
-    odd = Classifier(
+    odd = CellModel(
         "odd", "", tiny.encoder, heads, 28.0, tiny.latent_kl, tiny.latent_sd, device=tiny.device
     )
     with pytest.raises(InvalidModel, match="kind that cannot be stored"):

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from napari_interpdisc.errors import InvalidModel
-from napari_interpdisc.models.classifier import Classifier, NamedHead
+from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.cnn import CNN
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead, SparseHead
@@ -34,7 +34,7 @@ def sparse() -> SparseHead:
 
 
 @pytest.fixture
-def model(tiny: Classifier) -> Classifier:
+def model(tiny: CellModel) -> CellModel:
     """Return a model with a head of each kind, and one of three formulas."""
     formula = FormulaHead([parse_formula("z1*(z4**2 - 0.123456789)", 6)], [0.5])
     three = FormulaHead([parse_formula(t, 6) for t in ("z0", "-z1", "exp(z2) - 1")])
@@ -48,7 +48,7 @@ def model(tiny: Classifier) -> Classifier:
 
 
 @pytest.fixture
-def stored(model: Classifier, tmp_path: Path) -> Path:
+def stored(model: CellModel, tmp_path: Path) -> Path:
     save_model(model, tmp_path / "mine")
     return tmp_path / "mine"
 
@@ -66,7 +66,7 @@ def fault(folder: Path) -> str:
     return str(caught.value)
 
 
-def test_every_kind_comes_back_with_the_same_scores(model: Classifier, stored: Path) -> None:
+def test_every_kind_comes_back_with_the_same_scores(model: CellModel, stored: Path) -> None:
     back = load_model(stored, device="cpu")
     z = np.random.default_rng(0).standard_normal((20, 6)).astype(np.float32)
     for name in ("sparse", "formula", "three", "dense"):
@@ -79,7 +79,7 @@ def test_every_kind_comes_back_with_the_same_scores(model: Classifier, stored: P
 
 
 def test_formulas_are_text_in_the_config_and_count_in_the_identity(
-    model: Classifier, stored: Path
+    model: CellModel, stored: Path
 ) -> None:
     config = json.loads((stored / "config.json").read_text("utf-8"))
     assert config["schema_version"] == 3
@@ -131,20 +131,20 @@ def test_a_weight_outside_the_connections(stored: Path) -> None:
     assert "outside its active connections" in fault(stored)
 
 
-def test_a_head_over_latents_that_are_not_there(tiny: Classifier) -> None:
+def test_a_head_over_latents_that_are_not_there(tiny: CellModel) -> None:
     head = NamedHead("formula", FormulaHead([parse_formula("z31")]), ("a", "b"))
     with pytest.raises(InvalidModel, match=r"reads z31, but .* z0 to z5"):
         replace_heads(tiny, "mine", {"formula": head}, "")
 
 
-def test_what_cannot_be_stored(tiny: Classifier, tmp_path: Path) -> None:
+def test_what_cannot_be_stored(tiny: CellModel, tmp_path: Path) -> None:
     black_box = NamedHead("cnn", CNN().head, ("a", "b"))
     with pytest.raises(InvalidModel, match="cannot be stored"):
         save_model(replace(tiny, heads={"cnn": black_box}), tmp_path / "cnn")
     assert not (tmp_path / "cnn").exists()
 
 
-def test_the_encoder_has_a_hash_of_its_own(tiny: Classifier, model: Classifier) -> None:
+def test_the_encoder_has_a_hash_of_its_own(tiny: CellModel, model: CellModel) -> None:
     assert model.encoder_sha256 == tiny.encoder_sha256
     other = replace(tiny, encoder=TCVAE(tiny.encoder.config), encoder_sha256="")
     assert other.encoder_sha256 != tiny.encoder_sha256

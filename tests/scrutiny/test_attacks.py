@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_interpdisc.errors import InvalidInput, InvalidModel
-from napari_interpdisc.models.classifier import Classifier, NamedHead
+from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.scrutiny.attacks import (
     AttackSettings,
@@ -59,8 +59,8 @@ class LinearHead(nn.Module):
         return torch.tanh(logits) * self.squash if self.squash else logits
 
 
-def model_with(head: nn.Module, classes: tuple[str, ...] = ("no", "yes")) -> Classifier:
-    return Classifier(
+def model_with(head: nn.Module, classes: tuple[str, ...] = ("no", "yes")) -> CellModel:
+    return CellModel(
         name="linear",
         sha256="0" * 64,
         encoder=LinearEncoder(),  # type: ignore[arg-type]
@@ -73,7 +73,7 @@ def model_with(head: nn.Module, classes: tuple[str, ...] = ("no", "yes")) -> Cla
 
 
 @pytest.fixture
-def model() -> Classifier:
+def model() -> CellModel:
     return model_with(LinearHead(WEIGHT, BIAS))
 
 
@@ -85,7 +85,7 @@ YES = crop(1, 1, 1, 5)  # z = (3, −1), f = 10.7
 NO = crop(-1, -1, 1, 5)  # z = (−3, −1), f = −7.3
 
 
-def test_scores_are_those_of_the_linear_model(model: Classifier) -> None:
+def test_scores_are_those_of_the_linear_model(model: CellModel) -> None:
     found = perturb(model, np.concatenate([YES, NO]), AttackSettings(epsilon=0))
     np.testing.assert_allclose(found.latents, [[3, -1], [-3, -1]])
     np.testing.assert_allclose(found.scores[:, 0], [10.7, -7.3], rtol=1e-6)
@@ -95,7 +95,7 @@ def test_scores_are_those_of_the_linear_model(model: Classifier) -> None:
 
 @pytest.mark.parametrize(("cell", "towards"), [(YES, -1), (NO, 1)])
 def test_fgsm_in_image_space_steps_along_the_sign_of_the_gradient(
-    model: Classifier, cell: np.ndarray, towards: int
+    model: CellModel, cell: np.ndarray, towards: int
 ) -> None:
     found = perturb(model, cell, AttackSettings(space="image", epsilon=0.5))
     expected = cell + 0.5 * towards * np.sign(GRADIENT_X)
@@ -108,7 +108,7 @@ def test_fgsm_in_image_space_steps_along_the_sign_of_the_gradient(
 
 @pytest.mark.parametrize(("cell", "towards"), [(YES, -1), (NO, 1)])
 def test_fgsm_in_latent_space_and_its_pictures(
-    model: Classifier, cell: np.ndarray, towards: int
+    model: CellModel, cell: np.ndarray, towards: int
 ) -> None:
     found = perturb(model, cell, AttackSettings(space="latent", epsilon=1.0))
     np.testing.assert_allclose(found.perturbed_latents - found.latents, [[towards, -towards]])
@@ -119,7 +119,7 @@ def test_fgsm_in_latent_space_and_its_pictures(
     np.testing.assert_array_equal(found.original, cell)
 
 
-def test_flipped_tells_the_cells_that_crossed(model: Classifier) -> None:
+def test_flipped_tells_the_cells_that_crossed(model: CellModel) -> None:
     both = np.concatenate([YES, NO])
     found = perturb(model, both, AttackSettings(space="image", epsilon=0.9))
     np.testing.assert_allclose(found.perturbed_scores[:, 0], [1.7, 1.7], rtol=1e-5)
@@ -141,7 +141,7 @@ def test_a_saturated_score_still_moves() -> None:
         )
 
 
-def test_frozen_latents_keep_their_value_in_latent_space(model: Classifier) -> None:
+def test_frozen_latents_keep_their_value_in_latent_space(model: CellModel) -> None:
     settings = AttackSettings(space="latent", epsilon=1.0, frozen_latents=(0,))
     for method in ("fgsm", "pgd", "random"):
         found = perturb(model, YES, settings.model_copy(update={"method": method}))
@@ -149,7 +149,7 @@ def test_frozen_latents_keep_their_value_in_latent_space(model: Classifier) -> N
         assert abs(found.perturbed_latents[0, 1] - found.latents[0, 1]) == pytest.approx(1)
 
 
-def test_frozen_latents_let_no_gradient_through_in_image_space(model: Classifier) -> None:
+def test_frozen_latents_let_no_gradient_through_in_image_space(model: CellModel) -> None:
     found = perturb(model, YES, AttackSettings(space="image", epsilon=0.5, frozen_latents=(0,)))
     np.testing.assert_array_equal(found.perturbation[0, 0, 0], [0, 0])
     assert found.perturbation[0, 0, 1, 0] == pytest.approx(-0.5)
@@ -159,7 +159,7 @@ def test_frozen_latents_let_no_gradient_through_in_image_space(model: Classifier
 
 @pytest.mark.parametrize("space", ["image", "latent"])
 def test_pgd_stays_within_the_box_and_is_no_weaker_on_a_linear_model(
-    model: Classifier, space: str
+    model: CellModel, space: str
 ) -> None:
     settings = AttackSettings(space=space, epsilon=0.5, method="pgd")
     found = perturb(model, YES, settings)
@@ -169,7 +169,7 @@ def test_pgd_stays_within_the_box_and_is_no_weaker_on_a_linear_model(
     np.testing.assert_allclose(found.perturbed_scores, fgsm.perturbed_scores, rtol=1e-5)
 
 
-def test_random_signs_have_the_size_and_repeat_with_their_seed(model: Classifier) -> None:
+def test_random_signs_have_the_size_and_repeat_with_their_seed(model: CellModel) -> None:
     cells = np.repeat(YES, 20, axis=0)
     settings = AttackSettings(space="image", epsilon=0.3, method="random", seed=1)
     found = perturb(model, cells, settings)
@@ -181,7 +181,7 @@ def test_random_signs_have_the_size_and_repeat_with_their_seed(model: Classifier
     assert not np.array_equal(found.perturbed, other.perturbed)
 
 
-def test_smallest_flip_on_a_linear_head(model: Classifier) -> None:
+def test_smallest_flip_on_a_linear_head(model: CellModel) -> None:
     both = np.concatenate([YES, NO])
     # f moves by 10 ε in image space and by 4 ε in latent space.
     image = smallest_flip(model, both, AttackSettings(space="image"))
@@ -194,7 +194,7 @@ def test_smallest_flip_on_a_linear_head(model: Classifier) -> None:
     assert fine.tolist() == [0.731]
 
 
-def test_smallest_flip_agrees_with_the_attack_at_that_epsilon(model: Classifier) -> None:
+def test_smallest_flip_agrees_with_the_attack_at_that_epsilon(model: CellModel) -> None:
     for space in ("image", "latent"):
         settings = AttackSettings(space=space)
         epsilon = float(smallest_flip(model, YES, settings)[0])
@@ -220,7 +220,7 @@ def test_signed_margin() -> None:
     assert three.tolist() == [2]
 
 
-def test_batches_do_not_change_the_attack_and_report_progress(model: Classifier) -> None:
+def test_batches_do_not_change_the_attack_and_report_progress(model: CellModel) -> None:
     cells = np.concatenate([YES, NO, YES])
     seen: list[tuple[int, int]] = []
     whole = perturb(model, cells, AttackSettings())
@@ -230,13 +230,13 @@ def test_batches_do_not_change_the_attack_and_report_progress(model: Classifier)
 
 
 @pytest.mark.parametrize("method", ["fgsm", "pgd", "random"])
-def test_nothing_is_warned_about(model: Classifier, method: str) -> None:
+def test_nothing_is_warned_about(model: CellModel, method: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         perturb(model, YES, AttackSettings(method=method))
 
 
-def test_nothing_is_left_on_the_model(model: Classifier) -> None:
+def test_nothing_is_left_on_the_model(model: CellModel) -> None:
     perturb(model, YES, AttackSettings(method="pgd"))
     assert all(p.grad is None and not p.requires_grad for p in model.encoder.parameters())
 
@@ -257,7 +257,7 @@ def test_nothing_is_left_on_the_model(model: Classifier) -> None:
     ],
 )
 def test_faults_are_sentences(
-    model: Classifier, call: Callable[[Any], Any], fault: type[Exception], sentence: str
+    model: CellModel, call: Callable[[Any], Any], fault: type[Exception], sentence: str
 ) -> None:
     with pytest.raises(fault, match=sentence):
         call(model)
@@ -271,7 +271,7 @@ def test_an_epsilon_that_cannot_be_meant_is_refused(epsilon: float) -> None:
 
 @pytest.mark.parametrize("space", ["image", "latent"])
 def test_a_formula_is_attacked_like_the_network_that_it_equals(
-    model: Classifier, space: Literal["image", "latent"]
+    model: CellModel, space: Literal["image", "latent"]
 ) -> None:
     formula = model_with(FormulaHead([parse_formula("3*z0 - z1 + 0.7", 2)]))  # type: ignore[arg-type]
     settings = AttackSettings(space=space, epsilon=0.5)

@@ -9,9 +9,8 @@ from pydantic import ValidationError
 
 from napari_interpdisc.errors import Cancelled, InvalidInput
 from napari_interpdisc.symbolic import search as module
-from napari_interpdisc.symbolic.search import balanced_sample, default_engine, engines
+from napari_interpdisc.symbolic.search import balanced_sample, engines
 from napari_interpdisc.symbolic.settings import SearchSettings
-from napari_interpdisc.symbolic.worker import EngineMissing
 
 QUICK = SearchSettings(engine="operon", generations=5, individuals=100)
 RNG = np.random.default_rng(0)
@@ -77,10 +76,9 @@ def test_versions_and_reasons_need_no_import() -> None:
 
 def test_without_julia_the_user_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "julia_is_present", lambda: False)
-    with pytest.raises(EngineMissing, match="choose the engine 'operon'"):
-        default_engine()
+    assert "choose the engine 'operon'" in str(engines["pysr"].available())
     monkeypatch.setattr(module, "julia_is_present", lambda: True)
-    assert default_engine() == "pysr"
+    assert engines["pysr"].available() is None
 
 
 def test_settings_are_checked() -> None:

@@ -12,22 +12,16 @@ import pytest
 from napari_interpdisc.errors import Cancelled, MissingExtra
 from napari_interpdisc.symbolic.worker import EngineMissing, SearchFailed, run_worker
 
+from ..conftest import alive
+
 COMMAND = [sys.executable, str(Path(__file__).with_name("stand_in_worker.py"))]
 ARRAYS = {"z": np.zeros((2, 2))}
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and process groups")
 
 
-def alive(pid: int) -> bool:
-    """Whether a process runs; a zombie that nobody waits for does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def wait_for(path: Path) -> dict[str, object]:
-    for _ in range(100):
-        if path.exists() and path.read_text().endswith("}"):
+    for _ in range(600):
+        if path.exists():
             return dict(json.loads(path.read_text()))
         time.sleep(0.1)
     raise AssertionError("the worker did not start")
@@ -98,7 +92,7 @@ def test_stopping_leaves_nothing_behind(tmp_path: Path, how: str) -> None:
     left = wait_for(note)
     assert not Path(str(left["folder"])).exists()
     for who in ("pid", "child"):
-        for _ in range(50):
+        for _ in range(600):
             if not alive(int(str(left[who]))):
                 break
             time.sleep(0.1)

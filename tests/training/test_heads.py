@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.classifier import class_index
+from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.models.heads import DenseHead
 from napari_interpdisc.training.heads import HeadTraining, train_dense_head
 

@@ -13,7 +13,6 @@ from napari_interpdisc.training.rigl import (
     SparseTraining,
     drop_fraction,
     erdos_renyi_kernel,
-    train_sparse_head,
     train_sparse_heads,
 )
 
@@ -146,7 +145,7 @@ FAST = SparseTraining(hidden=(6, 6), density=0.1, steps=300, restarts=2)
 
 def test_a_sparse_head_finds_the_latents_of_a_rule(rng: np.random.Generator) -> None:
     z, y = rule(400, rng)
-    head = train_sparse_head(z, y, 2, FAST)
+    head = train_sparse_heads(z, y, 2, FAST)[0]
     assert not head.training
     assert {2, 7} <= set(head.used_latents)
     assert head.n_weights <= round(0.1 * (12 * 6 + 36 + 6))
@@ -175,7 +174,7 @@ def test_the_seed_decides_and_the_best_restart_comes_first(rng: np.random.Genera
 def test_three_classes(rng: np.random.Generator) -> None:
     z = rng.standard_normal((300, 8)).astype(np.float32)
     y = z[:, :3].argmax(1).astype(np.int64)
-    head = train_sparse_head(z, y, 3, FAST.model_copy(update={"density": 0.3}))
+    head = train_sparse_heads(z, y, 3, FAST.model_copy(update={"density": 0.3}))[0]
     with torch.inference_mode():
         found = head(torch.from_numpy(z)).argmax(1).numpy()
     assert (found == y).mean() > 0.8
@@ -199,6 +198,6 @@ def test_latents_that_are_not_finite(rng: np.random.Generator) -> None:
     z, y = rule(50, rng)
     z[3, 3] = math.nan
     with pytest.raises(InvalidInput, match="NaN"):
-        train_sparse_head(z, y, 2, FAST)
+        train_sparse_heads(z, y, 2, FAST)
     with pytest.raises(InvalidInput, match="two classes"):
-        train_sparse_head(z[4:], np.zeros(46, np.int64), 2, FAST)
+        train_sparse_heads(z[4:], np.zeros(46, np.int64), 2, FAST)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+
+from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
+
+PATIENCE = 120.0
+"""Seconds to wait for what takes a moment: a wait ends as soon as there is nothing to wait for."""
 
 DIAMETER = 20.0
 SCALE, TRANSLATE = (2.0, 0.5, 0.25), (10.0, -30.0, 7.0)
@@ -34,6 +41,29 @@ def blobs(shape: tuple[int, int], cells: np.ndarray) -> np.ndarray:
         r2 = ((rows - y) / (5 + 2 * i)) ** 2 + ((cols - x) / 9) ** 2
         out += 100 * np.exp(-(r2**2))
     return out.astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def bundled_model() -> CellModel:
+    """Return the bundled model, loaded once for all windows: nothing changes it."""
+    return load_model(DEFAULT_MODEL)
+
+
+@pytest.fixture(autouse=True)
+def _model_loaded_once(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    def load(source: Any = DEFAULT_MODEL, *given: Any, **named: Any) -> CellModel:
+        if source == DEFAULT_MODEL and not given and not named:
+            return cast("CellModel", request.getfixturevalue("bundled_model"))
+        return load_model(source, *given, **named)
+
+    monkeypatch.setattr("napari_interpdisc.widgets.session.load_model", load)
+
+
+@pytest.fixture
+def qtbot(qtbot: Any) -> Any:
+    """Return pytest-qt's robot, with patience for a busy machine."""
+    qtbot.waitUntil = partial(qtbot.waitUntil, timeout=round(1000 * PATIENCE))
+    return qtbot
 
 
 @pytest.fixture

@@ -25,10 +25,10 @@ SCALE, TRANSLATE = (1.0, 0.65, 0.65), (0.0, 20.0, -5.0)
 
 
 @pytest.fixture
-def movie(shared_data: Path) -> tuple[np.ndarray, np.ndarray]:
+def movie(microscopy: Callable[[str], Path]) -> tuple[np.ndarray, np.ndarray]:
     """Consecutive frames (T, Y, X) of sequence 01, and their tracks (N, 4)."""
-    table = pd.read_csv(shared_data / "hela_ctc" / "seq01_tracks.csv")
-    folder, frames, tracks = shared_data / "hela_ctc", [], []
+    table = pd.read_csv(microscopy("hela_ctc/seq01_tracks.csv"))
+    folder, frames, tracks = microscopy("hela_ctc"), [], []
     times = [t for t in range(92) if (folder / f"seq01_t{t:03d}.tif").exists()]
     times = [t for t in times if t >= FIRST][:COUNT]
     for k, t in enumerate(times):
@@ -92,19 +92,21 @@ def test_a_real_movie(
     explorer = made[ExplorerWidget]
     explorer.show()
     explorer.parentWidget().raise_()
-    qtbot.waitUntil(lambda: bool(explorer.rows), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(explorer.sliders.latents))
     latent = session.model.by_importance()[0]
-    assert len(explorer.rows) == 32
-    assert next(iter(explorer.rows)) == latent
+    assert len(explorer.sliders.latents) == 32
+    assert next(iter(explorer.sliders.latents)) == latent
     before = explorer.scores.text()
-    explorer.rows[latent].slider.setValue(explorer.rows[latent].slider.maximum())
-    qtbot.waitUntil(lambda: explorer.scores.text() != before, timeout=5_000)
+    explorer.sliders.latents[latent].slider.setValue(
+        explorer.sliders.latents[latent].slider.maximum()
+    )
+    qtbot.waitUntil(lambda: explorer.scores.text() != before)
     assert explorer.scores.text().count("Metaphase") < 2, "its size, far from its own, flips it"
 
     # FGSM in image space, one ε for all, placed where the cell is
     perturb = made[PerturbWidget]
     perturb.run()
-    qtbot.waitUntil(lambda: not perturb.work.running, timeout=60_000)
+    qtbot.waitUntil(lambda: not perturb.work.running)
     assert perturb.result is not None
     after = perturb.result.fgsm.perturbed_scores[0, 0]
     assert after < session.classification.scores[row, 0]

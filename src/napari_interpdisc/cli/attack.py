@@ -42,7 +42,7 @@ def attack(
         Literal["fgsm", "pgd", "random"], typer.Option(help="PGD and random are the controls.")
     ] = "fgsm",
     freeze: Annotated[
-        str, typer.Option(metavar="3,17", help="Latents, or their names, that stay as they are.")
+        str, typer.Option(metavar="3,17", help="Latents to freeze, by number or name.")
     ] = "",
     labels: LabelsPath = None,
     diameter: Diameter = "auto",
@@ -87,7 +87,7 @@ def attack(
 
 
 def _frozen(text: str, names: Mapping[str, int]) -> tuple[int, ...]:
-    from napari_interpdisc.models.classifier import latent_of
+    from napari_interpdisc.models.cell_model import latent_of
 
     found = [latent_of(part, names) for part in names_of(text)]
     if None in found:

@@ -69,8 +69,8 @@ def classify(
     say(f"{len(table)} cells: {', '.join(f'{n} {name}' for name, n in counts.items())}")
     encoding, flags = result.encoding, []
     if encoding.familiarity is not None:
-        share = percent(encoding.unfamiliar.mean())
-        flags.append(f"{encoding.unfamiliar.sum()} ({share}) unlike the training data")
+        share = percent(encoding.out_of_distribution.mean())
+        flags.append(f"{encoding.out_of_distribution.sum()} ({share}) unlike the training data")
     flags.append(f"{encoding.touches_edge.sum()} may be cut by the edge of the image")
     say(f"flagged: {', '.join(flags)}", str(out))
     if warning := pipeline.unlike_training(encoding):

@@ -36,9 +36,7 @@ Channel = Annotated[int | None, typer.Option(help="Channel with the nuclei, coun
 ChannelAxis = Annotated[
     int | None, typer.Option(help="Axis of the channels, if the file does not say so.")
 ]
-SwapXY = Annotated[
-    bool, typer.Option("--swap-xy", help="The tracks file means the rows of the image by x.")
-]
+SwapXY = Annotated[bool, typer.Option("--swap-xy", help="The table has x and y exchanged.")]
 Model = Annotated[str, typer.Option(metavar="NAME|DIR", help="Installed model, or model folder.")]
 Head = Annotated[str | None, typer.Option(help="Head of the model; its first one if left out.")]
 
@@ -53,7 +51,9 @@ Engine = Annotated[
 RecipeFile = Annotated[
     Path | None,
     typer.Option(
-        "--recipe", metavar="FILE", help="TOML file of settings of the trainings (see the docs)."
+        "--recipe",
+        metavar="FILE",
+        help="TOML file (fields: Settings of a training, in the reference).",
     ),
 ]
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-    from napari_interpdisc.models.classifier import Classifier, LatentMeaning
+    from napari_interpdisc.models.cell_model import CellModel, LatentMeaning
     from napari_interpdisc.scrutiny.naming import LatentStudy
 
 MOST_CELLS = 5000
@@ -90,7 +90,7 @@ def latents(
     ] = "label",
     threshold: Annotated[
         float,
-        typer.Option(min=0, max=1, help="|ρ| at which a name begins; its interval's lower end."),
+        typer.Option(min=0, max=1, help="Least |ρ| for a name: the lower end of its interval."),
     ] = 0.5,
     csv: Annotated[
         Path | None,
@@ -175,7 +175,7 @@ def _partners(pairs: tuple[tuple[int, int], ...]) -> dict[int, int]:
     return {a: b for pair in pairs for a, b in (pair, pair[::-1])}
 
 
-def _tell_stored(model: Classifier, csv: Path | None) -> None:
+def _tell_stored(model: CellModel, csv: Path | None) -> None:
     """Print, and write, what the model stores."""
     import pandas as pd
     from rich.table import Table
@@ -244,7 +244,7 @@ def _rows(
         rows = np.sort(drawn)
     if len(np.unique(groups[rows].astype(str))) < 2:
         raise InvalidInput(
-            f"All cells have the same {what}, so that no interval can be told; give cells of "
+            f"All cells have the same {what}, so no interval can be computed; give cells of "
             "several, or name another --group-column."
         )
     return rows, found
@@ -255,7 +255,7 @@ def _from_crops(
     group: str,
     chosen: _Chosen,
     diameter: str,
-    model: Classifier,
+    model: CellModel,
     seed: int,
 ) -> _Given:
     from napari_interpdisc.io.labelled_crops import read_labelled_crops
@@ -274,7 +274,7 @@ def _from_movie(
     files: MovieFiles,
     group: str,
     chosen: _Chosen,
-    model: Classifier,
+    model: CellModel,
     seed: int,
 ) -> _Given:
     import numpy as np
@@ -320,7 +320,7 @@ def _from_movie(
     )
 
 
-def _studied(given: _Given, model: Classifier, threshold: float, seed: int) -> LatentStudy:
+def _studied(given: _Given, model: CellModel, threshold: float, seed: int) -> LatentStudy:
     from napari_interpdisc.scrutiny.naming import study_latents
     from napari_interpdisc.scrutiny.properties import measure_crops
     from napari_interpdisc.scrutiny.rotation import find_rotating_pairs
@@ -347,7 +347,7 @@ def _against(stored: LatentMeaning | None, found: LatentMeaning) -> str:
     return f"was {stored.name}" if stored.name else "was unnamed"
 
 
-def _tell(model: Classifier, study: LatentStudy, given: _Given, threshold: float) -> None:
+def _tell(model: CellModel, study: LatentStudy, given: _Given, threshold: float) -> None:
     """Print the table of latents, and what else there is to know."""
     import numpy as np
     from rich.table import Table
@@ -382,7 +382,7 @@ def _tell(model: Classifier, study: LatentStudy, given: _Given, threshold: float
         say(line, to=console)
 
 
-def _remarks(model: Classifier, study: LatentStudy, given: _Given, threshold: float) -> list[str]:
+def _remarks(model: CellModel, study: LatentStudy, given: _Given, threshold: float) -> list[str]:
     from napari_interpdisc.scrutiny.naming import rho_text, strongest, title_of
     from napari_interpdisc.scrutiny.relations import FEWEST_CELLS
 
@@ -417,7 +417,7 @@ def _remarks(model: Classifier, study: LatentStudy, given: _Given, threshold: fl
 
 
 def _write(
-    model: Classifier,
+    model: CellModel,
     study: LatentStudy,
     note: dict[str, Any],
     csv: Path | None,

@@ -10,7 +10,7 @@ import typer
 from napari_interpdisc.cli.common import say
 
 if TYPE_CHECKING:
-    from napari_interpdisc.models.classifier import Classifier, NamedHead
+    from napari_interpdisc.models.cell_model import CellModel, NamedHead
 
 
 def models(
@@ -36,7 +36,7 @@ def models(
             say(*(f"  {line}" for line in lines), f"  {folder}")
 
 
-def _about(named: NamedHead, model: Classifier) -> Iterator[str]:
+def _about(named: NamedHead, model: CellModel) -> Iterator[str]:
     """What is known of a head, line by line."""
     from napari_interpdisc.models.formula import FormulaHead
 
@@ -57,7 +57,7 @@ def _about(named: NamedHead, model: Classifier) -> Iterator[str]:
             yield f"  {name}: {formula.show(aliases=aliases)}{sign}"
 
 
-def _legend(model: Classifier) -> Iterator[str]:
+def _legend(model: CellModel) -> Iterator[str]:
     """What the latents that sparse heads and formulas use stand for, line by line."""
     heads = [named.head for named in model.heads.values() if named.head.kind != "dense"]
     used = sorted({i for head in heads for i in head.used_latents})

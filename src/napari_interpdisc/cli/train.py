@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_interpdisc.discovery.labelled import LabelledCells, Labels
     from napari_interpdisc.discovery.recipe import Recipe
     from napari_interpdisc.discovery.results import Discovery
-    from napari_interpdisc.models.classifier import Classifier
+    from napari_interpdisc.models.cell_model import CellModel
 
 
 def train(
@@ -167,7 +167,7 @@ def _from_crops(
     wanted: tuple[str, ...] | None,
     diameter: str,
     recipe: Recipe,
-    model: Classifier,
+    model: CellModel,
 ) -> LabelledCells:
     from napari_interpdisc.discovery.augmented import label_ready_crops
     from napari_interpdisc.io.labelled_crops import read_labelled_crops
@@ -185,7 +185,7 @@ def _from_movie(
     group: str,
     wanted: tuple[str, ...] | None,
     recipe: Recipe,
-    model: Classifier,
+    model: CellModel,
 ) -> LabelledCells:
     import numpy as np
 
@@ -206,7 +206,7 @@ def _from_movie(
         return label_cells(opened.frames, table, opened.diameter, model, labels, recipe, progress)
 
 
-def _told(found: Discovery, source: str, model: Classifier) -> list[str]:
+def _told(found: Discovery, source: str, model: CellModel) -> list[str]:
     """What was found on the latents of a model, line by line."""
     from napari_interpdisc.discovery.card import counts
 

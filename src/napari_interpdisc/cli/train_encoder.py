@@ -24,7 +24,7 @@ from napari_interpdisc.cli.common import (
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from napari_interpdisc.models.classifier import Classifier
+    from napari_interpdisc.models.cell_model import CellModel
     from napari_interpdisc.models.tcvae import TCVAEConfig
     from napari_interpdisc.training.encoder.data import EncoderSource
     from napari_interpdisc.training.encoder.run import EncoderRun
@@ -94,7 +94,8 @@ def train_encoder(
         typer.Option(help="Most epochs; 300, or 100 to fine-tune, if left out."),
     ] = None,
     patience: Annotated[
-        int, typer.Option(help="Stop after so many epochs without a gain on held-out cells; 0: no.")
+        int,
+        typer.Option(help="Stop after this many epochs without a lower held-out loss; 0: never."),
     ] = 20,
     beta: Annotated[
         float | None, typer.Option(help="Weight β of total correlation; 2 if left out.")
@@ -128,11 +129,13 @@ def train_encoder(
     settings_file: Annotated[
         Path | None,
         typer.Option(
-            "--settings", metavar="FILE", help="TOML file of further settings (see the docs)."
+            "--settings",
+            metavar="FILE",
+            help="TOML file (fields: Settings of a training, in the reference).",
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the stopped run in --out.")
+        bool, typer.Option("--resume", help="Resume the stopped run in --out.")
     ] = False,
     name: Annotated[str, typer.Option(help="Name of the model; the folder's if left out.")] = "",
 ) -> None:
@@ -263,7 +266,7 @@ def _device(wanted: str) -> str:
 
 def _network(
     start: str, latents: int | None, kind: str | None, base: EncoderTraining
-) -> tuple[Classifier | None, TCVAEConfig]:
+) -> tuple[CellModel | None, TCVAEConfig]:
     """The model to fine-tune, if any, and the network's shape."""
     from pydantic import ValidationError
 

@@ -12,7 +12,7 @@ import torch
 from napari_interpdisc._types import Float32Array, Progress, silent
 from napari_interpdisc.discovery.labelled import LabelledCells, Labels
 from napari_interpdisc.discovery.recipe import Recipe
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.patches import Patches, patches_of_cells, patches_of_crops, scaled_to_unit
 from napari_interpdisc.training.augment import random_views, rotated_latents
 
@@ -40,7 +40,7 @@ class PatchLatents:
 
 
 def patch_latents(
-    patches: Patches, model: Classifier, recipe: Recipe, progress: Progress = silent
+    patches: Patches, model: CellModel, recipe: Recipe, progress: Progress = silent
 ) -> PatchLatents:
     """Encode the plain crops in the middle of N patches, and augmented crops of each.
 
@@ -85,7 +85,7 @@ def label_cells(
     frames: Frames,
     cells: CellTable,
     diameter: float,
-    model: Classifier,
+    model: CellModel,
     labels: Labels,
     recipe: Recipe,
     progress: Progress = silent,
@@ -117,7 +117,7 @@ def label_cells(
 def label_ready_crops(
     images: npt.NDArray[np.generic],
     diameter: float,
-    model: Classifier,
+    model: CellModel,
     labels: Labels,
     recipe: Recipe,
     progress: Progress = silent,
@@ -136,7 +136,7 @@ def label_ready_crops(
 
 
 def _labelled(
-    patches: Patches, model: Classifier, labels: Labels, recipe: Recipe, progress: Progress
+    patches: Patches, model: CellModel, labels: Labels, recipe: Recipe, progress: Progress
 ) -> LabelledCells:
     latents = patch_latents(patches, model, recipe, progress)
     return LabelledCells(

@@ -10,15 +10,15 @@ from napari_interpdisc.discovery.quality import Quality
 from napari_interpdisc.discovery.results import Discovery, FrontRow
 from napari_interpdisc.discovery.tasks import TaskResult, heads_of
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.classifier import Classifier, NamedHead
+from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.formula import FormulaHead
 from napari_interpdisc.models.store import replace_heads
 from napari_interpdisc.number_text import mean_sd
 
 
 def discovered_model(
-    model: Classifier, found: Discovery, name: str, formula: FrontRow | None = None
-) -> Classifier:
+    model: CellModel, found: Discovery, name: str, formula: FrontRow | None = None
+) -> CellModel:
     """Return a model with the same encoder and the heads that were found.
 
     Parameters
@@ -48,8 +48,8 @@ def discovered_model(
 
 
 def model_of_tasks(
-    model: Classifier, results: Sequence[TaskResult], name: str, more: str = ""
-) -> Classifier:
+    model: CellModel, results: Sequence[TaskResult], name: str, more: str = ""
+) -> CellModel:
     """Return a model with the same encoder and the heads of several tasks.
 
     Parameters
@@ -85,7 +85,7 @@ def summary(quality: Quality, found: Discovery) -> str:
 
 
 def discovery_card(
-    name: str, model: Classifier, found: Discovery, heads: Mapping[str, NamedHead]
+    name: str, model: CellModel, found: Discovery, heads: Mapping[str, NamedHead]
 ) -> str:
     """Model card of the heads of one training."""
     rows = [(h.name, h.head.n_weights, h.head.expression_size, h.summary) for h in heads.values()]
@@ -106,7 +106,7 @@ def discovery_card(
     return "\n".join(lines) + "\n"
 
 
-def tasks_section(model: Classifier, results: Sequence[TaskResult]) -> str:
+def tasks_section(model: CellModel, results: Sequence[TaskResult]) -> str:
     """Heads of several tasks: what they were asked, how they did on held-out groups, formulas."""
     first = results[0].found[0]
     seeds = len(results[0].found)
@@ -159,7 +159,7 @@ def counts(found: Discovery) -> str:
     return ", ".join(f"{n} {name}" for n, name in zip(numbers, found.classes, strict=True))
 
 
-def formulas_of(named: NamedHead, model: Classifier) -> list[str]:
+def formulas_of(named: NamedHead, model: CellModel) -> list[str]:
     """Formulas of a head to read, latents by name; none if it is of another kind."""
     if not isinstance(named.head, FormulaHead):
         return []
@@ -172,7 +172,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str
     return [*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)]
 
 
-def _check_encoder(model: Classifier, found: Discovery) -> None:
+def _check_encoder(model: CellModel, found: Discovery) -> None:
     if found.encoder_sha256 and found.encoder_sha256 != model.encoder_sha256:
         raise InvalidInput(
             f"These heads were trained on the latents of another encoder than that of "

@@ -30,7 +30,7 @@ from napari_interpdisc.discovery.results import (
     FrontRow,
     Kind,
 )
-from napari_interpdisc.models.classifier import class_index, score_width
+from napari_interpdisc.models.cell_model import class_index, score_width
 from napari_interpdisc.models.formula import FormulaHead
 from napari_interpdisc.training.folds import Fold, grouped_folds
 

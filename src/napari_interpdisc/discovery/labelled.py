@@ -160,8 +160,8 @@ def encode_labels(
         )
     if len(order) > MAX_CLASSES:
         raise InvalidInput(
-            f"There are {len(order)} different labels; at most {MAX_CLASSES} classes can be told "
-            "apart. Is this the right column?"
+            f"There are {len(order)} different labels; at most {MAX_CLASSES} classes can be used. "
+            "Is this the right column?"
         )
     place = {name: k for k, name in enumerate(order)}
     return np.array([place.get(n, -1) for n in names], dtype=np.int64), order

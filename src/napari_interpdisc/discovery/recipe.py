@@ -20,7 +20,7 @@ from napari_interpdisc._types import Progress
 from napari_interpdisc.discovery.calibration import class_loss, formula_scale
 from napari_interpdisc.discovery.labelled import LabelledCells
 from napari_interpdisc.discovery.results import KINDS, Kind
-from napari_interpdisc.models.classifier import class_index
+from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.models.formula import Formula, FormulaHead
 from napari_interpdisc.models.heads import Head
 from napari_interpdisc.symbolic.front import FittedFormula, FormulaFront, formula_front

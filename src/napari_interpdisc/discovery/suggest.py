@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from napari_interpdisc.models.classifier import (
+from napari_interpdisc.models.cell_model import (
     confidence,
 )
 

@@ -26,7 +26,7 @@ from napari_interpdisc.discovery.labelled import LabelledCells
 from napari_interpdisc.discovery.recipe import Recipe, Steps, fit_heads, predicted_by
 from napari_interpdisc.discovery.table1_summary import aggregate, latent_use, markdown
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.classifier import Classifier, class_index
+from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.models.formula import FormulaHead
 from napari_interpdisc.models.heads import Head
 from napari_interpdisc.models.store import load_model
@@ -175,10 +175,10 @@ def run_table1(
     for task, sides in tasks.items():
         _check_task(task, labels, groups, sides, options.recipe.folds)
     _check_engine(options)
-    classifier = load_model(model, device="cpu")
+    loaded = load_model(model, device="cpu")
     note = {
         "settings": options.model_dump(mode="json"),
-        "encoder_sha256": classifier.encoder_sha256,
+        "encoder_sha256": loaded.encoder_sha256,
         "diameter": diameter,
         "images_sha256": hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest(),
         "tasks": {task: [list(side) for side in sides] for task, sides in tasks.items()},
@@ -192,7 +192,7 @@ def run_table1(
     if missing:
         inputs = [out / f"inputs{place}.npz" for place in range(len(tasks))]
         for path, sides in zip(inputs, tasks.values(), strict=True):
-            _inputs_of(images, labels, groups, diameter, sides, classifier, options).save(path)
+            _inputs_of(images, labels, groups, diameter, sides, loaded, options).save(path)
         work = run_units(run_stored_unit, missing, jobs)
         for done, _ in enumerate(work, start=len(units) - len(missing) + 1):
             progress(done, len(units))
@@ -203,7 +203,7 @@ def run_table1(
         for file, (_, task, *_) in units.items()
     ]
     found = Table1(
-        aggregate(results), f"{markdown(aggregate(results))}\n{latent_use(results, classifier)}"
+        aggregate(results), f"{markdown(aggregate(results))}\n{latent_use(results, loaded)}"
     )
     found.table.to_csv(out / "table1.csv", index=False)
     (out / "table1.md").write_text(found.text, "utf-8")
@@ -230,7 +230,7 @@ def _inputs_of(
     groups: npt.NDArray[Any],
     diameter: float,
     sides: Sides,
-    model: Classifier,
+    model: CellModel,
     options: Table1Settings,
 ) -> Table1Inputs:
     negative, positive = sides

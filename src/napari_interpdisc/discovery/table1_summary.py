@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +103,7 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def latent_use(results: Sequence[Mapping[str, Any]], model: Classifier) -> str:
+def latent_use(results: Sequence[Mapping[str, Any]], model: CellModel) -> str:
     """Tell, in Markdown, how many of the sparse heads and formulas use each latent of a model."""
 
     def label(latent: int) -> str:

@@ -16,7 +16,7 @@ from napari_interpdisc.discovery.cross_validation import discover
 from napari_interpdisc.discovery.labelled import LabelledCells
 from napari_interpdisc.discovery.recipe import Recipe, Steps
 from napari_interpdisc.discovery.results import KINDS, Discovery, Kind
-from napari_interpdisc.models.classifier import Classifier, NamedHead
+from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.patches import Patches
 
 
@@ -102,7 +102,7 @@ def answer_tasks(
     patches: Patches,
     labels: npt.NDArray[Any],
     groups: npt.NDArray[Any],
-    model: Classifier,
+    model: CellModel,
     tasks: HeadTasks,
     seeds: Sequence[int] = (0,),
     progress: Progress = silent,

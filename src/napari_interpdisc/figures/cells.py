@@ -15,7 +15,7 @@ from napari_interpdisc._types import Float32Array
 from napari_interpdisc.figures.canvas import GREYS, save_figure
 from napari_interpdisc.figures.palette import class_colors
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.number_text import with_sign
 from napari_interpdisc.pipeline import Classification, cell_crops
 from napari_interpdisc.scrutiny.attacks import AttackSettings, perturb
@@ -30,7 +30,7 @@ def shorten(text: str, most: int) -> str:
 
 
 def crop_of(
-    image: npt.NDArray[Any], result: Classification, model: Classifier, row: int
+    image: npt.NDArray[Any], result: Classification, model: CellModel, row: int
 ) -> Float32Array:
     """Normalised crop (1, 1, S, S) of one cell."""
     encoding = result.encoding
@@ -81,7 +81,7 @@ def draw_overlay(
     save_figure(figure, path)
 
 
-def draw_latents(path: Path, crop: Float32Array, model: Classifier, n: int = 8) -> None:
+def draw_latents(path: Path, crop: Float32Array, model: CellModel, n: int = 8) -> None:
     """Draw a crop, its reconstruction, and what its ``n`` most important latents do."""
     z = model.encode(crop)[0][0]
     values = np.linspace(-3, 3, 7)
@@ -118,7 +118,7 @@ def draw_latents(path: Path, crop: Float32Array, model: Classifier, n: int = 8) 
     save_figure(figure, path)
 
 
-def draw_perturbation(path: Path, crop: Float32Array, model: Classifier) -> None:
+def draw_perturbation(path: Path, crop: Float32Array, model: CellModel) -> None:
     """Draw a crop before and after FGSM, in image space (ε = 0.5) and latent space (ε = 1)."""
     figure = Figure(figsize=(9.5, 5.2), layout="constrained")
     grid = figure.subplots(2, 4)

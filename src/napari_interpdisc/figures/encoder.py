@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from napari_interpdisc._types import Float32Array
 from napari_interpdisc.figures.canvas import BRIGHTEST, DARKEST, GREYS, save_figure
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 
 STRONGEST_CONTRAST = 1.6
 """Local contrast that is shown white."""
@@ -25,7 +25,7 @@ LOSSES = ("reconstruction", "texture", "drift", "kl", "total_correlation")
 
 def draw_reconstructions(
     path: Path,
-    model: Classifier,
+    model: CellModel,
     crops: Float32Array,
     labels: npt.NDArray[Any],
     n: int = 8,
@@ -60,7 +60,7 @@ def draw_reconstructions(
     _draw_grid(path, np.array(rows), names, title)
 
 
-def draw_traversals(path: Path, model: Classifier, n: int = 16) -> None:
+def draw_traversals(path: Path, model: CellModel, n: int = 16) -> None:
     """Decode the ``n`` most important latents from −3 to 3, the others at 0.
 
     Invariant latents come first. Of a rotating pair one member is enough.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from napari_interpdisc.figures.canvas import save_figure
-from napari_interpdisc.models.classifier import LatentMeaning
+from napari_interpdisc.models.cell_model import LatentMeaning
 from napari_interpdisc.number_text import signed
 from napari_interpdisc.scrutiny.naming import title_of
 from napari_interpdisc.scrutiny.relations import Relations

@@ -37,7 +37,7 @@ class Familiarity:
         """Largest share of the training data itself that would be flagged, 0–1."""
         return 2 * (1 - LIMIT)
 
-    def unfamiliar(
+    def out_of_distribution(
         self, reconstruction_error: npt.ArrayLike, latents: npt.ArrayLike
     ) -> npt.NDArray[np.bool_]:
         """Whether each of N cells is unlike the training data.

@@ -21,8 +21,8 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from napari_interpdisc.errors import InvalidInput, InvalidModel
-from napari_interpdisc.models.classifier import (
-    Classifier,
+from napari_interpdisc.models.cell_model import (
+    CellModel,
     LatentMeaning,
     NamedHead,
     default_device,
@@ -122,7 +122,7 @@ def resolve(model: str | Path) -> Path:
 
 def load_model(
     model: str | Path = DEFAULT_MODEL, device: torch.device | str | None = None
-) -> Classifier:
+) -> CellModel:
     """Load a model folder, or a bundled model by name, checking everything first.
 
     Raises
@@ -180,7 +180,7 @@ def load_model(
                 f"Head '{h.name}' in {folder / 'config.json'} was trained with another encoder; "
                 "its latents mean something else here. Train it again with this one."
             )
-    return Classifier(
+    return CellModel(
         name=config.name,
         sha256=_identity(config.sha256["weights.safetensors"], config.heads),
         encoder_sha256=encoder_sha256,
@@ -197,7 +197,7 @@ def load_model(
     )
 
 
-def save_model(model: Classifier, folder: Path) -> None:
+def save_model(model: CellModel, folder: Path) -> None:
     """Write ``model`` as a model folder.
 
     The three files are complete in a neighbouring folder before that takes the name ``folder``.
@@ -239,8 +239,8 @@ def save_model(model: Classifier, folder: Path) -> None:
 
 
 def replace_heads(
-    model: Classifier, name: str, heads: Mapping[str, NamedHead], card: str
-) -> Classifier:
+    model: CellModel, name: str, heads: Mapping[str, NamedHead], card: str
+) -> CellModel:
     """Return a model of the same encoder with other heads; it is not written anywhere.
 
     Raises
@@ -279,7 +279,7 @@ def _tensors(encoder: TCVAE, heads: Mapping[str, NamedHead]) -> dict[str, torch.
     }
 
 
-def _head_configs(model: Classifier) -> tuple[HeadConfig, ...]:
+def _head_configs(model: CellModel) -> tuple[HeadConfig, ...]:
     found = []
     for named in model.heads.values():
         what: dict[str, Any]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from napari_interpdisc._types import Float32Array
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.classifier import Classifier, class_index
+from napari_interpdisc.models.cell_model import CellModel, class_index
 
 PGD_STEPS = 10
 
@@ -28,17 +28,17 @@ class AttackSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    space: Literal["image", "latent"] = Field("image", title="Space")
+    space: Literal["image", "latent"] = Field("image", title="Where the step is taken")
     epsilon: float = Field(
         0.5,
-        title="ε",
+        title="Step ε (standard deviations)",
         description="Step in standard deviations: of the crop (image) or of the prior (latent)",
         ge=0,
         le=8,
         allow_inf_nan=False,
     )
     method: Literal["fgsm", "pgd", "random"] = Field(
-        "fgsm", title="Method", description="PGD and random signs are the controls of FGSM"
+        "fgsm", title="Attack", description="PGD and random signs are the controls of FGSM"
     )
     frozen_latents: tuple[int, ...] = Field((), title="Frozen latents")
     seed: int = Field(0, title="Seed of the random signs")
@@ -104,7 +104,7 @@ def check_frozen(frozen: tuple[int, ...], n_latents: int) -> None:
 
 
 def perturb(
-    model: Classifier,
+    model: CellModel,
     crops: Float32Array,
     settings: AttackSettings,
     head: str | None = None,
@@ -126,7 +126,7 @@ def perturb(
         (N, 1, S, S) normalised crops.
     settings
         Space, ε, method, frozen latents. Frozen latents keep their value in latent space; in image
-        space they keep it inside the classifier, so that no gradient flows through them.
+        space they keep it inside the model, so that no gradient flows through them.
     progress
         Called with (cells done, N) after each batch.
     batch
@@ -150,7 +150,7 @@ def perturb(
 
 
 def _perturb_batch(
-    model: Classifier, crops: Float32Array, settings: AttackSettings, head: str | None, start: int
+    model: CellModel, crops: Float32Array, settings: AttackSettings, head: str | None, start: int
 ) -> Perturbation:
     device = model.device
     score = model.head(head).head
@@ -241,7 +241,7 @@ def _step(
 
 
 def smallest_flip(
-    model: Classifier,
+    model: CellModel,
     crops: Float32Array,
     settings: AttackSettings,
     head: str | None = None,

@@ -12,7 +12,7 @@ import pandas as pd
 
 from napari_interpdisc.crops import iter_crops
 from napari_interpdisc.io.results import new_folder, write_table
-from napari_interpdisc.models.classifier import Classifier, class_index, score_width
+from napari_interpdisc.models.cell_model import CellModel, class_index, score_width
 from napari_interpdisc.scrutiny.attacks import AttackSettings, perturb
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ STACKS = ("original", "reconstruction", "perturbed", "perturbation", "perturbed_
 def attack_movie(
     frames: Frames,
     cells: CellTable,
-    model: Classifier,
+    model: CellModel,
     diameter: float,
     settings: AttackSettings,
     out: Path,

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc._types import Progress, silent
-from napari_interpdisc.models.classifier import LatentMeaning
+from napari_interpdisc.models.cell_model import LatentMeaning
 from napari_interpdisc.number_text import signed
 from napari_interpdisc.scrutiny.properties import PROPERTIES
 from napari_interpdisc.scrutiny.relations import DRAWS, LEVELS, Relations, relate

@@ -203,7 +203,7 @@ def _check_known(n: int, usable: npt.NDArray[np.bool_], groups: npt.NDArray[Any]
         )
     if len(np.unique(groups)) < 2:
         raise InvalidInput(
-            "All cells that could be measured are in one group, so that no interval can be told; "
+            "All cells that could be measured are in one group, so no interval can be computed; "
             "give cells of several tracks, frames or plates."
         )
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari_interpdisc._types import Float64Array, Progress, silent
 from napari_interpdisc.crops import normalise
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.patches import diagonal_middle, middle
 
 ROTATIONS = 8
@@ -60,7 +60,7 @@ class RotatingPair:
 
 
 def find_rotating_pairs(
-    model: Classifier,
+    model: CellModel,
     crops: npt.NDArray[Any],
     least: float = PAIR_SCORE,
     cells: int = ROTATED_CELLS,
@@ -116,7 +116,7 @@ def find_rotating_pairs(
 
 
 def _rotated_latents(
-    model: Classifier, pictures: npt.NDArray[np.float32], progress: Progress
+    model: CellModel, pictures: npt.NDArray[np.float32], progress: Progress
 ) -> Float64Array:
     """Latents (ROTATIONS, N, L) of pictures rotated by 0°, 45°, …."""
     straight = middle(pictures, model.crop_size)

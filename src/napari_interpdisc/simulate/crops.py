@@ -105,11 +105,12 @@ def simulate_crops(
         (n, side, side) uint8, the cell in the centre but for its offset; brightness 1 is
         255 / :data:`FULL_SCALE`.
     factors
-        One (n,) float64 column for each name in :data:`FACTORS`, mutually independent, except that
-        ``orientation_cos`` = cos 2θ and ``orientation_sin`` = sin 2θ of one orientation θ (of the
-        major axis, from the x axis towards y) are uncorrelated only. Sizes, offsets and distances
-        are in px. ``neighbour_distance`` is drawn where there are no neighbours too, and cannot
-        be seen there. An offset moves the neighbours too, as a wrong centroid does.
+        One (n,) float64 column for each name in :data:`FACTORS`. They are independent of each
+        other, with one exception. ``orientation_cos`` = cos 2θ and ``orientation_sin`` = sin 2θ
+        belong to one orientation θ of the major axis, from the x axis towards y: these two are
+        uncorrelated only. Sizes, offsets and distances are in px. ``neighbour_distance`` is drawn
+        even where there are no neighbours, and cannot be seen there. An offset moves the
+        neighbours too, as a wrong centroid does.
 
     Raises
     ------

@@ -275,7 +275,7 @@ def _truth(
         for n, centre in zip(nuclei, centres, strict=True):
             assert tree is not None
             near = len(tree.query_ball_point(centre, 3 * diameter)) - 1
-            gap = float(tree.query(centre, k=2)[0][1])
+            gap = float(np.asarray(tree.query(centre, k=2)[0])[1])
             area = int(areas[n.track_id]) if n.track_id < len(areas) else 0
             if area:
                 eccentricity = float(np.sqrt(1 - (n.semi_minor / n.semi_major) ** 2))

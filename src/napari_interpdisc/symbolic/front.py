@@ -184,12 +184,6 @@ def pareto(rows: Sequence[FittedFormula]) -> list[FittedFormula]:
     return kept
 
 
-def choose(front: FormulaFront, tolerance: float = 0.01) -> FittedFormula:
-    """The smallest formula whose balanced accuracy is within ``tolerance`` of the best."""
-    best = max(row.balanced_accuracy for row in front.rows)
-    return next(row for row in front.rows if row.balanced_accuracy >= best - tolerance)
-
-
 class _Pool:
     """Formulas by shape, each with its constants fitted to a sample of cells."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from napari_interpdisc._types import Cancel, Float64Array
 from napari_interpdisc.errors import Cancelled
@@ -77,11 +78,12 @@ def invariant_rules(
         if cancelled is not None and cancelled():
             raise Cancelled("The formula search was stopped.")
         tried = {tuple(sorted((*rule, n))) for rule in beam for n in range(len(terms))}
-        fitted = sorted(
-            (*_fitted([terms[n] for n in rule], positive), rule)
-            for rule in tried
-            if len(set(rule)) == len(rule)
-        )
+        with threadpool_limits(1):  # hundreds of tiny fits: threads only wait for each other
+            fitted = sorted(
+                (*_fitted([terms[n] for n in rule], positive), rule)
+                for rule in tried
+                if len(set(rule)) == len(rule)
+            )
         rules += [text for _, text, _ in fitted[:BEAM]]
         beam = [rule for _, _, rule in fitted[:BEAM]]
     return rules

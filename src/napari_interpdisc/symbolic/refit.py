@@ -65,41 +65,6 @@ class BalancedCells:
         return float((self.weight.numpy() * right).sum())
 
 
-def refit_constants(
-    formula: Formula,
-    latents: npt.NDArray[np.floating],
-    target: npt.NDArray[np.integer],
-    steps: int = 25,
-) -> Formula:
-    """Move the constants of a formula to a smaller class-balanced logistic loss.
-
-    A positive scale around the formula is fitted along, and left out of the result: it decides
-    no class.
-
-    Parameters
-    ----------
-    formula
-        f(z) ≥ 0 is class 1.
-    latents
-        (N, L).
-    target
-        (N,) class 0 or 1.
-    steps
-        Most steps of the descent (damped Gauss-Newton).
-
-    Returns
-    -------
-    The same formula with other constants; the given one if no better ones were found.
-
-    Raises
-    ------
-    InvalidInput
-        If latents or target cannot be used.
-    """
-    cells = BalancedCells(np.asarray(latents, np.float64), np.asarray(target, np.int64))
-    return refitted_on(formula, cells, steps)[0]
-
-
 def _scaled(formula: Formula, cells: BalancedCells) -> tuple[float, float]:
     """Loss at the best scale, and the scale's logarithm."""
     with torch.inference_mode():
@@ -113,7 +78,27 @@ def _scaled(formula: Formula, cells: BalancedCells) -> tuple[float, float]:
 
 
 def refitted_on(formula: Formula, cells: BalancedCells, steps: int) -> tuple[Formula, float]:
-    """The formula with the better constants, and its loss; see :func:`refit_constants`."""
+    """Move the constants of a formula to a smaller loss.
+
+    A positive scale around the formula is fitted along, and left out of the result: it decides
+    no class.
+
+    Parameters
+    ----------
+    formula
+        f(z) ≥ 0 is class 1.
+    cells
+        What it is fitted to.
+    steps
+        Most steps of the descent (damped Gauss-Newton).
+
+    Returns
+    -------
+    formula
+        The same one with other constants; the given one if no better ones were found.
+    loss
+        Its loss at the best scale; infinite where the formula is undefined at a cell.
+    """
     before, log_scale = _scaled(formula, cells)
     if not formula.constants or not np.isfinite(before):
         return formula, before

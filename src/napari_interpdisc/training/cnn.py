@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from napari_interpdisc._types import Progress
-from napari_interpdisc.models.classifier import score_width
+from napari_interpdisc.models.cell_model import score_width
 from napari_interpdisc.models.cnn import CNN
 from napari_interpdisc.models.tcvae import TCVAEConfig
 from napari_interpdisc.training.augment import Augmentation, random_views

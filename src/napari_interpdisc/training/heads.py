@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from napari_interpdisc._types import Progress
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.classifier import score_width
+from napari_interpdisc.models.cell_model import score_width
 from napari_interpdisc.models.heads import DenseHead, Head
 
 AHEAD = 100

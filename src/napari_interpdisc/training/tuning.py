@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from napari_interpdisc._types import Progress
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.classifier import class_index
+from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.training.folds import Fold, grouped_folds
 from napari_interpdisc.training.rigl import SparseTraining, train_sparse_heads
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.pipeline import Classification
 from napari_interpdisc.widgets.canvas.compat import camera_of
 from napari_interpdisc.widgets.canvas.layers import frames_from_layer, write_features
@@ -24,7 +24,7 @@ def lay_out(
     masks: npt.NDArray[Any],
     tracks: npt.NDArray[np.float64],
     result: Classification,
-    model: Classifier,
+    model: CellModel,
     row: int,
 ) -> dict[str, Any]:
     """Fill a viewer with a classified movie, select a cell and perturb it.
@@ -84,7 +84,7 @@ def show_demo(
     masks: npt.NDArray[Any],
     tracks: npt.NDArray[np.float64],
     result: Classification,
-    model: Classifier,
+    model: CellModel,
     row: int,
 ) -> None:
     """Open napari with the demo laid out, and return when it is closed."""

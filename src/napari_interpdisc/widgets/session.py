@@ -10,7 +10,7 @@ from psygnal import Signal
 
 from napari_interpdisc._types import Float32Array
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
 from napari_interpdisc.pipeline import Classification, Encoding, cell_crops, classify_encoding
 from napari_interpdisc.widgets.canvas.compat import unwrapped
@@ -35,7 +35,7 @@ class Session:
     threshold
         Confidence below which a cell counts as unsure.
     mark_flagged
-        Whether the overlay hatches cells that are unlike the training data, or cut by the edge.
+        Whether the overlay hatches cells that are out of distribution, or cut by the edge.
     """
 
     model_changed = Signal(object)
@@ -46,7 +46,7 @@ class Session:
     mark_flagged_changed = Signal(bool)
 
     def __init__(self) -> None:
-        self._model: Classifier | None = None
+        self._model: CellModel | None = None
         self.head_name: str | None = None
         self.image: Any = None
         self.cells_layer: Any = None
@@ -59,13 +59,13 @@ class Session:
         self.mark_flagged = True
 
     @property
-    def model(self) -> Classifier:
+    def model(self) -> CellModel:
         """The chosen model; the bundled one is loaded when it is first asked for."""
         if self._model is None:
             self._model = load_model(DEFAULT_MODEL)
         return self._model
 
-    def set_model(self, model: Classifier, head: str | None = None) -> None:
+    def set_model(self, model: CellModel, head: str | None = None) -> None:
         """Choose a model and head, rescoring the cells; those of another encoder are dropped."""
         model.head(head)
         self._model, self.head_name = model, head
@@ -112,7 +112,7 @@ class Session:
         self.selected_changed.emit(row)
 
     def clear(self) -> None:
-        """Forget the result; layers stay as they are."""
+        """Forget the result; layers are kept."""
         self.encoding = self.classification = self.frames = None
         self.image = self.cells_layer = self.labels = None
         self.selected = None

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.training.encoder.report import (
     FineTuneReport,
 )
@@ -26,7 +26,7 @@ def best_line(lines: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def encoder_card(
-    model: Classifier,
+    model: CellModel,
     record: dict[str, Any],
     rows: Sequence[dict[str, float]],
     parts: tuple[Sequence[PatchSource], Sequence[PatchSource]],

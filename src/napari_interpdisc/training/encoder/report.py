@@ -11,7 +11,7 @@ import torch
 
 from napari_interpdisc._types import Float32Array, Float64Array
 from napari_interpdisc.crops import normalise
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.posterior import kl_per_latent, posterior_sample
 from napari_interpdisc.patches import middle
 from napari_interpdisc.training.encoder.settings import ACTIVE_KL, PatchSource
@@ -43,7 +43,7 @@ class EncoderMeasures:
         (N, L) posterior means.
     reconstruction_error
         Mean squared difference of crop and reconstruction, normalised units.
-    unfamiliar
+    out_of_distribution
         Share of the crops, 0–1, that are unlike what the model was trained on; None if the model
         does not store what that looked like.
     kl
@@ -54,7 +54,7 @@ class EncoderMeasures:
 
     latents: Float32Array
     reconstruction_error: float
-    unfamiliar: float | None
+    out_of_distribution: float | None
     kl: Float64Array
     total_correlation: float
 
@@ -64,7 +64,7 @@ class EncoderMeasures:
         return int((self.kl > ACTIVE_KL).sum())
 
 
-def measure_encoder(model: Classifier, crops: Float32Array, seed: int = 0) -> EncoderMeasures:
+def measure_encoder(model: CellModel, crops: Float32Array, seed: int = 0) -> EncoderMeasures:
     """Encode and decode crops (N, 1, S, S), N ≥ 2; ``seed`` is that of the posterior sample."""
     latents, log_variances = model.encode(crops)
     error = errors_of(model, crops, latents)
@@ -77,13 +77,13 @@ def measure_encoder(model: Classifier, crops: Float32Array, seed: int = 0) -> En
     return EncoderMeasures(
         latents,
         float(error.mean()),
-        None if known is None else float(known.unfamiliar(error, latents).mean()),
+        None if known is None else float(known.out_of_distribution(error, latents).mean()),
         kl.numpy(),
         float(total_correlation_stratified(z, mean, log_variance, some)),
     )
 
 
-def errors_of(model: Classifier, crops: Float32Array, latents: Float32Array) -> Float32Array:
+def errors_of(model: CellModel, crops: Float32Array, latents: Float32Array) -> Float32Array:
     """Mean squared difference (N,) of crops (N, 1, S, S) and what (N, L) latents decode to."""
     found = [
         ((model.decode(latents[i : i + 256]) - crops[i : i + 256]) ** 2).mean((1, 2, 3))
@@ -145,7 +145,11 @@ class FineTuneReport:
                 f"{a.reconstruction_error:.4f}",
                 f"{b.reconstruction_error:.4f}",
             ),
-            ("share unfamiliar", _share(a.unfamiliar), _share(b.unfamiliar)),
+            (
+                "share out of distribution",
+                _share(a.out_of_distribution),
+                _share(b.out_of_distribution),
+            ),
             ("KL (nats)", f"{a.kl.sum():.1f}", f"{b.kl.sum():.1f}"),
             ("active latents", str(a.active), str(b.active)),
             (
@@ -210,7 +214,7 @@ On {self.crops} held-out crops, as they are (no augmentation):
 
 
 def compare_encoders(
-    old: Classifier, new: Classifier, train: Float32Array, held_out: Float32Array
+    old: CellModel, new: CellModel, train: Float32Array, held_out: Float32Array
 ) -> FineTuneReport:
     """Compare two encoders of one shape.
 

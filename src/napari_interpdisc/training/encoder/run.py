@@ -15,7 +15,7 @@ import torch
 from napari_interpdisc._types import Progress, silent
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.results import check_empty_folder, check_writable, write_whole
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model, save_model
 from napari_interpdisc.models.tcvae import TCVAEConfig
 from napari_interpdisc.patches import patch_side
@@ -59,7 +59,7 @@ class EncoderRun:
         What fine-tuning changed; None for an encoder trained from the beginning.
     """
 
-    model: Classifier
+    model: CellModel
     folder: Path
     lines: list[dict[str, float]]
     report: FineTuneReport | None
@@ -182,7 +182,7 @@ def run_training(
     settings: EncoderTraining,
     out: Path,
     *,
-    start: Classifier | None = None,
+    start: CellModel | None = None,
     model_diameter: float = 28.0,
     name: str = "",
     resume: bool = False,
@@ -213,7 +213,7 @@ def run_training(
     name
         Name of the model; the folder's if left out.
     resume
-        Go on with the run in ``out``.
+        Resume the run in ``out``.
     device
         Torch device.
     command
@@ -293,7 +293,7 @@ def _shape_of(network: TCVAEConfig) -> str:
 def _record(
     sources: Sequence[EncoderSource],
     settings: EncoderTraining,
-    start: Classifier | None,
+    start: CellModel | None,
     model_diameter: float,
 ) -> dict[str, Any]:
     """All that decides the result, as JSON."""

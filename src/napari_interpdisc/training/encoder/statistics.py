@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.familiarity import measure_familiarity
 from napari_interpdisc.models.posterior import kl_per_latent
 from napari_interpdisc.models.tcvae import TCVAE
@@ -30,7 +30,7 @@ def with_statistics(
     settings: EncoderTraining,
     model_diameter: float,
     name: str,
-) -> Classifier:
+) -> CellModel:
     """Put the encoder into a model that knows how much each latent matters and what is familiar.
 
     Measured on training crops: each as it is, and one augmented crop of it.
@@ -51,7 +51,7 @@ def with_statistics(
             parts.append(augmented.numpy())
     crops = np.concatenate(parts)
     empty = np.zeros(settings.network.latents)
-    bare = Classifier(
+    bare = CellModel(
         name, "", encoder, {}, model_diameter, empty, empty, device=torch.device("cpu")
     )
     latents, log_variances = bare.encode(crops)

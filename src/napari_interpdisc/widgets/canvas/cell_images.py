@@ -123,7 +123,7 @@ def show_tile(
 
     Returns
     -------
-    The layer; the viewer's active layer stays what it was.
+    The layer; the viewer's active layer does not change.
     """
     viewer = unwrapped(viewer)
     kept = {"interpdisc": {"tile": name, "version": __version__, **about}}

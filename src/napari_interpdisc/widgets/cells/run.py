@@ -14,7 +14,7 @@ from napari_interpdisc._types import Progress
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.io.results import versions
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.pipeline import Classification, classify
 from napari_interpdisc.widgets.canvas.layers import cells_from_planes, write_features
 from napari_interpdisc.widgets.session import Session
@@ -65,7 +65,7 @@ class Choice:
     before: npt.NDArray[Any] | None
 
     def classify(
-        self, model: Classifier, head: str | None, diameter: float | None, progress: Progress
+        self, model: CellModel, head: str | None, diameter: float | None, progress: Progress
     ) -> Classification:
         """Do the whole work; on a thread."""
         if diameter is None:
@@ -82,11 +82,11 @@ class Choice:
         return estimate_diameter(WatchedFrames.watching(self.frames, progress), self.planes)
 
 
-def result_columns(result: Classification, model: Classifier) -> pd.DataFrame:
+def result_columns(result: Classification, model: CellModel) -> pd.DataFrame:
     """Feature columns of a result: class, score, confidence, flags and their measures, z_0 …."""
     table = result.to_frame()
     columns = table.drop(columns=["t", "y", "x", "track_id"])
-    at = columns.columns.get_loc("reconstruction_error")
+    at = list(columns.columns).index("reconstruction_error")
     columns.insert(at, "confidence", result.confidence)
     return columns
 
@@ -105,8 +105,8 @@ def result_note(result: Classification, choice: Choice) -> dict[str, Any]:
 def rewrite_classes(session: Session) -> None:
     """Make the features of the cells layer say what the session's present head says.
 
-    Latents stay; class, score, confidence and flags, and the model and head in the metadata, change
-    with the head, so that what is saved is what is seen.
+    Latents are kept. Class, score, confidence and flags change with the head, and so do model and
+    head in the metadata: what is saved is what is seen.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def rewrite_classes(session: Session) -> None:
         return
     columns = result_columns(result, session.model)
     measured = ("z_", "reconstruction_error", "latent_norm")
-    kept = [name for name in columns if not name.startswith(measured)]
+    kept = [name for name in columns if not str(name).startswith(measured)]
     columns = columns[kept]
     ours = ["score", *(f"score_{name}" for name in note.get("classes", ()))]
     stale = [name for name in ours if name in layer.features and name not in columns]

@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QLabel,
-    QProgressBar,
     QVBoxLayout,
     QWidget,
 )
@@ -23,7 +22,7 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import check_diameter
 from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.pipeline import Classification, classify_encoding, unlike_training
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.layers import (
@@ -35,7 +34,7 @@ from napari_interpdisc.widgets.canvas.layers import (
 )
 from napari_interpdisc.widgets.canvas.overlay import follow_session, is_overlay, update_overlay
 from napari_interpdisc.widgets.cells.run import Choice, WatchedFrames, result_columns, result_note
-from napari_interpdisc.widgets.parts.controls import StatusLine, button, combo, row
+from napari_interpdisc.widgets.parts.controls import StatusLine, WorkBar, button, combo, row
 from napari_interpdisc.widgets.parts.links import connect_while_alive
 from napari_interpdisc.widgets.parts.workers import Work
 from napari_interpdisc.widgets.session import session_of
@@ -58,7 +57,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.work = Work(self)
         self._labels_chosen = False
         self._build()
-        self.work.progressed.connect(self._show_progress)
+        self.work.progressed.connect(self.progress.show_progress)
         self.work.running_changed.connect(self._show_running)
         events = self._viewer.layers.events
         connect_while_alive(
@@ -72,21 +71,21 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self._layers_changed()
 
     def _build(self) -> None:
-        self.image = combo(self._images, "The microscopy: a 2D image or a movie (t, y, x).")
+        self.image = combo(self._images, "Choose the image: 2D, or a movie (t, y, x).")
         self.channel_axis = combo(
-            self._axes, "Which axis of the image counts channels (stains); its length is given."
+            self._axes, "Choose the axis of the channels (stains). Its length is in brackets."
         )
         self.channel = combo(
-            self._channels, "The channel of the nuclear stain, such as H2B or DAPI."
+            self._channels, "Choose the channel of the nuclear stain, such as H2B or DAPI."
         )
         self.cells = combo(
             self._cell_layers,
-            "Where the cells are: tracks, points at their centres, or labels of a segmentation.",
+            "Choose where the cells are: tracks, points at their centres, or segmentation labels.",
         )
         self.labels = combo(
             self._segmentations,
-            "Labels of the nuclei, if you have them: they are then coloured by class. "
-            "Without them discs are drawn.",
+            "Choose labels of the nuclei, if there are any, to colour them by class. "
+            "Without labels, discs are drawn.",
         )
         self.diameter = QDoubleSpinBox()
         self.diameter.setRange(0, 9999)
@@ -94,8 +93,8 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.diameter.setSuffix(" px")
         self.diameter.setSpecialValueText("automatic")
         self.diameter.setToolTip(
-            "Typical diameter of an interphase nucleus, in pixels of the image. Cells are resized "
-            "by it to what the model knows. At 0 it is estimated."
+            "Typical diameter of an interphase nucleus, in pixels of the image. Crops are resized "
+            "to the diameter that the model was trained on. At 0 it is estimated."
         )
         self.estimate = button(
             "Estimate", self._estimate, "Measure the diameter in the image or the segmentation."
@@ -109,11 +108,9 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             "Run", self._run, "Encode and classify every cell; results go into the cells layer."
         )
         self.run.setDefault(True)
-        self.cancel = button("Cancel", self._cancel, "Stop; nothing is changed.")
+        self.cancel = button("Cancel", self._cancel, "Stop. Nothing is changed.")
         self.cancel.setEnabled(False)
-        self.progress = QProgressBar()
-        self.progress.setToolTip("Cells done, of all cells.")
-        self.progress.setVisible(False)
+        self.progress = WorkBar("Cells done, of all cells.")
         self.status = StatusLine()
 
         introduction = QLabel("Choose the image and where its cells are, then press <b>Run</b>.")
@@ -286,7 +283,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             self.status.fault,
         )
 
-    def _take(self, choice: Choice, model: Classifier, result: Classification) -> None:
+    def _take(self, choice: Choice, model: CellModel, result: Classification) -> None:
         """Write a finished run into the layers and the session."""
         layer, session = choice.cells_layer, self._session
         if any(used not in self._viewer.layers for used in (choice.image, layer)):
@@ -369,7 +366,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             **placed_like(image),
         )
         self.cells.value = layer
-        self.status.say(f"{len(cells)} nuclei were found; look whether they fit, then press Run.")
+        self.status.say(f"{len(cells)} nuclei were found; check them, then press Run.")
 
     # -- what is going on -----------------------------------------------------------------------
 
@@ -377,13 +374,8 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.work.cancel()
         self.status.say("Stopping …")
 
-    def _show_progress(self, done: int, n: int) -> None:
-        self.progress.setRange(0, n)
-        self.progress.setValue(done)
-
     def _show_running(self, running: bool) -> None:
-        self.progress.setRange(0, 0)  # busy, until the first report
-        self.progress.setVisible(running)
+        self.progress.show_running(running)
         self.cancel.setEnabled(running)
         for knob in (self.run, self.estimate, self.detect):
             knob.setEnabled(not running)

@@ -6,7 +6,6 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
@@ -14,9 +13,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
-    QGridLayout,
     QGroupBox,
-    QLabel,
     QVBoxLayout,
     QWidget,
 )
@@ -24,42 +21,31 @@ from superqt import QLabeledDoubleSlider
 from superqt.utils import qthrottled
 
 from napari_interpdisc.errors import InterpdiscError
-from napari_interpdisc.figures.palette import class_colors
-from napari_interpdisc.flags import CUT, FLAG_NAMES, UNFAMILIAR, flag_name
-from napari_interpdisc.models.classifier import Classifier
-from napari_interpdisc.models.store import installed_models, load_model
+from napari_interpdisc.flags import FLAG_NAMES
+from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.models.store import load_model
 from napari_interpdisc.number_text import percent
-from napari_interpdisc.paint import stripes
-from napari_interpdisc.pipeline import UNSURE, unlike_training
+from napari_interpdisc.pipeline import unlike_training
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.overlay import (
-    STRIPE_COLOR,
     find_overlay,
     follow_session,
-    overlay_values,
     update_overlay,
 )
 from napari_interpdisc.widgets.canvas.picking import connect_picking, frame_shown
-from napari_interpdisc.widgets.parts.controls import SWATCH, StatusLine, button, swatch
+from napari_interpdisc.widgets.classify.legend import Legend
+from napari_interpdisc.widgets.classify.models import KnownModels, Source
+from napari_interpdisc.widgets.classify.track import track_series
+from napari_interpdisc.widgets.parts.controls import StatusLine, button
 from napari_interpdisc.widgets.parts.links import connect_while_alive
-from napari_interpdisc.widgets.parts.track_plot import TrackPlot, TrackSeries
-from napari_interpdisc.widgets.parts.wording import SCORE_HELP, UNSAVED, verdict
+from napari_interpdisc.widgets.parts.track_plot import TrackPlot
+from napari_interpdisc.widgets.parts.wording import SCORE_HELP
 from napari_interpdisc.widgets.session import session_of
 
 NO_CELLS = "No cells yet: run the Cells widget first."
 NO_TRACK = "Click a cell in the image to see its score through time."
 OPEN_FOLDER = "Open folder …"
 THROTTLE_MS = 60
-FLAGS = {
-    UNFAMILIAR: "Reconstructed worse, or with latents farther out, than all but "
-    "0.5 % of the training data: what the head says of them is a guess.",
-    CUT: "The centroid is less than half a nuclear diameter from the edge of the "
-    "image: a part of the nucleus may be missing.",
-}
-"""What cells are hatched for, in the order of the legend."""
-
-UNDER_STRIPES = (0.75, 0.75, 0.75, 1.0)
-UNKNOWN = "This model does not say what its training data looked like."
 
 
 class ClassifyWidget(QWidget):  # type: ignore[misc]
@@ -74,13 +60,8 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         super().__init__()
         self._viewer = unwrapped(napari_viewer)
         self._session = session_of(self._viewer)
-        # Name and source of each model that can be chosen; the source is the model once loaded.
-        self._models: list[tuple[str, str | Path | Classifier]] = [
-            (name, name) for name in installed_models()
-        ]
+        self._models = KnownModels()
         self._overlay_seen: weakref.ref[Any] | None = None
-        self._counts: list[tuple[QLabel, QLabel]] = []
-        self._legend_of: tuple[str, ...] | None = None
         self._build()
         session, layers = self._session, self._viewer.layers
         connect_while_alive(
@@ -104,10 +85,10 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
 
     def _build(self) -> None:
         self.model = QComboBox()
-        self.model.setToolTip("The trained model: bundled with the plugin, or a model folder.")
+        self.model.setToolTip("Choose the trained model: the bundled one, or a model folder.")
         self.model.activated.connect(self._choose_model)
         self.head = QComboBox()
-        self.head.setToolTip("Which of the model's classifiers tells the classes.")
+        self.head.setToolTip("Choose the head of the model that classifies the cells.")
         self.head.activated.connect(self._choose_head)
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -118,35 +99,30 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self.threshold.setRange(0.5, 1.0)
         self.threshold.setSingleStep(0.01)
         self.threshold.setToolTip(
-            "Cells whose class the head is less sure of than this are greyed out. Nothing stored "
-            "changes."
+            "Grey out cells whose class has a lower confidence than this. Stored values do not "
+            "change."
         )
         # Dragging fires faster than a frame of a movie can be painted.
         self._throttled = qthrottled(self._session.set_threshold, timeout=THROTTLE_MS, parent=self)
         self.threshold.valueChanged.connect(self._throttled)
-        form.addRow("Sure from", self.threshold)
+        form.addRow("Confidence from", self.threshold)
         for field in (self.model, self.head, self.threshold):
             form.labelForField(field).setToolTip(field.toolTip())
 
         self.overlay = QCheckBox("Colour cells by class")
         self.overlay.setToolTip(
-            "Show or hide the overlay layer that has each cell in its class's colour."
+            "Show or hide the overlay layer. It shows each cell in the colour of its class."
         )
         self.overlay.clicked.connect(self._toggle_overlay)
-        self.mark = QCheckBox("Hatch cells not to be trusted")
+        self.mark = QCheckBox("Hatch flagged cells")
         self.mark.setToolTip(
-            "Black stripes in the overlay on cells that are unlike those the model was trained on "
-            "(they are reconstructed badly, or their latents are far out), and, the other way, on "
-            "those that the edge of the image may cut. Their classes stay as they are."
+            "Draw black stripes over cells that are out of distribution: unlike the training data "
+            "of the model. Stripes in the other direction mark cells that the edge of the image "
+            "may cut. The classes of these cells do not change."
         )
         self.mark.setChecked(self._session.mark_flagged)
         self.mark.clicked.connect(self._session.set_mark_flagged)
-        legend = QGroupBox("Classes")
-        legend.setToolTip(
-            "How many cells have each class, in the frame that is shown and in all frames."
-        )
-        self._legend = QGridLayout(legend)
-        self._legend.setColumnStretch(1, 1)
+        self.legend = Legend()
         track = QGroupBox("Selected cell through time")
         self.plot = TrackPlot()
         self.plot.setToolTip(SCORE_HELP + " The yellow bar is the frame that is shown.")
@@ -154,18 +130,18 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self.export = button(
             "Export table …",
             self._export,
-            "Save one row per cell: position, class, score, latents.",
+            "Save a table with one row per cell: position, class, score and latents.",
         )
         self.status = StatusLine()
         self.flagged = StatusLine()
-        self.flagged.setToolTip("What is amiss with this movie as a whole.")
+        self.flagged.setToolTip("Warnings about this movie as a whole.")
         self.flagged.setVisible(False)
 
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(self.overlay)
         layout.addWidget(self.mark)
-        layout.addWidget(legend)
+        layout.addWidget(self.legend)
         layout.addWidget(self.flagged)
         layout.addWidget(track, 1)
         layout.addWidget(self.export)
@@ -186,7 +162,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
     def _choose_model(self, index: int) -> None:
         self.status.clear()
         if index < len(self._models):
-            self.load(self._models[index][1])
+            self.load(self._models.source(index))
             return
         folder = QFileDialog.getExistingDirectory(self, "Open a model folder")
         if folder:
@@ -194,10 +170,10 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         else:
             self._show_model()
 
-    def load(self, source: str | Path | Classifier) -> None:
+    def load(self, source: Source) -> None:
         """Choose a bundled model by name, a model folder, or a model; a bad one changes nothing."""
         try:
-            model = source if isinstance(source, Classifier) else load_model(source)
+            model = source if isinstance(source, CellModel) else load_model(source)
             model.head()  # an encoder that was just trained has none, and cannot classify
         except InterpdiscError as fault:
             self.status.fault(str(fault))
@@ -210,21 +186,6 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
                 f"'{model.name}' is loaded; run the Cells widget again to encode with it."
             )
 
-    def _place_of(self, model: Classifier) -> int:
-        """Position of a model in the box, which it is added to if it is not there."""
-        for i, (name, source) in enumerate(self._models):
-            if isinstance(source, Classifier):
-                if source.sha256 == model.sha256:
-                    return i
-                if source.name == model.name == UNSAVED:  # one formula after the other was tried
-                    self._models[i] = (name, model)
-                    return i
-            elif name == model.name:
-                self._models[i] = (name, model)
-                return i
-        self._models.append((model.name, model))
-        return len(self._models) - 1
-
     def _choose_head(self, index: int) -> None:
         self.status.clear()
         try:
@@ -235,9 +196,9 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
     def _show_model(self, *_: Any) -> None:
         """Make the boxes say what the session has."""
         model = self._session.model
-        place = self._place_of(model)
+        place = self._models.place_of(model)
         self.model.clear()
-        self.model.addItems([name for name, _ in self._models])
+        self.model.addItems(self._models.names)
         self.model.addItem(OPEN_FOLDER)
         self.model.setCurrentIndex(place)
         self.head.clear()
@@ -246,7 +207,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             self.head.setItemData(i, named.summary, Qt.ItemDataRole.ToolTipRole)
         self.head.setCurrentText(model.head(self._session.head_name).name)
 
-    # -- legend and overlay ---------------------------------------------------------------------
+    # -- classes and overlay --------------------------------------------------------------------
 
     def _classes(self) -> tuple[str, ...]:
         result = self._session.classification
@@ -265,15 +226,15 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         elif has and self.status.text() == NO_CELLS:
             self.status.clear()
         classes = self._classes()
-        if classes != self._legend_of:
-            self._fill_legend(classes)
+        if classes != self.legend.classes:
+            self.legend.show_classes(classes)
             self.threshold.setMinimum(round(1 / len(classes), 2))
-        self._count()
+        self.legend.show_counts(self._viewer, self._session)
         self._show_flagged()
         self._show_track()
 
     def _show_flagged(self) -> None:
-        """Say what share of cells is flagged, and if the movie is unlike the training data."""
+        """Tell the share of flagged cells, and whether the movie is out of distribution."""
         result = self._session.classification
         told = ""
         if result is not None and len(result.index):
@@ -284,56 +245,6 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             told = unlike_training(encoding) or (f"Of all cells: {told}." if told else "")
         self.flagged.say(told)
         self.flagged.setVisible(bool(told))
-
-    def _fill_legend(self, classes: tuple[str, ...]) -> None:
-        while self._legend.count():
-            item = self._legend.takeAt(0).widget()
-            if item is not None:
-                item.deleteLater()
-        for column, text in ((2, "this frame"), (3, "all frames")):
-            self._legend.addWidget(QLabel(text), 0, column, Qt.AlignmentFlag.AlignRight)
-        self._counts = []
-        for k, (name, color) in enumerate(class_colors(classes).items(), start=1):
-            numbers = QLabel(), QLabel()
-            self._legend.addWidget(swatch(color), k, 0)
-            self._legend.addWidget(QLabel(name), k, 1)
-            for column, number in enumerate(numbers, start=2):
-                self._legend.addWidget(number, k, column, Qt.AlignmentFlag.AlignRight)
-            self._counts.append(numbers)
-        for k, (flag, about) in enumerate(FLAGS.items(), start=len(self._counts) + 1):
-            numbers = QLabel(), QLabel()
-            text = QLabel(FLAG_NAMES[flag])
-            text.setToolTip(about)
-            where = stripes((SWATCH, SWATCH), flag, 5)
-            self._legend.addWidget(swatch(UNDER_STRIPES, STRIPE_COLOR, where), k, 0)
-            self._legend.addWidget(text, k, 1)
-            for column, number in enumerate(numbers, start=2):
-                self._legend.addWidget(number, k, column, Qt.AlignmentFlag.AlignRight)
-            self._counts.append(numbers)
-        self._legend_of = classes
-
-    def _count(self) -> None:
-        session = self._session
-        result = session.classification
-        if result is None:
-            for here, everywhere in self._counts:
-                here.setText("–")
-                everywhere.setText("–")
-            return
-        encoding, n = result.encoding, len(self._counts) - len(FLAGS)
-        values = overlay_values(session)
-        cells = [values == k + 1 for k in range(n)]
-        flags = encoding.flags
-        cells += [(flags & flag) > 0 for flag in FLAGS]
-        shown = encoding.cells.t == frame_shown(self._viewer, session)
-        for (here, everywhere), some in zip(self._counts, cells, strict=True):
-            here.setText(str(int((some & shown).sum())))
-            everywhere.setText(str(int(some.sum())))
-        unknown = encoding.familiarity is None
-        for number in self._counts[n + list(FLAGS).index(UNFAMILIAR)]:
-            number.setToolTip(UNKNOWN if unknown else "")
-            if unknown:  # which is not to say that there are none
-                number.setText("–")
 
     def _show_threshold(self, threshold: float) -> None:
         if (
@@ -362,7 +273,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
 
     def _frame_moved(self, *_: Any) -> None:
         if self.isVisible():
-            self._count()
+            self.legend.show_counts(self._viewer, self._session)
             self._show_track()
 
     def _show_track(self, *_: Any) -> None:
@@ -370,31 +281,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             return
         shown = frame_shown(self._viewer, self._session)
         self.plot.show_frame(-1 if shown is None else shown)
-        self.plot.show_series(self._series(), NO_TRACK)
-
-    def _series(self) -> TrackSeries | None:
-        session = self._session
-        result, row = session.classification, session.selected
-        if result is None or row is None:
-            return None
-        cells = result.encoding.cells
-        rows = np.flatnonzero(cells.track_id == cells.track_id[row])
-        rows = rows[np.argsort(cells.t[rows], kind="stable")]
-        shown = rows[cells.t[rows] == frame_shown(self._viewer, session)]
-        now = int(shown[0]) if len(shown) else row
-        colors = class_colors(result.classes)
-        names = [*result.classes, UNSURE]
-        values = overlay_values(session)[rows] - 1
-        two = result.scores.shape[1] == 1
-        return TrackSeries(
-            cells.t[rows],
-            result.scores[rows],
-            [None] if two else [colors[name] for name in result.classes],
-            [colors[names[v]] for v in values],
-            f"Cell {cells.track_id[row]}, frame {cells.t[now]}: "
-            f"{verdict(result.classes, result.scores[now])}",
-            flag_name(int(result.encoding.flags[now])),
-        )
+        self.plot.show_series(track_series(self._session, shown), NO_TRACK)
 
     # -- export ---------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Annotating in the canvas: clicks and keys that give cells a class, while that is switched on."""
+"""Annotate in the canvas: clicks and keys give cells a class while annotating is on."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from typing import Any
 import numpy.typing as npt
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.picking import follow_click, pixel_at, ringed
-from napari_interpdisc.widgets.discover.annotations import KEYS, Annotations
+from napari_interpdisc.widgets.discover.annotations import KEYS
+from napari_interpdisc.widgets.discover.tool import AnnotationTool
 from napari_interpdisc.widgets.parts.wording import cell_name
-from napari_interpdisc.widgets.session import Session
 
 REMOVAL_KEYS = ("0", "Delete", "Backspace")
 EDITING_MODES = frozenset({"select", "direct"})
 """Layer modes in which napari's own Delete removes what is selected."""
 
 
-class Annotator:
+class Annotator(AnnotationTool):
     """Clicks and keys of one viewer.
 
     A click gives the nearest cell the chosen class. A class's key gives it to the cell with the
@@ -28,30 +27,15 @@ class Annotator:
     away. The keys are bound to the viewer and to the active layer, whose own would come first; when
     annotating ends, both have again what they had.
 
-    Parameters
-    ----------
-    viewer, session, annotations
-        What is clicked, and what changes.
-    say
-        Told one sentence on each annotation, and whether it is a fault.
+    The parameters are those of :class:`AnnotationTool`.
     """
 
-    def __init__(
-        self,
-        viewer: Any,
-        session: Session,
-        annotations: Annotations,
-        say: Callable[[str, bool], None],
-    ) -> None:
-        self._viewer = unwrapped(viewer)
-        self._session = session
-        self._annotations = annotations
-        self._say = say
+    def _set_up(self) -> None:
         self._bound: list[tuple[Any, str, Any]] = []
         self.chosen: str | None = None
         self.is_on = False
         self._n_keys = 0
-        annotations.changed.connect(self._classes_changed)
+        self._annotations.changed.connect(self._classes_changed)
 
     def switch(self, on: bool) -> None:
         """Start or end annotating."""

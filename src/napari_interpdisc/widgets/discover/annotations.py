@@ -74,7 +74,7 @@ class Annotations:
             taken = {n.casefold() for n in self.classes}
             name = next(f"class {k}" for k in range(1, 99) if f"class {k}" not in taken)
         if len(self.classes) >= MAX_CLASSES:
-            raise InvalidInput(f"At most {MAX_CLASSES} classes can be told apart.")
+            raise InvalidInput(f"There can be at most {MAX_CLASSES} classes.")
         name = self._checked(name, self.classes)
         self._set((*self.classes, name), self.marks)
         return name
@@ -131,8 +131,8 @@ class Annotations:
         unknown = dict.fromkeys(name for name in used if name not in self.classes)
         if len(self.classes) + len(unknown) > MAX_CLASSES:
             raise InvalidInput(
-                f"With these there would be {len(self.classes) + len(unknown)} classes; at most "
-                f"{MAX_CLASSES} can be told apart."
+                f"With these there would be {len(self.classes) + len(unknown)} classes; there can "
+                f"be at most {MAX_CLASSES}."
             )
         self._set((*self.classes, *unknown), (*kept, *new))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,40 +15,23 @@ from napari_interpdisc.widgets.canvas.annotation_layer import (
     read_layer,
     write_layer,
 )
-from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.discover.annotation_import import Imported
-from napari_interpdisc.widgets.discover.annotations import Annotations
 from napari_interpdisc.widgets.discover.run import NO_CELLS
-from napari_interpdisc.widgets.session import Session
+from napari_interpdisc.widgets.discover.tool import AnnotationTool
 
 HALF = 0.5
 """Reach of a mark, in nuclear diameters: further from a cell it is none of it."""
 
 
-class AnnotationKeeper:
+class AnnotationKeeper(AnnotationTool):
     """Writes what is annotated into the layer; reads what is changed there by hand.
 
-    Without cells the layer stays as it is, and is read again once there are some.
+    Without cells the layer is kept, and is read again once there are some.
 
-    Parameters
-    ----------
-    viewer, session, annotations
-        What is kept in step.
-    say
-        Told one sentence, and whether it is a fault.
+    The parameters are those of :class:`AnnotationTool`.
     """
 
-    def __init__(
-        self,
-        viewer: Any,
-        session: Session,
-        annotations: Annotations,
-        say: Callable[[str, bool], None],
-    ) -> None:
-        self._viewer = unwrapped(viewer)
-        self._session = session
-        self._annotations = annotations
-        self._say = say
+    def _set_up(self) -> None:
         self._layer: Any = None
         self._busy = False
 
@@ -65,7 +47,7 @@ class AnnotationKeeper:
             self._restore(layer)
 
     def stop(self, *_: Any) -> None:
-        """End; the layer stays."""
+        """End; the layer is kept."""
         events = self._viewer.layers.events
         events.inserted.disconnect(self._inserted)
         events.removed.disconnect(self._removed)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from napari_interpdisc.discovery.results import Discovery, FrontRow
 
 HELD_OUT = (
-    "Balanced accuracy on cells of tracks that were held out: the mean of the classes' accuracies, "
-    "and the interval that holds it in 95 % of samples of tracks."
+    "Balanced accuracy on held-out tracks: the mean of the classes' accuracies. In brackets: its "
+    "95 % interval by bootstrap over tracks."
 )
 STRETCHED = 3
 """Columns of a confusion matrix that share the width; more of them may need to scroll."""
@@ -96,13 +96,12 @@ class QualityView(QWidget):  # type: ignore[misc]
         self.confusion.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.confusion.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.confusion.setToolTip(
-            "How many annotated cells of each class (rows) the head gave each class (columns), on "
-            "tracks that were held out."
+            "Number of held-out cells by annotated class (rows) and predicted class (columns)."
         )
         self.curve = ValuePlot("annotated cells trained on", "Learning curve: balanced accuracy")
         self.curve.setToolTip(
-            "Held-out balanced accuracy when only some of the annotated cells are trained on, mean "
-            "and standard deviation over folds: if it still rises at the end, annotate more."
+            "Held-out balanced accuracy against the number of training cells: mean and standard "
+            "deviation over folds. If it still rises at the end, annotate more cells."
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -157,7 +156,8 @@ class QualityView(QWidget):  # type: ignore[misc]
     def _show_confusion(self, kind: str, quality: Quality, classes: tuple[str, ...]) -> None:
         right, n = int(quality.confusion.trace()), int(quality.confusion.sum())
         self.confusion_title.setText(
-            f"<b>{kind}</b>: {right} of {n} held-out cells right (rows: annotated, columns: head)"
+            f"<b>{kind}</b>: {right} of {n} held-out cells are right "
+            "(rows: annotated, columns: predicted)"
         )
         table = self.confusion
         table.setRowCount(len(classes))
@@ -178,7 +178,8 @@ class QualityView(QWidget):  # type: ignore[misc]
                 item.setBackground(shade)
                 share = count / max(sum(counts), 1)
                 item.setToolTip(
-                    f"{count} cells annotated as {classes[i]} were called {classes[j]}: {share:.0%}"
+                    f"{count} cells annotated as {classes[i]} are predicted as {classes[j]}: "
+                    f"{share:.0%}"
                 )
                 table.setItem(i, j, item)
         fit_height(table)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGroupBox, QVBoxLayout
 
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.widgets.discover.front_view import FrontView
 from napari_interpdisc.widgets.discover.quality_view import QualityView
 from napari_interpdisc.widgets.discover.run import chosen_row, model_of
@@ -40,7 +40,7 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         super().__init__("3  What was found")
         self._session = session
         self.found: Discovery | None = None
-        self._base: Classifier | None = None
+        self._base: CellModel | None = None
         self.row: int | None = None
         self.quality, self.front = QualityView(), FrontView()
         self.quality.chosen.connect(self.picked)
@@ -54,7 +54,7 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
             layout.addWidget(part)
         self.setVisible(False)
 
-    def show_found(self, base: Classifier, found: Discovery) -> None:
+    def show_found(self, base: CellModel, found: Discovery) -> None:
         """Show what a training with the encoder of ``base`` found."""
         self.found, self._base, self.row = found, base, chosen_row(found)
         self.quality.show_found(found)
@@ -62,7 +62,7 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         self.front.setVisible(bool(found.front))
         self.setVisible(True)
 
-    def model(self, name: str = UNSAVED) -> Classifier:
+    def model(self, name: str = UNSAVED) -> CellModel:
         """Return a model with what was found, and with the formula that was picked.
 
         Raises

@@ -11,7 +11,7 @@ from napari_interpdisc._types import Progress
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.widgets.discover.annotations import Annotations
 from napari_interpdisc.widgets.session import Session
 
@@ -48,7 +48,7 @@ class Training:
     frames: Frames
     cells: CellTable
     diameter: float
-    model: Classifier
+    model: CellModel
     labels: Labels
     recipe: Recipe
 
@@ -116,8 +116,8 @@ def _texts(head: Any) -> list[str]:
 
 
 def model_of(
-    base: Classifier, found: Discovery, name: str, formula: FrontRow | None = None
-) -> Classifier:
+    base: CellModel, found: Discovery, name: str, formula: FrontRow | None = None
+) -> CellModel:
     """Return a model with the heads that were found, on the encoder of ``base``."""
     from napari_interpdisc.discovery.card import discovered_model
 

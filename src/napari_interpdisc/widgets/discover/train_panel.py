@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -20,7 +19,7 @@ from superqt import QCollapsible
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.widgets.discover.run import engine_faults
-from napari_interpdisc.widgets.parts.controls import button, row
+from napari_interpdisc.widgets.parts.controls import WorkBar, button, row
 
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.recipe import Recipe
@@ -77,25 +76,28 @@ class TrainPanel(QWidget):  # type: ignore[misc]
         self.engine_note = QLabel()
         self.engine_note.setWordWrap(True)
         self.folds = self._number(
-            5, 2, 50, "Parts that the tracks are divided into; each is held out once for testing."
+            5, 2, 50, "Folds of the cross-validation. Each is held out once for testing."
         )
         self.seed = self._number(
             0, 0, 2**31 - 1, "The same seed and annotations give the same heads."
         )
         self.augmented = self._number(
-            24, 0, 500, "Rotated, shifted and noisy copies of each cell that heads are trained on."
+            24, 0, 500, "Augmented crops of each cell to train on: rotated, shifted and noisy."
         )
         self.curve = QCheckBox("Measure the learning curve")
         self.curve.setChecked(True)
-        self.curve.setToolTip("Train on parts of the annotations too, to see if more would help.")
+        self.curve.setToolTip(
+            "Train on parts of the annotations too. This shows whether more would help."
+        )
         self.start = button(
             "Train",
             self.train.emit,
-            "Train on the annotated cells, test on tracks held out, and show the result.",
+            "Train on the annotated cells, test on held-out tracks, and show the result.",
         )
-        self.stop = button("Cancel", self.cancel.emit, "Stop; the model stays as it was.")
-        self.progress = QProgressBar()
-        self.progress.setToolTip("How much of the training is done.")
+        self.stop = button(
+            "Cancel", self.cancel.emit, "Stop the training. The model does not change."
+        )
+        self.progress = WorkBar("How much of the training is done.")
         self._lay_out(boxes)
         self.show_running(False)
         self._show_engine()
@@ -170,14 +172,8 @@ class TrainPanel(QWidget):  # type: ignore[misc]
             search=SearchSettings(engine=self.engine.currentData()),
         )
 
-    def show_progress(self, done: int, n: int) -> None:
-        """Move the bar."""
-        self.progress.setRange(0, n)
-        self.progress.setValue(done)
-
     def show_running(self, running: bool) -> None:
         """Say whether work is going on."""
-        self.progress.setRange(0, 0)  # busy, until the first report
-        self.progress.setVisible(running)
+        self.progress.show_running(running)
         self.stop.setEnabled(running)
         self.start.setEnabled(not running)

@@ -20,19 +20,19 @@ from qtpy.QtWidgets import (
 )
 
 from napari_interpdisc.errors import InterpdiscError
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.overlay import follow_session, update_overlay
 from napari_interpdisc.widgets.canvas.picking import connect_picking, look_at
 from napari_interpdisc.widgets.discover.annotate import Annotator
 from napari_interpdisc.widgets.discover.annotation_import import Imported, prepare_import
 from napari_interpdisc.widgets.discover.annotations import Annotations
+from napari_interpdisc.widgets.discover.class_list import ClassList
 from napari_interpdisc.widgets.discover.import_panel import ImportPanel
 from napari_interpdisc.widgets.discover.keeping import AnnotationKeeper
 from napari_interpdisc.widgets.discover.results_panel import ResultsPanel
 from napari_interpdisc.widgets.discover.run import NO_CELLS, Suggestions, plan_training
 from napari_interpdisc.widgets.discover.train_panel import TrainPanel, folded
-from napari_interpdisc.widgets.parts.class_list import ClassList
 from napari_interpdisc.widgets.parts.controls import StatusLine, button, row
 from napari_interpdisc.widgets.parts.links import connect_while_alive, when_destroyed
 from napari_interpdisc.widgets.parts.workers import Work
@@ -70,7 +70,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             (session.encoding_changed, self._show_cells),
             (session.classification_changed, self._show_head),
         )
-        self.work.progressed.connect(self.training.show_progress)
+        self.work.progressed.connect(self.training.progress.show_progress)
         self.work.running_changed.connect(self._show_running)
         follow_session(self._viewer, session)
         connect_picking(self._viewer, session)
@@ -89,26 +89,26 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.classes.chosen.connect(self._choose_class)
         self.classes.renamed.connect(self._rename)
         self.classes.removal_asked.connect(self._remove_class)
-        self.add = button("Add class", self._add_class, "Name one more class.")
-        self.undo = button("Undo", self._undo, "Take the last annotation or change back.")
+        self.add = button("Add class", self._add_class, "Add a class, and give it a name.")
+        self.undo = button("Undo", self._undo, "Take back the last annotation or change.")
         self.annotate = QCheckBox("Annotate by clicking")
         self.annotate.setToolTip(
-            "While this is on, a click gives the cell the marked class, a class's key gives it to "
-            "the cell with the yellow ring, and 0 or Delete takes it away."
+            "Click a cell to give it the marked class. Press the key of a class to give it to the "
+            "cell with the yellow ring. Press 0 or Delete to remove the annotation."
         )
         self.annotate.toggled.connect(self._switch)
-        self.hint = QLabel("Keys 1 – 9: class of the ringed cell. 0 or Delete: none.")
+        self.hint = QLabel("Press 1 – 9 to annotate the ringed cell, 0 to remove its annotation.")
         self.hint.setToolTip(self.annotate.toolTip())
         self.hint.setWordWrap(True)
         self.suggest = button(
-            "Next to annotate",
+            "Suggest next (active learning)",
             self.next_cell,
-            "Go to the cell that the present head is least sure of, one of each track.",
+            "Go to the cell that the head is least certain of. Each track is suggested once.",
         )
         self.export = button(
             "Save annotations …",
             self._export,
-            "Save a table of t, y, x, track_id, class; 'interpdisc train' reads it.",
+            "Save a table of t, y, x, track_id and class. 'interpdisc train' reads it.",
         )
         self.imports = ImportPanel(self._viewer, self._session)
         self.imports.asked.connect(self._import)
@@ -147,13 +147,13 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self._show_head()
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 (Qt's name)
-        """End annotating: a click must not label cells for a widget that nobody sees."""
+        """End annotating: a click must not annotate cells for a widget that nobody sees."""
         super().hideEvent(event)
         if not event.spontaneous():
             self.annotate.setChecked(False)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 (Qt's name)
-        """Take the classes' keys here too, as after a press of *Next to annotate*."""
+        """Take the classes' keys here too, as after a press of *Suggest next*."""
         key = KEYS_OF_QT.get(event.key(), event.text())
         if not (self.annotator.is_on and not event.modifiers() and self.annotator.press(key)):
             super().keyPressEvent(event)
@@ -234,12 +234,12 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         """Select the least certain cell that is not annotated, and bring it into view."""
         row = self._suggestions.next(self._session, set(self.annotations.by_row))
         if row is None:
-            self.status.say("No track is left to suggest; the next press begins anew.")
+            self.status.say("No track is left to suggest. The next press begins anew.")
             return
         look_at(self._viewer, self._session, row)
         sure = self._session.classification.confidence[row]  # type: ignore[union-attr]
         self.status.say(
-            f"The head is {sure:.0%} sure of the cell with the yellow ring: what is it?"
+            f"The head is {sure:.0%} certain of the cell with the yellow ring. Annotate it."
         )
 
     # -- import and export ----------------------------------------------------------------------
@@ -284,10 +284,10 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
 
         self._guarded(begin)
 
-    def _take(self, base: Classifier, found: Discovery) -> None:
+    def _take(self, base: CellModel, found: Discovery) -> None:
         """Show what a training found, and colour the cells by its first head.
 
-        A model of another encoder that was chosen meanwhile stays, and so do its cells.
+        A model of another encoder that was chosen meanwhile is kept, and so are its cells.
         """
         self.results.show_found(base, found)
         if self._session.model.encoder_sha256 != base.encoder_sha256:
@@ -303,7 +303,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self._scroll.ensureWidgetVisible(self.results.quality)
         engine = f" Formulas: {found.engine}." if found.engine else ""
         self.status.say(
-            f"Trained on {found.cells} cells of {found.groups} tracks, tested on tracks held out "
+            f"Trained on {found.cells} cells of {found.groups} tracks, tested on held-out tracks "
             f"in {found.folds} folds.{engine}"
         )
 
@@ -324,7 +324,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.training.show_running(running)
         self.imports.take.setEnabled(not running)
         if not running:
-            self.status.say("Cancelled; the model and all that is shown are as they were.")
+            self.status.say("Cancelled; nothing was changed.")
 
     # -- model folder ---------------------------------------------------------------------------
 

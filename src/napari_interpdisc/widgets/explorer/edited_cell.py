@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc._types import Float32Array
-from napari_interpdisc.models.classifier import Classifier
+from napari_interpdisc.models.cell_model import CellModel
 
 
 @dataclass
@@ -30,7 +30,7 @@ class EditedCell:
         (S, S) decoding of ``own``.
     """
 
-    model: Classifier
+    model: CellModel
     head: str | None
     crop: Float32Array
     own: Float32Array

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_interpdisc.number_text import with_sign
-from napari_interpdisc.widgets.explorer.pair_row import reach
 from napari_interpdisc.widgets.parts.sliders import (
     NAME_WIDTH,
     STEPS_PER_UNIT,
@@ -20,6 +19,7 @@ from napari_interpdisc.widgets.parts.sliders import (
     ImportanceBar,
     MarkedSlider,
     NameButton,
+    reach,
     small_button,
     wrapped,
 )
@@ -73,14 +73,14 @@ class LatentRow(QWidget):  # type: ignore[misc]
         self.name.setToolTip(wrapped(about, f"Show the traversal of z{latent}"))
         self.bar = ImportanceBar(fraction)
         self.bar.setToolTip(
-            f"z{latent} carries {kl:.2f} nats (mean posterior KL on the training data): "
-            "the longer the bar, the more it matters to the reconstruction."
+            f"z{latent} carries {kl:.2f} nats: its mean posterior KL on the training data. "
+            "A longer bar means that it matters more to the reconstruction."
         )
         self.slider = MarkedSlider()
         self.slider.setToolTip(
             wrapped(
                 about,
-                f"Change z{latent} and watch the edited cell; the triangle marks the cell's own "
+                f"Change z{latent} and watch the edited cell. The triangle marks the cell's own "
                 "value.",
             )
         )
@@ -119,7 +119,10 @@ class LatentRow(QWidget):  # type: ignore[misc]
         self.reset.setEnabled(own != value)
 
     def _moved(self, steps: int) -> None:
-        self.moved.emit(self.latent, steps / STEPS_PER_UNIT)
+        value = steps / STEPS_PER_UNIT
+        self.value.setText(with_sign(value))
+        self.reset.setEnabled(True)
+        self.moved.emit(self.latent, value)
 
     def _touched(self, *_: Any) -> None:
         self.touched.emit(self.latent)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QHBoxLayout,
@@ -16,27 +15,22 @@ from qtpy.QtWidgets import (
 
 from napari_interpdisc._types import Float32Array
 from napari_interpdisc.number_text import with_sign
+from napari_interpdisc.widgets.explorer.polar import polar
 from napari_interpdisc.widgets.parts.sliders import (
-    SLIDER_RANGE,
     STEPS_PER_UNIT,
     VALUE_WIDTH,
     MarkedSlider,
     NameButton,
+    reach,
     small_button,
     wrapped,
 )
 
 
-def reach(*values: float) -> float:
-    """Limit of a slider that shows these values."""
-    most = max(abs(value) for value in values)
-    return SLIDER_RANGE if most <= SLIDER_RANGE - 1 else float(np.ceil(most) + 1)
-
-
 class PairRow(QWidget):  # type: ignore[misc]
     """An orientation pair in polar form: z_a = r cos α, z_b = r sin α; two sliders, reset.
 
-    When the cell rotates, α goes round and r² = z_a² + z_b² stays.
+    When the cell rotates, α changes and r² = z_a² + z_b² is invariant.
 
     Parameters
     ----------
@@ -72,9 +66,11 @@ class PairRow(QWidget):  # type: ignore[misc]
         self.r, self.angle = 0.0, 0.0
         a, b = pair
         self.name = NameButton(label, name_width)
-        self._stays = f"z{a}² + z{b}² does not change when the cell rotates"
+        self._invariant = f"z{a}² + z{b}² does not change when the cell rotates"
         self.name.setToolTip(
-            wrapped(*about, f"An orientation pair: r² = {self._stays}", "Show what a rotate does")
+            wrapped(
+                *about, f"An orientation pair: r² = {self._invariant}", "Show what a rotation does"
+            )
         )
         self.r_slider, self.angle_slider = MarkedSlider(), MarkedSlider(1)
         self.r_slider.setToolTip(
@@ -83,7 +79,7 @@ class PairRow(QWidget):  # type: ignore[misc]
         self.angle_slider.setToolTip(
             wrapped(
                 f"Rotate z{a} and z{b} together at the same r: the cell rotates. From −180° to "
-                "180° it makes half a rotation, after which an axis looks the same."
+                "180° the cell makes half a rotation. After that, an axis looks the same."
             )
         )
         self.angle_slider.set_limit(180)
@@ -91,10 +87,11 @@ class PairRow(QWidget):  # type: ignore[misc]
         self.angle_slider.setSingleStep(5)
         self.r_value, self.angle_value = QLabel(), QLabel()
         for value, tip in (
-            (self.r_value, self._stays),
+            (self.r_value, self._invariant),
             (self.angle_value, f"α, where z{a} = r cos α and z{b} = r sin α"),
         ):
-            widest = value.fontMetrics().horizontalAdvance("\N{MINUS SIGN}180°") + 4
+            # the font may grow a little once napari's style is applied
+            widest = value.fontMetrics().horizontalAdvance(f"{with_sign(180, 0)}°") + 12
             value.setFixedWidth(max(VALUE_WIDTH, widest))
             value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             value.setToolTip(tip)
@@ -134,7 +131,7 @@ class PairRow(QWidget):  # type: ignore[misc]
         self.follow(own, values)
 
     def follow(self, own: Float32Array, values: Float32Array) -> None:
-        """Show other values of the same cell, without any signal; at r = 0 the angle stays."""
+        """Show other values of the same cell, without any signal; at r = 0 the angle is kept."""
         r, angle = polar(values)
         if r > self.r_slider.limit:
             blocked = self.r_slider.blockSignals(True)
@@ -148,7 +145,7 @@ class PairRow(QWidget):  # type: ignore[misc]
 
     def _tell(self) -> None:
         self.r_value.setText(f"r {self.r:.2f}")
-        self.r_value.setToolTip(f"r² = {self.r**2:.2f}: {self._stays}")
+        self.r_value.setToolTip(f"r² = {self.r**2:.2f}: {self._invariant}")
         self.angle_value.setText(f"{with_sign(self.angle, 0)}°")
 
     def _moved(self, part: str) -> None:
@@ -172,16 +169,3 @@ class PairRow(QWidget):  # type: ignore[misc]
 
     def _reset(self, *_: Any) -> None:
         self.reset_asked.emit(self.pair)
-
-
-def polar(values: npt.ArrayLike) -> tuple[float, float]:
-    """Radius r and angle α, in degrees from −180 to 180, of (z_a, z_b)."""
-    a, b = (float(v) for v in np.asarray(values))
-    return float(np.hypot(a, b)), float(np.degrees(np.arctan2(b, a)))
-
-
-def cartesian(r: npt.ArrayLike, angle: npt.ArrayLike) -> Float32Array:
-    """Latents (z_a, z_b) of r and α in degrees; for arrays (n,) one row each: (n, 2)."""
-    length, radians = np.asarray(r), np.radians(np.asarray(angle))
-    both = np.stack([length * np.cos(radians), length * np.sin(radians)], axis=-1)
-    return both.astype(np.float32)

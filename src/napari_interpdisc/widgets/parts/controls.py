@@ -10,7 +10,14 @@ import numpy.typing as npt
 from magicgui.widgets import ComboBox
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QPainter, QPixmap
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
 
 FAULT_COLOR = "#eb4444"
 """Read on napari's dark and on its light theme."""
@@ -24,7 +31,7 @@ class StatusLine(QLabel):  # type: ignore[misc]
         self.setWordWrap(True)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.setToolTip("What was done, or what is wrong and how to mend it.")
+        self.setToolTip("What was done, or what is wrong and how to correct it.")
         self.is_fault = False
 
     def say(self, text: str) -> None:
@@ -70,6 +77,25 @@ def row(*widgets: QWidget) -> QWidget:
         layout.addWidget(widget, int(i == 0))
     made.setToolTip(widgets[0].toolTip())
     return made
+
+
+class WorkBar(QProgressBar):  # type: ignore[misc]
+    """How much of the work is done; invisible while none goes on."""
+
+    def __init__(self, tooltip: str) -> None:
+        super().__init__()
+        self.setToolTip(tooltip)
+        self.show_running(False)
+
+    def show_running(self, running: bool) -> None:
+        """Appear, busy until the first report, or vanish."""
+        self.setRange(0, 0)
+        self.setVisible(running)
+
+    def show_progress(self, done: int, n: int) -> None:
+        """Move to ``done`` of ``n``."""
+        self.setRange(0, n)
+        self.setValue(done)
 
 
 SWATCH = 14

@@ -90,8 +90,8 @@ class TraversalStrip(QWidget):  # type: ignore[misc]
         self.labels: list[tuple[str, str]] = []
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
-            "What the latent touched last does while all others stay. "
-            "Below each picture: the latent's value and the score."
+            "Traversal of the latent that was touched last. All other latents are kept. "
+            "Below each picture: the value of the latent, and the score."
         )
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)

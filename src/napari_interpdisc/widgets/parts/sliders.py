@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from textwrap import fill
 
 from qtpy.QtCore import QPointF, QRect, Qt
@@ -25,6 +26,12 @@ STEPS_PER_UNIT = 100
 
 VALUE_WIDTH = 44
 """Of a number beside its slider, px."""
+
+
+def reach(*values: float) -> float:
+    """Limit of a slider that shows these values."""
+    most = max(abs(value) for value in values)
+    return SLIDER_RANGE if most <= SLIDER_RANGE - 1 else float(math.ceil(most) + 1)
 
 
 class MarkedSlider(QSlider):  # type: ignore[misc]

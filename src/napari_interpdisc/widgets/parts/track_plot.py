@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QPointF, QRectF, Qt
-from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
-from qtpy.QtWidgets import QSizePolicy, QWidget
+from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from napari_interpdisc._types import RGBA
+from napari_interpdisc.number_text import MINUS
+from napari_interpdisc.widgets.parts.plot import (
+    CHOSEN_COLOUR,
+    Plot,
+    draw_level,
+    faint,
+    round_ticks,
+)
 
 
 @dataclass(frozen=True)
@@ -41,29 +48,21 @@ class TrackSeries:
     note: str = ""
 
 
-class TrackPlot(QWidget):  # type: ignore[misc]
-    """Lines of score over frames, points in the colour of the class, a bar at the current frame.
-
-    Qt paints a widget only while it is seen, so a hidden plot costs nothing.
-    """
+class TrackPlot(Plot):
+    """Lines of score over frames, points in the colour of the class, a bar at the current frame."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._series: TrackSeries | None = None
+        super().__init__(grows=True)
+        self.series: TrackSeries | None = None
         self._frame = 0
-        self._empty = ""
-        self.setMinimumHeight(150)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.painted = 0
 
-    @property
-    def series(self) -> TrackSeries | None:
-        """What is drawn."""
-        return self._series
+    def has_data(self) -> bool:
+        """Whether a track is drawn."""
+        return self.series is not None
 
     def show_series(self, series: TrackSeries | None, empty: str = "") -> None:
         """Draw a track, or say ``empty`` in its place."""
-        self._series, self._empty = series, empty
+        self.series, self.empty = series, empty
         self.update()
 
     def show_frame(self, t: int) -> None:
@@ -72,23 +71,10 @@ class TrackPlot(QWidget):  # type: ignore[misc]
             self._frame = t
             self.update()
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
-        """Draw everything."""
-        self.painted += 1
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ink = self.palette().color(self.foregroundRole())
-        if self._series is None:
-            painter.setPen(ink)
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(8, 0, -8, 0), flags, self._empty)
-        else:
-            self._draw(painter, self._series, ink)
-        painter.end()
-
-    def _draw(self, painter: QPainter, series: TrackSeries, ink: QColor) -> None:
-        faint = QColor(ink)
-        faint.setAlphaF(0.35)
+    def draw(self, painter: QPainter, ink: QColor) -> None:
+        """Draw title, axes, lines, points, and the bar at the frame shown."""
+        series, pale = self.series, faint(ink, 0.35)
+        assert series is not None
         line = painter.fontMetrics().height()
         low, high = _span(series.lines)
         ticks = round_ticks(low, high)
@@ -110,22 +96,18 @@ class TrackPlot(QWidget):  # type: ignore[misc]
             )
             painter.drawText(QPointF(4, k * line), text)
         for value in ticks:
-            y = at(first, value).y()
-            painter.setPen(QPen(faint, 1, Qt.PenStyle.SolidLine if value else Qt.PenStyle.DashLine))
-            painter.drawLine(QPointF(box.left(), y), QPointF(box.right(), y))
-            painter.setPen(ink)
-            text = f"{value:g}".replace("-", "\N{MINUS SIGN}")
-            flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-            painter.drawText(QRectF(0, y - line / 2, left - 5, line), flags, text)
+            pen = QPen(pale, 1, Qt.PenStyle.SolidLine if value else Qt.PenStyle.DashLine)
+            text = f"{value:g}".replace("-", MINUS)
+            draw_level(painter, box, at(first, value).y(), text, pen, ink)
         for t, flag in ((first, Qt.AlignmentFlag.AlignLeft), (last, Qt.AlignmentFlag.AlignRight)):
             painter.drawText(QRectF(box.left(), box.bottom() + 2, box.width(), line), flag, str(t))
         middle = QRectF(box.left(), box.bottom() + 2 + line * 0.9, box.width(), line)
         painter.drawText(middle, Qt.AlignmentFlag.AlignCenter, "frame")
         if first <= self._frame <= last:
-            painter.setPen(QPen(QColor("#ffd400"), 2))
+            painter.setPen(QPen(QColor(CHOSEN_COLOUR), 2))
             painter.drawLine(at(self._frame, low), at(self._frame, high))
         for values, color in zip(series.lines.T, series.line_colors, strict=True):
-            painter.setPen(QPen(faint if color is None else QColor.fromRgbF(*color), 1.5))
+            painter.setPen(QPen(pale if color is None else QColor.fromRgbF(*color), 1.5))
             painter.drawPolyline(
                 QPolygonF(
                     [at(t, v) for t, v in zip(series.t.tolist(), values.tolist(), strict=True)]
@@ -143,11 +125,3 @@ def _span(lines: npt.NDArray[np.float32]) -> tuple[float, float]:
     low, high = min(0.0, float(lines.min())), max(0.0, float(lines.max()))
     air = max(0.5, 0.08 * (high - low))
     return low - air, high + air
-
-
-def round_ticks(low: float, high: float) -> list[float]:
-    """Round numbers between ``low`` and ``high``, 0 among them."""
-    rough = (high - low) / 4
-    power = 10.0 ** np.floor(np.log10(rough))
-    step = float(power * min((1, 2, 5, 10), key=lambda m: abs(m * power - rough)))
-    return [k * step for k in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1)]

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qtpy.QtCore import QPointF, QRectF, Qt, Signal
-from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
-from qtpy.QtWidgets import QSizePolicy, QWidget
+from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPen, QPolygonF
 
-from napari_interpdisc.widgets.parts.track_plot import round_ticks
+from napari_interpdisc.widgets.parts.plot import (
+    CHOSEN_COLOUR,
+    Plot,
+    draw_level,
+    faint,
+    round_ticks,
+)
 
 POINT_COLOUR = "#56b4e9"
-CHOSEN_COLOUR = "#ffd400"
 REACH_PX = 12.0
 """A click this near to a point means it."""
 
@@ -26,7 +30,7 @@ class Value:
     high: float
 
 
-class ValuePlot(QWidget):  # type: ignore[misc]
+class ValuePlot(Plot):
     """Points with error bars, joined by a line; one of them may be marked.
 
     Signals
@@ -38,38 +42,24 @@ class ValuePlot(QWidget):  # type: ignore[misc]
     clicked = Signal(int)
 
     def __init__(self, x_title: str, y_title: str) -> None:
-        super().__init__()
+        super().__init__(grows=False)
         self._titles = x_title, y_title
         self.values: list[Value] = []
         self.chosen: int | None = None
-        self._empty = ""
-        self.painted = 0
-        self.setMinimumHeight(150)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def has_data(self) -> bool:
+        """Whether there are points."""
+        return bool(self.values)
 
     def show_values(self, values: list[Value], chosen: int | None = None, empty: str = "") -> None:
         """Draw points by rising ``x``, or say ``empty`` in their place."""
-        self.values, self.chosen, self._empty = values, chosen, empty
+        self.values, self.chosen, self.empty = values, chosen, empty
         self.update()
 
     def mark(self, chosen: int | None) -> None:
         """Mark one of the points."""
         self.chosen = chosen
         self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
-        """Draw everything."""
-        self.painted += 1
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ink = self.palette().color(self.foregroundRole())
-        painter.setPen(ink)
-        if self.values:
-            self._draw(painter, ink)
-        else:
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(8, 0, -8, 0), flags, self._empty)
-        painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 (Qt's name)
         """Tell which point was clicked."""
@@ -102,20 +92,15 @@ class ValuePlot(QWidget):  # type: ignore[misc]
     def _places(self) -> list[QPointF]:
         return [self._at(v.x, v.y) for v in self.values]
 
-    def _draw(self, painter: QPainter, ink: QColor) -> None:
-        faint = QColor(ink)
-        faint.setAlphaF(0.3)
+    def draw(self, painter: QPainter, ink: QColor) -> None:
+        """Draw titles, axes, the line, and the points with their intervals."""
+        pale = faint(ink, 0.3)
         box, ((first, last), (low, high)) = self._box(), self._spans()
         line = painter.fontMetrics().height()
         x_title, y_title = self._titles
         painter.drawText(QPointF(4, line), y_title)
-        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         for y in round_ticks(low, high):
-            here = self._at(first, y).y()
-            painter.setPen(QPen(faint, 1))
-            painter.drawLine(QPointF(box.left(), here), QPointF(box.right(), here))
-            painter.setPen(ink)
-            painter.drawText(QRectF(0, here - line / 2, box.left() - 6, line), right, f"{y:.3g}")
+            draw_level(painter, box, self._at(first, y).y(), f"{y:.3g}", QPen(pale, 1), ink)
         middle = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
         for x in round_ticks(first, last):
             if x == round(x):
@@ -124,7 +109,7 @@ class ValuePlot(QWidget):  # type: ignore[misc]
         below = QRectF(box.left(), box.bottom() + 2 + line, box.width(), line + 4)
         painter.drawText(below, middle, x_title)
         places = self._places()
-        painter.setPen(QPen(faint, 1.5))
+        painter.setPen(QPen(pale, 1.5))
         painter.drawPolyline(QPolygonF(places))
         for i, (value, place) in enumerate(zip(self.values, places, strict=True)):
             color = QColor(CHOSEN_COLOUR if i == self.chosen else POINT_COLOUR)

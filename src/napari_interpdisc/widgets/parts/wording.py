@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from napari_interpdisc.models.classifier import class_index
+from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.number_text import with_sign
 from napari_interpdisc.pipeline import Encoding
 
@@ -33,8 +33,8 @@ def cell_name(encoding: Encoding, row: int, is_movie: bool) -> str:
 
 
 SCORE_HELP = (
-    "The score is the head's signed logit: below 0 the first class, from 0 on the second; "
-    "with more than two classes, the logit of the chosen one."
+    "The score is the signed logit of the head. Below 0 it means the first class, from 0 on the "
+    "second. With more than two classes, it is the logit of the predicted one."
 )
 
 UNSAVED = "discovered (unsaved)"

@@ -14,7 +14,7 @@ from napari.utils.colormaps import Colormap
 from napari_interpdisc._types import Progress
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.classifier import Classifier, latent_of
+from napari_interpdisc.models.cell_model import CellModel, latent_of
 from napari_interpdisc.pipeline import Encoding, cell_crops
 from napari_interpdisc.scrutiny.attacks import (
     PGD_STEPS,
@@ -70,7 +70,7 @@ class PerturbRun:
     encoding: Encoding
     rows: npt.NDArray[np.int64]
     selected: int | None
-    model: Classifier
+    model: CellModel
     head: str | None
     settings: AttackSettings
 
@@ -143,11 +143,11 @@ def carry_out(run: PerturbRun, progress: Progress) -> PerturbResult:
     found: dict[str, Perturbation] = {}
     for method, cost in costs.items():
 
-        def progress(cells: int, _: int, done: int = done, cost: int = cost) -> None:
+        def report(cells: int, _: int, done: int = done, cost: int = cost) -> None:
             progress(done + cost * cells, n_all)
 
         settings = AttackSettings.model_validate({**run.settings.model_dump(), "method": method})
-        found[method] = perturb(run.model, crops, settings, run.head, progress, BATCH)
+        found[method] = perturb(run.model, crops, settings, run.head, report, BATCH)
         done += cost * n
     smallest = None
     here = np.flatnonzero(run.rows == run.selected)

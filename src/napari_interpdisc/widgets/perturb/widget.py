@@ -1,4 +1,4 @@
-"""The *Perturb* dock widget: the least that changes the answer, laid over the cells."""
+"""The *Perturb* dock widget: adversarial perturbations, laid over the cells."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QLabel,
     QLineEdit,
-    QProgressBar,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
@@ -30,7 +29,7 @@ from napari_interpdisc.scrutiny.attacks import FLIP_GRID, AttackSettings
 from napari_interpdisc.widgets.canvas.cell_images import grey_limits
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.picking import connect_picking, frame_shown
-from napari_interpdisc.widgets.parts.controls import StatusLine
+from napari_interpdisc.widgets.parts.controls import StatusLine, WorkBar
 from napari_interpdisc.widgets.parts.links import connect_while_alive
 from napari_interpdisc.widgets.parts.pictures import PictureView, grey_picture, signed_picture
 from napari_interpdisc.widgets.parts.wording import (
@@ -57,9 +56,9 @@ DEFAULT_EPSILON: dict[Space, float] = {"image": 0.5, "latent": 1.0}
 """The paper's, in standard deviations of the crop and of the prior (§5.5)."""
 
 METHODS = {
-    "fgsm": ("FGSM", "One step of ε along the sign of the gradient: what the layers show"),
+    "fgsm": ("FGSM", "One step of ε along the sign of the gradient; the layers show it"),
     "pgd": ("PGD", "Ten shorter steps within the same ε: a stronger attack"),
-    "random": ("random", "Random signs of the same size ε: what such a step does by mere chance"),
+    "random": ("random", "Random signs of the same size ε: a control"),
 }
 
 NO_CELLS = "Run Cells first, then click a cell in the viewer."
@@ -90,10 +89,10 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
         self.frozen = QLineEdit()
         self.run_button = QPushButton("Run")
         self.cancel_button = QPushButton("Cancel")
-        self.progress = QProgressBar()
+        self.progress = WorkBar("How much of the attack and its controls is done.")
         self.status = StatusLine()
         self.views = {
-            "image": PictureView("image", "The cell as it was cropped and normalised", 80),
+            "image": PictureView("image", "The crop of the cell, normalised", 80),
             "reconstruction": PictureView("reconstruction", "Its latents, decoded", 80),
             "perturbed": PictureView("perturbed", "The cell after the FGSM step", 80),
             "perturbation": PictureView(
@@ -126,7 +125,6 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
         self.epsilon.setValue(self._epsilons["image"])
         self.frozen.setPlaceholderText("none, or for example 3, 17")
         self.cancel_button.setEnabled(False)
-        self.progress.setVisible(False)
         for label in (self.flips, self.smallest):
             label.setWordWrap(True)
         self.table.setHorizontalHeaderLabels(["Cell", "Class", "Score", "Flipped"])
@@ -166,7 +164,7 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
         self.space.currentIndexChanged.connect(self._space_changed)
         self.run_button.clicked.connect(self.run)
         self.cancel_button.clicked.connect(self._cancel)
-        self.work.progressed.connect(self._progressed)
+        self.work.progressed.connect(self.progress.show_progress)
         self.work.running_changed.connect(self._running_changed)
         self.table.cellClicked.connect(self._table_clicked)
 
@@ -184,12 +182,10 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
             "or of the latents (the paper uses 1.0)"
         )
         self.frozen.setToolTip(
-            "Latents that may not change, as numbers or names: could the class change if they "
-            "stayed?"
+            "Latents that are kept, as numbers or names. Can the class change without them?"
         )
         self.run_button.setToolTip("Perturb, and lay the result over the cells as image layers")
-        self.cancel_button.setToolTip("Stop; layers stay as they are")
-        self.progress.setToolTip("How much of the attack and its controls is done")
+        self.cancel_button.setToolTip("Stop. The layers do not change")
         self.smallest.setToolTip(
             f"The smallest ε up to {max(FLIP_GRID):g} at which the FGSM step changes the class"
         )
@@ -276,13 +272,7 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
     def _running_changed(self, running: bool) -> None:
         self.run_button.setEnabled(not running)
         self.cancel_button.setEnabled(running)
-        self.progress.setVisible(running)
-        if running:
-            self.progress.setRange(0, 0)
-
-    def _progressed(self, done: int, n_all: int) -> None:
-        self.progress.setRange(0, n_all)
-        self.progress.setValue(done)
+        self.progress.show_running(running)
 
     def _encoding_changed(self, *_: Any) -> None:
         """Drop what belongs to cells that are gone."""

@@ -1,0 +1,304 @@
+"""A stored model at work: one encoder and the heads that read its latents. Tensors only."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from napari_interpdisc._types import Float32Array
+from napari_interpdisc.errors import InvalidInput, InvalidModel
+from napari_interpdisc.models.familiarity import Familiarity
+from napari_interpdisc.models.heads import Head
+from napari_interpdisc.models.tcvae import TCVAE
+from napari_interpdisc.models.texture import texture
+
+ENCODE_BATCH = 256
+
+
+def hash_of(module: torch.nn.Module) -> str:
+    """SHA-256 of the names, shapes and values of a network's tensors."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        values = tensor.detach().cpu().contiguous().numpy()
+        digest.update(f"{name} {values.dtype.str} {values.shape} ".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def default_device() -> torch.device:
+    """CUDA or MPS where there is one, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class NamedHead:
+    """A head with the classes that it tells apart and what is known of its quality."""
+
+    name: str
+    head: Head
+    classes: tuple[str, ...]
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class LatentMeaning:
+    """What a latent stands for, as found on real cells.
+
+    Attributes
+    ----------
+    name
+        A short identifier such as ``size``, unlike that of any other latent; empty if the evidence
+        is too weak for one.
+    evidence
+        Why, for a person to read: ``area, ρ = 0.91 [0.90, 0.92]``.
+    """
+
+    name: str = ""
+    evidence: str = ""
+
+
+def latent_names(meanings: Sequence[LatentMeaning]) -> dict[str, int]:
+    """Latent by each of its names: ``size`` and, as in formulas, ``size_z22``."""
+    named = {meaning.name: i for i, meaning in enumerate(meanings) if meaning.name}
+    return {**named, **{f"{name}_z{i}": i for name, i in named.items()}}
+
+
+def latent_of(word: str, names: Mapping[str, int] | None = None) -> int | None:
+    """Latent that ``17``, ``z17``, ``z_17`` or one of ``names`` means; None if it means none."""
+    digits = word.lower().removeprefix("z").removeprefix("_")
+    if digits.isascii() and digits.isdigit():
+        return int(digits)
+    return (names or {}).get(word)
+
+
+@dataclass(frozen=True)
+class CellModel:
+    """Encoder, decoder and heads of one stored model.
+
+    Attributes
+    ----------
+    name, sha256
+        Name of the model and the hash of all its weights and formulas: the identity written beside
+        every result.
+    encoder
+        The β-TCVAE, in eval mode.
+    heads
+        By name; the first is the default. An encoder that was just trained has none.
+    model_diameter
+        Typical nuclear diameter in crops, px.
+    latent_kl
+        (L,) mean posterior KL on the training data, in nats: how much each latent matters.
+    latent_sd
+        (L,) standard deviation of the posterior means on the training data.
+    meanings
+        (L,) what each latent stands for; empty if that was never looked into.
+    orientation_pairs
+        Pairs of latents (a, b) that rotate into each other when the crop is rotated; z_a² + z_b²
+        does not change then.
+    familiarity
+        What the training data looked like; None if that was not stored.
+    card
+        The model card, Markdown.
+    encoder_sha256
+        Hash of encoder and decoder alone: models that share it read each other's latents.
+        Computed if left out.
+    """
+
+    name: str
+    sha256: str
+    encoder: TCVAE
+    heads: Mapping[str, NamedHead]
+    model_diameter: float
+    latent_kl: npt.NDArray[np.float64]
+    latent_sd: npt.NDArray[np.float64]
+    meanings: tuple[LatentMeaning, ...] = ()
+    orientation_pairs: tuple[tuple[int, int], ...] = ()
+    familiarity: Familiarity | None = None
+    card: str = ""
+    device: torch.device = field(default_factory=default_device)
+    encoder_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        """Put everything where it will run, ready for inference."""
+        self.encoder.to(self.device).eval().requires_grad_(False)
+        if not self.encoder_sha256:
+            object.__setattr__(self, "encoder_sha256", hash_of(self.encoder))
+        for named in self.heads.values():
+            if isinstance(named.head, torch.nn.Module):
+                named.head.to(self.device).eval().requires_grad_(False)
+
+    @property
+    def n_latents(self) -> int:
+        """Number of latents L."""
+        return self.encoder.config.latents
+
+    @property
+    def crop_size(self) -> int:
+        """Side of a crop, px."""
+        return self.encoder.config.crop_size
+
+    def head(self, name: str | None = None) -> NamedHead:
+        """Return the head called ``name``, or the default one.
+
+        Raises
+        ------
+        InvalidModel
+            If the model has no such head, or none at all.
+        """
+        if not self.heads:
+            raise InvalidModel(
+                f"Model '{self.name}' has no head yet; train one with `interpdisc train --model` "
+                "and the model's folder."
+            )
+        if name is None:
+            return next(iter(self.heads.values()))
+        if name not in self.heads:
+            raise InvalidModel(
+                f"Model '{self.name}' has no head '{name}'; it has {', '.join(self.heads)}."
+            )
+        return self.heads[name]
+
+    def by_importance(self) -> list[int]:
+        """Latents by falling mean posterior KL."""
+        return [int(i) for i in np.argsort(-self.latent_kl, kind="stable")]
+
+    def latent_name(self, index: int) -> str:
+        """Name of latent ``index``, or an empty string."""
+        return self.meanings[index].name if self.meanings else ""
+
+    def latent_label(self, index: int) -> str:
+        """What to call latent ``index`` on screen: ``z22 size``, or ``z22`` if it has no name."""
+        return f"z{index} {self.latent_name(index)}".rstrip()
+
+    def latent_about(self, index: int) -> str:
+        """Name of latent ``index`` and why, or that it has none: ``size: area, ρ = −0.97``.
+
+        Empty if that was never looked into.
+        """
+        if not self.meanings:
+            return ""
+        meaning = self.meanings[index]
+        return ": ".join(filter(None, (meaning.name or "unnamed", meaning.evidence)))
+
+    def pair_label(self, a: int, b: int) -> str:
+        """What to call an orientation pair on screen: ``z11, z27 elongation``.
+
+        The name is what ``elongation_cos`` and ``elongation_sin`` have in common, if anything.
+        """
+        words = zip(self.latent_name(a).split("_"), self.latent_name(b).split("_"), strict=False)
+        common = "_".join(first for first, _ in takewhile(lambda w: w[0] == w[1], words))
+        return f"z{a}, z{b} {common}".rstrip()
+
+    @property
+    def latent_names(self) -> dict[str, int]:
+        """Latent by each of its names, as users may write them; see :func:`latent_names`."""
+        return latent_names(self.meanings)
+
+    @property
+    def aliases(self) -> dict[int, str]:
+        """Names for formulas, the index kept: 22 → ``size_z22``; latents without one are absent."""
+        return {
+            i: f"{meaning.name}_z{i}" for i, meaning in enumerate(self.meanings) if meaning.name
+        }
+
+    @torch.inference_mode()
+    def encode(self, crops: Float32Array) -> tuple[Float32Array, Float32Array]:
+        """Posterior means and log-variances, each (N, L), of normalised crops (N, 1, S, S)."""
+        parts = [self.encoder.encode(batch) for batch in self._batches(crops)]
+        if not parts:
+            empty = np.zeros((0, self.n_latents), np.float32)
+            return empty, empty.copy()
+        means, log_variances = zip(*parts, strict=True)
+        return torch.cat(means).cpu().numpy(), torch.cat(log_variances).cpu().numpy()
+
+    @torch.inference_mode()
+    def decode(self, latents: npt.ArrayLike) -> Float32Array:
+        """Crops (N, 1, S, S), in normalised units, of latents (N, L)."""
+        parts = [self.encoder.decode(batch) for batch in self._batches(latents)]
+        return torch.cat(parts).cpu().numpy()
+
+    @property
+    def rotating_pairs(self) -> tuple[tuple[int, int], ...]:
+        """Latents that rotate together: the network's own, else the pairs that were found."""
+        return self.encoder.rotating_pairs or self.orientation_pairs
+
+    @property
+    def has_texture(self) -> bool:
+        """Whether the decoder predicts local contrast beside the crop."""
+        return self.encoder.config.texture
+
+    @torch.inference_mode()
+    def texture_of(self, crops: Float32Array) -> Float32Array:
+        """Local contrast (N, 1, S/2, S/2) of normalised crops (N, 1, S, S): their grain."""
+        parts = [texture(batch) for batch in self._batches(crops)]
+        return torch.cat(parts).cpu().numpy()
+
+    @torch.inference_mode()
+    def decode_texture(self, latents: npt.ArrayLike) -> Float32Array:
+        """Local contrast (N, 1, S/2, S/2), in normalised units, of latents (N, L).
+
+        What :meth:`texture_of` measures on crops, as the decoder expects it: how much grain there
+        is, such as chromosomes make, and where.
+
+        Raises
+        ------
+        InvalidInput
+            If the model's decoder does not predict it.
+        """
+        if not self.has_texture:
+            raise InvalidInput(f"Model '{self.name}' does not predict local contrast.")
+        parts = []
+        for batch in self._batches(latents):
+            texture = self.encoder.decode_with_texture(batch)[1]
+            assert texture is not None
+            parts.append(avg_pool2d(texture, 2))
+        return torch.cat(parts).cpu().numpy()
+
+    @torch.inference_mode()
+    def score(self, latents: npt.ArrayLike, head: str | None = None) -> Float32Array:
+        """Signed logits (N, K) of latents (N, L)."""
+        named = self.head(head)
+        parts = [named.head(batch) for batch in self._batches(latents)]
+        if not parts:
+            return np.zeros((0, score_width(named.classes)), np.float32)
+        return torch.cat(parts).cpu().numpy()
+
+    def _batches(self, values: npt.ArrayLike) -> Sequence[Tensor]:
+        array = np.ascontiguousarray(values, dtype=np.float32)
+        if not len(array):
+            return ()
+        return torch.split(torch.from_numpy(array).to(self.device), ENCODE_BATCH)
+
+
+def score_width(classes: tuple[str, ...]) -> int:
+    """Columns of a score: one signed logit for two classes, else one per class."""
+    return 1 if len(classes) == 2 else len(classes)
+
+
+def class_index(scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Class (N,) of scores (N, K): for K = 1, score ≥ 0 means the second class (paper eq. 2)."""
+    values = np.asarray(scores)
+    if values.shape[1] == 1:
+        return (values[:, 0] >= 0).astype(np.int64)
+    return np.asarray(values.argmax(1), dtype=np.int64)
+
+
+def confidence(scores: npt.ArrayLike) -> Float32Array:
+    """Probability (N,) that the head gives to its own choice, by logistic or softmax: 1/K to 1."""
+    values = np.asarray(scores, dtype=np.float64)
+    if values.shape[1] == 1:
+        return (1 / (1 + np.exp(-np.abs(values[:, 0])))).astype(np.float32)
+    shifted = np.exp(values - values.max(1, keepdims=True))
+    return np.asarray((shifted / shifted.sum(1, keepdims=True)).max(1), dtype=np.float32)

@@ -1,0 +1,95 @@
+"""The legend: colours of the classes, stripes of the flags, and how many cells have each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QGridLayout, QGroupBox, QLabel
+
+from napari_interpdisc.figures.palette import class_colors
+from napari_interpdisc.flags import CUT, FLAG_NAMES, OUT_OF_DISTRIBUTION
+from napari_interpdisc.paint import stripes
+from napari_interpdisc.widgets.canvas.overlay import STRIPE_COLOR, overlay_values
+from napari_interpdisc.widgets.canvas.picking import frame_shown
+from napari_interpdisc.widgets.parts.controls import SWATCH, swatch
+from napari_interpdisc.widgets.session import Session
+
+FLAGS = {
+    OUT_OF_DISTRIBUTION: "Out of distribution: the reconstruction error, or the norm of the "
+    "latents, is above that of 99.5 % of the training data. What the head says of such a cell is a "
+    "guess.",
+    CUT: "The centroid is less than half a nuclear diameter from the edge of the image. A part of "
+    "the nucleus may be missing.",
+}
+"""What cells are hatched for, in the order of the legend."""
+
+UNDER_STRIPES = (0.75, 0.75, 0.75, 1.0)
+UNKNOWN = "This model does not store what its training data looked like."
+
+
+class Legend(QGroupBox):  # type: ignore[misc]
+    """One row for each class, for the unsure, and for each flag, with numbers of cells.
+
+    Attributes
+    ----------
+    classes
+        The classes that the rows are of, or None before there were any.
+    counts
+        (this frame, all frames) of each row.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("Classes")
+        self.setToolTip("Number of cells of each class, in the frame shown and in all frames.")
+        self.classes: tuple[str, ...] | None = None
+        self.counts: list[tuple[QLabel, QLabel]] = []
+        self._grid = QGridLayout(self)
+        self._grid.setColumnStretch(1, 1)
+
+    def show_classes(self, classes: tuple[str, ...]) -> None:
+        """Make a row for each class, for the unsure, and for each flag."""
+        while self._grid.count():
+            item = self._grid.takeAt(0).widget()
+            if item is not None:
+                item.deleteLater()
+        for column, text in ((2, "this frame"), (3, "all frames")):
+            self._grid.addWidget(QLabel(text), 0, column, Qt.AlignmentFlag.AlignRight)
+        self.counts = []
+        for name, color in class_colors(classes).items():
+            self._add_row(swatch(color), QLabel(name))
+        for flag, about in FLAGS.items():
+            text = QLabel(FLAG_NAMES[flag])
+            text.setToolTip(about)
+            where = stripes((SWATCH, SWATCH), flag, 5)
+            self._add_row(swatch(UNDER_STRIPES, STRIPE_COLOR, where), text)
+        self.classes = classes
+
+    def _add_row(self, square: QLabel, text: QLabel) -> None:
+        at, numbers = len(self.counts) + 1, (QLabel(), QLabel())
+        self._grid.addWidget(square, at, 0)
+        self._grid.addWidget(text, at, 1)
+        for column, number in enumerate(numbers, start=2):
+            self._grid.addWidget(number, at, column, Qt.AlignmentFlag.AlignRight)
+        self.counts.append(numbers)
+
+    def show_counts(self, viewer: Any, session: Session) -> None:
+        """Count the session's cells, in the frame that the viewer shows and in all."""
+        result = session.classification
+        if result is None:
+            for here, everywhere in self.counts:
+                here.setText("–")
+                everywhere.setText("–")
+            return
+        encoding, n = result.encoding, len(self.counts) - len(FLAGS)
+        values, flags = overlay_values(session), encoding.flags
+        cells = [values == k + 1 for k in range(n)] + [(flags & flag) > 0 for flag in FLAGS]
+        shown = encoding.cells.t == frame_shown(viewer, session)
+        for (here, everywhere), some in zip(self.counts, cells, strict=True):
+            here.setText(str(int((some & shown).sum())))
+            everywhere.setText(str(int(some.sum())))
+        unknown = encoding.familiarity is None
+        for number in self.counts[n + list(FLAGS).index(OUT_OF_DISTRIBUTION)]:
+            number.setToolTip(UNKNOWN if unknown else "")
+            if unknown:  # which is not to say that there are none
+                number.setText("–")

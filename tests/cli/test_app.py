@@ -1,0 +1,108 @@
+"""The command line as a whole: exit codes, help, interruption, and a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from napari_interpdisc import __version__
+
+from .conftest import Run
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").out.strip() == __version__
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("classify",),
+        ("classify", "movie.tif", "--out", "a.csv"),
+        ("dance",),
+        ("models", "--wide"),
+        ("attack", "a.tif", "--tracks", "b.csv", "--out", "c", "--space", "outer"),
+        ("classify", "a.tif", "--tracks", "b.csv", "--out", "c.csv", "--channel", "red"),
+    ],
+)
+def test_misuse_is_2(run: Run, words: tuple[str, ...]) -> None:
+    assert run(*words).code == 2
+
+
+def command(*words: object) -> list[str]:
+    return [sys.executable, "-m", "napari_interpdisc.cli", *map(str, words)]
+
+
+def test_exit_codes_of_the_process(files: Path) -> None:
+    bad = command("classify", files / "no.tif", "--tracks", files / "tracks.csv", "--out", "a.csv")
+    done = subprocess.run(bad, capture_output=True, text=True, cwd=files, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "There is no file" in done.stderr
+    misuse = subprocess.run(command("dance"), capture_output=True, check=False)
+    assert misuse.returncode == 2
+
+
+def test_help_is_quick() -> None:
+    """Neither torch nor napari nor Qt is imported to print a help text."""
+    code = (
+        "import sys; from napari_interpdisc import cli; sys.argv = ['interpdisc', '--help']\n"
+        "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'napari', 'qtpy', 'pandas', 'skimage', 'captum'} & set(sys.modules)\n"
+        "print('HEAVY', sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+    assert "classify" in done.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's here")
+@pytest.mark.parametrize("name", ["classify", "attack"])
+def test_ctrl_c_leaves_nothing_half_written(files: Path, name: str) -> None:
+    """Interrupted at the first progress report, in the midst of the work."""
+    words = [name, files / "movie.tif", "--tracks", files / "tracks.csv", "--diameter", "28"]
+    words += ["--out", files / ("out.csv" if name == "classify" else "out")]
+    code = f"""
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores it
+from napari_interpdisc import cli, crops
+from napari_interpdisc.scrutiny import movie_attack
+plain = crops.iter_crops
+def slow(*args, **kwargs):
+    for item in plain(*args, **kwargs):
+        yield item
+        print("working", flush=True)
+        time.sleep(60)
+crops.iter_crops = movie_attack.iter_crops = slow
+sys.argv = {["interpdisc", *map(str, words)]!r}
+cli.main()
+"""
+    before = sorted(files.iterdir())
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "working\n"
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert sorted(files.iterdir()) == before
+
+
+def test_a_reader_that_goes_away_is_no_fault(files: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{' '.join(command('models', '--long'))} | head -c 1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,308 @@
+"""``interpdisc classify``: the table that it writes, and one sentence for each thing amiss."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from napari_interpdisc.models.familiarity import measure_familiarity
+from napari_interpdisc.models.store import (
+    BUNDLED,
+    load_model,
+    replace_heads,
+    save_model,
+)
+from napari_interpdisc.nuclei.diameter import diameter_from_labels
+from napari_interpdisc.number_text import percent
+
+from .conftest import Outcome, Run, sentence
+
+
+@pytest.fixture
+def classify(run: Run, files: Path) -> Run:
+    """Return a function that classifies the files, with options besides."""
+
+    def call(*words: object, **changed: object) -> Outcome:
+        given = {"image": "movie.tif", "tracks": "tracks.csv", "out": "out.csv"} | changed
+        paths = {name: files / str(value) for name, value in given.items()}
+        return run(
+            "classify", paths["image"], "--tracks", paths["tracks"], "--out", paths["out"], *words
+        )
+
+    return call
+
+
+def test_classify_writes_a_row_per_cell_and_the_settings(classify: Run, files: Path) -> None:
+    done = classify("--labels", files / "masks.tif")
+    assert done.code == 0, done.err
+    table, cells = pd.read_csv(files / "out.csv"), pd.read_csv(files / "tracks.csv")
+    flags = ["reconstruction_error", "latent_norm", "unfamiliar", "touches_edge"]
+    latents = [f"z_{i}" for i in range(32)]
+    assert list(table) == ["t", "y", "x", "track_id", "class", "score", *flags, *latents]
+    assert f"{table['touches_edge'].sum()} may be cut by the edge of the image" in done.out
+    pd.testing.assert_frame_equal(table[["t", "track_id"]], cells[["t", "track_id"]])
+    note = json.loads((files / "out.json").read_text())
+    measured = diameter_from_labels(tifffile.imread(files / "masks.tif"))
+    assert note["diameter"] == pytest.approx(measured)
+    assert note["image"].endswith("movie.tif")
+    assert note["labels"].endswith("masks.tif")
+    assert note["rows"] == len(cells)
+    assert {"python", "torch", "napari-interpdisc"} <= set(note["versions"])
+    assert len(note["model_sha256"]) == 64
+    assert str(len(cells)) in done.out
+    assert not [p for p in files.iterdir() if p.name.startswith(".")]
+
+
+def test_classify_to_parquet(classify: Run, files: Path) -> None:
+    assert classify("--diameter", 28, out="out.parquet").code == 0
+    assert "class" in pd.read_parquet(files / "out.parquet")
+    assert json.loads((files / "out.json").read_text())["diameter"] == 28
+
+
+def test_the_same_call_gives_the_same_table(classify: Run, files: Path) -> None:
+    classify("--diameter", 28)
+    first = (files / "out.csv").read_bytes()
+    classify("--diameter", 28)
+    assert (files / "out.csv").read_bytes() == first
+
+
+def test_a_channel_can_be_chosen(classify: Run, files: Path) -> None:
+    image = tifffile.imread(files / "movie.tif")
+    both = np.stack([np.zeros_like(image), image], 1)
+    tifffile.imwrite(files / "two.tif", both, metadata={"axes": "TCYX"}, imagej=True)
+    np.save(files / "two.npy", both)
+    assert classify("--diameter", 28, "--channel", 1, image="two.tif", out="a.csv").code == 0
+    axis = ("--channel", 1, "--channel-axis", 1)
+    assert classify("--diameter", 28, *axis, image="two.npy", out="b.csv").code == 0
+    assert classify("--diameter", 28, out="c.csv").code == 0
+    tables = [pd.read_csv(files / f"{name}.csv") for name in "abc"]
+    pd.testing.assert_frame_equal(tables[0], tables[1])
+    pd.testing.assert_frame_equal(tables[0], tables[2])
+    assert "choose one, from 0 to 1" in sentence(classify(image="two.tif"), files)
+    told = sentence(classify("--diameter", 28, "--channel", 0, image="two.tif"), files)
+    assert "is constant" in told
+
+
+def test_exchanged_x_and_y(classify: Run, files: Path) -> None:
+    cells = pd.read_csv(files / "tracks.csv")
+    cells.rename(columns={"y": "x", "x": "y"}).to_csv(files / "swapped.csv", index=False)
+    told = sentence(classify("--diameter", 28, tracks="swapped.csv"), files)
+    assert "--swap-xy" in told
+    assert classify("--diameter", 28, "--swap-xy", tracks="swapped.csv").code == 0
+    pd.testing.assert_frame_equal(pd.read_csv(files / "out.csv")[["y", "x"]], cells[["y", "x"]])
+
+
+def test_a_model_folder_and_a_head_by_name(classify: Run, files: Path) -> None:
+    shutil.copytree(BUNDLED / "h2b", files / "mine")
+    done = classify("--diameter", 28, "--model", files / "mine", "--head", "dense")
+    assert done.code == 0
+    assert json.loads((files / "out.json").read_text())["head"] == "dense"
+
+
+def test_classify_tells_of_cells_unlike_the_training_data(classify: Run, files: Path) -> None:
+    assert classify("--diameter", 28).code == 0
+    right = pd.read_csv(files / "out.csv")
+    latents = right.filter(regex="^z_").to_numpy()
+    model = load_model(device="cpu")
+    known = measure_familiarity(right["reconstruction_error"], latents)
+    made = replace_heads(replace(model, familiarity=known), "known", model.heads, "# known")
+    save_model(made, files / "known")
+
+    done = classify("--diameter", 28, "--model", files / "known")
+    assert done.code == 0
+    assert "look unlike" not in done.err
+    wrong = classify("--diameter", 60, "--model", files / "known")
+    assert wrong.code == 0, wrong.err
+    table = pd.read_csv(files / "out.csv")
+    flagged = table["unfamiliar"]
+    assert flagged.mean() > 0.5
+    share = percent(flagged.mean())
+    assert f"flagged: {flagged.sum()} ({share}) unlike the training data" in wrong.out
+    inside = percent(flagged[~table["touches_edge"]].mean())
+    assert f"{inside} of the cells inside the image look unlike those that 'known'" in wrong.err
+    assert "(60 px was used)" in wrong.err
+    note = json.loads((files / "out.json").read_text())
+    assert note["unfamiliar_share"] == pytest.approx(flagged.mean(), abs=1e-4)
+
+
+def change_tracks(files: Path, change: Callable[[pd.DataFrame], object]) -> None:
+    table = pd.read_csv(files / "tracks.csv")
+    table[["y", "x"]] = table[["y", "x"]].astype(float)
+    change(table)
+    table.to_csv(files / "tracks.csv", index=False)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("x", 5000.0, "lie outside the image of 110 by 240 px"),
+        ("y", -3.0, "lie outside the image"),
+        ("t", 5, "the image has 5 frames (0 to 4)"),
+        ("t", -1, "times are frame numbers"),
+        ("y", np.nan, "NaN or infinite coordinates"),
+        ("x", np.inf, "NaN or infinite coordinates"),
+    ],
+)
+def test_bad_coordinates(classify: Run, files: Path, column: str, value: float, told: str) -> None:
+    change_tracks(
+        files, lambda table: table.__setitem__(column, table[column].where(table.index > 0, value))
+    )
+    assert told in sentence(classify("--diameter", 28), files)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "is empty"),
+        ("t,y,x,track_id\n", "holds no cells"),
+        ("t,row,col\n0,1,2\n", "has no column for y and x"),
+        ("t,y,x\n0,one,2\n", "not numbers"),
+        ("t,y,x\n0.5,10,20\n", "whole and not negative"),
+    ],
+)
+def test_bad_tables(classify: Run, files: Path, text: str, told: str) -> None:
+    (files / "tracks.csv").write_text(text)
+    assert told in sentence(classify("--diameter", 28), files)
+
+
+def rgb() -> Any:
+    return np.zeros((60, 80, 3), np.uint8), {"photometric": "rgb"}
+
+
+def z_stack() -> Any:
+    return np.ones((4, 60, 80), np.uint16), {"metadata": {"axes": "ZYX"}, "imagej": True}
+
+
+def constant() -> Any:
+    return np.full((5, 110, 240), 7, np.uint16), {"photometric": "minisblack"}
+
+
+def holed(value: float) -> Any:
+    image = np.random.default_rng(0).normal(size=(5, 110, 240)).astype(np.float32)
+    image[0, 3, 4] = value
+    return image, {"photometric": "minisblack"}
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (rgb, "is an RGB image"),
+        (z_stack, "is a 3D stack"),
+        (constant, "is constant (every pixel is 7)"),
+        (lambda: holed(np.nan), "NaN or infinite pixels"),
+        (lambda: holed(np.inf), "NaN or infinite pixels"),
+    ],
+)
+@pytest.mark.parametrize("diameter", ["28", "auto"])
+def test_bad_images(
+    classify: Run, files: Path, make: Callable[[], Any], told: str, diameter: str
+) -> None:
+    pixels, how = make()
+    tifffile.imwrite(files / "movie.tif", pixels, **how)
+    assert told in sentence(classify("--diameter", diameter), files)
+
+
+def test_an_image_that_is_none(classify: Run, files: Path) -> None:
+    (files / "movie.tif").write_bytes(b"")
+    assert "cannot be read as an image" in sentence(classify(), files)
+    assert "There is no file" in sentence(classify(image="other.tif"), files)
+
+
+def test_tracks_that_are_not_there(classify: Run, files: Path) -> None:
+    assert "There is no file" in sentence(classify(tracks="other.csv"), files)
+    (files / "tracks.txt").write_text("")
+    assert "not a kind of track file" in sentence(classify(tracks="tracks.txt"), files)
+
+
+@pytest.mark.parametrize(
+    ("diameter", "told"),
+    [
+        ("0", "A nuclear diameter of 0 px"),
+        ("-5", "A nuclear diameter of -5 px"),
+        ("90000", "between 3 and 500"),
+        ("nan", "A nuclear diameter of nan px"),
+        ("wide", "'wide' is no diameter"),
+    ],
+)
+def test_bad_diameters(classify: Run, files: Path, diameter: str, told: str) -> None:
+    assert told in sentence(classify(f"--diameter={diameter}"), files)
+
+
+def test_labels_of_another_movie(classify: Run, files: Path) -> None:
+    tifffile.imwrite(
+        files / "short.tif", np.ones((2, 110, 240), np.uint8), photometric="minisblack"
+    )
+    assert "shape" in sentence(classify("--labels", files / "short.tif"), files)
+
+
+def test_labels_without_objects(classify: Run, files: Path) -> None:
+    empty = np.zeros((5, 110, 240), np.uint8)
+    tifffile.imwrite(files / "empty.tif", empty, photometric="minisblack")
+    assert "hold no object" in sentence(classify("--labels", files / "empty.tif"), files)
+
+
+def test_unknown_models_and_heads(classify: Run, files: Path) -> None:
+    assert "There is no model 'h3b'" in sentence(classify("--model", "h3b"), files)
+    assert "has no head 'nose'" in sentence(classify("--head", "nose"), files)
+
+
+def test_damaged_models(classify: Run, files: Path) -> None:
+    shutil.copytree(BUNDLED / "h2b", files / "mine")
+    weights = files / "mine" / "weights.safetensors"
+    data = weights.read_bytes()
+    weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert "SHA-256 differs" in sentence(classify("--model", files / "mine"), files)
+    weights.write_bytes(data[:1000])
+    assert "truncated or changed" in sentence(classify("--model", files / "mine"), files)
+
+
+def test_places_that_cannot_be_written(classify: Run, files: Path) -> None:
+    assert "does not exist" in sentence(classify(out="nowhere/a.csv"), files)
+    assert "end the file name in .csv or .parquet" in sentence(classify(out="cells.xlsx"), files)
+    (files / "folder.csv").mkdir()
+    assert "is a folder" in sentence(classify(out="folder.csv"), files)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's here")
+def test_no_permission(classify: Run, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() == 0:  # to whom everything is permitted
+
+        def refused(*_: object, **__: object) -> None:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+        monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    (files / "locked").mkdir(mode=0o500)
+    assert "you have no permission there" in sentence(classify(out="locked/a.csv"), files)
+
+
+def test_a_full_disk(classify: Run, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pd.DataFrame, "to_csv", full)
+        assert "the disk is full" in sentence(classify("--diameter", 28), files)
+
+
+def test_what_can_be_checked_is_checked_before_the_image_is_read(
+    classify: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(*_: object) -> None:
+        pytest.fail("the image was read")
+
+    monkeypatch.setattr("napari_interpdisc.frames.Frames.frame", unread)
+    for words in (("--head", "nose"), ("--model", "h3b"), ("--diameter", "0")):
+        assert classify(*words).code == 1
+    assert classify(out="nowhere/a.csv").code == 1
+    assert classify(tracks="other.csv").code == 1

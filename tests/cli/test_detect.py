@@ -1,0 +1,33 @@
+"""``interpdisc detect``: cells that ``classify`` can read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from .conftest import Run
+
+
+def test_detected_cells_can_be_classified(run: Run, files: Path) -> None:
+    out = files / "found.csv"
+    done = run("detect", files / "movie.tif", "--diameter", 28, "--out", out)
+    assert done.code == 0, done.err
+    found, truth = pd.read_csv(out), pd.read_csv(files / "tracks.csv")
+    assert list(found.columns) == ["t", "y", "x", "track_id"]
+    assert len(found) == pytest.approx(len(truth), rel=0.2)
+    assert json.loads((files / "found.json").read_text())["diameter"] == 28
+    words = ("--tracks", out, "--diameter", 28, "--out", files / "classes.csv")
+    assert run("classify", files / "movie.tif", *words).code == 0
+    assert len(pd.read_csv(files / "classes.csv")) == len(found)
+
+
+def test_detecting_in_a_constant_image(run: Run, files: Path) -> None:
+    np.save(files / "flat.npy", np.full((50, 50), 7))
+    done = run("detect", files / "flat.npy", "--out", files / "found.csv")
+    assert done.code == 1
+    assert "constant" in done.err
+    assert not (files / "found.csv").exists()

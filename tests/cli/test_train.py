@@ -1,0 +1,212 @@
+"""``interpdisc train``: the model that it writes, and what it refuses before any work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_interpdisc.models.store import load_model
+from napari_interpdisc.simulate.movie import SimulationSettings
+from napari_interpdisc.symbolic.search import julia_is_present
+
+from .conftest import Run, simulated
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Return a folder with movie.tif and cells.csv, the labels being big and small nuclei."""
+    made = simulated(
+        tmp_path,
+        SimulationSettings(
+            shape=(4, 420, 420), cells=24, dividing=0, diameter_spread=0.3, crowding=0, seed=2
+        ),
+    )
+    table = made.cells.to_frame()
+    area = pd.Series(made.cells.extra["area"])
+    table["state"] = np.select(
+        [area > area.median() * 1.1, area < area.median() * 0.9], ["big", "small"], ""
+    )
+    table.to_csv(tmp_path / "cells.csv", index=False)
+    return tmp_path
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """Return a TOML file of settings under which a training takes seconds."""
+    path = tmp_path / "quick.toml"
+    path.write_text(
+        """
+        augmented = 4
+        curve = false
+        search_augmented = 1
+        [dense]
+        steps = 200
+        [sparse]
+        steps = 300
+        restarts = 2
+        [search]
+        generations = 5
+        individuals = 100
+        cells = 200
+        """
+    )
+    return path
+
+
+def words(files: Path, *more: object) -> list[object]:
+    return [
+        "train", "--image", files / "movie.tif", "--cells", files / "cells.csv",
+        "--label-column", "state", "--diameter", 28, "--engine", "operon", "--folds", 3,
+        "--out", files / "mine", *more,
+    ]  # fmt: skip
+
+
+def test_a_movie_with_labels_becomes_a_model_that_classifies(
+    run: Run, files: Path, recipe: Path
+) -> None:
+    code, out, err = run(*words(files, "--kind", "sparse", "--seed", 3, "--recipe", recipe))
+    assert (code, err) == (0, "")
+    assert "held-out balanced accuracy" in out
+    model = load_model(files / "mine", device="cpu")
+    assert model.name == "mine"
+    assert model.head().classes == ("big", "small")
+    assert model.head().head.n_weights < 40
+    assert "big" in model.card
+    code, out, err = run(
+        "classify", files / "movie.tif", "--tracks", files / "cells.csv", "--diameter", 28,
+        "--model", files / "mine", "--out", files / "table.csv",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    table, truth = pd.read_csv(files / "table.csv"), pd.read_csv(files / "cells.csv")
+    known = truth["state"].notna().to_numpy()
+    assert (table["class"][known] == truth["state"][known]).mean() > 0.9
+    code, out, _ = run("models", "--long", "--model", files / "mine")
+    assert code == 0
+    used = model.head("sparse").head.used_latents
+    assert all(f"z{i}" in out for i in used)
+
+
+def test_crops_in_place_of_a_movie_and_a_formula_that_is_printed(
+    run: Run, microscopy: Callable[[str], Path], tmp_path: Path, recipe: Path
+) -> None:
+    data = np.load(microscopy("mitocheck_crops.npz"), allow_pickle=False)
+    keep = np.flatnonzero(np.isin(data["label"], ("Interphase", "Metaphase")))[::6]
+    np.savez(
+        tmp_path / "some.npz",
+        images=data["images"][keep], label=data["label"][keep], plate=data["plate"][keep],
+    )  # fmt: skip
+    code, out, err = run(
+        "train", "--crops", tmp_path / "some.npz", "--kind", "formula", "--engine", "operon",
+        "--folds", 2, "--diameter", 26.8, "--recipe", recipe, "--out", tmp_path / "mine",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    model = load_model(tmp_path / "mine", device="cpu")
+    formula = model.head("formula").head.formulas[0]  # type: ignore[attr-defined]
+    assert formula.show(aliases=model.aliases) in out
+    config = json.loads((tmp_path / "mine" / "config.json").read_text("utf-8"))
+    assert config["heads"][0]["formulas"] == [formula.text]
+    code, out, _ = run("models", "--long", "--model", tmp_path / "mine")
+    assert f"Metaphase: {formula.show(aliases=model.aliases)} ≥ 0" in out
+
+
+def test_faults_are_told_before_any_training(
+    run: Run, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "napari_interpdisc.discovery.cross_validation.fit_heads",
+        lambda *a: pytest.fail("training began"),
+    )
+    table = pd.read_csv(files / "cells.csv")
+
+    def refused(told: str, *arguments: object) -> None:
+        code, out, err = run(*arguments)
+        assert (code, out.replace("nuclear diameter", "")) == (1, ""), (out, err)
+        assert told in " ".join(err.split())
+        assert err.count("\n") == 1
+        assert not (files / "mine").exists()
+
+    refused("no column 'phase'; it has", *words(files, "--label-column", "phase"))
+    refused("no column 'well'", *words(files, "--group-column", "well"))
+    refused("No cell has the label 'flat'", *words(files, "--classes", "big,flat"))
+    refused("all labelled cells are 'big'", *words(files, "--classes", "big"))
+    refused("Give --image and --cells", "train", "--out", files / "mine")
+    refused(
+        "Give --image and --cells", "train", "--crops", files / "x.npz", "--image",
+        files / "movie.tif", "--out", files / "mine",
+    )  # fmt: skip
+    refused("There is no model", *words(files, "--model", "none"))
+    refused(
+        "does not exist", "train", "--crops", files / "x.npz", "--diameter", 28, "--kind", "dense",
+        "--out", files / "mine",
+    )  # fmt: skip
+    refused(
+        "give it with --diameter", "train", "--crops", files / "x.npz", "--kind", "dense",
+        "--out", files / "mine",
+    )  # fmt: skip
+    table.assign(track_id=1).to_csv(files / "cells.csv", index=False)
+    refused("on one track_id", *words(files))
+    table.assign(state=np.where(np.arange(len(table)) < 1, "big", "small")).to_csv(
+        files / "cells.csv", index=False
+    )
+    refused("Class 'big' has 1 labelled cell, fewer than the 3 folds", *words(files))
+    (files / "mine").mkdir()
+    code, _, err = run(*words(files))
+    assert code == 1
+    assert "already exists" in err
+
+
+@pytest.mark.skipif(julia_is_present(), reason="Julia is installed: PySR is not missing")
+def test_without_julia_the_user_is_told_and_chooses(run: Run, files: Path) -> None:
+    code, _, err = run(*words(files, "--engine", "pysr"))
+    assert code == 1
+    assert "Julia" in err
+    assert "operon" in err
+    code, _, err = run("table1", "--data", files / "none.npz", "--out", files / "t")
+    assert code == 1
+    assert "operon" in err
+    # heads that need no search need no engine
+    code, _, err = run(*words(files, "--engine", "pysr", "--kind", "dense", "--label-column", "no"))
+    assert "no column 'no'" in err
+
+
+def test_a_recipe_that_cannot_be_used_is_told_before_any_training(
+    run: Run, files: Path, recipe: Path
+) -> None:
+    for text, told in (
+        ("fold = 3", "has a setting 'fold' that cannot be used"),
+        ("[sparse]\ndensity = 2", "has a setting 'sparse.density' that cannot be used"),
+        ("folds: 3", "is not a TOML file"),
+    ):
+        recipe.write_text(text)
+        code, out, err = run(*words(files, "--recipe", recipe))
+        assert (code, out) == (1, "")
+        assert err.startswith(f"Error: {recipe}")
+        assert told in err
+        assert err.count("\n") == 1
+    code, _, err = run(*words(files, "--recipe", files / "none.toml"))
+    assert code == 1
+    assert "There is no file" in err
+    assert not (files / "mine").exists()
+
+
+def test_the_command_line_wins_over_the_recipe(
+    run: Run, files: Path, recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def stop(cells: Any, asked: Any, *_: Any) -> None:
+        seen.append((asked, cells.augmented.shape[0]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_interpdisc.discovery.cross_validation.discover", stop)
+    recipe.write_text("folds = 7\naugmented = 1\nrotations = 1\nkinds = ['dense']\nseed = 9\n")
+    assert run(*words(files, "--recipe", recipe, "--seed", 3)).code == 130
+    (asked, copies), *_ = seen
+    assert (asked.folds, asked.seed, asked.search.seed) == (3, 3, 3)
+    assert (asked.kinds, copies) == (("dense",), 1)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.discovery.augmented import label_cells, patch_latents
+from napari_interpdisc.discovery.labelled import Labels
+from napari_interpdisc.discovery.recipe import Recipe
+from napari_interpdisc.frames import Frames
+from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.models.store import load_model
+from napari_interpdisc.patches import Patches, patches_of_cells
+from napari_interpdisc.pipeline import encode_cells
+from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
+
+
+@pytest.fixture(scope="module")
+def model() -> CellModel:
+    return load_model(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def movie() -> tuple[Frames, CellTable]:
+    made = simulate_movie(SimulationSettings(shape=(2, 200, 200), cells=9, seed=1))
+    return Frames(made.image), made.cells
+
+
+def test_plain_latents_are_those_of_the_pipeline(
+    movie: tuple[Frames, CellTable], model: CellModel
+) -> None:
+    frames, cells = movie
+    target = (np.arange(len(cells)) % 2).astype(np.int64)
+    labels = Labels(np.arange(len(cells)), target, cells.track_id, ("a", "b"))
+    recipe = Recipe(augmented=2, rotations=1)
+    seen: list[tuple[int, int]] = []
+    labelled = label_cells(frames, cells, 28.0, model, labels, recipe, lambda *p: seen.append(p))
+    expected = encode_cells(frames, cells, model, 28.0).latents
+    np.testing.assert_allclose(labelled.latents, expected, atol=1e-4)
+    assert labelled.augmented.shape == (2, len(cells), 32)
+    assert seen == [(1, 2), (2, 2)]
+    assert labelled.classes == ("a", "b")
+    some = labelled.take([3, 1])
+    np.testing.assert_array_equal(some.augmented, labelled.augmented[:, [3, 1]])
+    assert labelled.pairs == some.pairs == model.rotating_pairs
+    # nearer to the latents of the same cell than to those of another, and rotated
+    still = model.encoder.config.n_invariant
+    own = np.abs(labelled.augmented[0] - labelled.latents).mean(0)
+    other = np.abs(labelled.augmented[0] - np.roll(labelled.latents, 5, 0)).mean(0)
+    assert own[:still].mean() < other[:still].mean()
+    assert own[still:].mean() > 0.5
+
+
+def test_augmented_crops_are_decided_by_the_seed(
+    movie: tuple[Frames, CellTable], model: CellModel
+) -> None:
+    patches = patches_of_cells(*movie, 28.0).take(np.arange(4))
+    assert patches.pixels.shape == (4, 96, 96)
+    first, again, other = (
+        patch_latents(patches, model, Recipe(augmented=1, seed=seed)).augmented
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0.01
+
+
+def test_each_augmented_crop_is_rotated_in_latent_space(
+    movie: tuple[Frames, CellTable], model: CellModel
+) -> None:
+    """Invariant latents stay as they were, the others rotate: no crop is encoded again."""
+    patches = patches_of_cells(*movie, 28.0).take(np.arange(4))
+    found = patch_latents(patches, model, Recipe(augmented=2, rotations=3)).augmented
+    assert found.shape == (6, 4, 32)
+    still = model.encoder.config.n_invariant
+    np.testing.assert_array_equal(found[0][:, :still], found[1][:, :still])
+    assert np.abs(found[0][:, still:] - found[1][:, still:]).max() > 0.1
+    # three rotations of one augmented crop, then three of the other
+    for same in ((0, 2), (3, 4), (3, 5)):
+        np.testing.assert_array_equal(*(found[k][:, :still] for k in same))
+        assert np.abs(np.subtract(*(found[k][:, still:] for k in same))).max() > 0.1
+    assert np.abs(found[2][:, :still] - found[3][:, :still]).max() > 0.01
+
+
+def test_no_augmentation_leaves_the_plain_latents(model: CellModel) -> None:
+    pixels = np.random.default_rng(0).random((3, 96, 96)).astype(np.float32)
+    found = patch_latents(Patches(pixels, 96.0), model, Recipe(augmented=0))
+    np.testing.assert_array_equal(found.augmented, found.plain[None])

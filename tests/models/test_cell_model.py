@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from napari_interpdisc.errors import InvalidInput, InvalidModel
+from napari_interpdisc.models import cell_model
+from napari_interpdisc.models.cell_model import (
+    CellModel,
+    LatentMeaning,
+    class_index,
+    confidence,
+    hash_of,
+    latent_of,
+    score_width,
+)
+from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
+
+
+def test_a_score_of_zero_is_the_second_class() -> None:
+    assert class_index([[-0.1], [0.0], [0.1]]).tolist() == [0, 1, 1]
+    assert class_index([[1.0, 3.0, 2.0], [1.0, 0.0, 0.0]]).tolist() == [1, 0]
+    assert score_width(("a", "b")) == 1
+    assert score_width(("a", "b", "c")) == 3
+
+
+def test_confidence_is_the_probability_of_the_own_choice() -> None:
+    np.testing.assert_allclose(
+        confidence([[0.0], [np.log(3)], [-np.log(3)]]), [0.5, 0.75, 0.75], rtol=1e-6
+    )
+    np.testing.assert_allclose(confidence([[0.0, 0.0, np.log(2)]]), [0.5], rtol=1e-6)
+    # enormous logits overflow nothing
+    assert confidence([[800.0, 0.0, 0.0]]).tolist() == [1.0]
+
+
+@pytest.fixture
+def named(tiny: CellModel) -> CellModel:
+    """Return a model with three names, two of them of an orientation pair."""
+    meanings = [LatentMeaning("", "texture, ρ = 0.2")] * 6
+    meanings[4] = LatentMeaning("size", "area, ρ = −0.97")
+    meanings[1], meanings[2] = LatentMeaning("elongation_cos"), LatentMeaning("elongation_sin")
+    return replace(tiny, meanings=tuple(meanings), orientation_pairs=((1, 2),))
+
+
+def test_a_hash_knows_values_names_and_shapes() -> None:
+    first, same = torch.nn.Linear(2, 3), torch.nn.Linear(2, 3)
+    same.load_state_dict(first.state_dict())
+    assert hash_of(first) == hash_of(same)
+    assert len(hash_of(first)) == 64
+    with torch.no_grad():
+        same.bias[0] += 1e-6
+    assert hash_of(first) != hash_of(same)
+    zero, flat = torch.nn.Linear(2, 3), torch.nn.Linear(3, 2)
+    for layer in (zero, flat):
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+    assert hash_of(zero) != hash_of(flat)
+
+
+def test_a_model_is_known_by_its_encoder(tiny: CellModel) -> None:
+    assert tiny.encoder_sha256 == hash_of(tiny.encoder)
+    assert replace(tiny, encoder_sha256="given").encoder_sha256 == "given"
+    assert not tiny.encoder.training
+    assert not any(p.requires_grad for p in tiny.encoder.parameters())
+
+
+@pytest.mark.parametrize(
+    ("word", "latent"),
+    [("17", 17), ("z17", 17), ("Z_17", 17), ("size", 4), ("Size", None), ("z", None), ("²", None)],
+)
+def test_words_for_a_latent(named: CellModel, word: str, latent: int | None) -> None:
+    assert latent_of(word, named.latent_names) == latent
+
+
+def test_what_a_latent_is_called(named: CellModel, tiny: CellModel) -> None:
+    assert [named.latent_label(i) for i in (0, 4)] == ["z0", "z4 size"]
+    assert named.latent_about(4) == "size: area, ρ = −0.97"
+    assert named.latent_about(0) == "unnamed: texture, ρ = 0.2"
+    assert named.aliases == {1: "elongation_cos_z1", 2: "elongation_sin_z2", 4: "size_z4"}
+    assert named.latent_names["size"] == named.latent_names["size_z4"] == 4
+    assert named.pair_label(1, 2) == "z1, z2 elongation"
+    assert named.pair_label(0, 4) == "z0, z4"
+    assert (tiny.latent_label(4), tiny.latent_about(4), tiny.aliases) == ("z4", "", {})
+
+
+def test_heads_by_name_and_the_default(tiny: CellModel) -> None:
+    assert tiny.head().name == "two"
+    assert tiny.head("three").classes == ("a", "b", "c")
+    with pytest.raises(InvalidModel, match="has no head 'nose'; it has two, three"):
+        tiny.head("nose")
+    with pytest.raises(InvalidModel, match="has no head yet; train one"):
+        replace(tiny, heads={}).head()
+
+
+def test_batches_do_not_change_what_is_found(
+    tiny: CellModel, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    crops = rng.normal(size=(7, 1, 64, 64)).astype(np.float32)
+    means, log_variances = tiny.encode(crops)
+    decoded, scores = tiny.decode(means), tiny.score(means, "three")
+    monkeypatch.setattr(cell_model, "ENCODE_BATCH", 3)
+    for found, whole in zip(tiny.encode(crops), (means, log_variances), strict=True):
+        np.testing.assert_allclose(found, whole, atol=1e-5)
+    np.testing.assert_allclose(tiny.decode(means), decoded, atol=1e-5)
+    np.testing.assert_allclose(tiny.score(means, "three"), scores, atol=1e-5)
+    assert scores.shape == (7, 3)
+
+
+def test_no_cells_have_no_latents_and_no_scores(tiny: CellModel) -> None:
+    means, log_variances = tiny.encode(np.zeros((0, 1, 64, 64), np.float32))
+    assert means.shape == log_variances.shape == (0, 6)
+    assert tiny.score(means).shape == (0, 1)
+    assert tiny.score(means, "three").shape == (0, 3)
+
+
+def test_pairs_that_rotate_are_the_networks_or_those_that_were_found(named: CellModel) -> None:
+    assert named.rotating_pairs == ((1, 2),)
+    shape = TCVAEConfig(latents=6, widths=(2, 2, 2, 2), hidden=4, rotating=(1, 1))
+    assert replace(named, encoder=TCVAE(shape)).rotating_pairs == ((2, 3), (4, 5))
+
+
+def test_local_contrast_is_not_made_up(tiny: CellModel) -> None:
+    assert not tiny.has_texture
+    with pytest.raises(InvalidInput, match="does not predict local contrast"):
+        tiny.decode_texture(np.zeros((1, 6)))

@@ -1,0 +1,46 @@
+"""Latents with a known truth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+N = 300
+
+
+@pytest.fixture
+def columns(rng: np.random.Generator) -> tuple[npt.NDArray[Any], dict[str, npt.NDArray[Any]]]:
+    """Return latents (N, 5), two of them alike and one dead, and what they follow."""
+    z = rng.normal(size=(N, 5))
+    z[:, 4] = 0
+    area = np.exp(-z[:, 0] + 0.1 * rng.normal(size=N))
+    z[:, 1] = -z[:, 0] + 0.6 * rng.normal(size=N)
+    neighbours = np.clip(np.rint(1.5 + z[:, 2]), 0, 4)
+    distance = np.where(neighbours > 0, z[:, 3] + rng.normal(size=N), np.nan)
+    return z, {"area": area, "neighbours": neighbours, "neighbour_distance": distance}
+
+
+class Moments:
+    """An encoder whose latents are moments of the crop: two pairs, a size and a constant."""
+
+    crop_size = 64
+    n_latents = 6
+
+    def encode(self, crops: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], None]:
+        y, x = np.mgrid[:64, :64] - 31.5
+        weight = np.clip(crops[:, 0], 0, None)
+        weight = weight / weight.sum((1, 2), keepdims=True)
+
+        def moment(field: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return np.asarray((weight * field).sum((1, 2)))
+
+        whole = moment(y**2 + x**2)
+        return np.column_stack(
+            [
+                moment(2 * x * y) / whole, np.zeros(len(crops)), moment(y),
+                moment(x**2 - y**2) / whole, -(crops[:, 0] > 0.5).mean((1, 2)), moment(x),
+            ]
+        ), None  # fmt: skip

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.flags import CUT, FLAG_NAMES, N_FLAGS, OUT_OF_DISTRIBUTION, flag_name
+from napari_interpdisc.models.familiarity import Familiarity
+from napari_interpdisc.pipeline import Encoding
+
+
+@pytest.mark.parametrize(
+    ("flag", "name"),
+    [
+        (0, ""),
+        (OUT_OF_DISTRIBUTION, "unlike the training data"),
+        (CUT, "cut by the edge"),
+        (OUT_OF_DISTRIBUTION | CUT, "unlike the training data, cut by the edge"),
+    ],
+)
+def test_what_a_sum_of_flags_says(flag: int, name: str) -> None:
+    assert flag_name(flag) == name
+
+
+def test_flags_are_bits_and_all_sums_are_counted() -> None:
+    for bit in FLAG_NAMES:
+        assert bit.bit_count() == 1
+    assert sum(FLAG_NAMES) == N_FLAGS - 1
+
+
+def test_the_flags_of_cells_are_these() -> None:
+    z = np.zeros((4, 2), np.float32)
+    encoding = Encoding(
+        CellTable.from_arrays([0] * 4, np.ones((4, 2))), z, z,
+        np.array([0, 1, 0, 1], np.float32), 10.0, "m", "sha",
+        touches_edge=np.array([False, False, True, True]),
+        familiarity=Familiarity((0.5, 0.995), (0.1, 0.5), (5.0, 10.0)),
+    )  # fmt: skip
+    assert encoding.flags.tolist() == [0, OUT_OF_DISTRIBUTION, CUT, OUT_OF_DISTRIBUTION | CUT]

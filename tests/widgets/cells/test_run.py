@@ -1,0 +1,120 @@
+"""One run of the Cells widget without a window: progress, and what the features say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels, Points
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.errors import Cancelled, InvalidInput
+from napari_interpdisc.frames import Frames
+from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.pipeline import Classification, Encoding
+from napari_interpdisc.widgets.canvas.layers import write_features
+from napari_interpdisc.widgets.cells.run import (
+    Choice,
+    WatchedFrames,
+    result_columns,
+    result_note,
+    rewrite_classes,
+)
+
+N = 4
+
+
+@pytest.fixture
+def result(bundled_model: CellModel) -> Classification:
+    z = np.arange(N * 32, dtype=np.float32).reshape(N, 32)
+    cells = CellTable.from_arrays([0, 0, 1, 1], [[9, 9], [9, 40]] * 2, [1, 2, 1, 2])
+    encoding = Encoding(
+        cells, z, z, np.zeros(N, np.float32), 20.0, "h2b", bundled_model.encoder_sha256
+    )
+    classes = bundled_model.head().classes
+    note = {"model_sha256": "a", "head": "dense", "classes": list(classes)}
+    scores = np.array([[-1], [2], [3], [-4]], np.float32)
+    return Classification(encoding, "dense", classes, scores, note)
+
+
+def test_each_frame_that_is_read_is_reported(rng: np.random.Generator) -> None:
+    frames = Frames(rng.normal(size=(3, 2, 8, 9)), 1, 1)
+    seen: list[tuple[int, int]] = []
+    watched = WatchedFrames.watching(frames, lambda *d: seen.append(d))
+    np.testing.assert_array_equal(watched.frame(2), frames.frame(2))
+    watched.frame(0)
+    assert seen == [(2, 3), (0, 3)]
+
+    def cancel(*_: int) -> None:
+        raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        WatchedFrames.watching(frames, cancel).frame(1)
+
+
+def test_columns_are_class_confidence_flags_and_latents(
+    result: Classification, bundled_model: CellModel
+) -> None:
+    table = result_columns(result, bundled_model)
+    assert list(table)[:3] == ["class", "score", "confidence"]
+    assert [f"z_{i}" for i in range(32)] == list(table)[-32:]
+    assert {"unfamiliar", "touches_edge", "reconstruction_error", "latent_norm"} < set(table)
+    assert not {"t", "y", "x", "track_id"} & set(table)
+    np.testing.assert_allclose(table["confidence"], 1 / (1 + np.exp(-np.abs([1, 2, 3, 4]))))
+
+
+def test_the_note_says_what_was_worked_on(result: Classification) -> None:
+    image, labels = Image(np.zeros((2, 3, 8, 9)), name="movie"), Labels(np.zeros((8, 9), int))
+    frames = Frames(image.data, 1, 2)
+    choice = Choice(image, None, labels, frames, None, None, None)
+    note = result_note(result, choice)
+    assert (note["image"], note["channel"], note["segmentation"]) == ("movie", 2, labels.name)
+    assert note["head"] == "dense"
+    assert "python" in note["versions"]
+    bare = result_note(result, replace(choice, labels=None, frames=Frames(np.zeros((8, 9)))))
+    assert (bare["channel"], bare["segmentation"]) == (None, None)
+
+
+def session_with(layer: Any, result: Classification, model: CellModel) -> Any:
+    columns = result_columns(result, model)
+    write_features(layer, columns)
+    layer.metadata["interpdisc"] = dict(result.settings)
+    return SimpleNamespace(cells_layer=layer, classification=result, model=model)
+
+
+def test_another_head_rewrites_the_classes_and_keeps_the_latents(
+    result: Classification, bundled_model: CellModel
+) -> None:
+    layer = Points(np.zeros((N, 3)), features={"mine": list("abcd")})
+    session = session_with(layer, result, bundled_model)
+    latents = layer.features.filter(regex="^z_").copy()
+    session.classification = replace(
+        result,
+        classes=("a", "b", "c"),
+        scores=np.eye(4, 3, dtype=np.float32),
+        settings={"model_sha256": "a", "head": "three", "classes": ["a", "b", "c"]},
+    )
+    rewrite_classes(session)
+    assert layer.features["class"].tolist() == ["a", "b", "c", "a"]
+    assert {"score_a", "score_b", "score_c"} < set(layer.features)
+    assert "score" not in layer.features, "the score of the other head"
+    assert layer.features["mine"].tolist() == list("abcd")
+    assert layer.features.filter(regex="^z_").equals(latents)
+    assert layer.metadata["interpdisc"]["head"] == "three"
+    layer.data = np.zeros((N + 1, 3))
+    session.classification = result
+    with pytest.raises(InvalidInput, match="changed meanwhile"):
+        rewrite_classes(session)
+
+
+def test_the_same_head_writes_nothing(result: Classification, bundled_model: CellModel) -> None:
+    layer = Points(np.zeros((N, 3)))
+    session = session_with(layer, result, bundled_model)
+    layer.features = layer.features.assign(score=7.0)
+    rewrite_classes(session)
+    assert set(layer.features["score"]) == {7.0}
+    session.cells_layer = None
+    rewrite_classes(session)

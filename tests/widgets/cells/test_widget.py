@@ -1,0 +1,359 @@
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from napari.layers import Points
+
+from napari_interpdisc.frames import Frames
+from napari_interpdisc.models.cell_model import NamedHead
+from napari_interpdisc.models.familiarity import Familiarity
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.store import load_model, replace_heads
+from napari_interpdisc.widgets.canvas.overlay import find_overlay
+from napari_interpdisc.widgets.cells.widget import CellsWidget
+from napari_interpdisc.widgets.session import session_of
+
+from ..conftest import PATIENCE
+
+CENTRES = [(t, y, x) for t in range(3) for y in (30, 70) for x in (30, 70, 110)]
+
+
+TRACKS = np.array([(i % 6 + 1, *c) for i, c in enumerate(CENTRES)], float)
+
+
+Settled = Callable[[], None]
+
+
+@pytest.fixture(scope="module")
+def movie() -> np.ndarray:
+    """Three frames of six round nuclei, 20 px wide, in noise."""
+    rows, cols = np.mgrid[:100, :140]
+    pixels = np.random.default_rng(0).normal(100, 2, (3, 100, 140))
+    for t, y, x in CENTRES:
+        pixels[t] += 400 * (np.hypot(rows - y, cols - x) <= 10)
+    return pixels.astype(np.uint16)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Any, movie: np.ndarray) -> Any:
+    made = make_napari_viewer()
+    made.add_image(movie, name="movie")
+    return made
+
+
+@pytest.fixture
+def widget(viewer: Any) -> CellsWidget:
+    made = CellsWidget(viewer)
+    viewer.window.add_dock_widget(made, name="Cells")
+    return made
+
+
+@pytest.fixture
+def settled(widget: CellsWidget, qtbot: Any) -> Settled:
+    return lambda: qtbot.waitUntil(lambda: not widget.work.running)
+
+
+def fault(widget: CellsWidget) -> str:
+    assert widget.status.is_fault
+    assert not widget.work.running
+    assert session_of(widget._viewer).classification is None
+    return str(widget.status.text())
+
+
+def test_a_run_writes_features_metadata_session_and_overlay(
+    viewer: Any, widget: CellsWidget, settled: Settled
+) -> None:
+    tracks = viewer.add_tracks(TRACKS[::-1], name="tracks", features={"mine": range(18)})
+    widget.diameter.setValue(20)
+    widget.run.click()
+    assert widget.cancel.isEnabled()
+    settled()
+    session = session_of(viewer)
+    result = session.classification
+    assert result is not None
+    table = tracks.features
+    wanted = ["class", "score", "confidence", "reconstruction_error", "latent_norm", "z_0", "z_31"]
+    assert {*wanted, "mine", "unfamiliar", "touches_edge"} <= set(table)
+    np.testing.assert_array_equal(table["z_0"], result.encoding.latents[:, 0])
+    np.testing.assert_array_equal(result.encoding.cells.yx, tracks.data[:, 2:])
+    note = tracks.metadata["interpdisc"]
+    assert note["model_sha256"] == session.model.sha256
+    assert note["diameter"] == 20
+    assert {"napari", "torch", "numpy"} <= set(note["versions"])
+    assert session.image is viewer.layers["movie"]
+    overlay = find_overlay(viewer)
+    assert overlay is not None
+    assert overlay.data[1, 30, 30] > 0
+    assert "18 cells" in widget.status.text()
+    assert not widget.status.is_fault
+    # The overlay is a Labels layer, and no segmentation of the user's.
+    assert overlay not in [value for _, value in widget._segmentations()]
+
+
+def test_a_run_tells_of_cells_at_the_edge_and_unlike_the_training_data(
+    viewer: Any, widget: CellsWidget, settled: Settled
+) -> None:
+    centres = [(t, 2.0, 10.0 + 5 * i) for t in range(3) for i in range(2)] + CENTRES * 2
+    points = viewer.add_points(centres, name="cells")
+    session = session_of(viewer)
+    none_known = Familiarity((0.0, 1.0), (0.0, 0.0), (0.0, 0.0))
+    session.set_model(replace(session.model, familiarity=none_known))
+    widget.cells.value = points
+    widget.diameter.setValue(20)
+    widget.run.click()
+    settled()
+    assert (
+        "6 may be cut by the edge of the image. 100 % of the cells inside" in widget.status.text()
+    )
+    assert "(20 px was used)" in widget.status.text()
+    assert points.features["touches_edge"].tolist() == [True] * 6 + [False] * 36
+
+
+def test_another_head_changes_what_the_layer_says(
+    viewer: Any, widget: CellsWidget, settled: Settled
+) -> None:
+    points = viewer.add_points(TRACKS[:, 1:], name="cells", features={"mine": range(18)})
+    widget.cells.value = points
+    widget.diameter.setValue(20)
+    widget.run.click()
+    settled()
+    session = session_of(viewer)
+    before = points.features.copy()
+    formulas = [parse_formula(text) for text in ("z0 - 100", "z1 + 100", "z2 - 100")]
+    head = NamedHead("three", FormulaHead(formulas), ("a", "b", "c"))
+    session.set_model(replace_heads(session.model, "mine", {"three": head}, "# mine"))
+    table = points.features
+    assert set(table["class"]) == {"b"}
+    assert {"score_a", "score_b", "score_c", "mine"} <= set(table)
+    assert "score" not in table
+    pd.testing.assert_series_equal(table["z_5"], before["z_5"])
+    note = points.metadata["interpdisc"]
+    assert (note["head"], note["model_sha256"]) == ("three", session.model.sha256)
+    assert note["diameter"] == 20
+    assert note["image"] == "movie"
+    assert not points.features["touches_edge"].any()
+    none_known = Familiarity((0.0, 1.0), (0.0, 0.0), (0.0, 0.0))
+    session.set_model(replace(load_model(), familiarity=none_known), "dense-plain")
+    assert points.features["unfamiliar"].all()
+    pd.testing.assert_series_equal(points.features["latent_norm"], before["latent_norm"])
+    assert points.metadata["interpdisc"]["unfamiliar_share"] == 1
+    assert "score_a" not in points.features
+    assert points.metadata["interpdisc"]["head"] == "dense-plain"
+
+
+def test_objects_of_a_segmentation_as_cells(
+    viewer: Any, widget: CellsWidget, settled: Settled, movie: np.ndarray
+) -> None:
+    from skimage.measure import label
+
+    planes = np.stack([label(frame > 300) for frame in movie]).astype(np.int32)
+    layer = viewer.add_labels(planes, name="masks")
+    assert widget.cells.value is layer
+    widget.run.click()
+    settled()
+    table = layer.features
+    assert len(table) == 18
+    assert table["index"].tolist() == [1, 2, 3, 4, 5, 6] * 3
+    assert table["t"].tolist() == [0] * 6 + [1] * 6 + [2] * 6
+    assert widget.diameter.value() == pytest.approx(20, abs=1)
+    assert session_of(viewer).labels is layer
+
+
+def test_estimate_then_detect(viewer: Any, widget: CellsWidget, settled: Settled) -> None:
+    widget.estimate.click()
+    settled()
+    assert widget.diameter.value() == pytest.approx(20, abs=3)
+    widget.detect.click()
+    settled()
+    points = widget.cells.value
+    assert isinstance(points, Points)
+    assert len(points.data) == 18
+    assert np.abs(np.sort(points.data[:, 1]) - np.sort(TRACKS[:, 2])).max() < 2
+
+
+def test_detected_points_lie_on_a_scaled_image(
+    viewer: Any, widget: CellsWidget, settled: Settled
+) -> None:
+    image = viewer.layers["movie"]
+    image.scale, image.translate = (2, 0.5, 0.5), (0, 10, 20)
+    widget.diameter.setValue(20)
+    widget.detect.click()
+    settled()
+    widget.run.click()
+    settled()
+    result = session_of(viewer).classification
+    assert result is not None
+    assert result.encoding.cells.yx.max() < 115
+
+
+def test_channels(viewer: Any, widget: CellsWidget, settled: Settled, movie: np.ndarray) -> None:
+    assert not widget.form.isRowVisible(widget.channel.native)
+    empty = np.zeros_like(movie)
+    image = viewer.add_image(np.stack([empty, movie], 1), name="two channels")
+    widget.image.value = image
+    assert widget.form.isRowVisible(widget.channel_axis.native)
+    assert widget.channel_axis.value == 1
+    viewer.add_tracks(TRACKS)
+    widget.diameter.setValue(20)
+    widget.run.click()
+    settled()
+    assert "is constant" in fault(widget)
+    widget.channel.value = 1
+    widget.run.click()
+    settled()
+    assert not widget.status.is_fault
+    overlay = find_overlay(viewer)
+    assert overlay is not None
+    assert overlay.ndim == 4
+
+
+# napari itself stumbles over NaN when it draws the points.
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
+def test_every_fault_is_one_sentence_and_changes_nothing(viewer: Any, widget: CellsWidget) -> None:
+    widget.run.click()
+    assert fault(widget).startswith("There are no cells: open tracks")
+    cases = {
+        "holds no cells": np.empty((0, 3)),
+        "lie outside the image of 100 by 140 px": np.array([[0, 30, 30], [0, 300, 30]]),
+        "at times up to 7": np.array([[0, 30, 30], [7, 30, 30]]),
+        "have NaN": np.array([[0, 30, 30], [0, np.nan, 30]]),
+    }
+    for sentence, data in cases.items():
+        widget.cells.value = points = viewer.add_points(data, ndim=3, name=sentence)
+        widget.run.click()
+        assert sentence in fault(widget)
+        assert list(points.features) == []
+        assert "interpdisc" not in points.metadata
+    widget.cells.value = viewer.add_points([[0, 30, 30]])
+    for diameter in (1, 5000):
+        widget.diameter.setValue(diameter)
+        widget.run.click()
+        assert f"A nuclear diameter of {diameter} px cannot be used" in fault(widget)
+    widget.diameter.setValue(20)
+    viewer.add_labels(np.zeros((2, 100, 140), int), name="short")
+    widget.labels.value = viewer.layers["short"]
+    widget.run.click()
+    assert "'short' has shape (2, 100, 140)" in fault(widget)
+    widget.labels.value = None
+    for name, pixels, sentence in (
+        ("colour", np.zeros((100, 140, 3), np.uint8), "is an RGB image"),
+        ("stack", np.zeros((2, 2, 2, 100, 140)), "take one plane of a 3D stack"),
+    ):
+        widget.image.value = viewer.add_image(pixels, name=name, rgb=name == "colour")
+        widget.run.click()
+        assert sentence in fault(widget)
+    assert find_overlay(viewer) is None
+
+
+def test_bad_pixels_are_told_after_the_start(
+    viewer: Any, widget: CellsWidget, settled: Settled, movie: np.ndarray
+) -> None:
+    pixels = movie.astype(np.float32)
+    pixels[1, 3, 3] = np.nan
+    widget.image.value = viewer.add_image(pixels, name="holes", contrast_limits=(0, 500))
+    viewer.add_tracks(TRACKS)
+    widget.diameter.setValue(20)
+    widget.run.click()
+    settled()
+    assert "Frame 1 of the image holds NaN" in fault(widget)
+
+
+def test_the_boxes_follow_the_layer_list(viewer: Any, widget: CellsWidget) -> None:
+    points = viewer.add_points([[0, 1, 1]], name="spots")
+    assert widget.cells.value is points
+    points.name = "renamed"
+    assert widget.cells.native.currentText() == "renamed"
+    viewer.layers.remove(points)
+    viewer.layers.remove("movie")
+    assert widget.cells.value is None
+    assert widget.image.value is None
+    assert not widget.detect.isEnabled()
+    widget.run.click()
+    assert fault(widget).startswith("There is no image")
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Make reading a frame take its time; the event is set once reading began."""
+    begun, read = threading.Event(), Frames.frame
+
+    def frame(self: Frames, t: int) -> Any:
+        begun.set()
+        time.sleep(0.3)
+        return read(self, t)
+
+    monkeypatch.setattr(Frames, "frame", frame)
+    return begun
+
+
+def test_cancel_leaves_all_as_it_was(
+    viewer: Any, widget: CellsWidget, settled: Settled, slow: threading.Event
+) -> None:
+    tracks = viewer.add_tracks(TRACKS)
+    widget.diameter.setValue(20)
+    widget.run.click()
+    assert slow.wait(PATIENCE)
+    widget.cancel.click()
+    settled()
+    assert "Cancelled" in widget.status.text()
+    assert "class" not in tracks.features
+    assert widget.run.isEnabled()
+
+
+def test_cells_that_were_edited_meanwhile_are_not_written(
+    viewer: Any, widget: CellsWidget, settled: Settled, slow: threading.Event
+) -> None:
+    points = viewer.add_points(TRACKS[:, 1:], name="spots")
+    widget.diameter.setValue(20)
+    widget.run.click()
+    points.data = np.add(points.data, (0, 1, 1))
+    settled()
+    assert "'spots' was changed meanwhile" in fault(widget)
+    widget.run.click()
+    viewer.layers.remove(points)
+    settled()
+    assert "was removed meanwhile" in fault(widget)
+
+
+def test_closing_the_viewer_mid_run_leaves_nothing(
+    viewer: Any, widget: CellsWidget, slow: threading.Event, capfd: pytest.CaptureFixture[str]
+) -> None:
+    viewer.add_tracks(TRACKS)
+    widget.diameter.setValue(20)
+    widget.run.click()
+    assert slow.wait(PATIENCE)
+    viewer.close()
+    assert "interpdisc-work" not in [t.name for t in threading.enumerate()]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_the_result_on_a_real_movie(
+    viewer: Any, widget: CellsWidget, settled: Settled, microscopy: Callable[[str], Path]
+) -> None:
+    folder, frames = microscopy("hela_ctc"), (31, 32)
+    stack = np.stack([tifffile.imread(folder / f"seq01_t{t:03d}.tif") for t in frames])
+    table = pd.read_csv(folder / "seq01_tracks.csv")
+    table = table[table.t.isin(frames)]
+    viewer.layers.clear()
+    viewer.add_image(stack[:, 0])
+    masks = viewer.add_labels(stack[:, 1].astype(np.int32), name="masks")
+    tracks = table.assign(t=table.t - 31)[["track_id", "t", "y", "x"]].to_numpy(float)
+    widget.cells.value = viewer.add_tracks(tracks)
+    assert widget.labels.value is masks  # the only one that fits
+    widget.run.click()
+    settled()
+    assert widget.diameter.value() == pytest.approx(26, abs=3)
+    result = session_of(viewer).classification
+    assert result is not None
+    assert 0.7 < (result.index == 0).mean() < 1
+    overlay = find_overlay(viewer)
+    assert overlay is not None
+    shown, labels = np.asarray(overlay.data[0]), stack[0, 1]
+    assert (shown[labels > 0] > 0).mean() > 0.9

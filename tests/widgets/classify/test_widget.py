@@ -1,0 +1,189 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.models.store import BUNDLED
+from napari_interpdisc.widgets.canvas.overlay import STRIPE_COLOR, find_overlay
+from napari_interpdisc.widgets.classify.widget import NO_CELLS, ClassifyWidget
+from napari_interpdisc.widgets.session import Session
+
+from .conftest import counts
+
+
+def test_without_cells_it_says_what_to_do(widget: ClassifyWidget) -> None:
+    assert widget.status.text() == NO_CELLS
+    assert not widget.export.isEnabled()
+    assert widget.model.currentText() == "h2b"
+    assert widget.head.count() >= 1
+    assert set(counts(widget)) == {("–", "–")}
+
+
+def test_flagged_cells_are_hatched_unless_told_otherwise(
+    viewer: Any, widget: ClassifyWidget, session: Session
+) -> None:
+    widget.overlay.click()
+    overlay = find_overlay(viewer)
+    assert overlay is not None
+
+    def said(t: int) -> set[tuple[str, str]]:
+        values = np.unique(np.asarray(overlay.data[t]))
+        table = overlay.features.iloc[values[values > 0]]
+        return set(zip(table["class"], table["flag"].fillna(""), strict=True))
+
+    def is_striped(t: int) -> bool:
+        values = np.unique(np.asarray(overlay.data[t]))
+        return any(np.array_equal(overlay.get_color(int(v)), STRIPE_COLOR) for v in values)
+
+    plain = {("Interphase", ""), ("Metaphase", "")}
+    assert said(0) == {("Interphase", "")}
+    assert not is_striped(0)
+    strange = {("Metaphase", ""), ("Metaphase", "unlike the training data")}
+    assert said(1) == strange
+    assert is_striped(1)
+    assert {flag for _, flag in said(2)} == {"cut by the edge"}
+    widget.mark.click()
+    assert (said(1), said(2)) == ({("Metaphase", "")}, plain)
+    assert not is_striped(1)
+    widget.mark.click()
+    assert said(1) == strange
+    session.set_threshold(0.999)
+    assert said(1) == {("unsure", ""), ("unsure", "unlike the training data")}
+
+
+def test_flagged_cells_are_told(viewer: Any, widget: ClassifyWidget, session: Session) -> None:
+    assert widget.flagged.text() == (
+        "Of all cells: 17 % unlike the training data; 33 % cut by the edge."
+    )
+    session.select(3)
+    viewer.dims.set_current_step(0, 1)
+    assert widget.plot.series is not None
+    assert widget.plot.series.note == "unlike the training data"
+    viewer.dims.set_current_step(0, 0)
+    assert widget.plot.series.note == ""
+
+
+def test_a_movie_unlike_the_training_data_is_told(widget: ClassifyWidget, session: Session) -> None:
+    assert session.classification is not None
+    few = session.classification.encoding
+    n = 40
+    encoding = replace(
+        few,
+        cells=CellTable.from_arrays([0] * n, [[20, 20 + i] for i in range(n)]),
+        latents=np.zeros((n, few.latents.shape[1]), np.float32),
+        log_variances=np.zeros((n, few.latents.shape[1]), np.float32),
+        reconstruction_error=np.where(np.arange(n) < 10, 2, 0).astype(np.float32),
+        touches_edge=np.zeros(n, bool),
+    )
+    scores = np.zeros((n, 1), np.float32)
+    session.set_classification(replace(session.classification, encoding=encoding, scores=scores))
+    assert widget.flagged.text().startswith("25 % of the cells look unlike")
+    assert "20 px was used" in widget.flagged.text()
+
+
+def test_the_threshold_greys_out_the_unsure(
+    viewer: Any, widget: ClassifyWidget, session: Session, qtbot: Any
+) -> None:
+    widget.overlay.click()
+    overlay = find_overlay(viewer)
+    assert overlay is not None
+    assert overlay.data[0, 40, 60] == 1
+    for value in np.linspace(0.5, 0.7, 20):
+        widget.threshold.setValue(float(value))
+    qtbot.waitUntil(lambda: session.threshold == pytest.approx(0.7))
+    assert np.asarray(overlay.data[0])[40, 60] == 3
+    assert np.asarray(overlay.data[0])[20, 20] == 1
+    assert counts(widget)[2] == ("1", "1")
+
+
+def test_the_box_shows_and_hides_the_overlay(
+    viewer: Any, widget: ClassifyWidget, session: Session
+) -> None:
+    assert not widget.overlay.isChecked()
+    widget.overlay.click()
+    overlay = find_overlay(viewer)
+    assert overlay is not None
+    assert overlay.visible
+    overlay.visible = False
+    assert not widget.overlay.isChecked()
+    widget.overlay.click()
+    assert overlay.visible
+    viewer.layers.remove(overlay)
+    assert not widget.overlay.isChecked()
+
+
+def test_a_hidden_plot_is_not_drawn(
+    viewer: Any, widget: ClassifyWidget, session: Session, qtbot: Any
+) -> None:
+    session.select(2)
+    qtbot.waitUntil(lambda: widget.plot.painted > 0)
+    widget.hide()
+    painted = widget.plot.painted
+    session.select(1)
+    viewer.dims.set_current_step(0, 2)
+    qtbot.wait(50)
+    assert widget.plot.painted == painted
+    widget.show()
+    qtbot.waitUntil(lambda: widget.plot.painted > painted)
+    assert widget.plot.series is not None
+    assert widget.plot.series.title.startswith("Cell 2, frame 2")
+
+
+def test_a_bad_model_folder_keeps_the_model(
+    widget: ClassifyWidget, session: Session, tmp_path: Path
+) -> None:
+    model = session.model
+    widget.load(tmp_path)
+    assert widget.status.is_fault
+    assert "is not a model folder: it has no config.json" in widget.status.text()
+    for name in ("config.json", "card.md", "weights.safetensors"):
+        data = (BUNDLED / "h2b" / name).read_bytes()
+        (tmp_path / name).write_bytes(data if name != "weights.safetensors" else data[:1000])
+    widget.load(tmp_path)
+    assert "weights.safetensors is not the file that config.json describes" in widget.status.text()
+    assert session.model is model
+    assert session.classification is not None
+    assert widget.model.currentText() == model.name
+
+
+def test_choosing_a_head_rescores(widget: ClassifyWidget, session: Session) -> None:
+    widget.head.activated.emit(0)
+    assert session.classification is not None
+    assert session.encoding is not None
+    expected = session.model.score(session.encoding.latents)
+    np.testing.assert_allclose(session.classification.scores, expected)
+
+
+def test_export(widget: ClassifyWidget, session: Session, tmp_path: Path) -> None:
+    widget.export_to(tmp_path / "cells.csv")
+    table = pd.read_csv(tmp_path / "cells.csv")
+    assert len(table) == 6
+    assert {"t", "y", "x", "track_id", "class", "score", "z_0"} <= set(table)
+    assert (tmp_path / "cells.json").is_file()
+    widget.export_to(tmp_path / "none such" / "cells.csv")
+    assert widget.status.is_fault
+
+
+def test_every_control_has_a_tooltip(widget: ClassifyWidget) -> None:
+    for control in (
+        widget.model,
+        widget.head,
+        widget.threshold,
+        widget.overlay,
+        widget.plot,
+        widget.export,
+    ):
+        assert control.toolTip()
+
+
+def test_the_widget_goes_while_the_session_stays(
+    viewer: Any, widget: ClassifyWidget, session: Session
+) -> None:
+    viewer.window.remove_dock_widget(widget)
+    session.set_threshold(0.9)
+    viewer.dims.set_current_step(0, 2)
+    viewer.add_image(np.ones((4, 4)))

@@ -1,0 +1,104 @@
+"""What a training found, as the window shows and stores it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_interpdisc.discovery import cross_validation
+from napari_interpdisc.discovery.quality import Quality
+from napari_interpdisc.discovery.results import Discovery, FittedHead, FrontRow
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.store import load_model
+from napari_interpdisc.widgets.canvas.overlay import find_overlay
+from napari_interpdisc.widgets.parts.wording import UNSAVED
+
+from .conftest import (
+    Settled,
+    fault,
+    made_up,
+    trained,
+)
+
+
+def test_training_shows_and_applies_what_it_found(
+    scene: SimpleNamespace, settled: Settled, quick: list[Any]
+) -> None:
+    session, before = scene.session, scene.session.encoding
+    results = trained(scene, settled)
+    cells, settings = quick[0]
+    assert len(cells) == 36
+    assert len(np.unique(cells.group)) == 12
+    assert settings.search.engine == "operon"
+    assert session.encoding is before
+    assert session.model.name == UNSAVED
+    assert session.classification.head == "dense"
+    assert session.classification.classes == ("class 1", "class 2")
+    overlay = find_overlay(scene.viewer)
+    assert overlay is not None
+    assert overlay.visible
+    heads = results.quality.heads
+    assert [heads.item(0, c).text() for c in range(4)] == [
+        "dense",
+        "1040",
+        "8641",
+        "0.850 [0.75, 0.87]",
+    ]
+    assert results.quality.confusion.item(1, 0).text() == "2"
+    assert len(results.quality.curve.values) == 2
+    assert results.front.table.rowCount() == 3
+    assert results.row == 1
+    assert "36 cells of 12 tracks" in scene.widget.status.text()
+    assert "operon 1" in scene.widget.status.text()
+
+
+def test_save_as_and_load(
+    scene: SimpleNamespace, settled: Settled, quick: list[Any], tmp_path: Path
+) -> None:
+    results = trained(scene, settled)
+    results.front.table.cellClicked.emit(2, 0)
+    scene.widget.save_to(tmp_path / "mine")
+    assert str(tmp_path / "mine") in scene.widget.status.text()
+    model = load_model(tmp_path / "mine")
+    assert model.name == "mine"
+    assert list(model.heads) == ["dense", "formula"]
+    latents = scene.session.encoding.latents
+    np.testing.assert_allclose(
+        model.score(latents, "formula"), scene.session.classification.scores, rtol=1e-5
+    )
+    scene.widget.save_to(tmp_path / "mine")
+    assert "already exists" in fault(scene)
+
+
+def test_three_classes(
+    scene: SimpleNamespace, settled: Settled, quick: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widget, session = scene.widget, scene.session
+    widget.annotations.add_class("big")
+    names = {r: widget.annotations.classes[int(t) % 3] for r, t in enumerate(scene.table[:, 0])}
+    head = FormulaHead([parse_formula(text, 32) for text in ("z1", "z2 + 1", "z3")])
+    worth = Quality(0.6, 0.6, (0.5, 0.7), np.diag([10, 12, 10]))
+    row = FrontRow(head, head.expression_size, 0.6, worth)
+
+    def discover(cells: Any, *_: Any) -> Discovery:
+        fitted = FittedHead("formula", head, worth, cells.target)
+        return replace(made_up(""), classes=cells.classes, heads={"formula": fitted}, front=(row,))
+
+    monkeypatch.setattr(cross_validation, "discover", discover)
+    widget.annotations.annotate(session.encoding.cells, names)
+    widget.training.engine.setCurrentIndex(widget.training.engine.findData("operon"))
+    widget.training.augmented.setValue(1)
+    widget.train()
+    settled()
+    assert not widget.status.is_fault, widget.status.text()
+    assert session.classification.classes == ("class 1", "class 2", "big")
+    latents = session.encoding.latents
+    wanted = np.stack([latents[:, 1], latents[:, 2] + 1, latents[:, 3]], 1).argmax(1)
+    np.testing.assert_array_equal(session.classification.index, wanted)
+    assert widget.results.quality.confusion.rowCount() == 3
+    assert f"big: {session.model.aliases.get(3, 'z3')}" in widget.results.front.formula.text()

@@ -1,0 +1,168 @@
+"""Trainings from the window: what is refused, stopped, and applied."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.discovery import cross_validation
+from napari_interpdisc.discovery.recipe import Recipe
+from napari_interpdisc.discovery.results import Discovery
+from napari_interpdisc.models.store import load_model
+from napari_interpdisc.training.heads import HeadTraining
+from napari_interpdisc.widgets.discover.train_panel import TrainPanel
+
+from ..conftest import PATIENCE
+from .conftest import (
+    TRACKS,
+    Settled,
+    annotate_all,
+    fault,
+    made_up,
+    trained,
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ({}, "no cell has a label"),
+        ({0: "class 1", 2: "class 1"}, "all labelled cells are 'class 1'"),
+        ({0: "class 1", 1: "class 2"}, "fewer than the 5 folds"),
+        ({0: "class 1", TRACKS: "class 1", 2 * TRACKS: "class 2"}, "folds"),
+    ],
+)
+def test_annotations_that_cannot_be_trained_on(
+    scene: SimpleNamespace, names: dict[int, str], sentence: str, quick: list[Any]
+) -> None:
+    model = scene.session.model
+    scene.widget.annotations.annotate(scene.session.encoding.cells, names)
+    scene.widget.training.start.click()
+    assert sentence in fault(scene)
+    assert not quick
+    assert scene.session.model is model
+
+
+def test_one_track_and_no_kind(scene: SimpleNamespace, quick: list[Any]) -> None:
+    widget = scene.widget
+    widget.training.folds.setValue(2)
+    cells = scene.session.encoding.cells
+    one = CellTable.from_arrays(cells.t, cells.yx, np.zeros(len(cells)))
+    widget.annotations.annotate(cells, {r: f"class {1 + r % 2}" for r in range(8)})
+    scene.session.encoding = replace(scene.session.encoding, cells=one)
+    widget.train()
+    assert "are on one track" in fault(scene)
+    for box in widget.training.kinds.values():
+        box.setChecked(False)
+    widget.train()
+    assert "Choose at least one kind of head" in fault(scene)
+    assert not quick
+
+
+def test_a_model_of_another_encoder_that_was_chosen_meanwhile_is_kept(
+    scene: SimpleNamespace, settled: Settled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotate_all(scene)
+    widget, session = scene.widget, scene.session
+    other = replace(session.model, name="other", sha256="other", encoder_sha256="other")
+
+    def discover(cells: Any, settings: Any, report: Any, sha256: str = "") -> Discovery:
+        assert chosen.wait(PATIENCE)
+        return made_up(sha256)
+
+    chosen = threading.Event()
+    monkeypatch.setattr(cross_validation, "discover", discover)
+    widget.training.engine.setCurrentIndex(widget.training.engine.findData("operon"))
+    widget.training.augmented.setValue(1)
+    widget.training.start.click()
+    session.set_model(other)
+    chosen.set()
+    settled()
+    assert session.model is other
+    assert "'other', chosen meanwhile, has another encoder and was kept" in widget.status.text()
+    assert widget.results.front.rows
+
+
+@pytest.mark.parametrize("ends", ["cancel", "fault"])
+def test_cancel_and_failure_keep_the_model(
+    scene: SimpleNamespace,
+    settled: Settled,
+    monkeypatch: pytest.MonkeyPatch,
+    quick: list[Any],
+    ends: str,
+) -> None:
+    results = trained(scene, settled)
+    found, model, shown = results.found, scene.session.model, scene.session.classification
+    begun = threading.Event()
+
+    def slow(cells: Any, settings: Any, report: Any, sha256: str = "") -> None:
+        begun.set()
+        if ends == "fault":
+            raise RuntimeError("no more")
+        for i in range(1000):
+            report(i, 1000)
+            time.sleep(0.01)
+
+    monkeypatch.setattr(cross_validation, "discover", slow)
+    scene.widget.training.start.click()
+    assert begun.wait(PATIENCE)
+    assert scene.widget.training.stop.isEnabled() or ends == "fault"
+    scene.widget.training.stop.click()
+    settled()
+    assert results.found is found
+    assert scene.session.model is model
+    assert scene.session.classification is shown
+    assert scene.widget.training.start.isEnabled()
+    if ends == "cancel":
+        assert "Cancelled" in scene.widget.status.text()
+
+
+def test_a_real_training(
+    scene: SimpleNamespace, settled: Settled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyoperon")
+    chosen = TrainPanel.settings
+
+    def small(panel: TrainPanel) -> Recipe:
+        options = chosen(panel)
+        return options.model_copy(
+            update={
+                "folds": 2,
+                "curve": False,
+                "dense": HeadTraining(steps=200),
+                "sparse": options.sparse.model_copy(update={"steps": 200, "restarts": 1}),
+                "search": options.search.model_copy(update={"generations": 3, "individuals": 50}),
+            }
+        )
+
+    monkeypatch.setattr(TrainPanel, "settings", small)
+    results = trained(scene, settled)
+    assert list(results.found.heads) == ["dense", "sparse", "formula"]
+    assert results.found.heads["dense"].quality.balanced_accuracy > 0.8
+    right = scene.session.classification.index == scene.table[:, 0] % 2
+    assert right.mean() > 0.9
+    results.front.table.cellClicked.emit(0, 0)
+    assert scene.session.classification.head == "formula"
+    scene.widget.save_to(tmp_path / "mine")
+    assert list(load_model(tmp_path / "mine").heads) == ["dense", "sparse", "formula"]
+
+
+def test_an_engine_that_cannot_run_is_refused(
+    scene: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, quick: list[Any]
+) -> None:
+    from napari_interpdisc.widgets.discover import run as discover_run
+
+    monkeypatch.setattr(discover_run, "engine_faults", lambda: {"pysr": "PySR needs Julia."})
+    annotate_all(scene)
+    scene.widget.training.engine.setCurrentIndex(scene.widget.training.engine.findData("pysr"))
+    scene.widget.train()
+    assert fault(scene) == "PySR needs Julia."
+    assert not quick

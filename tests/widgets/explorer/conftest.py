@@ -1,0 +1,72 @@
+"""The explorer in a viewer, with a cell selected, and with names and an orientation pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_interpdisc.models.cell_model import LatentMeaning
+from napari_interpdisc.number_text import with_sign
+from napari_interpdisc.widgets.explorer.pair_row import PairRow
+from napari_interpdisc.widgets.explorer.widget import (
+    ExplorerWidget,
+)
+from napari_interpdisc.widgets.parts.pictures import grey_picture
+
+Scene = SimpleNamespace
+
+
+ROW = 3
+
+
+@pytest.fixture
+def scene(make_scene: Callable[..., Scene], qtbot: Any) -> Scene:
+    made = make_scene(show=True)
+    made.widget = ExplorerWidget(made.viewer)
+    made.viewer.window.add_dock_widget(made.widget, name="Latent explorer")
+    qtbot.waitUntil(made.widget.isVisible)
+    return made
+
+
+@pytest.fixture
+def explorer(scene: Scene) -> ExplorerWidget:
+    """The explorer with a cell selected."""
+    scene.session.select(ROW)
+    return scene.widget
+
+
+def page(widget: ExplorerWidget) -> int:
+    return int(widget._pages.currentIndex())
+
+
+def score(widget: ExplorerWidget, z: np.ndarray) -> str:
+    return with_sign(float(widget.session.model.score(z[None])[0, 0]))
+
+
+def pictures_of(widget: ExplorerWidget, z: np.ndarray) -> Any:
+    return grey_picture(widget.session.model.decode(z[None])[0, 0], widget._limits)
+
+
+@pytest.fixture
+def named(scene: Scene) -> ExplorerWidget:
+    """The explorer of a cell, with a model that has names and an orientation pair."""
+    session = scene.session
+    by_kl = session.model.by_importance()
+    meanings = [LatentMeaning("", "texture, ρ = 0.21")] * session.model.n_latents
+    meanings[by_kl[0]] = LatentMeaning("size", "area, ρ = −0.97")
+    meanings[by_kl[1]] = LatentMeaning("elongation_of_the_central_nucleus_cos", "seen")
+    meanings[by_kl[2]] = LatentMeaning("elongation_of_the_central_nucleus_sin", "seen")
+    pair = (by_kl[1], by_kl[2])
+    session.set_model(replace(session.model, meanings=tuple(meanings), orientation_pairs=(pair,)))
+    session.select(ROW)
+    return scene.widget
+
+
+def the_pair(widget: ExplorerWidget) -> tuple[PairRow, int, int]:
+    ((pair, row),) = widget.sliders.pairs.items()
+    return row, *pair

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.widgets.explorer.edited_cell import EditedCell
+
+
+@pytest.fixture
+def cell(bundled_model: CellModel, rng: np.random.Generator) -> EditedCell:
+    crop = rng.normal(size=(64, 64)).astype(np.float32)
+    return EditedCell(bundled_model, None, crop, rng.normal(size=32).astype(np.float32))
+
+
+def test_it_begins_as_the_cell_itself(cell: EditedCell, bundled_model: CellModel) -> None:
+    assert not cell.is_edited
+    crop, reconstruction, decoded = cell.shown()
+    assert crop is cell.crop
+    np.testing.assert_array_equal(reconstruction, decoded)
+    np.testing.assert_array_equal(reconstruction, bundled_model.decode(cell.own[None])[0, 0])
+    own, edited = cell.scores()
+    np.testing.assert_array_equal(own, edited)
+    assert cell.classes == bundled_model.head().classes
+
+
+def test_editing_changes_decoding_and_score_and_not_the_cell(
+    cell: EditedCell, bundled_model: CellModel
+) -> None:
+    before = cell.own.copy()
+    cell.edited[5] += 2
+    assert cell.is_edited
+    np.testing.assert_array_equal(cell.own, before)
+    np.testing.assert_allclose(
+        cell.decoded(), bundled_model.decode(cell.edited[None])[0, 0], atol=1e-6
+    )
+    own, edited = cell.scores()
+    np.testing.assert_allclose(own, bundled_model.score(before[None])[0], atol=1e-5)
+    assert own != edited
+    cell.edited[9] = 0
+    cell.reset(5)
+    assert cell.edited[5] == before[5]
+    assert cell.edited[9] == 0
+    cell.reset()
+    assert not cell.is_edited
+
+
+def test_a_traversal_changes_its_latents_alone(cell: EditedCell, bundled_model: CellModel) -> None:
+    cell.edited[2] = 1
+    pictures, scores = cell.traverse([4, 7], [[-3, 0], [3, 1]])
+    wanted = np.stack([cell.edited, cell.edited])
+    wanted[:, [4, 7]] = [[-3, 0], [3, 1]]
+    np.testing.assert_allclose(pictures, bundled_model.decode(wanted)[:, 0], atol=1e-6)
+    np.testing.assert_allclose(scores, bundled_model.score(wanted), atol=1e-5)
+    assert cell.edited[4] == cell.own[4], "nothing is edited by looking"
+
+
+def test_local_contrast_of_all_three(cell: EditedCell, bundled_model: CellModel) -> None:
+    cell.edited[0] += 1
+    crop, own, edited = cell.shown(texture=True)
+    assert crop.shape == own.shape == edited.shape == (32, 32)
+    np.testing.assert_allclose(
+        edited, bundled_model.decode_texture(cell.edited[None])[0, 0], atol=1e-5
+    )
+    assert np.abs(own - edited).max() > 0
+    assert cell.traverse([0], [[1]], texture=True)[0].shape == (1, 32, 32)

@@ -1,0 +1,46 @@
+"""The explored cell as layers of the viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from napari_interpdisc.widgets.canvas.layers import data_to_world
+from napari_interpdisc.widgets.explorer.widget import (
+    ExplorerWidget,
+)
+
+from .conftest import ROW, Scene
+
+
+def test_send_to_layers_places_the_pictures_at_the_cell(
+    scene: Scene, explorer: ExplorerWidget, to_world: Callable[..., np.ndarray], qtbot: Any
+) -> None:
+    explorer.sliders.latents[5].slider.setValue(200)
+    active = scene.viewer.layers.selection.active
+    explorer.send.click()
+    names = ["crop", "cell reconstruction", "edited"]
+    layers = {name: scene.viewer.layers[name] for name in names}
+    assert scene.viewer.layers.selection.active is active
+    cells, size = scene.session.encoding.cells, scene.session.model.crop_size
+    wanted = np.array(scene.image.scale) / [1, scene.session.zoom, scene.session.zoom]
+    for layer in layers.values():
+        assert layer.data.shape == (1, size, size)
+        np.testing.assert_allclose(layer.scale, wanted)
+        middle = data_to_world(layer, [[0, (size - 1) / 2, (size - 1) / 2]])[0]
+        np.testing.assert_allclose(middle, to_world(1, cells.yx[ROW]))
+        note = layer.metadata["interpdisc"]
+        assert note["model_sha256"] == scene.session.model.sha256
+        assert (note["frame"], note["track_id"]) == (1, 3)
+    z = np.array(layers["edited"].metadata["interpdisc"]["z"], np.float32)
+    assert z[5] == 2
+    np.testing.assert_allclose(
+        layers["edited"].data[0], scene.session.model.decode(z[None])[0, 0], atol=1e-6
+    )
+    n = len(scene.viewer.layers)
+    scene.session.select(0)
+    explorer.send.click()
+    assert len(scene.viewer.layers) == n, "the layers are used again"
+    assert layers["crop"].metadata["interpdisc"]["track_id"] == 1

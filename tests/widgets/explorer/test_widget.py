@@ -1,0 +1,188 @@
+"""The latent explorer: what it shows is what the model says, and only while it can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import QAbstractButton, QSlider
+
+from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.models.tcvae import TCVAE
+from napari_interpdisc.widgets.explorer.edited_cell import EditedCell
+from napari_interpdisc.widgets.explorer.widget import (
+    NO_CELLS,
+    NO_SELECTION,
+    TEXTURE,
+    ExplorerWidget,
+)
+from napari_interpdisc.widgets.parts.pictures import grey_picture
+
+from .conftest import ROW, Scene, page, score
+
+
+def test_the_empty_state_tells_what_to_do(make_scene: Callable[..., Scene], qtbot: Any) -> None:
+    scene = make_scene(show=True, finished=False)
+    widget = ExplorerWidget(scene.viewer)
+    scene.viewer.window.add_dock_widget(widget, name="Latent explorer")
+    qtbot.waitUntil(widget.isVisible)
+    assert (page(widget), widget.hint.text()) == (0, NO_CELLS)
+    scene.finish()
+    assert (page(widget), widget.hint.text()) == (0, NO_SELECTION)
+    scene.session.select(0)
+    assert page(widget) == 1
+    scene.viewer.layers.remove(scene.image)
+    assert (page(widget), widget.hint.text()) == (0, NO_CELLS)
+
+
+def test_the_selected_cell_is_shown(explorer: ExplorerWidget) -> None:
+    session = explorer.session
+    own = session.encoding.latents[ROW]
+    assert explorer.title.text() == "<b>Cell 3, frame 1</b>"
+    text = explorer.scores.text()
+    assert text.count(score(explorer, own)) == 2, "before and live are the same at first"
+    crop = session.crop(ROW)
+    np.testing.assert_array_equal(explorer.cell.crop, crop)
+    expected = grey_picture(crop, explorer._limits)
+    assert explorer.image_view.picture == expected
+    assert explorer.edited_view.picture == explorer.reconstruction_view.picture != expected
+
+
+def test_local_contrast_can_be_drawn_instead(explorer: ExplorerWidget, qtbot: Any) -> None:
+    model, crop = explorer.session.model, explorer.session.crop(ROW)
+    picture = explorer.edited_view.picture
+    assert explorer.show_what.isVisible()
+    explorer.show_what.setCurrentText(TEXTURE)
+    z = explorer.session.encoding.latents[ROW].copy()
+    own = model.decode_texture(z[None])[0, 0]
+    limits = explorer._limits
+    wanted = grey_picture(model.texture_of(crop[None, None])[0, 0], limits)
+    assert explorer.image_view.picture == wanted
+    assert explorer.edited_view.picture == explorer.reconstruction_view.picture
+    assert explorer.edited_view.picture == grey_picture(own, limits) != picture
+    explorer.sliders.latents[5].slider.setValue(250)
+    z[5] = 2.5
+    moved = grey_picture(model.decode_texture(z[None])[0, 0], limits)
+    qtbot.waitUntil(lambda: explorer.edited_view.picture == moved)
+    z[5] = 3
+    last = grey_picture(model.decode_texture(z[None])[0, 0], limits)
+    assert explorer.strip.pictures[-1] == last
+
+
+def test_a_model_without_texture_has_no_such_choice(explorer: ExplorerWidget) -> None:
+    config = explorer.session.model.encoder.config.model_copy(update={"texture": False})
+    plain = replace(explorer.session.model, encoder=TCVAE(config).eval())
+    explorer.show_what.setCurrentText(TEXTURE)
+    explorer.session._model = plain
+    explorer._show_cell()
+    assert not explorer.show_what.isVisible()
+    assert not explorer.texture
+    assert explorer.image_view.picture == grey_picture(explorer.session.crop(ROW), explorer._limits)
+
+
+def test_dragging_shows_decoding_and_score_live(explorer: ExplorerWidget, qtbot: Any) -> None:
+    latent = 4
+    assert explorer.session.model.by_importance()[0] != latent  # the one shown at first
+    before, strip = explorer.edited_view.picture, explorer.strip_title.text()
+    explorer.sliders.latents[latent].slider.setValue(250)
+    z = explorer.session.encoding.latents[ROW].copy()
+    z[latent] = 2.5
+    qtbot.waitUntil(lambda: explorer.edited_view.picture != before)
+    np.testing.assert_array_equal(explorer.cell.edited, z)
+    decoded = explorer.session.model.decode(z[None])[0, 0]
+    assert explorer.edited_view.picture == grey_picture(decoded, explorer._limits)
+    old, new = explorer.scores.text().split("→")
+    assert score(explorer, explorer.cell.own) in old
+    assert score(explorer, z) in new
+    assert explorer.sliders.latents[latent].value.text() == "+2.50"
+    label = explorer.session.model.latent_label(latent)
+    assert f"<b>{label}</b>" in explorer.strip_title.text() != strip
+
+
+def test_many_moves_are_drawn_once(
+    explorer: ExplorerWidget, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    decode = EditedCell.decoded
+    monkeypatch.setattr(EditedCell, "decoded", lambda cell: calls.append(1) or decode(cell))
+    for value in range(0, 300, 3):
+        explorer.sliders.latents[5].slider.setValue(value)
+    qtbot.waitUntil(lambda: bool(calls))
+    qtbot.wait(60)
+    assert len(calls) == 1
+    assert explorer.cell.edited[5] == pytest.approx(2.97)
+
+
+def test_reset_gives_exactly_the_own_values_back(explorer: ExplorerWidget, qtbot: Any) -> None:
+    own = explorer.session.encoding.latents[ROW]
+    assert not explorer.reset_all.isEnabled()
+    for latent in (5, 22):
+        explorer.sliders.latents[latent].slider.setValue(-300)
+    qtbot.waitUntil(explorer.reset_all.isEnabled)
+    explorer.sliders.latents[5].reset.click()
+    assert explorer.cell.edited[5] == own[5]
+    assert explorer.cell.edited[22] == np.float32(-3)
+    assert not explorer.sliders.latents[5].reset.isEnabled()
+    explorer.reset_all.click()
+    np.testing.assert_array_equal(explorer.cell.edited, own)
+    assert explorer.edited_view.picture == explorer.reconstruction_view.picture
+    assert explorer.sliders.latents[22].slider.value() == round(float(own[22]) * 100)
+    assert not explorer.reset_all.isEnabled()
+
+
+def test_the_wheel_scrolls_and_changes_nothing(explorer: ExplorerWidget) -> None:
+    slider = explorer.sliders.latents[22].slider
+    before = slider.value()
+    event = QWheelEvent(
+        QPointF(5, 5),
+        QPointF(5, 5),
+        QPoint(0, 0),
+        QPoint(0, 120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    slider.wheelEvent(event)
+    assert slider.value() == before
+    assert not event.isAccepted()
+
+
+def test_nothing_is_decoded_while_hidden(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+) -> None:
+    calls = []
+    decode = CellModel.decode
+    scene.widget.parent().hide()
+    monkeypatch.setattr(CellModel, "decode", lambda m, z: calls.append(1) or decode(m, z))
+    scene.session.select(0)
+    scene.session.select(ROW)
+    assert not calls
+    scene.widget.parent().show()
+    qtbot.waitUntil(lambda: bool(calls))
+    assert scene.widget.title.text() == "<b>Cell 3, frame 1</b>"
+
+
+def test_another_head_rescores(explorer: ExplorerWidget) -> None:
+    session = explorer.session
+    model = session.model
+    named = replace(model.head(), name="other", classes=("round", "long"))
+    two = replace(model, heads={**model.heads, "other": named})
+    session.set_model(two, "other")
+    assert any(name in explorer.scores.text() for name in ("round", "long"))
+
+
+def test_every_control_says_what_it_does(explorer: ExplorerWidget) -> None:
+    parts = [*explorer.findChildren(QAbstractButton), *explorer.findChildren(QSlider)]
+    assert len(parts) >= 3 * 32
+    assert [p for p in parts if not p.toolTip()] == []
+
+
+def test_it_fits_a_laptop(explorer: ExplorerWidget) -> None:
+    assert explorer.minimumSizeHint().height() < 700
+    assert explorer.minimumSizeHint().width() < 460

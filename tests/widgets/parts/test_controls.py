@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QLabel, QWidget
+
+from napari_interpdisc.widgets.parts.controls import (
+    FAULT_COLOR,
+    SWATCH,
+    StatusLine,
+    WorkBar,
+    button,
+    combo,
+    row,
+    swatch,
+)
+
+
+def test_a_fault_is_red_until_something_else_is_said(qtbot: Any) -> None:
+    line = StatusLine()
+    qtbot.addWidget(line)
+    line.fault("That <b>cannot</b> be.")
+    assert line.is_fault
+    assert FAULT_COLOR in line.styleSheet()
+    assert line.text() == "That <b>cannot</b> be."
+    line.say("Done.")
+    assert not line.is_fault
+    assert FAULT_COLOR not in line.styleSheet()
+
+
+def test_a_status_line_shows_text_as_it_is(qtbot: Any) -> None:
+    line = StatusLine()
+    qtbot.addWidget(line)
+    line.say("z1 <b>x</b>")
+    plain, marked = line.sizeHint().width(), QLabel("z1 <b>x</b>").sizeHint().width()
+    assert plain > marked, "no mark-up is read in names that users give"
+
+
+def test_a_bar_is_busy_until_the_first_report_and_gone_at_the_end(qtbot: Any) -> None:
+    bar = WorkBar("How far it is.")
+    qtbot.addWidget(bar)
+    assert bar.isHidden()
+    bar.show_running(True)
+    assert not bar.isHidden()
+    assert (bar.minimum(), bar.maximum()) == (0, 0)
+    bar.show_progress(3, 7)
+    assert (bar.value(), bar.maximum()) == (3, 7)
+    bar.show_running(False)
+    assert bar.isHidden()
+    bar.show_running(True)
+    assert bar.maximum() == 0, "the next work begins anew"
+
+
+def test_a_button_calls_what_it_was_given(qtbot: Any) -> None:
+    pressed: list[str] = []
+    made = button("Run", lambda: pressed.append("run"), "Do it.")
+    qtbot.addWidget(made)
+    made.click()
+    assert pressed == ["run"]
+    assert (made.text(), made.toolTip()) == ("Run", "Do it.")
+
+
+def test_a_long_layer_name_does_not_widen_the_dock(qtbot: Any) -> None:
+    names = ["short"]
+    box = combo(lambda _: [(name, name) for name in names], "Which layer.")
+    qtbot.addWidget(box.native)
+    narrow = box.native.minimumSizeHint().width()
+    names[:] = ["a name of a layer that goes on and on " * 5]
+    box.reset_choices()
+    assert box.value == names[0]
+    assert box.native.minimumSizeHint().width() <= narrow + 1
+
+
+def test_the_first_widget_of_a_row_takes_the_room(qtbot: Any) -> None:
+    first, second = QWidget(), QLabel("x")
+    first.setToolTip("first")
+    made = row(first, second)
+    qtbot.addWidget(made)
+    made.resize(300, 30)
+    made.show()
+    qtbot.waitExposed(made)
+    assert first.width() > 200
+    assert made.toolTip() == "first"
+
+
+@pytest.mark.parametrize("where", [None, np.eye(SWATCH, dtype=bool)])
+def test_a_swatch_has_its_colour_and_the_other_one_where_asked(qtbot: Any, where: Any) -> None:
+    label = swatch((1.0, 0.0, 0.0, 1.0), (0.0, 0.0, 1.0, 1.0), where)
+    qtbot.addWidget(label)
+    picture = label.pixmap().toImage()
+    assert picture.width() == picture.height() == SWATCH
+    assert picture.pixelColor(3, 5) == QColor("red")
+    assert picture.pixelColor(3, 3) == QColor("red" if where is None else "blue")

@@ -1,0 +1,119 @@
+import gc
+import weakref
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.utils._proxies import PublicOnlyProxy
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.errors import InvalidModel
+from napari_interpdisc.frames import Frames
+from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.models.store import load_model
+from napari_interpdisc.pipeline import Classification, classify
+from napari_interpdisc.widgets.session import Session, session_of
+
+
+@pytest.fixture(scope="module")
+def model() -> CellModel:
+    return load_model()
+
+
+@pytest.fixture
+def frames(rng: np.random.Generator) -> Frames:
+    return Frames(rng.random((2, 80, 90)))
+
+
+@pytest.fixture
+def result(frames: Frames, model: CellModel) -> Classification:
+    cells = CellTable.from_arrays([0, 0, 1], [[20, 20], [20, 50], [60, 60]], [1, 2, 1])
+    return classify(frames, cells, model, 20.0)
+
+
+@pytest.fixture
+def session(frames: Frames, result: Classification) -> Session:
+    made = Session()
+    made.set_result("image", "cells", None, frames, result)
+    return made
+
+
+def test_a_result_is_told_and_unselects(session: Session, result: Classification) -> None:
+    told: list[Any] = []
+    session.classification_changed.connect(told.append)
+    session.select(2)
+    session.set_result("image", "cells", "labels", session.frames, result)  # type: ignore[arg-type]
+    assert told == [result]
+    assert session.selected is None
+
+
+def test_only_rows_that_exist_are_selected(session: Session) -> None:
+    told: list[Any] = []
+    session.selected_changed.connect(told.append)
+    for row in (1, 3, -1):
+        session.select(row)
+    assert told == [1, None, None]
+
+
+def test_nearest_cell(session: Session) -> None:
+    assert session.nearest(0, 22, 21) == 0
+    assert session.nearest(0, 22, 48) == 1
+    assert session.nearest(1, 22, 48) is None
+    assert session.nearest(0, 45, 20) is None
+    assert session.nearest(0, 45, 20, within=30) == 0
+    assert session.nearest(7, 20, 20) is None
+
+
+def test_crop_is_that_of_the_pipeline(session: Session, model: CellModel) -> None:
+    crop = session.crop(1)
+    assert crop.shape == (model.crop_size, model.crop_size)
+    means, _ = model.encode(crop[None, None])
+    assert session.encoding is not None
+    np.testing.assert_allclose(means[0], session.encoding.latents[1], rtol=1e-3, atol=1e-4)
+
+
+def test_the_same_encoder_keeps_the_cells_another_drops_them(
+    session: Session, model: CellModel
+) -> None:
+    session.set_model(model)
+    assert session.classification is not None
+    session.set_model(replace(model, name="other heads", sha256="another"))
+    assert session.classification is not None
+    assert session.classification.settings["model"] == "other heads"
+    session.set_model(replace(model, encoder_sha256="another"))
+    assert session.encoding is None
+    assert session.classification is None
+
+
+def test_an_unknown_head_changes_nothing(session: Session, model: CellModel) -> None:
+    before = session.classification
+    with pytest.raises(InvalidModel, match="has no head 'none such'"):
+        session.set_model(model, "none such")
+    assert session.classification is before
+
+
+def test_removed_layers_are_forgotten(session: Session) -> None:
+    session.labels = "labels"
+    session.forget_layer("labels")
+    assert session.labels is None
+    assert session.encoding is not None
+    session.forget_layer("image")
+    assert session.encoding is None
+
+
+def test_one_session_for_a_viewer_and_its_proxies() -> None:
+    viewer = ViewerModel()
+    assert session_of(viewer) is session_of(PublicOnlyProxy(viewer))
+    assert session_of(ViewerModel()) is not session_of(viewer)
+
+
+def test_a_session_goes_with_its_viewer() -> None:
+    viewer = ViewerModel()
+    reference = weakref.ref(session_of(viewer))
+    gc.collect()
+    assert reference() is not None
+    del viewer
+    gc.collect()
+    assert reference() is None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_interpdisc.models.classifier import Classifier
+    from napari_interpdisc.models.cell_model import CellModel
     from napari_interpdisc.patches import Patches
     from napari_interpdisc.scrutiny.scorecard import Scorecard
 
@@ -112,7 +112,7 @@ def _drawn(n: int, most: int, seed: int) -> npt.NDArray[np.intp]:
 
 
 def _from_crops(
-    path: Path, group: str | None, diameter: str, model: Classifier, most: int, seed: int
+    path: Path, group: str | None, diameter: str, model: CellModel, most: int, seed: int
 ) -> _Given:
     import numpy as np
 
@@ -129,7 +129,7 @@ def _from_crops(
     return _Given(patches, None, of_cell, {"crops": str(path), "diameter": px})
 
 
-def _from_movie(files: MovieFiles, group: str, model: Classifier, most: int, seed: int) -> _Given:
+def _from_movie(files: MovieFiles, group: str, model: CellModel, most: int, seed: int) -> _Given:
     import numpy as np
 
     from napari_interpdisc.io.images import read_labels

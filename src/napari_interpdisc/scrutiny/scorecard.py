@@ -19,7 +19,7 @@ from scipy import ndimage
 from napari_interpdisc._types import BoolArray, Float32Array, Float64Array, Progress, silent
 from napari_interpdisc.crops import normalise
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.classifier import Classifier, class_index
+from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.patches import Patches, middle
 from napari_interpdisc.scrutiny.attacks import AttackSettings, smallest_flip
 from napari_interpdisc.scrutiny.composites import (
@@ -262,7 +262,7 @@ def _shortcut_sentence(found: Shortcut) -> str:
 def score_head(
     segmentation: Segmentation,
     groups: npt.NDArray[Any],
-    model: Classifier,
+    model: CellModel,
     head: str | None = None,
     settings: ScorecardSettings | None = None,
     progress: Progress = silent,
@@ -535,7 +535,7 @@ def _resampled(
     return normalise(crops)[:, None]
 
 
-def surroundings_share(cells: SegmentedCells, model: Classifier, seed: int = 0) -> Float64Array:
+def surroundings_share(cells: SegmentedCells, model: CellModel, seed: int = 0) -> Float64Array:
     """Share (L,) of each latent's variance over cells that new surroundings alone make."""
     z = model.encode(cells.patches.crops(model.crop_size))[0].astype(np.float64)
     changed = model.encode(among_others(cells, 1.0, seed).crops(model.crop_size))[0]
@@ -543,7 +543,7 @@ def surroundings_share(cells: SegmentedCells, model: Classifier, seed: int = 0) 
 
 
 def _shortcut(
-    cells: SegmentedCells, model: Classifier, head: str, options: ScorecardSettings
+    cells: SegmentedCells, model: CellModel, head: str, options: ScorecardSettings
 ) -> Shortcut:
     share = surroundings_share(cells, model, options.seed)
     active = model.latent_kl > 0.1
@@ -560,7 +560,7 @@ def _shortcut(
 
 
 def _smallest(
-    model: Classifier,
+    model: CellModel,
     crops: Float32Array,
     attack: AttackSettings,
     frozen: tuple[int, ...],

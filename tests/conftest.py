@@ -21,7 +21,7 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 POOLED = ("zarr_io", "asyncio_", "tqdm_monitor", "Dummy-")
 """Names of threads that stay with the process: zarr's two kinds, tqdm's watch, Qt's ("Dummy")."""
 
-WINDOWED = {"qtbot", "qapp", "qapp_cls", "make_napari_viewer"}
+WINDOWED = {"qtbot", "qapp", "qapp_cls", "make_napari_viewer", "make_scene"}
 
 
 @pytest.fixture

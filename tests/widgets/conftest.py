@@ -67,17 +67,29 @@ def qtbot(qtbot: Any) -> Any:
 
 
 @pytest.fixture
-def make_scene(make_napari_viewer: Callable[..., Any]) -> Callable[..., SimpleNamespace]:
-    """Return a function that opens a viewer with a movie, its tracks, and a finished result."""
+def make_scene(request: pytest.FixtureRequest) -> Callable[..., SimpleNamespace]:
+    """Return a function that opens a viewer with a movie, its tracks, and a finished result.
+
+    Without a window it is much faster: what concerns layers and sessions alone needs none.
+    """
+    from napari.components import ViewerModel
+
     from napari_interpdisc.cells import CellTable
     from napari_interpdisc.pipeline import classify
     from napari_interpdisc.widgets.canvas.layers import frames_from_layer
     from napari_interpdisc.widgets.session import session_of
 
     def make(
-        show: bool = False, channel_axis: int | None = None, finished: bool = True, **placed: Any
+        show: bool = False,
+        channel_axis: int | None = None,
+        finished: bool = True,
+        window: bool = True,
+        **placed: Any,
     ) -> SimpleNamespace:
-        viewer = make_napari_viewer(show=show)
+        if window:
+            viewer = request.getfixturevalue("make_napari_viewer")(show=show)
+        else:
+            viewer = ViewerModel()
         movie = np.stack([blobs((120, 130), CELLS[CELLS[:, 0] == t, 1:3]) for t in range(3)])
         placed = placed or {"scale": SCALE, "translate": TRANSLATE}
         data = movie if channel_axis is None else np.stack([movie, movie], channel_axis)

@@ -66,6 +66,26 @@ def qtbot(qtbot: Any) -> Any:
     return qtbot
 
 
+IN_WINDOW = pytest.mark.parametrize("in_window", [True], ids=["in a window"])
+"""Marks a test whose viewer must have napari's window; without one a test is much faster."""
+
+
+@pytest.fixture
+def in_window() -> bool:
+    """Return whether the viewer has a window: see :data:`IN_WINDOW`."""
+    return False
+
+
+def put_up(viewer: Any, widget: Any, name: str, qtbot: Any) -> None:
+    """Dock a widget where there is a window, and show it by itself where there is none."""
+    if hasattr(viewer, "window"):
+        viewer.window.add_dock_widget(widget, name=name)
+        return
+    qtbot.addWidget(widget)
+    widget.show()
+    qtbot.waitUntil(widget.isVisible)
+
+
 @pytest.fixture
 def make_scene(request: pytest.FixtureRequest) -> Callable[..., SimpleNamespace]:
     """Return a function that opens a viewer with a movie, its tracks, and a finished result.

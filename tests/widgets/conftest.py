@@ -76,6 +76,16 @@ def in_window() -> bool:
     return False
 
 
+@pytest.fixture
+def make_viewer(in_window: bool, request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Return a function that makes a viewer, with napari's window where the test asks for it."""
+    from napari.components import ViewerModel
+
+    if in_window:
+        return cast("Callable[..., Any]", request.getfixturevalue("make_napari_viewer"))
+    return lambda show=False: ViewerModel()
+
+
 def put_up(viewer: Any, widget: Any, name: str, qtbot: Any) -> None:
     """Dock a widget where there is a window, and show it by itself where there is none."""
     if hasattr(viewer, "window"):

@@ -1,10 +1,10 @@
 """The Classify widget in a viewer, and six cells of two tracks."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.models.familiarity import Familiarity
@@ -19,9 +19,8 @@ KNOWN = Familiarity((0.5, 0.995), (0.5, 1.0), (5.0, 10.0))
 
 
 @pytest.fixture
-def viewer(in_window: bool, request: pytest.FixtureRequest) -> Any:
-    make = request.getfixturevalue("make_napari_viewer") if in_window else None
-    made = ViewerModel() if make is None else make(show=True)
+def viewer(make_viewer: Callable[..., Any]) -> Any:
+    made = make_viewer(show=True)
     made.add_image(np.random.default_rng(0).random((3, 60, 80)), name="movie")
     return made
 

@@ -86,7 +86,7 @@ def result_columns(result: Classification, model: Classifier) -> pd.DataFrame:
     """Feature columns of a result: class, score, confidence, flags and their measures, z_0 …."""
     table = result.to_frame()
     columns = table.drop(columns=["t", "y", "x", "track_id"])
-    at = columns.columns.get_loc("reconstruction_error")
+    at = list(columns).index("reconstruction_error")
     columns.insert(at, "confidence", result.confidence)
     return columns
 
@@ -122,7 +122,7 @@ def rewrite_classes(session: Session) -> None:
         return
     columns = result_columns(result, session.model)
     measured = ("z_", "reconstruction_error", "latent_norm")
-    kept = [name for name in columns if not name.startswith(measured)]
+    kept = [name for name in columns if not str(name).startswith(measured)]
     columns = columns[kept]
     ours = ["score", *(f"score_{name}" for name in note.get("classes", ()))]
     stale = [name for name in ours if name in layer.features and name not in columns]

@@ -127,7 +127,7 @@ def _imported(rows: list[int], values: list[object], missed: int, source: str) -
     return Imported(names, classes, missed, source)
 
 
-def _is_label(value: object) -> bool:
+def _is_label(value: Any) -> bool:
     return bool(pd.notna(value)) and str(value).strip() != ""
 
 

@@ -102,7 +102,7 @@ class PairRow(QWidget):  # type: ignore[misc]
         layout.setSpacing(4)
         sliders = (self.r_slider, self.angle_slider)
         for slider in sliders:
-            slider.setMinimumWidth(48)
+            slider.setMinimumWidth(42)
         for part in (
             self.name,
             self.r_slider,

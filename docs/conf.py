@@ -13,6 +13,7 @@ release = version = _version("napari-interpdisc")
 
 extensions = [
     "generated_reference",
+    "github_links",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",

@@ -7,7 +7,7 @@ The whole way, from a clone with the data of ``experiments/fetch_data.py``::
     python experiments/bundle.py --encoder runs/encoder --out runs/h2b
 
 The second command names the latents, fits the heads of ``experiments/bundle/heads.toml`` by the
-recipe, tests them on held-out plates and on other microscopes, and writes the model folder with its
+recipe, tests them on held-out plates and on other movies, and writes the model folder with its
 card and pictures.
 """
 
@@ -33,7 +33,7 @@ from napari_interpdisc.scrutiny.naming import study_latents
 from napari_interpdisc.scrutiny.properties import measure_crops
 from napari_interpdisc.scrutiny.rotation import find_rotating_pairs
 from napari_interpdisc.training.encoder.log import read_log
-from other_laboratories import DATA, SOURCES, LabelledPatches, mitocheck, other_cells
+from other_movies import DATA, SOURCES, LabelledPatches, mitocheck, other_cells
 
 WHOLE = ("Interphase", "Elongated", "Large", "Metaphase")
 """MitoCheck's labels of nuclei in one piece; the others cannot be measured as one."""
@@ -65,7 +65,7 @@ def named(model: CellModel, cells: LabelledPatches) -> CellModel:
 def elsewhere(
     model: CellModel, results: list[TaskResult], places: dict[str, LabelledPatches]
 ) -> list[str]:
-    """Markdown table of balanced accuracies on cells of other microscopes, over seeds."""
+    """Markdown table of balanced accuracies on cells of other movies, over seeds."""
     latents = {
         name: model.encode(cells.patches.crops(model.crop_size))[0]
         for name, cells in places.items()
@@ -75,7 +75,7 @@ def elsewhere(
         for kind, name in result.task.names.items():
             row = [f"`{name}`"]
             for place, cells in places.items():
-                # the labels of other laboratories are the names of classes
+                # the labels of other movies are the names of classes
                 classes = list(result.task.classes)
                 target = np.array([classes.index(c) if c in classes else -1 for c in cells.labels])
                 known = target >= 0
@@ -138,7 +138,7 @@ def main() -> None:
         if (args.data / {"hela_ctc": "hela_ctc", "hela_20x": "hela_20x_movie.tif"}[source]).exists()
     }
     more = ["## Elsewhere", ""]
-    more += ["Cells of other microscopes, on which no head was fitted: mean and standard deviation"]
+    more += ["Cells of other movies, on which no head was fitted: mean and standard deviation"]
     more += ["over seeds, and the interval of the first seed by cell.", ""]
     more += elsewhere(model, results, places) if places else ["Not measured: no data."]
     more += ["", "Share of held-out interphase cells of each shape that are called otherwise", ""]

@@ -31,7 +31,7 @@ from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.patches import middle
 from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.training.folds import grouped_folds
-from other_laboratories import DATA, SOURCES, LabelledPatches, mitocheck, other_cells
+from other_movies import DATA, SOURCES, LabelledPatches, mitocheck, other_cells
 
 ANY_SHAPE = ("Interphase", "Elongated", "Large", "Binuclear", "Folded", "Polylobed")
 MITOSIS = {name: (name,) for name in ("Prometaphase", "Metaphase", "Anaphase")}
@@ -57,7 +57,7 @@ def asked(seed_recipe: Recipe) -> HeadTasks:
 
 
 def target_of(labels: np.ndarray, classes: dict[str, tuple[str, ...]]) -> np.ndarray:
-    """Class position of each cell of another laboratory, −1 for cells of other classes."""
+    """Class position of each cell of another movie, −1 for cells of other classes."""
     names = list(classes)
     return np.array([names.index(n) if n in names else -1 for n in labels])
 

@@ -27,7 +27,7 @@ MICROSCOPY = [
 POOLED = ("zarr_io", "asyncio_", "tqdm_monitor", "Dummy-")
 """Names of threads that stay with the process: zarr's two kinds, tqdm's watch, Qt's ("Dummy")."""
 
-WINDOWED = {"qtbot", "qapp", "qapp_cls", "make_napari_viewer"}
+WINDOWED = {"qtbot", "qapp", "qapp_cls", "make_napari_viewer", "make_scene"}
 
 
 @pytest.fixture

@@ -74,6 +74,48 @@ def test_the_tutorial_goes_from_a_movie_to_a_rule(
 
 
 @pytest.mark.usefixtures("_in_folder")
+def test_tracks_of_trackmate_are_converted_and_flagged_cells_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pandas as pd
+    import tifffile
+
+    from napari_interpdisc import simulate_movie
+
+    movie = simulate_movie()
+    tifffile.imwrite(tmp_path / "movie.tif", movie.image)
+    write_trackmate_spots(movie.cells.to_frame(), tmp_path / "spots.csv", 0.65)
+    run_blocks((DOCS / "how-to" / "trackmate.md").read_text("utf-8"), monkeypatch)
+    found, given = pd.read_csv("tracks.csv"), movie.cells.to_frame()
+    columns = ["t", "y", "x", "track_id"]
+    pd.testing.assert_frame_equal(found[columns], given[columns], check_dtype=False, atol=0.01)
+    assert len(pd.read_csv("cells.csv")) == len(given)
+
+    guide = (DOCS / "how-to" / "classify.md").read_text("utf-8")
+    for language, block in FENCE.findall(guide):
+        if language == "python":
+            exec(compile(block, "classify.md", "exec"), {})
+    assert capsys.readouterr().out.rstrip().endswith("flagged")
+
+
+def write_trackmate_spots(cells: Any, path: Path, micrometres_per_pixel: float) -> None:
+    """Write cells, and a spot of no track, as TrackMate 7 does: names, then three header rows."""
+    header = [
+        "LABEL,ID,TRACK_ID,QUALITY,POSITION_X,POSITION_Y,POSITION_Z,POSITION_T,FRAME",
+        "Label,Spot ID,Track ID,Quality,X,Y,Z,T,Frame",
+        "Label,Spot ID,Track ID,Quality,X,Y,Z,T,Frame",
+        ",,,(quality),(micron),(micron),(micron),(sec),",
+    ]
+    rows = [
+        f"ID{i},{i},{cell.track_id},5.0,{cell.x * micrometres_per_pixel:.4f},"
+        f"{cell.y * micrometres_per_pixel:.4f},0.0,{cell.t * 300.0},{cell.t}"
+        for i, cell in enumerate(cells.itertuples())
+    ]
+    loose = "ID9999,9999,,5.0,20.0,20.0,0.0,0.0,0"
+    path.write_text("\n".join([*header, *rows, loose, ""]), "utf-8")
+
+
+@pytest.mark.usefixtures("_in_folder")
 def test_the_readme_example_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,7 @@ def test_models_tells_latents_by_name_and_why(run: Run, named: tuple[Path, int, 
     assert f"z{size} size: area, ρ = −0.97" in told
     assert f"z{a} elongation_a: elongation, ρ = 0.8" in told
     assert f"z{b} unnamed: texture, ρ = 0.{b}" in told
-    assert f"z{a}² + z{b}² stays when the cell rotates" in told
+    assert f"z{a}² + z{b}² is invariant as the cell rotates" in told
     used = ", ".join(sorted((f"z{size} size", f"z{a} elongation_a", f"z{b}"), key=number_of))
     assert f"uses 3 latents: {used}" in told
 

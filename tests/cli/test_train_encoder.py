@@ -167,7 +167,7 @@ def test_faults_are_told_before_any_training(
     for told, change in (
         ("no finite numbers", {"images": np.full((30, 64, 64), np.nan)}),
         ("(crops, rows, columns) is expected", {"images": good["images"][0]}),
-        ("give crops of at least 39 px", {"images": good["images"][:, :20]}),
+        ("give images of at least 39 px", {"images": good["images"][:, :20]}),
         ("one value for each of the", {"plate": good["plate"][:4]}),
         ("holds 5 cells, too few", {k: v[:5] for k, v in good.items()}),
     ):

@@ -66,18 +66,60 @@ def qtbot(qtbot: Any) -> Any:
     return qtbot
 
 
+IN_WINDOW = pytest.mark.parametrize("in_window", [True], ids=["in a window"])
+"""Marks a test whose viewer must have napari's window; without one a test is much faster."""
+
+
 @pytest.fixture
-def make_scene(make_napari_viewer: Callable[..., Any]) -> Callable[..., SimpleNamespace]:
-    """Return a function that opens a viewer with a movie, its tracks, and a finished result."""
+def in_window() -> bool:
+    """Return whether the viewer has a window: see :data:`IN_WINDOW`."""
+    return False
+
+
+@pytest.fixture
+def make_viewer(in_window: bool, request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Return a function that makes a viewer, with napari's window where the test asks for it."""
+    from napari.components import ViewerModel
+
+    if in_window:
+        return cast("Callable[..., Any]", request.getfixturevalue("make_napari_viewer"))
+    return lambda show=False: ViewerModel()
+
+
+def put_up(viewer: Any, widget: Any, name: str, qtbot: Any) -> None:
+    """Dock a widget where there is a window, and show it by itself where there is none."""
+    if hasattr(viewer, "window"):
+        viewer.window.add_dock_widget(widget, name=name)
+        return
+    qtbot.addWidget(widget)
+    widget.show()
+    qtbot.waitUntil(widget.isVisible)
+
+
+@pytest.fixture
+def make_scene(request: pytest.FixtureRequest) -> Callable[..., SimpleNamespace]:
+    """Return a function that opens a viewer with a movie, its tracks, and a finished result.
+
+    Without a window it is much faster: what concerns layers and sessions alone needs none.
+    """
+    from napari.components import ViewerModel
+
     from napari_interpdisc.cells import CellTable
     from napari_interpdisc.pipeline import classify
     from napari_interpdisc.widgets.canvas.layers import frames_from_layer
     from napari_interpdisc.widgets.session import session_of
 
     def make(
-        show: bool = False, channel_axis: int | None = None, finished: bool = True, **placed: Any
+        show: bool = False,
+        channel_axis: int | None = None,
+        finished: bool = True,
+        window: bool = True,
+        **placed: Any,
     ) -> SimpleNamespace:
-        viewer = make_napari_viewer(show=show)
+        if window:
+            viewer = request.getfixturevalue("make_napari_viewer")(show=show)
+        else:
+            viewer = ViewerModel()
         movie = np.stack([blobs((120, 130), CELLS[CELLS[:, 0] == t, 1:3]) for t in range(3)])
         placed = placed or {"scale": SCALE, "translate": TRANSLATE}
         data = movie if channel_axis is None else np.stack([movie, movie], channel_axis)

@@ -117,7 +117,7 @@ class TCVAE(nn.Module):
 
     @property
     def rotating_pairs(self) -> tuple[tuple[int, int], ...]:
-        """Pairs of latents that rotate together, by construction of the network."""
+        """Pairs of latents that training makes rotate together."""
         first = self.config.n_invariant
         return tuple((i, i + 1) for i in range(first, self.config.latents, 2))
 

@@ -169,7 +169,7 @@ def test_fine_tuning_reports_what_changed(tmp_path: Path) -> None:
     text = (tmp_path / "tuned" / "report.md").read_text("utf-8")
     assert text == report.markdown()
     for told in (
-        "Fine-tuning of start", "| share unfamiliar |", "| total correlation (nats) |",
+        "Fine-tuning of start", "| share out of distribution |", "| total correlation (nats) |",
         "kept its meaning", "do not apply to 'tuned'",
         "A ridge regression on the old latents explains",
     ):  # fmt: skip

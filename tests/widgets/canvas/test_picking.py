@@ -35,7 +35,7 @@ World = Callable[..., np.ndarray]
 
 @pytest.fixture
 def scene(make_scene: Callable[..., Scene]) -> Scene:
-    made = make_scene()
+    made = make_scene(window=False)
     connect_picking(made.viewer, made.session)
     return made
 
@@ -148,7 +148,7 @@ def test_clicks_that_edit_a_layer_do_not_select(scene: Scene, to_world: World) -
 def test_nothing_happens_before_there_are_cells(
     make_scene: Callable[..., Scene], to_world: World
 ) -> None:
-    scene = make_scene(finished=False)
+    scene = make_scene(finished=False, window=False)
     connect_picking(scene.viewer, scene.session)
     click(scene.viewer, to_world(0, (30, 30)))
     assert scene.session.selected is None

@@ -20,7 +20,7 @@ from napari_interpdisc.widgets.canvas.overlay import find_overlay
 from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.session import session_of
 
-from ..conftest import PATIENCE
+from ..conftest import IN_WINDOW, PATIENCE, put_up
 
 CENTRES = [(t, y, x) for t in range(3) for y in (30, 70) for x in (30, 70, 110)]
 
@@ -42,16 +42,16 @@ def movie() -> np.ndarray:
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Any, movie: np.ndarray) -> Any:
-    made = make_napari_viewer()
+def viewer(make_viewer: Any, movie: np.ndarray) -> Any:
+    made = make_viewer()
     made.add_image(movie, name="movie")
     return made
 
 
 @pytest.fixture
-def widget(viewer: Any) -> CellsWidget:
+def widget(viewer: Any, qtbot: Any) -> CellsWidget:
     made = CellsWidget(viewer)
-    viewer.window.add_dock_widget(made, name="Cells")
+    put_up(viewer, made, "Cells", qtbot)
     return made
 
 
@@ -322,6 +322,7 @@ def test_cells_that_were_edited_meanwhile_are_not_written(
     assert "was removed meanwhile" in fault(widget)
 
 
+@IN_WINDOW
 def test_closing_the_viewer_mid_run_leaves_nothing(
     viewer: Any, widget: CellsWidget, slow: threading.Event, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,6 @@
 """The Classify widget in a viewer, and six cells of two tracks."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,22 @@ from napari_interpdisc.widgets.canvas.layers import frames_from_layer
 from napari_interpdisc.widgets.classify.widget import ClassifyWidget
 from napari_interpdisc.widgets.session import Session, session_of
 
+from ..conftest import put_up
+
 KNOWN = Familiarity((0.5, 0.995), (0.5, 1.0), (5.0, 10.0))
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    made = make_napari_viewer(show=True)
+def viewer(make_viewer: Callable[..., Any]) -> Any:
+    made = make_viewer(show=True)
     made.add_image(np.random.default_rng(0).random((3, 60, 80)), name="movie")
     return made
 
 
 @pytest.fixture
-def widget(viewer: Any) -> ClassifyWidget:
+def widget(viewer: Any, qtbot: Any) -> ClassifyWidget:
     made = ClassifyWidget(viewer)
-    viewer.window.add_dock_widget(made, name="Classify")
+    put_up(viewer, made, "Classify", qtbot)
     return made
 
 

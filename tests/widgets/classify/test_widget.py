@@ -12,6 +12,7 @@ from napari_interpdisc.widgets.canvas.overlay import STRIPE_COLOR, find_overlay
 from napari_interpdisc.widgets.classify.widget import NO_CELLS, ClassifyWidget
 from napari_interpdisc.widgets.session import Session
 
+from ..conftest import IN_WINDOW
 from .conftest import counts
 
 
@@ -180,6 +181,7 @@ def test_every_control_has_a_tooltip(widget: ClassifyWidget) -> None:
         assert control.toolTip()
 
 
+@IN_WINDOW
 def test_the_widget_goes_while_the_session_stays(
     viewer: Any, widget: ClassifyWidget, session: Session
 ) -> None:

@@ -21,6 +21,8 @@ from napari_interpdisc.widgets.discover.annotations import Annotations
 from napari_interpdisc.widgets.discover.widget import DiscoverWidget
 from napari_interpdisc.widgets.session import session_of
 
+from ..conftest import put_up
+
 DIAMETER, FRAMES, TRACKS = 20.0, 3, 12
 
 
@@ -44,9 +46,9 @@ def round_and_long() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture
-def scene(make_napari_viewer: Callable[..., Any]) -> SimpleNamespace:
+def scene(make_viewer: Callable[..., Any], qtbot: Any) -> SimpleNamespace:
     """A classified movie of 12 tracks in three frames, and the dock widget."""
-    viewer = make_napari_viewer(show=True)
+    viewer = make_viewer(show=True)
     movie, cells = round_and_long()
     image = viewer.add_image(movie, name="movie", scale=(1, 0.5, 0.5))
     points = viewer.add_points(cells[:, 1:], name="cells", size=4, scale=(1, 0.5, 0.5))
@@ -59,7 +61,7 @@ def scene(make_napari_viewer: Callable[..., Any]) -> SimpleNamespace:
 
     finish()
     widget = DiscoverWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Discover")
+    put_up(viewer, widget, "Discover", qtbot)
     viewer.dims.set_current_step(0, 0)
     return SimpleNamespace(
         viewer=viewer, widget=widget, session=session, cells=points, table=cells, finish=finish

@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 
 from napari_interpdisc.widgets.canvas.annotation_layer import find_annotations
 
+from ..conftest import IN_WINDOW
 from .conftest import (
     TRACKS,
     click,
@@ -18,6 +19,7 @@ from .conftest import (
 )
 
 
+@IN_WINDOW
 def test_clicks_annotate_while_it_is_on(scene: SimpleNamespace) -> None:
     widget, session = scene.widget, scene.session
     click(scene, 1)
@@ -43,6 +45,7 @@ def test_clicks_annotate_while_it_is_on(scene: SimpleNamespace) -> None:
     assert widget.annotations.by_row == {0: "class 1"}
 
 
+@IN_WINDOW
 def test_keys_annotate_and_are_given_back(scene: SimpleNamespace) -> None:
     widget, viewer = scene.widget, scene.viewer
     viewer.layers.selection.active = scene.cells
@@ -75,6 +78,7 @@ def test_keys_annotate_and_are_given_back(scene: SimpleNamespace) -> None:
     assert len(widget.annotations.marks) == 1
 
 
+@IN_WINDOW
 def test_keys_reach_the_dock_widget_too(scene: SimpleNamespace, qtbot: Any) -> None:
     widget = scene.widget
     widget.annotate.setChecked(True)
@@ -85,6 +89,7 @@ def test_keys_reach_the_dock_widget_too(scene: SimpleNamespace, qtbot: Any) -> N
     assert widget.annotations.by_row == {}
 
 
+@IN_WINDOW
 def test_hiding_ends_annotating(scene: SimpleNamespace) -> None:
     scene.widget.annotate.setChecked(True)
     scene.widget.hide()

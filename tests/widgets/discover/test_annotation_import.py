@@ -20,7 +20,7 @@ from napari_interpdisc.widgets.discover.annotation_import import (
 
 @pytest.fixture
 def scene(make_scene: Callable[..., SimpleNamespace]) -> SimpleNamespace:
-    return make_scene()
+    return make_scene(window=False)
 
 
 def taken(layer: Any, column: str, scene: SimpleNamespace) -> Any:

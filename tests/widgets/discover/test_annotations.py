@@ -13,7 +13,7 @@ from napari_interpdisc.widgets.discover.annotations import Annotations, Mark, ma
 
 @pytest.fixture
 def scene(make_scene: Callable[..., SimpleNamespace]) -> SimpleNamespace:
-    return make_scene()
+    return make_scene(window=False)
 
 
 def test_annotate_count_and_undo(scene: SimpleNamespace, annotations: Annotations) -> None:

@@ -17,7 +17,7 @@ from napari_interpdisc.widgets.discover.keeping import AnnotationKeeper
 
 @pytest.fixture
 def scene(make_scene: Callable[..., SimpleNamespace]) -> SimpleNamespace:
-    return make_scene()
+    return make_scene(window=False)
 
 
 @pytest.fixture

@@ -137,6 +137,9 @@ def test_a_real_training(
             update={
                 "folds": 2,
                 "curve": False,
+                "augmented": 3,
+                "rotations": 1,
+                "search_augmented": 1,
                 "dense": HeadTraining(steps=200),
                 "sparse": options.sparse.model_copy(update={"steps": 200, "restarts": 1}),
                 "search": options.search.model_copy(update={"generations": 3, "individuals": 50}),

@@ -20,6 +20,7 @@ from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.discover.run import NO_CELLS
 from napari_interpdisc.widgets.discover.widget import DiscoverWidget
 
+from ..conftest import IN_WINDOW
 from .conftest import (
     TRACKS,
     Settled,
@@ -79,6 +80,7 @@ def test_export(scene: SimpleNamespace, tmp_path: Path) -> None:
     assert "does not exist" in fault(scene)
 
 
+@IN_WINDOW
 def test_another_widget_finds_the_annotations(scene: SimpleNamespace) -> None:
     annotate_all(scene, 3)
     scene.widget.annotations.rename_class("class 1", "round")
@@ -112,6 +114,7 @@ def test_suggestions_are_the_least_certain_one_per_track(
     assert "begins anew" in widget.status.text()
 
 
+@IN_WINDOW
 def test_it_fits_a_narrow_dock_and_every_control_has_a_tooltip(
     scene: SimpleNamespace, settled: Settled, quick: list[Any], qtbot: Any
 ) -> None:
@@ -135,6 +138,7 @@ def test_it_fits_a_narrow_dock_and_every_control_has_a_tooltip(
     assert all(control.toolTip() for control in controls if isinstance(control, QWidget))
 
 
+@IN_WINDOW
 def test_the_widget_goes_while_the_session_stays(scene: SimpleNamespace) -> None:
     annotate_all(scene)
     scene.widget.annotate.setChecked(True)

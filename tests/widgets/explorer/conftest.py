@@ -18,6 +18,8 @@ from napari_interpdisc.widgets.explorer.widget import (
 )
 from napari_interpdisc.widgets.parts.pictures import grey_picture
 
+from ..conftest import put_up
+
 Scene = SimpleNamespace
 
 
@@ -25,10 +27,10 @@ ROW = 3
 
 
 @pytest.fixture
-def scene(make_scene: Callable[..., Scene], qtbot: Any) -> Scene:
-    made = make_scene(show=True)
+def scene(make_scene: Callable[..., Scene], in_window: bool, qtbot: Any) -> Scene:
+    made = make_scene(show=in_window, window=in_window)
     made.widget = ExplorerWidget(made.viewer)
-    made.viewer.window.add_dock_widget(made.widget, name="Latent explorer")
+    put_up(made.viewer, made.widget, "Latent explorer", qtbot)
     qtbot.waitUntil(made.widget.isVisible)
     return made
 

@@ -9,6 +9,7 @@ from napari_interpdisc.widgets.explorer.widget import (
     ExplorerWidget,
 )
 
+from ..conftest import IN_WINDOW
 from .conftest import the_pair
 
 
@@ -24,6 +25,7 @@ def test_a_cell_outside_the_usual_range_fits_its_slider(qapp: Any) -> None:
     row.deleteLater()
 
 
+@IN_WINDOW
 def test_names_and_why_stand_at_the_sliders_if_there_are_any(named: ExplorerWidget) -> None:
     model = named.session.model
     first, second, *_, last = model.by_importance()

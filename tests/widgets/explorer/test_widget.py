@@ -23,13 +23,14 @@ from napari_interpdisc.widgets.explorer.widget import (
 )
 from napari_interpdisc.widgets.parts.pictures import grey_picture
 
+from ..conftest import IN_WINDOW, put_up
 from .conftest import ROW, Scene, page, score
 
 
 def test_the_empty_state_tells_what_to_do(make_scene: Callable[..., Scene], qtbot: Any) -> None:
-    scene = make_scene(show=True, finished=False)
+    scene = make_scene(finished=False, window=False)
     widget = ExplorerWidget(scene.viewer)
-    scene.viewer.window.add_dock_widget(widget, name="Latent explorer")
+    put_up(scene.viewer, widget, "Latent explorer", qtbot)
     qtbot.waitUntil(widget.isVisible)
     assert (page(widget), widget.hint.text()) == (0, NO_CELLS)
     scene.finish()
@@ -153,6 +154,7 @@ def test_the_wheel_scrolls_and_changes_nothing(explorer: ExplorerWidget) -> None
     assert not event.isAccepted()
 
 
+@IN_WINDOW
 def test_nothing_is_decoded_while_hidden(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, qtbot: Any
 ) -> None:
@@ -183,6 +185,7 @@ def test_every_control_says_what_it_does(explorer: ExplorerWidget) -> None:
     assert [p for p in parts if not p.toolTip()] == []
 
 
+@IN_WINDOW
 def test_it_fits_a_laptop(explorer: ExplorerWidget) -> None:
     assert explorer.minimumSizeHint().height() < 700
     assert explorer.minimumSizeHint().width() < 460

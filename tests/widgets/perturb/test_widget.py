@@ -18,7 +18,7 @@ from napari_interpdisc.widgets.canvas.layers import data_to_world
 from napari_interpdisc.widgets.perturb import widget as perturb_widget
 from napari_interpdisc.widgets.perturb.widget import NO_CELLS, PerturbWidget
 
-from ..conftest import PATIENCE
+from ..conftest import IN_WINDOW, PATIENCE, put_up
 
 Scene = SimpleNamespace
 
@@ -32,15 +32,15 @@ ROW = 3
 LATENT_TILES = ("reconstruction", "perturbed", "perturbation")
 
 
-def with_widget(scene: Scene) -> Scene:
+def with_widget(scene: Scene, qtbot: Any) -> Scene:
     scene.widget = PerturbWidget(scene.viewer)
-    scene.viewer.window.add_dock_widget(scene.widget, name="Perturb")
+    put_up(scene.viewer, scene.widget, "Perturb", qtbot)
     return scene
 
 
 @pytest.fixture
-def scene(make_scene: Callable[..., Scene]) -> Scene:
-    return with_widget(make_scene())
+def scene(make_scene: Callable[..., Scene], in_window: bool, qtbot: Any) -> Scene:
+    return with_widget(make_scene(window=in_window), qtbot)
 
 
 @pytest.fixture
@@ -195,9 +195,9 @@ def test_frozen_latents_stay(scene: Scene, run: Run) -> None:
 
 
 def test_faults_are_sentences_in_the_status_line(
-    make_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+    make_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch, qtbot: Any
 ) -> None:
-    scene = with_widget(make_scene(finished=False))
+    scene = with_widget(make_scene(finished=False, window=False), qtbot)
     widget = scene.widget
     widget.run_button.click()
     assert widget.status.text() == NO_CELLS
@@ -240,9 +240,10 @@ def test_new_cells_drop_the_old_result(scene: Scene, run: Run) -> None:
 
 @pytest.mark.parametrize("channel_axis", [0, 1])
 def test_an_image_with_channels(
-    make_scene: Callable[..., Scene], run: Run, channel_axis: int
+    make_scene: Callable[..., Scene], run: Run, channel_axis: int, qtbot: Any
 ) -> None:
-    scene = with_widget(make_scene(channel_axis=channel_axis, scale=(1, 1, 1, 1)))
+    made = make_scene(channel_axis=channel_axis, window=False, scale=(1, 1, 1, 1))
+    scene = with_widget(made, qtbot)
     scene.session.select(ROW)
     run(in_latents(scene.widget))
     layer = scene.viewer.layers["perturbed"]
@@ -255,11 +256,11 @@ def test_an_image_with_channels(
         assert not shown_at(scene.viewer, layer, elsewhere)
 
 
-def test_a_rotated_image(make_scene: Callable[..., Scene], run: Run) -> None:
+def test_a_rotated_image(make_scene: Callable[..., Scene], run: Run, qtbot: Any) -> None:
     affine = np.eye(4)
     affine[1:3, 1:3] = [[0, -2], [2, 0]]
     affine[:3, 3] = [0, 5, 9]
-    scene = with_widget(make_scene(affine=affine))
+    scene = with_widget(make_scene(affine=affine, window=False), qtbot)
     scene.session.select(ROW)
     run(in_latents(scene.widget))
     layer = scene.viewer.layers["perturbed"]
@@ -298,6 +299,7 @@ def test_cancel(scene: Scene, endless: threading.Event, qtbot: Any) -> None:
     assert "perturbed" not in scene.viewer.layers
 
 
+@IN_WINDOW
 @pytest.mark.parametrize("how", ["viewer", "dock", "image", "model"])
 def test_what_it_works_on_goes_mid_run(
     scene: Scene, endless: threading.Event, how: str, qtbot: Any
@@ -316,6 +318,7 @@ def test_what_it_works_on_goes_mid_run(
     qtbot.waitUntil(lambda: not [t for t in threading.enumerate() if "interpdisc" in t.name])
 
 
+@IN_WINDOW
 def test_a_hidden_widget_works_on(scene: Scene, endless: threading.Event, qtbot: Any) -> None:
     scene.viewer.window.add_dock_widget(QWidget(), name="in front", tabify=True)
     scene.session.select(0)

@@ -86,13 +86,13 @@ class PairRow(QWidget):  # type: ignore[misc]
         self.angle_slider.setPageStep(15)
         self.angle_slider.setSingleStep(5)
         self.r_value, self.angle_value = QLabel(), QLabel()
-        for value, tip in (
-            (self.r_value, self._invariant),
-            (self.angle_value, f"α, where z{a} = r cos α and z{b} = r sin α"),
+        for value, tip, widest in (
+            (self.r_value, self._invariant, "r 9.99"),
+            (self.angle_value, f"α, where z{a} = r cos α and z{b} = r sin α", "+180°"),
         ):
             # the font may grow a little once napari's style is applied
-            widest = value.fontMetrics().horizontalAdvance(f"{with_sign(180, 0)}°") + 12
-            value.setFixedWidth(max(VALUE_WIDTH, widest))
+            room = value.fontMetrics().horizontalAdvance(widest) + 12
+            value.setFixedWidth(max(VALUE_WIDTH, room))
             value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             value.setToolTip(tip)
         self.reset = small_button("↺")
@@ -102,7 +102,7 @@ class PairRow(QWidget):  # type: ignore[misc]
         layout.setSpacing(4)
         sliders = (self.r_slider, self.angle_slider)
         for slider in sliders:
-            slider.setMinimumWidth(48)
+            slider.setMinimumWidth(42)
         for part in (
             self.name,
             self.r_slider,

@@ -1,4 +1,4 @@
-"""Labelled cells of other microscopes, test sets only: ``experiments/labels``.
+"""Labelled cells of other movies, test sets only: ``experiments/labels``.
 
 How the labels were made: ``experiments/labels/README.md``. Run as a program, this prints the
 typical diameter of MitoCheck's Interphase nuclei, which all experiments use.

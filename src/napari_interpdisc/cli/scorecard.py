@@ -17,6 +17,7 @@ from napari_interpdisc.cli.common import (
     SwapXY,
     crop_diameter,
     diameter_of,
+    names_of,
     progress_bar,
     say,
 )
@@ -60,6 +61,12 @@ def scorecard(
         str | None,
         typer.Option(help="Groups that are drawn together for intervals; track_id, or plate."),
     ] = None,
+    classes: Annotated[
+        str, typer.Option(metavar="A,B", help="Only cells with these labels; all if left out.")
+    ] = "",
+    label_column: Annotated[
+        str, typer.Option(help="Column, or array, with the labels that --classes means.")
+    ] = "label",
     most: Annotated[
         int, typer.Option(min=2, help="Cells that are tested at most, drawn at random.")
     ] = 1000,
@@ -82,13 +89,14 @@ def scorecard(
 
     loaded = load_model(model)
     names = [loaded.head(name).name for name in head] if head else [loaded.head().name]
+    wanted = _Wanted(names_of(classes), label_column, most, seed)
     if crops is not None:
-        given = _from_crops(crops, group_column, diameter, loaded, most, seed)
+        given = _from_crops(crops, group_column, wanted, diameter, loaded)
     else:
         assert image is not None
         assert cells is not None
         files = MovieFiles(image, cells, labels, diameter, channel, channel_axis, swap_xy)
-        given = _from_movie(files, group_column or "track_id", loaded, most, seed)
+        given = _from_movie(files, group_column or "track_id", wanted, loaded)
     segmentation = segment_cells(given.patches, given.labels, loaded.model_diameter)
     settings = ScorecardSettings(seed=seed)
     found = []
@@ -102,34 +110,59 @@ def scorecard(
     say(str(out))
 
 
-def _drawn(n: int, most: int, seed: int) -> npt.NDArray[np.intp]:
-    """Rows of at most ``most`` of ``n`` cells."""
-    import numpy as np
+@dataclass(frozen=True)
+class _Wanted:
+    """Labels of the cells that are tested (all if there are none), and how many are at most."""
 
-    if n <= most:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+    classes: tuple[str, ...]
+    column: str
+    most: int
+    seed: int
+
+    def rows(self, n: int, labels: npt.NDArray[Any] | None) -> npt.NDArray[np.intp]:
+        """Rows of the cells that are tested, of ``n``."""
+        import numpy as np
+
+        rows = np.arange(n)
+        if labels is not None:
+            rows = np.flatnonzero(np.isin(labels.astype(str), self.classes))
+            if not len(rows):
+                raise InvalidInput(
+                    f"No cell has a label of {', '.join(self.classes)} in '{self.column}'; it has "
+                    f"{', '.join(sorted(set(labels.astype(str)))[:8])}."
+                )
+        if len(rows) > self.most:
+            drawn = np.random.default_rng(self.seed).choice(rows, self.most, replace=False)
+            rows = np.sort(drawn)
+        return rows
 
 
 def _from_crops(
-    path: Path, group: str | None, diameter: str, model: CellModel, most: int, seed: int
+    path: Path, group: str | None, wanted: _Wanted, diameter: str, model: CellModel
 ) -> _Given:
     import numpy as np
 
-    from napari_interpdisc.io.labelled_crops import array_names, read_crops
+    from napari_interpdisc.io.labelled_crops import array_names, read_crops, read_labelled_crops
     from napari_interpdisc.patches import patches_of_crops
 
     px = crop_diameter(diameter)
     if group is None and "plate" in array_names(path):
         group = "plate"
-    images, *groups = read_crops(path, group)
-    rows = _drawn(len(images), most, seed)
+    labels = None
+    if wanted.classes:
+        own = group or wanted.column
+        images, labels, groups = read_labelled_crops(path, wanted.column, own)
+    else:
+        images, *read = read_crops(path, group)
+        groups = read[0] if read else np.arange(len(images))
+    rows = wanted.rows(len(images), labels)
+    of_cell = groups[rows] if group else np.arange(len(rows))
     patches = patches_of_crops(images[rows], px, model.model_diameter, model.crop_size)
-    of_cell = groups[0][rows] if groups else np.arange(len(rows))
-    return _Given(patches, None, of_cell, {"crops": str(path), "diameter": px})
+    note = {"crops": str(path), "classes": list(wanted.classes), "diameter": px}
+    return _Given(patches, None, of_cell, note)
 
 
-def _from_movie(files: MovieFiles, group: str, model: CellModel, most: int, seed: int) -> _Given:
+def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel) -> _Given:
     import numpy as np
 
     from napari_interpdisc.io.images import read_labels
@@ -138,9 +171,13 @@ def _from_movie(files: MovieFiles, group: str, model: CellModel, most: int, seed
     opened = files.open()
     table = opened.cells
     columns = {"track_id": table.track_id, "t": table.t, **table.extra}
-    if group not in columns:
-        raise InvalidInput(f"{files.tracks} has no column '{group}'; it has {', '.join(columns)}.")
-    rows = _drawn(len(table), most, seed)
+    for name in (group, wanted.column) if wanted.classes else (group,):
+        if name not in columns:
+            raise InvalidInput(
+                f"{files.tracks} has no column '{name}'; it has {', '.join(columns)}."
+            )
+    labels = np.asarray(columns[wanted.column]) if wanted.classes else None
+    rows = wanted.rows(len(table), labels)
     some = table.take(rows)
     patches = patches_of_cells(
         opened.frames, some, opened.diameter, model.model_diameter, model.crop_size
@@ -150,7 +187,12 @@ def _from_movie(files: MovieFiles, group: str, model: CellModel, most: int, seed
         segmentation = read_labels(files.labels)
         side = patch_side(model.crop_size)
         cut = label_crops(segmentation, some, opened.diameter, model.model_diameter, side)
-    note = {"image": str(files.image), "cells": str(files.tracks), "diameter": opened.diameter}
+    note = {
+        "image": str(files.image),
+        "cells": str(files.tracks),
+        "classes": list(wanted.classes),
+        "diameter": opened.diameter,
+    }
     return _Given(patches, cut, np.asarray(columns[group])[rows], note)
 
 

@@ -91,6 +91,6 @@ def _do(work: Callable[..., Mapping[str, Any]], file: Path, unit: tuple[Any, ...
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.integer):
-        return int(value)
+    if isinstance(value, np.integer | np.floating):
+        return value.item()
     raise TypeError(f"{type(value)} cannot be stored as JSON")

@@ -289,7 +289,7 @@ def _network(
             f"Model '{loaded.name}' has {network.latents} latents, not {latents}; leave --latents "
             "out to fine-tune it."
         )
-    own = "equivariant" if network.texture else "plain"
+    own = "equivariant" if network.rotating else "plain"
     if kind not in (None, own):
         raise InvalidInput(
             f"The network of model '{loaded.name}' is {own}, not {kind}; leave --network out to "

@@ -1,4 +1,4 @@
-"""What all pictures share: greys of crops, signs of numbers, and a way to the disk."""
+"""What all pictures share: greys of crops, and a way to the disk."""
 
 from __future__ import annotations
 

@@ -32,7 +32,8 @@ class Channel:
         self.request: dict[str, Any] = json.loads((folder / "request.json").read_text("utf-8"))
         self._out = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)
-        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+        parent = self.request.get("parent", os.getppid())
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
     def send(self, **message: object) -> None:
         """Write one line, at once."""

@@ -91,7 +91,8 @@ def run_worker(
         prefix="interpdisc-search-", ignore_cleanup_errors=True
     ) as temporary:
         folder = Path(temporary)
-        (folder / "request.json").write_text(json.dumps(request), "utf-8")
+        whole = {**request, "parent": os.getpid()}
+        (folder / "request.json").write_text(json.dumps(whole), "utf-8")
         np.savez(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]  # numpy's own stub
         with (folder / LOG).open("wb") as log:
             process = subprocess.Popen(

@@ -43,6 +43,8 @@ def test_a_table_sentences_and_pictures(run: Run, crops: Path) -> None:
     assert note["classes"] == ["Interphase"]
     assert note["settings"]["target_limit"] == 0.01
     assert "of h2b" in " ".join(note["sentences"]["dense"])
+    told = (out / "scorecard.md").read_text("utf-8")
+    assert told.startswith("| constraint | what is changed | allowed | dense | formula |")
     files = {path.name for path in out.iterdir()}
     assert {"scorecard.png", "worst-dense.png", "worst-formula.png"} <= files
 

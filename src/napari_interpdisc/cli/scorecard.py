@@ -202,11 +202,13 @@ def _write(out: Path, found: list[Scorecard], crops: Any, note: dict[str, Any]) 
 
     from napari_interpdisc.figures.scorecard import draw_scorecard, draw_worst
     from napari_interpdisc.io.results import new_folder, write_table
+    from napari_interpdisc.scrutiny.scorecard import markdown
 
     with new_folder(out) as folder:
         table = pd.concat([card.to_frame() for card in found], ignore_index=True)
         told = {card.head: card.sentences() for card in found}
         write_table(table, {**note, "sentences": told}, folder / "scorecard.csv")
+        (folder / "scorecard.md").write_text(markdown(found), "utf-8")
         draw_scorecard(folder / "scorecard.png", found)
         for card in found:
             draw_worst(folder / f"worst-{card.head}.png", card, crops)

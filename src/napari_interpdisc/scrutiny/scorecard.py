@@ -230,6 +230,25 @@ class Scorecard:
         return told
 
 
+def markdown(cards: Sequence[Scorecard]) -> str:
+    """Table of changed classes, %, with 95 % intervals: tests by heads; bold beyond the limit."""
+    lines = [
+        "| constraint | what is changed | allowed | " + " | ".join(c.head for c in cards) + " |",
+        "|---" * (3 + len(cards)) + "|",
+    ]
+    for n, row in enumerate(cards[0].rows):
+        allowed = "–" if row.limit is None else f"{100 * row.limit:g}"
+        told = [_share(card.rows[n]) for card in cards]
+        lines.append(f"| {row.constraint} | {row.name} | {allowed} | {' | '.join(told)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _share(row: ScoreRow) -> str:
+    low, high = row.interval
+    told = f"{100 * row.changed:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"**{told}**" if row.passed is False else told
+
+
 def _plain(card: Scorecard, row: ScoreRow) -> dict[str, Any]:
     of_class = {f"changed_{name}": value for name, value in row.of_class.items()}
     return {

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_interpdisc.batch.parent import end_with
 from napari_interpdisc.io.results import write_whole
 
 
@@ -76,13 +75,7 @@ def _begin(parent: int) -> None:
     import torch
 
     torch.set_num_threads(1)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
+    end_with(parent)
 
 
 def _do(work: Callable[..., Mapping[str, Any]], file: Path, unit: tuple[Any, ...]) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from napari_interpdisc.batch.parent import end_with
 
 
 class Channel:
@@ -32,8 +32,7 @@ class Channel:
         self.request: dict[str, Any] = json.loads((folder / "request.json").read_text("utf-8"))
         self._out = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)
-        parent = self.request.get("parent", os.getppid())
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+        end_with(self.request.get("parent", os.getppid()))
 
     def send(self, **message: object) -> None:
         """Write one line, at once."""
@@ -56,9 +55,3 @@ class Channel:
 def main_channel() -> Channel:
     """The channel to the folder that the command line names."""
     return Channel(Path(sys.argv[1]))
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)

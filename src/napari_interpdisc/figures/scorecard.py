@@ -74,7 +74,9 @@ def draw_worst(path: Path, card: Scorecard, crops: Float32Array) -> None:
             grid[2 * k, column].imshow(crops[cell, 0], **GREYS)
             grid[2 * k + 1, column].imshow(changed[0], **GREYS)
             grid[2 * k + 1, column].set_xlabel(f"cell {cell}", fontsize=7, labelpad=2)
-        grid[2 * k, 0].set_title(f"{row.name}: {row.changed:.1%}", fontsize=8, loc="left")
+        grid[2 * k, 0].set_title(" ", fontsize=8)  # keeps the height; the text may be wider
+        name = grid[2 * k, 0].set_title(f"{row.name}: {row.changed:.1%}", fontsize=8, loc="left")
+        name.set_in_layout(False)
         grid[2 * k, 0].set_ylabel("as it is", fontsize=7)
         grid[2 * k + 1, 0].set_ylabel("changed", fontsize=7)
     figure.suptitle(f"Cells whose score falls most: head {card.head} of {card.model}", fontsize=10)

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# Before torch is imported by anything; small tensors gain nothing from more.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Before torch is imported by anything; small tensors gain nothing from more, and processes that run
+# beside each other wait for one another's threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 
 import numpy as np
 import pytest

@@ -41,6 +41,7 @@ def test_a_table_sentences_and_pictures(run: Run, crops: Path) -> None:
     assert table["changed"].between(0, 1).all()
     note = json.loads((out / "scorecard.json").read_text("utf-8"))
     assert note["classes"] == ["Interphase"]
+    assert note["group"] == "plate"
     assert note["settings"]["target_limit"] == 0.01
     assert "of h2b" in " ".join(note["sentences"]["dense"])
     told = (out / "scorecard.md").read_text("utf-8")

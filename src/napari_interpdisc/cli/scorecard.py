@@ -59,7 +59,10 @@ def scorecard(
     ] = None,
     group_column: Annotated[
         str | None,
-        typer.Option(help="Groups that are drawn together for intervals; track_id, or plate."),
+        typer.Option(
+            help="Groups that are drawn together for intervals; track_id, or plate, if left out. "
+            "Crops without a plate: each on its own."
+        ),
     ] = None,
     classes: Annotated[
         str, typer.Option(metavar="A,B", help="Only cells with these labels; all if left out.")
@@ -158,7 +161,12 @@ def _from_crops(
     rows = wanted.rows(len(images), labels)
     of_cell = groups[rows] if group else np.arange(len(rows))
     patches = patches_of_crops(images[rows], px, model.model_diameter, model.crop_size)
-    note = {"crops": str(path), "classes": list(wanted.classes), "diameter": px}
+    note = {
+        "crops": str(path),
+        "classes": list(wanted.classes),
+        "group": group or "each crop on its own",
+        "diameter": px,
+    }
     return _Given(patches, None, of_cell, note)
 
 
@@ -191,6 +199,7 @@ def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel
         "image": str(files.image),
         "cells": str(files.tracks),
         "classes": list(wanted.classes),
+        "group": group,
         "diameter": opened.diameter,
     }
     return _Given(patches, cut, np.asarray(columns[group])[rows], note)

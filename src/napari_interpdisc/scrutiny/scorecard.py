@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
@@ -21,7 +22,7 @@ from napari_interpdisc.crops import normalise
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.patches import Patches, middle
-from napari_interpdisc.scrutiny.attacks import AttackSettings, smallest_flip
+from napari_interpdisc.scrutiny.attacks import AttackSettings, signed_margin, smallest_flip
 from napari_interpdisc.scrutiny.composites import (
     Segmentation,
     SegmentedCells,
@@ -354,16 +355,6 @@ def _remark(calls: dict[str, int], scores: Float32Array) -> str:
     )
 
 
-def margin(scores: Float32Array, chosen: npt.NDArray[np.int64]) -> Float32Array:
-    """How far each score (N, K) is on the side of its chosen class: (N,), positive there."""
-    if scores.shape[1] == 1:
-        return np.where(chosen == 1, scores[:, 0], -scores[:, 0])
-    rows = np.arange(len(scores))
-    others = scores.copy()
-    others[rows, chosen] = -np.inf
-    return np.asarray(scores[rows, chosen] - others.max(1))
-
-
 def _row(
     test: Test,
     before: Float32Array,
@@ -374,9 +365,14 @@ def _row(
     seed: int,
 ) -> ScoreRow:
     called = class_index(before)
-    own = margin(before, called)
+
+    def margin(scores: Float32Array) -> Float32Array:
+        chosen = torch.from_numpy(np.asarray(called, np.int64))
+        return np.asarray(signed_margin(torch.from_numpy(scores), chosen).numpy())
+
+    own = margin(before)
     flips = np.stack([class_index(scores) != called for _, scores in after])
-    changes = np.stack([margin(scores, called) - own for _, scores in after])
+    changes = np.stack([margin(scores) - own for _, scores in after])
     share = flips.mean(0)
     falls = changes.min(0)
     worst = np.argsort(falls, kind="stable")[:WORST]

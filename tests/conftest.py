@@ -17,6 +17,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.envi
 import numpy as np
 import pytest
 
+from napari_interpdisc.crop_measures import BANDS
+from napari_interpdisc.models.familiarity import Density, Familiarity
+
 CLONE = Path(__file__).resolve().parents[1]
 MICROSCOPY = [
     *(Path(folder) for folder in [os.environ.get("INTERPDISC_DATA")] if folder),
@@ -27,6 +30,20 @@ MICROSCOPY = [
 
 POOLED = ("zarr_io", "asyncio_", "tqdm_monitor", "Dummy-")
 """Names of threads that stay with the process: zarr's two kinds, tqdm's watch, Qt's ("Dummy")."""
+
+
+def known_within(limit: float, n_latents: int = 32) -> Familiarity:
+    """Training data that knows latents of a norm up to ``limit`` and all sensible spectra."""
+    levels = (0.5, 0.9, 0.995)
+
+    def around_zero(n: int, far: float) -> Density:
+        unit = tuple(tuple(float(i == k) for k in range(n)) for i in range(n))
+        return Density((0.0,) * n, unit, levels, (far / 3, far / 2, far))
+
+    return Familiarity(
+        around_zero(n_latents, limit), around_zero(len(BANDS), 40.0), 28.0, 1e9, -1e9
+    )
+
 
 WINDOWED = {"qtbot", "qapp", "qapp_cls", "make_napari_viewer", "make_scene"}
 

@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 
 from napari_interpdisc.cells import CellTable
-from napari_interpdisc.flags import CUT, FLAG_NAMES, N_FLAGS, OUT_OF_DISTRIBUTION, flag_name
-from napari_interpdisc.models.familiarity import Familiarity
+from napari_interpdisc.crop_measures import BANDS
+from napari_interpdisc.flags import (
+    CUT,
+    FLAG_NAMES,
+    N_FLAGS,
+    OUT_OF_DISTRIBUTION,
+    REASONS,
+    flag_name,
+)
 from napari_interpdisc.pipeline import Encoding
+
+from .conftest import known_within
 
 
 @pytest.mark.parametrize(
@@ -29,11 +38,25 @@ def test_flags_are_bits_and_all_sums_are_counted() -> None:
 
 
 def test_the_flags_of_cells_are_these() -> None:
-    z = np.zeros((4, 2), np.float32)
+    z = np.array([[0, 0], [0, 9], [0, 0], [9, 0]], np.float32)
     encoding = Encoding(
         CellTable.from_arrays([0] * 4, np.ones((4, 2))), z, z,
-        np.array([0, 1, 0, 1], np.float32), 10.0, "m", "sha",
+        np.zeros(4, np.float32), 10.0, "m", "sha",
         touches_edge=np.array([False, False, True, True]),
-        familiarity=Familiarity((0.5, 0.995), (0.1, 0.5), (5.0, 10.0)),
+        familiarity=known_within(5.0, 2),
     )  # fmt: skip
     assert encoding.flags.tolist() == [0, OUT_OF_DISTRIBUTION, CUT, OUT_OF_DISTRIBUTION | CUT]
+    latents, _, cut = REASONS
+    assert encoding.reasons.tolist() == ["", latents, cut, f"{latents}; {cut}"]
+
+
+def test_a_strange_spectrum_is_another_reason() -> None:
+    z = np.zeros((2, 2), np.float32)
+    bands = np.zeros((2, len(BANDS)), np.float32)
+    bands[1, 3] = 50
+    encoding = Encoding(
+        CellTable.from_arrays([0] * 2, np.ones((2, 2))), z, z, np.zeros(2, np.float32), 10.0, "m",
+        "sha", familiarity=known_within(5.0, 2), spectra=bands,
+    )  # fmt: skip
+    assert encoding.reasons.tolist() == ["", REASONS[1]]
+    assert encoding.out_of_distribution.tolist() == [False, True]

@@ -14,7 +14,7 @@ from napari_interpdisc.crops import CROP_SIZE
 from napari_interpdisc.errors import Cancelled, InvalidInput, InvalidModel
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import CellModel
-from napari_interpdisc.models.familiarity import measure_familiarity
+from napari_interpdisc.models.familiarity import Density
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.number_text import percent
 from napari_interpdisc.pipeline import (
@@ -113,8 +113,9 @@ def test_rows_keep_the_order_of_the_cells(
 
 def test_the_table_has_one_row_per_cell(result: Classification, cells: CellTable) -> None:
     table = result.to_frame()
-    flags = ["reconstruction_error", "latent_norm", "unfamiliar", "touches_edge"]
-    assert list(table)[:11] == ["t", "y", "x", "track_id", "class", "score", *flags, "z_0"]
+    flags = ["reconstruction_error", "latent_norm", "surprise", "unfamiliar", "touches_edge"]
+    flags += ["flag"]
+    assert list(table)[:13] == ["t", "y", "x", "track_id", "class", "score", *flags, "z_0"]
     norm = np.linalg.norm(table.filter(regex="^z_").to_numpy(np.float64), axis=1)
     np.testing.assert_allclose(table["latent_norm"], norm)
     assert table["unfamiliar"].dtype == table["touches_edge"].dtype == bool
@@ -228,7 +229,10 @@ def grid(n: int) -> CellTable:
 def known(frames: Frames, model: CellModel) -> CellModel:
     """Return the model as if it had been trained on discs."""
     same = encode_cells(frames, grid(60), model, 28.0)
-    return replace(model, familiarity=measure_familiarity(same.reconstruction_error, same.latents))
+    assert model.familiarity is not None
+    spectra = Density.of(same.spectra, independent=True)
+    known = replace(model.familiarity, latents=Density.of(same.latents), spectra=spectra)
+    return replace(model, familiarity=known)
 
 
 def test_a_movie_unlike_the_training_data_is_told(frames: Frames, known: CellModel) -> None:
@@ -252,9 +256,11 @@ def test_a_movie_is_told_from_a_twentieth_on(
     frames: Frames, known: CellModel, n: int, n_strange: int, is_told: bool
 ) -> None:
     encoding = encode_cells(frames, grid(n), known, 28.0)
-    error = np.where(np.arange(n) < n_strange, 1e9, 0).astype(np.float32)
-    latents = np.zeros_like(encoding.latents)
-    encoding = replace(encoding, reconstruction_error=error, latents=latents)
+    assert known.familiarity is not None
+    latents = np.tile(known.familiarity.latents.mean, (n, 1)).astype(np.float32)
+    latents[:n_strange] = 1e6
+    typical = np.tile(known.familiarity.spectra.mean, (n, 1)).astype(np.float32)
+    encoding = replace(encoding, latents=latents, spectra=typical)
     assert encoding.out_of_distribution.sum() == n_strange
     assert bool(unlike_training(encoding)) == is_told
 

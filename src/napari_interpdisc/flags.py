@@ -7,6 +7,13 @@ OUT_OF_DISTRIBUTION, CUT = 1, 2
 
 FLAG_NAMES = {OUT_OF_DISTRIBUTION: "unlike the training data", CUT: "cut by the edge"}
 
+REASONS = (
+    "unlike the training data in its latents",
+    "unlike the training data in sharpness or grain",
+    "cut by the edge",
+)
+"""Why a cell is flagged: each of the two densities, and the edge."""
+
 N_FLAGS = 4
 """Number of sums of flags, 0 among them."""
 

@@ -11,10 +11,13 @@ import numpy.typing as npt
 
 from napari_interpdisc import crops as cropping
 from napari_interpdisc._types import BoolArray, Float32Array, Plane, Progress
+from napari_interpdisc.checks import SAMPLE, Check, check_movie
+from napari_interpdisc.crop_measures import BANDS, measure_crops
+from napari_interpdisc.crop_measures import spectra as take_spectra
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.flags import CUT, OUT_OF_DISTRIBUTION
+from napari_interpdisc.flags import CUT, OUT_OF_DISTRIBUTION, REASONS
 from napari_interpdisc.models.cell_model import CellModel, class_index, confidence
-from napari_interpdisc.models.familiarity import Familiarity, latent_norm
+from napari_interpdisc.models.familiarity import SURPRISED, Familiarity, latent_norm
 from napari_interpdisc.models.store import installed_models
 from napari_interpdisc.number_text import percent
 
@@ -55,6 +58,11 @@ class Encoding:
         that a part of the nucleus may be missing; all False if left out.
     familiarity
         What the training data of that encoder looked like, or None if the model does not say.
+    spectra
+        (N, B) power of each crop by frequency (:func:`napari_interpdisc.crop_measures.spectra`);
+        of length 0 if it was not taken.
+    checks
+        What was found of the movie's settings, on a sample of its cells.
     """
 
     cells: CellTable
@@ -66,6 +74,8 @@ class Encoding:
     encoder_sha256: str
     touches_edge: BoolArray = field(default_factory=lambda: np.zeros(0, bool))
     familiarity: Familiarity | None = None
+    spectra: Float32Array = field(default_factory=lambda: np.zeros((0, len(BANDS)), np.float32))
+    checks: tuple[Check, ...] = ()
 
     def __post_init__(self) -> None:
         """Give every cell a flag, if only a False one."""
@@ -78,11 +88,25 @@ class Encoding:
         return latent_norm(self.latents)
 
     @cached_property
+    def surprises(self) -> npt.NDArray[np.float64]:
+        """(N, 2) how rare a cell's latents, and its spectrum, are among the training cells.
+
+        −log₁₀ of the share of these that are as far from their middle: 2 means one in a hundred.
+        NaN if the model does not say what they looked like.
+        """
+        if self.familiarity is None:
+            return np.full((len(self.latents), 2), np.nan)
+        return self.familiarity.surprises(self.latents, self.spectra)
+
+    @property
+    def surprise(self) -> npt.NDArray[np.float64]:
+        """(N,) the larger of the two :attr:`surprises`: the out-of-distribution score."""
+        return np.asarray(self.surprises.max(1, initial=-np.inf))
+
+    @property
     def out_of_distribution(self) -> BoolArray:
         """(N,) whether a cell is unlike the training data; all False if those are not known."""
-        if self.familiarity is None:
-            return np.zeros(len(self.latents), bool)
-        return self.familiarity.out_of_distribution(self.reconstruction_error, self.latents)
+        return np.asarray(self.surprise > SURPRISED)
 
     @property
     def flags(self) -> Plane:
@@ -90,6 +114,15 @@ class Encoding:
         return np.asarray(
             OUT_OF_DISTRIBUTION * self.out_of_distribution + CUT * self.touches_edge, np.uint8
         )
+
+    @property
+    def reasons(self) -> npt.NDArray[np.object_]:
+        """(N,) why a cell is flagged, in words; empty for most."""
+        latents, spectrum = (self.surprises > SURPRISED).T
+        told = np.full(len(self.latents), "", dtype=object)
+        for flagged, reason in zip((latents, spectrum, self.touches_edge), REASONS, strict=True):
+            told[flagged] = [f"{before}; {reason}".removeprefix("; ") for before in told[flagged]]
+        return told
 
 
 @dataclass(frozen=True)
@@ -131,7 +164,8 @@ class Classification:
     def to_frame(self) -> pd.DataFrame:
         """One row per cell: t, y, x, track_id, class, score (one per class if K > 1), and flags.
 
-        Then reconstruction_error, latent_norm, unfamiliar, touches_edge, and the latents z_0 ….
+        Then reconstruction_error, latent_norm, surprise, unfamiliar, touches_edge, flag, and the
+        latents z_0 ….
         """
         import pandas as pd
 
@@ -144,8 +178,10 @@ class Classification:
                 table[f"score_{name}"] = self.scores[:, k]
         table["reconstruction_error"] = self.encoding.reconstruction_error
         table["latent_norm"] = self.encoding.latent_norm
+        table["surprise"] = self.encoding.surprise
         table["unfamiliar"] = self.encoding.out_of_distribution
         table["touches_edge"] = self.encoding.touches_edge
+        table["flag"] = self.encoding.reasons
         z = self.encoding.latents
         columns = {f"z_{i}": z[:, i] for i in range(z.shape[1])}
         return pd.concat([table, pd.DataFrame(columns)], axis=1)
@@ -174,15 +210,24 @@ def encode_cells(
     latents = np.empty((n, model.n_latents), np.float32)
     log_variances = np.empty_like(latents)
     errors = np.empty(n, np.float32)
+    spectra = np.empty((n, len(BANDS)), np.float32)
+    edge = near_edge(cells, frames.shape[1:], diameter)
+    inside = np.flatnonzero(~edge)
+    sampled = np.zeros(n, bool)
+    sampled[inside[np.linspace(0, len(inside) - 1, min(SAMPLE, len(inside))).astype(int)]] = True
+    measured: list[Float32Array] = []
     done = 0
     for rows, crops in cropping.iter_crops(
         frames, cells, diameter, model.model_diameter, model.crop_size
     ):
         latents[rows], log_variances[rows] = model.encode(crops)
         errors[rows] = ((model.decode(latents[rows]) - crops) ** 2).mean((1, 2, 3))
+        spectra[rows] = take_spectra(crops)
+        measured.append(crops[sampled[rows]])
         done += len(rows)
         if progress is not None:
             progress(done, n)
+    sample = measure_crops(np.concatenate(measured))
     return Encoding(
         cells,
         latents,
@@ -191,8 +236,10 @@ def encode_cells(
         float(diameter),
         model.name,
         model.encoder_sha256,
-        near_edge(cells, frames.shape[1:], diameter),
+        edge,
         model.familiarity,
+        spectra,
+        check_movie(sample, model.model_diameter, diameter, model.familiarity),
     )
 
 
@@ -200,6 +247,16 @@ def near_edge(cells: CellTable, shape: tuple[int, ...], diameter: float) -> Bool
     """Whether each centroid (N,) is within half a diameter of the edge of (Y, X) pixels."""
     to_edge = np.minimum(cells.yx, np.array(shape) - 1 - cells.yx).min(1)
     return np.asarray(to_edge < diameter / 2)
+
+
+def movie_warnings(encoding: Encoding) -> list[str]:
+    """What is wrong with a movie as a whole, and what to do: a sentence each, none if it is right.
+
+    First the settings that a check names (:mod:`napari_interpdisc.checks`), then whether its cells
+    are out of distribution.
+    """
+    told = [check.advice for check in encoding.checks]
+    return [sentence for sentence in (*told, unlike_training(encoding)) if sentence]
 
 
 def unlike_training(encoding: Encoding) -> str:
@@ -219,11 +276,13 @@ def unlike_training(encoding: Encoding) -> str:
     name = encoding.model_name
     start = name if name in installed_models() else "and the model's folder"
     which = "cells inside the image" if n < len(whole) else "cells"
+    latents, spectrum = (encoding.surprises[whole] > SURPRISED).mean(0)
+    what = "in sharpness or grain" if spectrum > latents else "in their latents"
     return (
         f"{percent(share)} of the {which} look unlike those that '{name}' was trained on (at most "
-        f"{percent(expected)} of those do): check the diameter ({encoding.diameter:.4g} px was "
-        "used) and the channel, or fine-tune the encoder on your own cells "
-        f"(interpdisc train-encoder --start {start})."
+        f"{percent(expected)} of those do), most of them {what}: check the diameter "
+        f"({encoding.diameter:.4g} px was used) and the channel, or fine-tune the encoder on your "
+        f"own cells (interpdisc train-encoder --start {start})."
     )
 
 
@@ -266,6 +325,7 @@ def classify_encoding(
             if known
             else None,
             "touches_edge": int(encoding.touches_edge.sum()),
+            "checks": [check.note() for check in encoding.checks],
         },
     )
 

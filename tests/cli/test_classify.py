@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import tifffile
 
-from napari_interpdisc.models.familiarity import measure_familiarity
+from napari_interpdisc.models.familiarity import Density
 from napari_interpdisc.models.store import (
     BUNDLED,
     load_model,
@@ -47,7 +47,8 @@ def test_classify_writes_a_row_per_cell_and_the_settings(classify: Run, files: P
     done = classify("--labels", files / "masks.tif")
     assert done.code == 0, done.err
     table, cells = pd.read_csv(files / "out.csv"), pd.read_csv(files / "tracks.csv")
-    flags = ["reconstruction_error", "latent_norm", "unfamiliar", "touches_edge"]
+    flags = ["reconstruction_error", "latent_norm", "surprise", "unfamiliar", "touches_edge"]
+    flags += ["flag"]
     latents = [f"z_{i}" for i in range(32)]
     assert list(table) == ["t", "y", "x", "track_id", "class", "score", *flags, *latents]
     assert f"{table['touches_edge'].sum()} may be cut by the edge of the image" in done.out
@@ -115,7 +116,8 @@ def test_classify_tells_of_cells_unlike_the_training_data(classify: Run, files: 
     right = pd.read_csv(files / "out.csv")
     latents = right.filter(regex="^z_").to_numpy()
     model = load_model(device="cpu")
-    known = measure_familiarity(right["reconstruction_error"], latents)
+    assert model.familiarity is not None
+    known = replace(model.familiarity, latents=Density.of(latents))
     made = replace_heads(replace(model, familiarity=known), "known", model.heads, "# known")
     save_model(made, files / "known")
 

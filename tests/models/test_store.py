@@ -17,8 +17,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from napari_interpdisc.crop_measures import BANDS
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.cell_model import CellModel, NamedHead
+from napari_interpdisc.models.familiarity import measure_familiarity
 from napari_interpdisc.models.store import (
     BUNDLED,
     DEFAULT_MODEL,
@@ -178,7 +180,7 @@ def test_config_that_is_no_json(folder: Path) -> None:
     assert "config.json cannot be read" in fault(folder)
 
 
-@pytest.mark.parametrize("version", [0, 4, "1", None])
+@pytest.mark.parametrize("version", [0, 5, "1", None])
 def test_another_schema(folder: Path, version: object) -> None:
     edit(folder, lambda c: c.update(schema_version=version))
     assert f"schema version {version}" in fault(folder)
@@ -300,3 +302,44 @@ def test_a_head_of_an_unknown_kind_is_not_stored(tiny: CellModel, tmp_path: Path
     )
     with pytest.raises(InvalidModel, match="kind that cannot be stored"):
         save_model(odd, tmp_path / "odd")
+
+
+@pytest.fixture
+def knowing(tiny: CellModel, tmp_path: Path) -> tuple[CellModel, Path]:
+    """A model that knows its training data, and the folder that it was stored in."""
+    draw = np.random.default_rng(0)
+    known = measure_familiarity(
+        draw.normal(size=(500, 6)), draw.normal(size=(500, len(BANDS))), [27.0], [0.2], [-4.0]
+    )
+    model = replace(tiny, familiarity=known)
+    save_model(model, tmp_path / "knowing")
+    return model, tmp_path / "knowing"
+
+
+def test_what_is_familiar_comes_back(knowing: tuple[CellModel, Path]) -> None:
+    model, path = knowing
+    assert load_model(path, "cpu").familiarity == model.familiarity
+
+
+def test_a_folder_of_schema_3_knows_nothing_of_its_training_data(folder: Path) -> None:
+    old = {"levels": [0.5, 0.995], "reconstruction_error": [0.1, 0.5], "latent_norm": [4, 6]}
+    edit(folder, lambda c: c.update(schema_version=3, familiarity=old))
+    assert load_model(folder, "cpu").familiarity is None
+
+
+@pytest.mark.parametrize(
+    ("where", "change", "told"),
+    [
+        ("latents", {"mean": [0.0] * 5}, "a density of latents that is not one of 6 measures"),
+        ("spectra", {"mean": [0.0] * 6}, "a density of spectra that is not one of 7 measures"),
+        ("latents", {"whitening": [[1.0]] * 6}, "not one of 6 measures"),
+        ("latents", {"distances": [3.0] + [1.0] * 8}, "quantiles of familiar latents that do not"),
+        ("spectra", {"distances": [1.0]}, "or not as many of each"),
+        ("spectra", {"levels": [0.5, 0.9, 1.0]}, "familiarity"),
+    ],
+)
+def test_faults_of_what_is_familiar(
+    knowing: tuple[CellModel, Path], where: str, change: dict[str, Any], told: str
+) -> None:
+    edit(knowing[1], lambda c: c["familiarity"][where].update(change))
+    assert told in fault(knowing[1])

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
+import tifffile
 
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.nuclei.diameter import diameter_from_labels, estimate_diameter
+from napari_interpdisc.nuclei.diameter import (
+    DiameterEstimate,
+    diameter_from_labels,
+    estimate_diameter,
+    measure_diameter,
+)
 from napari_interpdisc.simulate.movie import (
     SimulationSettings,
     simulate_movie,
@@ -28,3 +37,24 @@ def test_diameter_from_labels_by_hand() -> None:
     labels[1, 0:2, 0:2] = 3  # too small to be a nucleus
     assert diameter_from_labels(labels) == pytest.approx(np.sqrt(400 / np.pi), rel=0.01)
     assert diameter_from_labels(labels[0]) == pytest.approx(np.sqrt(400 / np.pi), rel=0.01)
+
+
+def test_few_or_uneven_nuclei_make_an_estimate_unsure() -> None:
+    sure = DiameterEstimate.of(np.array([26.0, 27, 28, 29, 30]))
+    assert (sure.diameter, sure.nuclei, sure.doubt) == (28.0, 5, "")
+    few = DiameterEstimate.of(np.array([28.0]))
+    assert "28.0 px is unsure (1 nucleus was measured): measure a few nuclei by eye" in few.doubt
+    assert "(4 nuclei were measured)" in DiameterEstimate.of(np.full(4, 28.0)).doubt
+    pieces = DiameterEstimate.of(np.array([8.0] * 6 + [10.0, 30, 36, 36, 40, 40]))
+    assert "half of the 12 objects measure 8 to 36 px" in pieces.doubt
+
+
+def test_an_image_that_is_cut_to_pieces_is_doubted(microscopy: Callable[[str], Path]) -> None:
+    """Large textured nuclei, of which detection takes every grain for one."""
+    file = microscopy("nuclei_frames/NIH3T3_dna-33.tif")
+    pixels, masks = tifffile.imread(file)
+    found = measure_diameter(Frames(pixels))
+    right = diameter_from_labels(masks.astype(np.int32))
+    assert found.diameter < 0.5 * right
+    assert found.doubt
+    assert measure_diameter(Frames(pixels), masks.astype(np.int32)).doubt == ""

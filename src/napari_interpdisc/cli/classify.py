@@ -62,6 +62,7 @@ def classify(
         "channel_axis": channel_axis,
         "swap_xy": swap_xy,
         "model_diameter": loaded.model_diameter,
+        "diameter_doubt": opened.doubt or None,
     }
     table = result.to_frame()
     write_table(table, settings, out)
@@ -73,5 +74,5 @@ def classify(
         flags.append(f"{encoding.out_of_distribution.sum()} ({share}) unlike the training data")
     flags.append(f"{encoding.touches_edge.sum()} may be cut by the edge of the image")
     say(f"flagged: {', '.join(flags)}", str(out))
-    if warning := pipeline.unlike_training(encoding):
+    for warning in pipeline.movie_warnings(encoding):
         note(warning)

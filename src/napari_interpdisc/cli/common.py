@@ -150,11 +150,15 @@ def names_of(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Opened:
-    """An image, its cells, and the typical nuclear diameter in it, px."""
+    """An image, its cells, and the typical nuclear diameter in it, px.
+
+    ``doubt`` says in a sentence why that diameter, which was estimated, is unsure.
+    """
 
     frames: Frames
     cells: CellTable
     diameter: float
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,7 @@ class MovieFiles:
         """
         from napari_interpdisc.io.images import read_frames, read_labels
         from napari_interpdisc.io.tracks import read_cells
-        from napari_interpdisc.nuclei.diameter import estimate_diameter
+        from napari_interpdisc.nuclei.diameter import measure_diameter
 
         given = diameter_of(self.diameter)
         frames = read_frames(self.image, self.channel, self.channel_axis)
@@ -192,7 +196,10 @@ class MovieFiles:
             )
         cells = read_cells(self.tracks, self.swap_xy)
         cells.check_inside(frames)
-        if given is None:
-            given = estimate_diameter(frames, segmentation)
-            say(f"nuclear diameter: {given:.1f} px (estimated)")
-        return Opened(frames, cells, given)
+        if given is not None:
+            return Opened(frames, cells, given)
+        found = measure_diameter(frames, segmentation)
+        say(f"nuclear diameter: {found.diameter:.1f} px (estimated)")
+        if found.doubt:
+            note(found.doubt)
+        return Opened(frames, cells, found.diameter, found.doubt)

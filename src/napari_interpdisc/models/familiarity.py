@@ -1,8 +1,14 @@
-"""What the training data looked like to a model, so that out-of-distribution cells are flagged."""
+"""What the training data looked like to a model, so that out-of-distribution cells are flagged.
+
+Two densities are asked, neither of which needs a decoded picture. One is that of the latents, which
+describe the cell and its surroundings. The other is that of the power spectrum of the crop, which
+describes the microscope: how sharp and how grainy its images are. Latents leave that out by design.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,51 +17,127 @@ LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.995, 0.999)
 """Quantiles that a model stores."""
 
 LIMIT = 0.995
-"""A cell beyond this quantile of either measure is unlike the training data."""
+"""A cell beyond this quantile of either distance is unlike the training data."""
+
+RIDGE = 1e-3
+"""Share of the mean variance that is added to each, so that idle latents do not decide."""
+
+
+@dataclass(frozen=True)
+class Density:
+    """A normal density of D measures of a cell, and how far from its middle training cells are.
+
+    Attributes
+    ----------
+    mean
+        (D,) the middle.
+    whitening
+        (D, D) matrix W; the distance of x is the Euclidean norm of W (x − mean), which is the
+        Mahalanobis distance.
+    levels, distances
+        Quantile levels, 0–1, rising, and the distance of training cells at each.
+    """
+
+    mean: tuple[float, ...]
+    whitening: tuple[tuple[float, ...], ...]
+    levels: tuple[float, ...]
+    distances: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: npt.ArrayLike, independent: bool = False) -> Self:
+        """Density of (N, D) values of training cells.
+
+        ``independent`` leaves out how the measures go together: a cell is then unlike the others
+        by single measures alone.
+        """
+        x = np.asarray(values, np.float64)
+        mean, covariance = x.mean(0), np.atleast_2d(np.cov(x.T))
+        if independent:
+            covariance = np.diag(np.diag(covariance))
+        spread = max(float(np.trace(covariance)) / len(covariance), 1e-12)
+        covariance = covariance + RIDGE * spread * np.eye(len(covariance))
+        # W with Wᵀ W = Σ⁻¹
+        whitening = np.linalg.inv(np.linalg.cholesky(covariance))
+        distance = np.linalg.norm((x - mean) @ whitening.T, axis=1)
+        return cls(
+            _plain(mean),
+            tuple(_plain(row) for row in whitening),
+            LEVELS,
+            tuple(np.quantile(distance, LEVELS).tolist()),
+        )
+
+    def distance(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Mahalanobis distance (N,) of (N, D) values."""
+        off = np.asarray(values, np.float64) - np.array(self.mean)
+        return np.asarray(np.linalg.norm(off @ np.array(self.whitening).T, axis=1))
+
+    def surprise(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """−log₁₀ of the share of training cells that are as far (N,): 2 means one in a hundred.
+
+        Interpolated between the stored quantiles, and continued in a straight line beyond the last.
+        """
+        at, tail = np.array(self.distances), -np.log10(1 - np.array(self.levels))
+        distance = self.distance(values)
+        found = np.interp(distance, [0.0, *at], [0.0, *tail])
+        slope = (tail[-1] - tail[-3]) / max(at[-1] - at[-3], 1e-12)
+        return np.asarray(found + slope * np.clip(distance - at[-1], 0, None))
 
 
 @dataclass(frozen=True)
 class Familiarity:
-    """Quantiles over the training data of two measures of a cell.
+    """What training cells looked like, as they are and not augmented.
 
     Attributes
     ----------
-    levels
-        Quantile levels, 0–1, rising.
-    reconstruction_error
-        Mean squared difference of crop and reconstruction (normalised units) at each level.
-    latent_norm
-        Euclidean norm of the posterior means at each level.
+    latents
+        Density of the posterior means.
+    spectra
+        Density of the power in bands of frequency
+        (:func:`napari_interpdisc.crop_measures.spectra`), band by band.
+    diameter
+        Median diameter of the training nuclei as
+        :func:`napari_interpdisc.crop_measures.measure_crops` measures it, crop px.
+    noise
+        Pixel noise that 99.5 % of the training cells stay below, relative to the standard
+        deviation of a crop.
+    fineness
+        Sharpness that 99.5 % of the training cells stay above
+        (:func:`napari_interpdisc.crop_measures.fineness_of`).
     """
 
-    levels: tuple[float, ...]
-    reconstruction_error: tuple[float, ...]
-    latent_norm: tuple[float, ...]
+    latents: Density
+    spectra: Density
+    diameter: float
+    noise: float
+    fineness: float
 
     @property
     def expected(self) -> float:
         """Largest share of the training data itself that would be flagged, 0–1."""
         return 2 * (1 - LIMIT)
 
-    def out_of_distribution(
-        self, reconstruction_error: npt.ArrayLike, latents: npt.ArrayLike
-    ) -> npt.NDArray[np.bool_]:
-        """Whether each of N cells is unlike the training data.
+    def surprises(self, latents: npt.ArrayLike, spectra: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Surprise (N, 2) of (N, L) latents and of (N, B) spectra; see :meth:`Density.surprise`.
 
-        Parameters
-        ----------
-        reconstruction_error
-            (N,) in normalised units.
-        latents
-            (N, L) posterior means.
+        Spectra that were not taken, of length 0, surprise nobody.
         """
-        error = np.asarray(reconstruction_error, np.float64)
-        norm = latent_norm(latents)
-        limits = [
-            float(np.interp(LIMIT, self.levels, values))
-            for values in (self.reconstruction_error, self.latent_norm)
-        ]
-        return np.asarray((error > limits[0]) | (norm > limits[1]))
+        z, bands = np.asarray(latents), np.asarray(spectra)
+        found = np.zeros((len(z), 2))
+        if len(z):
+            found[:, 0] = self.latents.surprise(z)
+        if len(bands):
+            found[:, 1] = self.spectra.surprise(bands)
+        return found
+
+    def out_of_distribution(
+        self, latents: npt.ArrayLike, spectra: npt.ArrayLike
+    ) -> npt.NDArray[np.bool_]:
+        """Whether each of N cells is unlike the training data, by its latents or its spectrum."""
+        return np.asarray((self.surprises(latents, spectra) > SURPRISED).any(1))
+
+
+SURPRISED = float(-np.log10(1 - LIMIT))
+"""Surprise from which a cell is unlike the training data."""
 
 
 def latent_norm(latents: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -63,8 +145,23 @@ def latent_norm(latents: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return np.asarray(np.linalg.norm(np.asarray(latents, np.float64), axis=1))
 
 
-def measure_familiarity(reconstruction_error: npt.ArrayLike, latents: npt.ArrayLike) -> Familiarity:
-    """Quantiles of the measures of (N,) errors and (N, L) latents of training data."""
-    error = np.quantile(np.asarray(reconstruction_error, np.float64), LEVELS)
-    norm = np.quantile(latent_norm(latents), LEVELS)
-    return Familiarity(LEVELS, tuple(error.tolist()), tuple(norm.tolist()))
+def measure_familiarity(
+    latents: npt.ArrayLike,
+    spectra: npt.ArrayLike,
+    diameter: npt.ArrayLike,
+    noise: npt.ArrayLike,
+    fineness: npt.ArrayLike,
+) -> Familiarity:
+    """Familiarity of N training cells: (N, L) latents, (N, B) spectra, and (N,) of the others."""
+    return Familiarity(
+        Density.of(latents),
+        Density.of(spectra, independent=True),
+        float(np.median(np.asarray(diameter))),
+        float(np.quantile(np.asarray(noise), LIMIT)),
+        float(np.quantile(np.asarray(fineness), 1 - LIMIT)),
+    )
+
+
+def _plain(values: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    """Numbers as JSON holds them: seven digits are more than enough."""
+    return tuple(float(f"{value:.7g}") for value in values)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from napari_interpdisc.crop_measures import BANDS
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.cell_model import (
     CellModel,
@@ -30,14 +31,17 @@ from napari_interpdisc.models.cell_model import (
     latent_names,
     score_width,
 )
-from napari_interpdisc.models.familiarity import Familiarity
+from napari_interpdisc.models.familiarity import Density, Familiarity
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead, SparseHead
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 
-SCHEMA: Literal[3] = 3
-READABLE = (1, 2, 3)
-"""Schema 1 knew dense heads only; schema 2 knew nothing of what latents mean."""
+SCHEMA: Literal[4] = 4
+READABLE = (1, 2, 3, 4)
+"""Schema 1 knew dense heads only; schema 2 knew nothing of what latents mean.
+
+Schema 3 judged what is out of distribution by decoded pictures; models of it are read, but flag no
+cell for that."""
 
 BUNDLED = Path(__file__).parent / "bundled"
 DEFAULT_MODEL = "h2b"
@@ -67,14 +71,37 @@ class MeaningConfig(BaseModel):
     evidence: str = ""
 
 
-class FamiliarityConfig(BaseModel):
-    """Quantiles of what the training data looked like."""
+class QuantilesConfig(BaseModel):
+    """What schema 3 stored of the training data: quantiles that need a decoded picture. Unused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    levels: tuple[float, ...] = Field(min_length=2)
+    levels: tuple[float, ...]
     reconstruction_error: tuple[float, ...]
     latent_norm: tuple[float, ...]
+
+
+class DensityConfig(BaseModel):
+    """Density of a measure of training cells."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    mean: tuple[float, ...] = Field(min_length=1)
+    whitening: tuple[tuple[float, ...], ...]
+    levels: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(min_length=3)
+    distances: tuple[float, ...]
+
+
+class FamiliarityConfig(BaseModel):
+    """What the training data looked like."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    latents: DensityConfig
+    spectra: DensityConfig
+    diameter: float = Field(gt=0)
+    noise: float
+    fineness: float
 
 
 class ModelConfig(BaseModel):
@@ -82,7 +109,7 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1, 2, 3] = SCHEMA
+    schema_version: Literal[1, 2, 3, 4] = SCHEMA
     name: str
     encoder: TCVAEConfig
     model_diameter: float = Field(gt=0)
@@ -91,7 +118,7 @@ class ModelConfig(BaseModel):
     latent_sd: tuple[float, ...]
     meanings: tuple[MeaningConfig, ...] = ()
     orientation_pairs: tuple[tuple[int, int], ...] = ()
-    familiarity: FamiliarityConfig | None = None
+    familiarity: FamiliarityConfig | QuantilesConfig | None = None
     heads: tuple[HeadConfig, ...] = Field(title="The first is the default; may be none yet")
     sha256: dict[str, str]
 
@@ -191,7 +218,7 @@ def load_model(
         latent_sd=np.array(config.latent_sd),
         meanings=tuple(LatentMeaning(m.name, m.evidence) for m in config.meanings),
         orientation_pairs=config.orientation_pairs,
-        familiarity=Familiarity(**dict(config.familiarity)) if config.familiarity else None,
+        familiarity=_familiarity(config.familiarity),
         card=content["card.md"].decode("utf-8", "replace"),
         device=torch.device(device) if device is not None else default_device(),
     )
@@ -219,7 +246,11 @@ def save_model(model: CellModel, folder: Path) -> None:
         latent_sd=tuple(round(float(v), 6) for v in model.latent_sd),
         meanings=tuple(MeaningConfig(name=m.name, evidence=m.evidence) for m in model.meanings),
         orientation_pairs=model.orientation_pairs,
-        familiarity=(FamiliarityConfig(**asdict(model.familiarity)) if model.familiarity else None),
+        familiarity=(
+            FamiliarityConfig.model_validate(asdict(model.familiarity))
+            if model.familiarity
+            else None
+        ),
         heads=heads,
         sha256={name: hashlib.sha256(data).hexdigest() for name, data in content.items()},
     )
@@ -361,11 +392,8 @@ def _config_faults(config: ModelConfig) -> Iterator[str]:
     for pair in config.orientation_pairs:
         if pair[0] == pair[1] or not all(0 <= i < n for i in pair):
             yield f"has an orientation pair {pair} that is none of two of its {n} latents"
-    known = config.familiarity
-    if known is not None:
-        rows = (known.levels, known.reconstruction_error, known.latent_norm)
-        if len({len(row) for row in rows}) > 1 or any(list(r) != sorted(r) for r in rows):
-            yield "has quantiles of familiarity that do not rise, or not as many of each"
+    if isinstance(config.familiarity, FamiliarityConfig):
+        yield from _familiarity_faults(config.familiarity, n)
     for head in config.heads:
         wanted = (n, score_width(head.classes))
         if head.kind == "formula":
@@ -386,6 +414,25 @@ def _config_faults(config: ModelConfig) -> Iterator[str]:
     for name in config.sha256:
         if Path(name).name != name:
             yield f"names a file outside the model folder ('{name}')"
+
+
+def _familiarity_faults(known: FamiliarityConfig, latents: int) -> Iterator[str]:
+    sizes = {"latents": latents, "spectra": len(BANDS)}
+    for name, wanted in sizes.items():
+        density: DensityConfig = getattr(known, name)
+        widths = {len(density.mean), len(density.whitening), *map(len, density.whitening)}
+        if widths != {wanted}:
+            yield f"has a density of {name} that is not one of {wanted} measures"
+        rows = (density.levels, density.distances)
+        if len({len(row) for row in rows}) > 1 or any(list(r) != sorted(r) for r in rows):
+            yield f"has quantiles of familiar {name} that do not rise, or not as many of each"
+
+
+def _familiarity(known: FamiliarityConfig | QuantilesConfig | None) -> Familiarity | None:
+    if not isinstance(known, FamiliarityConfig):
+        return None
+    latents, spectra = (Density(**dict(d)) for d in (known.latents, known.spectra))
+    return Familiarity(latents, spectra, known.diameter, known.noise, known.fineness)
 
 
 def _read_checked(path: Path, digest: str) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,54 @@ SAMPLED_LABEL_FRAMES = 10
 """Frames on which a diameter is measured from labels."""
 
 
+FEW_NUCLEI = 5
+"""With fewer nuclei than this an estimate is unsure."""
+
+UNEVEN = 2.0
+"""Ratio of the upper to the lower quartile from which an estimate is unsure: nuclei were cut to
+pieces, or several taken for one."""
+
+
+@dataclass(frozen=True)
+class DiameterEstimate:
+    """The typical nuclear diameter, and how far to trust it.
+
+    Attributes
+    ----------
+    diameter
+        Median over the nuclei, px.
+    nuclei
+        Number of nuclei that were measured.
+    low, high
+        Lower and upper quartile of their diameters, px.
+    """
+
+    diameter: float
+    nuclei: int
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, diameters: Float64Array) -> Self:
+        """Estimate from the diameters (n,) of single nuclei, px."""
+        low, middle, high = np.quantile(diameters, (0.25, 0.5, 0.75))
+        return cls(float(middle), len(diameters), float(low), float(high))
+
+    @property
+    def doubt(self) -> str:
+        """Why it is unsure and what to do, in a sentence; empty if it is not."""
+        if self.nuclei < FEW_NUCLEI:
+            why = f"{self.nuclei} nucle{'us was' if self.nuclei == 1 else 'i were'} measured"
+        elif self.high > UNEVEN * self.low:
+            why = f"half of the {self.nuclei} objects measure {self.low:.0f} to {self.high:.0f} px"
+        else:
+            return ""
+        return (
+            f"The estimated diameter of {self.diameter:.1f} px is unsure ({why}): measure a few "
+            "nuclei by eye and give their typical diameter, or give a segmentation."
+        )
+
+
 def diameter_from_labels(labels: Any) -> float:
     """Measure the typical nuclear diameter in a segmentation.
 
@@ -52,6 +101,10 @@ def diameter_from_labels(labels: Any) -> float:
     InvalidInput
         If labels are not integers, not 2D or 2D+t, or hold no such object.
     """
+    return _measured_in_labels(labels).diameter
+
+
+def _measured_in_labels(labels: Any) -> DiameterEstimate:
     if np.dtype(labels.dtype).kind not in "bui":
         raise InvalidInput(
             f"The labels have values of type {labels.dtype}; give a segmentation in whole numbers, "
@@ -72,11 +125,20 @@ def diameter_from_labels(labels: Any) -> float:
             f"The labels hold no object larger than {SMALLEST_AREA} px; choose the layer with the "
             "nuclei, or give their diameter."
         )
-    return float(np.median(diameters))
+    return DiameterEstimate.of(diameters)
 
 
 def estimate_diameter(frames: Frames, labels: Any = None) -> float:
-    """Estimate the typical nuclear diameter of an image or movie.
+    """Estimate the typical nuclear diameter of an image or movie, px.
+
+    Parameters, errors and method are those of :func:`measure_diameter`, which also says how far to
+    trust it.
+    """
+    return measure_diameter(frames, labels).diameter
+
+
+def measure_diameter(frames: Frames, labels: Any = None) -> DiameterEstimate:
+    """Estimate the typical nuclear diameter of an image or movie, and how sure that is.
 
     Parameters
     ----------
@@ -87,7 +149,7 @@ def estimate_diameter(frames: Frames, labels: Any = None) -> float:
 
     Returns
     -------
-    The diameter in pixels.
+    The estimate; its ``doubt`` is a sentence where nuclei are few or of very different sizes.
 
     Raises
     ------
@@ -95,7 +157,7 @@ def estimate_diameter(frames: Frames, labels: Any = None) -> float:
         If no nuclei are found, or labels cannot be used.
     """
     if labels is not None:
-        return diameter_from_labels(labels)
+        return _measured_in_labels(labels)
     found: list[Float64Array] = []
     for t in _spread(len(frames), SAMPLED_FRAMES):
         try:
@@ -104,7 +166,7 @@ def estimate_diameter(frames: Frames, labels: Any = None) -> float:
             continue
     if not found:
         raise NothingFound(NOTHING_FOUND)
-    return float(np.median(np.concatenate(found)))
+    return DiameterEstimate.of(np.concatenate(found))
 
 
 def _spread(n: int, most: int) -> list[int]:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from napari_interpdisc.crop_measures import spectra
+from napari_interpdisc.crops import normalise
 from napari_interpdisc.models.tcvae import TCVAE
 from napari_interpdisc.training.augment import normalise_tensor
 from napari_interpdisc.training.encoder import statistics
@@ -43,8 +45,7 @@ def test_statistics_are_those_of_plain_and_augmented_crops(
     kl = 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance)
     np.testing.assert_allclose(model.latent_kl, kl.mean(0), rtol=1e-4)
     assert model.familiarity is not None
-    error = np.zeros(len(mean))
-    assert not model.familiarity.out_of_distribution(error, mean.astype(np.float32)).all()
+    assert not model.familiarity.out_of_distribution(mean, np.zeros((0, 7))).all()
 
 
 def test_training_crops_are_familiar_and_others_are_not(
@@ -52,11 +53,14 @@ def test_training_crops_are_familiar_and_others_are_not(
 ) -> None:
     model = with_statistics(small, sources, SETTINGS, 28.0, "mine")
     assert model.familiarity is not None
-    latents, _ = model.encode(plain_crops(sources, 16))
-    error = np.full(len(latents), 1.0)
+    crops = plain_crops(sources, 16)
+    latents, power = model.encode(crops)[0], spectra(crops)
     far = 100 * np.abs(latents).max() * np.ones_like(latents)
-    assert model.familiarity.out_of_distribution(error * 1e6, far).all()
-    assert model.familiarity.out_of_distribution(error * 0, latents).mean() < 0.05
+    assert model.familiarity.out_of_distribution(far, power).all()
+    # what is known are patches of noise: a ramp has no grain at all
+    ramp = np.broadcast_to(normalise(np.add.outer(np.arange(16), np.arange(16))), crops.shape)
+    assert model.familiarity.out_of_distribution(latents, spectra(ramp)).all()
+    assert model.familiarity.out_of_distribution(latents, power).mean() < 0.05
 
 
 def test_the_seed_decides_and_large_sources_are_sampled(
@@ -73,5 +77,6 @@ def test_the_seed_decides_and_large_sources_are_sampled(
         lambda s, n: (seen.extend(len(p.patches) for p in s), plain(s, n))[1],
     )
     few = with_statistics(small, sources, SETTINGS, 28.0, "m")
-    assert seen == [20, 10]
+    # for the latents' statistics, and for what is familiar
+    assert seen == [20, 10, 20, 10]
     assert (few.latent_kl != first.latent_kl).any()

@@ -7,7 +7,6 @@ from napari.components import ViewerModel
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.figures.palette import class_colors
-from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.paint import MOST_VALUES
 from napari_interpdisc.pipeline import UNSURE, Classification, Encoding
 from napari_interpdisc.widgets.canvas.layers import frames_from_layer
@@ -19,6 +18,8 @@ from napari_interpdisc.widgets.canvas.overlay import (
     update_overlay,
 )
 from napari_interpdisc.widgets.session import Session, session_of
+
+from ...conftest import known_within
 
 
 def classified(cells: CellTable, scores: Any, diameter: float = 10.0) -> Classification:
@@ -59,11 +60,13 @@ def flagged(session: Session, strange: list[bool], cut: list[bool]) -> None:
     """Give the cells of a session these flags."""
     result = session.classification
     assert result is not None
+    latents = np.zeros_like(result.encoding.latents)
+    latents[strange, 0] = 9
     encoding = replace(
         result.encoding,
-        reconstruction_error=np.array(strange, np.float32),
+        latents=latents,
         touches_edge=np.array(cut),
-        familiarity=Familiarity((0.5, 0.995), (0.1, 0.5), (5.0, 10.0)),
+        familiarity=known_within(5.0, latents.shape[1]),
     )
     session.set_classification(replace(result, encoding=encoding))
 

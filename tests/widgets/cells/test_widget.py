@@ -13,13 +13,13 @@ from napari.layers import Points
 
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import NamedHead
-from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.store import load_model, replace_heads
 from napari_interpdisc.widgets.canvas.overlay import find_overlay
 from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.session import session_of
 
+from ...conftest import known_within
 from ..conftest import IN_WINDOW, PATIENCE, put_up
 
 CENTRES = [(t, y, x) for t in range(3) for y in (30, 70) for x in (30, 70, 110)]
@@ -80,7 +80,7 @@ def test_a_run_writes_features_metadata_session_and_overlay(
     assert result is not None
     table = tracks.features
     wanted = ["class", "score", "confidence", "reconstruction_error", "latent_norm", "z_0", "z_31"]
-    assert {*wanted, "mine", "unfamiliar", "touches_edge"} <= set(table)
+    assert {*wanted, "mine", "surprise", "unfamiliar", "touches_edge", "flag"} <= set(table)
     np.testing.assert_array_equal(table["z_0"], result.encoding.latents[:, 0])
     np.testing.assert_array_equal(result.encoding.cells.yx, tracks.data[:, 2:])
     note = tracks.metadata["interpdisc"]
@@ -103,15 +103,14 @@ def test_a_run_tells_of_cells_at_the_edge_and_unlike_the_training_data(
     centres = [(t, 2.0, 10.0 + 5 * i) for t in range(3) for i in range(2)] + CENTRES * 2
     points = viewer.add_points(centres, name="cells")
     session = session_of(viewer)
-    none_known = Familiarity((0.0, 1.0), (0.0, 0.0), (0.0, 0.0))
+    none_known = known_within(1e-6)
     session.set_model(replace(session.model, familiarity=none_known))
     widget.cells.value = points
     widget.diameter.setValue(20)
     widget.run.click()
     settled()
-    assert (
-        "6 may be cut by the edge of the image. 100 % of the cells inside" in widget.status.text()
-    )
+    assert "6 may be cut by the edge of the image." in widget.status.text()
+    assert "100 % of the cells inside the image look unlike" in widget.status.text()
     assert "(20 px was used)" in widget.status.text()
     assert points.features["touches_edge"].tolist() == [True] * 6 + [False] * 36
 
@@ -139,7 +138,7 @@ def test_another_head_changes_what_the_layer_says(
     assert note["diameter"] == 20
     assert note["image"] == "movie"
     assert not points.features["touches_edge"].any()
-    none_known = Familiarity((0.0, 1.0), (0.0, 0.0), (0.0, 0.0))
+    none_known = known_within(1e-6)
     session.set_model(replace(load_model(), familiarity=none_known), "dense-plain")
     assert points.features["unfamiliar"].all()
     pd.testing.assert_series_equal(points.features["latent_norm"], before["latent_norm"])

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from napari_interpdisc.cells import CellTable
-from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.pipeline import Classification, Encoding
 from napari_interpdisc.widgets.canvas.layers import frames_from_layer
 from napari_interpdisc.widgets.classify.widget import ClassifyWidget
 from napari_interpdisc.widgets.session import Session, session_of
 
+from ...conftest import known_within
 from ..conftest import put_up
 
-KNOWN = Familiarity((0.5, 0.995), (0.5, 1.0), (5.0, 10.0))
+KNOWN = known_within(5.0)
 
 
 @pytest.fixture
@@ -41,7 +41,8 @@ def session(viewer: Any, widget: ClassifyWidget) -> Session:
         [0, 0, 1, 1, 2, 2], [[20, 20], [40, 60]] * 3, [1, 2] * 3, source="cells"
     )
     z = np.zeros((6, model.n_latents), np.float32)
-    errors, cut = np.where(np.arange(6) == 3, 2, 0).astype(np.float32), np.arange(6) > 3
+    z[3, 0] = 9
+    errors, cut = np.zeros(6, np.float32), np.arange(6) > 3
     encoding = Encoding(cells, z, z, errors, 20.0, model.name, model.encoder_sha256, cut, KNOWN)
     named = model.head()
     scores = np.array([[-4], [-0.1], [2], [5], [3], [-1]], np.float32)

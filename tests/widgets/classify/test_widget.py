@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from napari_interpdisc.cells import CellTable
+from napari_interpdisc.checks import Check
 from napari_interpdisc.models.store import BUNDLED
 from napari_interpdisc.widgets.canvas.overlay import STRIPE_COLOR, find_overlay
 from napari_interpdisc.widgets.classify.widget import NO_CELLS, ClassifyWidget
@@ -72,17 +73,22 @@ def test_a_movie_unlike_the_training_data_is_told(widget: ClassifyWidget, sessio
     assert session.classification is not None
     few = session.classification.encoding
     n = 40
+    latents = np.zeros((n, few.latents.shape[1]), np.float32)
+    latents[:10, 0] = 9
     encoding = replace(
         few,
         cells=CellTable.from_arrays([0] * n, [[20, 20 + i] for i in range(n)]),
-        latents=np.zeros((n, few.latents.shape[1]), np.float32),
+        latents=latents,
         log_variances=np.zeros((n, few.latents.shape[1]), np.float32),
-        reconstruction_error=np.where(np.arange(n) < 10, 2, 0).astype(np.float32),
+        reconstruction_error=np.zeros(n, np.float32),
         touches_edge=np.zeros(n, bool),
+        checks=(Check("blur", -6.0, -4.5, np.inf, "Crops are blurred."),),
     )
     scores = np.zeros((n, 1), np.float32)
     session.set_classification(replace(session.classification, encoding=encoding, scores=scores))
-    assert widget.flagged.text().startswith("25 % of the cells look unlike")
+    told = widget.flagged.text()
+    assert told.startswith("Crops are blurred. 25 % of the cells look unlike")
+    assert told.endswith("Of all cells: 25 % unlike the training data.")
     assert "20 px was used" in widget.flagged.text()
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from napari_interpdisc._types import Float32Array, Float64Array
+from napari_interpdisc.crop_measures import spectra
 from napari_interpdisc.crops import normalise
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.posterior import kl_per_latent, posterior_sample
@@ -77,7 +78,7 @@ def measure_encoder(model: CellModel, crops: Float32Array, seed: int = 0) -> Enc
     return EncoderMeasures(
         latents,
         float(error.mean()),
-        None if known is None else float(known.out_of_distribution(error, latents).mean()),
+        None if known is None else float(known.out_of_distribution(latents, spectra(crops)).mean()),
         kl.numpy(),
         float(total_correlation_stratified(z, mean, log_variance, some)),
     )

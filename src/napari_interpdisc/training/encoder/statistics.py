@@ -8,16 +8,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from napari_interpdisc.crop_measures import measure_crops, spectra
 from napari_interpdisc.models.cell_model import CellModel
-from napari_interpdisc.models.familiarity import measure_familiarity
+from napari_interpdisc.models.familiarity import Familiarity, measure_familiarity
 from napari_interpdisc.models.posterior import kl_per_latent
 from napari_interpdisc.models.tcvae import TCVAE
 from napari_interpdisc.training.augment import random_views
 from napari_interpdisc.training.encoder.data import at_most
-from napari_interpdisc.training.encoder.report import (
-    errors_of,
-    plain_crops,
-)
+from napari_interpdisc.training.encoder.report import plain_crops
 from napari_interpdisc.training.encoder.settings import EncoderTraining, PatchSource
 
 STATISTICS_CROPS = 2000
@@ -33,7 +31,8 @@ def with_statistics(
 ) -> CellModel:
     """Put the encoder into a model that knows how much each latent matters and what is familiar.
 
-    Measured on training crops: each as it is, and one augmented crop of it.
+    Measured on training crops: each as it is, and one augmented crop of it. What is familiar is
+    measured on crops as they are alone: augmented ones have blur and noise that is to be flagged.
     """
     size = settings.network.crop_size
     some = [at_most(s, STATISTICS_CROPS, settings.seed) for s in train]
@@ -60,5 +59,14 @@ def with_statistics(
         bare,
         latent_kl=kl.numpy(),
         latent_sd=latents.std(0, dtype=np.float64),
-        familiarity=measure_familiarity(errors_of(bare, crops, latents), latents),
+        familiarity=familiarity_of(bare, some),
+    )
+
+
+def familiarity_of(model: CellModel, sources: Sequence[PatchSource]) -> Familiarity:
+    """What the training patches of some sources look like to a model, as they are."""
+    crops = plain_crops(sources, model.crop_size)
+    found = measure_crops(crops)
+    return measure_familiarity(
+        model.encode(crops)[0], spectra(crops), found.diameter, found.noise, found.fineness
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,16 @@ from napari.layers import Labels
 
 from napari_interpdisc._types import Progress
 from napari_interpdisc.cells import CellTable
+from napari_interpdisc.checks import Check
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.io.results import versions
 from napari_interpdisc.models.cell_model import CellModel
-from napari_interpdisc.pipeline import Classification, classify
+from napari_interpdisc.pipeline import Classification, classify_encoding, encode_cells
 from napari_interpdisc.widgets.canvas.layers import cells_from_planes, write_features
 from napari_interpdisc.widgets.session import Session
+
+if TYPE_CHECKING:
+    from napari_interpdisc.nuclei.diameter import DiameterEstimate
 
 
 @dataclass(frozen=True)
@@ -68,18 +72,25 @@ class Choice:
         self, model: CellModel, head: str | None, diameter: float | None, progress: Progress
     ) -> Classification:
         """Do the whole work; on a thread."""
+        model.head(head)
+        doubts: tuple[Check, ...] = ()
         if diameter is None:
-            diameter = self.diameter(progress)
+            found = self.diameter(progress)
+            diameter = found.diameter
+            if found.doubt:
+                doubts = (Check("estimate", diameter, found.low, found.high, found.doubt),)
         cells = self.cells
         if cells is None:
             cells = cells_from_planes(self.planes, self.frames, self.cells_layer.name, progress)
-        return classify(self.frames, cells, model, diameter, head, progress)
+        encoding = encode_cells(self.frames, cells, model, diameter, progress)
+        encoding = replace(encoding, checks=(*doubts, *encoding.checks))
+        return classify_encoding(encoding, model, head)
 
-    def diameter(self, progress: Progress) -> float:
+    def diameter(self, progress: Progress) -> DiameterEstimate:
         """Estimate the nuclear diameter; on a thread."""
-        from napari_interpdisc.nuclei.diameter import estimate_diameter
+        from napari_interpdisc.nuclei.diameter import measure_diameter
 
-        return estimate_diameter(WatchedFrames.watching(self.frames, progress), self.planes)
+        return measure_diameter(WatchedFrames.watching(self.frames, progress), self.planes)
 
 
 def result_columns(result: Classification, model: CellModel) -> pd.DataFrame:
@@ -121,7 +132,7 @@ def rewrite_classes(session: Session) -> None:
     if all(note.get(key) == result.settings.get(key) for key in decisive):
         return
     columns = result_columns(result, session.model)
-    measured = ("z_", "reconstruction_error", "latent_norm")
+    measured = ("z_", "reconstruction_error", "latent_norm")  # of the encoder alone
     kept = [name for name in columns if not str(name).startswith(measured)]
     columns = columns[kept]
     ours = ["score", *(f"score_{name}" for name in note.get("classes", ()))]

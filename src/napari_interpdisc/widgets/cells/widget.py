@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from napari_interpdisc.crops import check_diameter
 from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import CellModel
-from napari_interpdisc.pipeline import Classification, classify_encoding, unlike_training
+from napari_interpdisc.pipeline import Classification, classify_encoding, movie_warnings
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.layers import (
     cells_from_layer,
@@ -38,6 +38,9 @@ from napari_interpdisc.widgets.parts.controls import StatusLine, WorkBar, button
 from napari_interpdisc.widgets.parts.links import connect_while_alive
 from napari_interpdisc.widgets.parts.workers import Work
 from napari_interpdisc.widgets.session import session_of
+
+if TYPE_CHECKING:
+    from napari_interpdisc.nuclei.diameter import DiameterEstimate
 
 MOST_CHANNELS = 5
 """A three-axis image whose shortest axis is longer than this is taken for a movie."""
@@ -312,7 +315,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         words = [
             f"{len(result.index)} cells: {told}.",
             f"{cut} may be cut by the edge of the image." if cut else "",
-            unlike_training(result.encoding),
+            *movie_warnings(result.encoding),
             f"Scores and latents are in the features of '{layer.name}'.",
         ]
         self.status.say(" ".join(filter(None, words)))
@@ -324,9 +327,10 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         frames = self._frames()
         choice = Choice(self.image.value, None, None, frames, None, self._planes(frames), None)
 
-        def done(diameter: float) -> None:
-            self.diameter.setValue(diameter)
-            self.status.say(f"Nuclei are typically {diameter:.1f} px wide.")
+        def done(found: DiameterEstimate) -> None:
+            self.diameter.setValue(found.diameter)
+            told = found.doubt or f"Nuclei are typically {found.diameter:.1f} px wide."
+            self.status.say(told)
 
         self.status.say("Measuring nuclei …")
         self.work.start(choice.diameter, done, self.status.fault)

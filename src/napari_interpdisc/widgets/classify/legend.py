@@ -16,9 +16,9 @@ from napari_interpdisc.widgets.parts.controls import SWATCH, swatch
 from napari_interpdisc.widgets.session import Session
 
 FLAGS = {
-    OUT_OF_DISTRIBUTION: "Out of distribution: the reconstruction error, or the norm of the "
-    "latents, is above that of 99.5 % of the training data. What the head says of such a cell is a "
-    "guess.",
+    OUT_OF_DISTRIBUTION: "Out of distribution: the latents, or sharpness and grain of the crop, "
+    "are further from the middle than those of 99.5 % of the training cells. What the head says of "
+    "such a cell is a guess. The feature 'flag' of the cells layer says which.",
     CUT: "The centroid is less than half a nuclear diameter from the edge of the image. A part of "
     "the nucleus may be missing.",
 }

@@ -25,7 +25,7 @@ from napari_interpdisc.flags import FLAG_NAMES
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.number_text import percent
-from napari_interpdisc.pipeline import unlike_training
+from napari_interpdisc.pipeline import movie_warnings
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.overlay import (
     find_overlay,
@@ -242,7 +242,8 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             flags = encoding.flags
             shares = {name: float((flags & bit > 0).mean()) for bit, name in FLAG_NAMES.items()}
             told = "; ".join(f"{percent(share)} {name}" for name, share in shares.items() if share)
-            told = unlike_training(encoding) or (f"Of all cells: {told}." if told else "")
+            counted = f"Of all cells: {told}." if told else ""
+            told = " ".join(filter(None, [*movie_warnings(encoding), counted]))
         self.flagged.say(told)
         self.flagged.setVisible(bool(told))
 

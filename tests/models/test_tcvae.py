@@ -5,7 +5,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
+from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig, centre_window
+from napari_interpdisc.training.augment import normalise_tensor
 
 
 @pytest.fixture
@@ -105,3 +106,36 @@ def test_a_mirrored_crop_turns_the_other_way(rotating: TCVAE) -> None:
     torch.testing.assert_close(mirrored, rotating.rotate(z, angle, no))
     twice = rotating.rotate(rotating.rotate(z, angle, yes), angle, yes)
     torch.testing.assert_close(twice, z)
+
+
+def test_a_window_makes_neighbours_count_little() -> None:
+    torch.manual_seed(0)
+    at = torch.arange(64) - 31.5
+    distance = (at[:, None] ** 2 + at[None] ** 2).sqrt()
+    crops = torch.randn(4, 1, 64, 64)
+    brighter = torch.where(distance > 28, crops + 4, crops)
+
+    def change(network: TCVAE) -> float:
+        seen, changed = (
+            network.seen(normalise_tensor(c))[:, :, distance < 12] for c in (crops, brighter)
+        )
+        return float((seen - changed).abs().mean())
+
+    whole = TCVAE(TCVAEConfig())
+    assert torch.equal(whole.seen(crops), crops)
+    assert change(TCVAE(TCVAEConfig(window=16.0))) < 0.15 * change(whole)
+
+
+def test_gain_and_offset_change_nothing_within_a_window() -> None:
+    torch.manual_seed(0)
+    network = TCVAE(TCVAEConfig(window=20.0)).eval()
+    crops = torch.randn(3, 1, 64, 64)
+    for gain, offset in ((1e-2, 0.0), (50.0, 3.0)):
+        torch.testing.assert_close(
+            network.encode(gain * crops + offset)[0], network.encode(crops)[0], atol=1e-3, rtol=0
+        )
+    weight = centre_window(64, 20.0)
+    seen = network.seen(crops)
+    assert float((weight * seen).sum((2, 3)).abs().max()) < 1e-4
+    torch.testing.assert_close((weight * seen**2).sum((2, 3)), torch.ones(3, 1))
+    assert not network.seen(torch.zeros(1, 1, 64, 64)).any()

@@ -11,6 +11,8 @@ from napari_interpdisc.crops import CLIP, normalise
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.training.augment import (
     Augmentation,
+    among_others,
+    background_level,
     normalise_tensor,
     random_pairs,
     random_views,
@@ -170,3 +172,74 @@ def test_uneven_light_is_brighter_on_one_side() -> None:
     rim = torch.stack([views[:, 0, 0], views[:, 0, -1], views[:, 0, :, 0], views[:, 0, :, -1]], 1)
     sides = rim.mean(2)
     assert float((sides.amax(1) - sides.amin(1)).mean()) > 0.2
+
+
+def with_neighbour(n: int = 24) -> tuple[Tensor, Tensor]:
+    """Patches of a disc in the middle and a brighter one beside it, and masks of the first."""
+    rows, cols = np.mgrid[:96, :96] - 47.5
+    own = torch.from_numpy((np.hypot(rows, cols) <= 10).astype(np.float32))
+    other = torch.from_numpy((np.hypot(rows, cols - 24) <= 9).astype(np.float32))
+    patch = 0.1 + 0.5 * own + 0.8 * other
+    return patch.expand(n, 1, 96, 96), own.expand(n, 1, 96, 96)
+
+
+def pairs_with_masks(settings: Augmentation, seed: int = 0) -> tuple[Tensor, Tensor]:
+    patches, masks = with_neighbour()
+    fields = torch.full((len(patches),), 96.0)
+    return random_pairs(patches, fields, settings, 64, torch.Generator().manual_seed(seed), masks)
+
+
+def around(crops: Tensor) -> Tensor:
+    """What lies away from the central disc."""
+    at = torch.arange(64) - 31.5
+    return crops[:, 0, (at[:, None] ** 2 + at[None] ** 2).sqrt() > 13]
+
+
+def test_with_masks_the_clean_view_shows_the_cell_alone() -> None:
+    seen, cell = pairs_with_masks(PLAIN)
+    assert float(around(seen).std(1).min()) > 0.3
+    assert float(around(cell).std(1).max()) < 1e-5
+    assert float(cell[:, 0, 28:36, 28:36].mean()) > 2
+
+
+def test_surroundings_change_and_the_cell_does_not() -> None:
+    settings = PLAIN.model_copy(update={"surroundings": 1.0})
+    seen, cell = pairs_with_masks(settings)
+    _, same = pairs_with_masks(PLAIN)
+    torch.testing.assert_close(cell, same)
+    spread = around(seen).std(1)
+    # some are left alone, some have bright neighbours
+    assert float(spread.min()) < 0.2
+    assert float(spread.max()) > 0.5
+    # whatever the surroundings, the nucleus is as high above the background as it was
+    assert not torch.isnan(seen).any()
+
+
+def test_a_pasted_nucleus_does_not_cover_the_cell() -> None:
+    patches, masks = with_neighbour(60)
+    crops, own = patches[:, :, 16:80, 16:80], masks[:, :, 16:80, 16:80]
+    level = background_level(crops)
+    torch.testing.assert_close(level, torch.full_like(level, 0.1))
+    changed = among_others(crops, own, level, 1.0, torch.Generator().manual_seed(3))
+    core = own[:, 0, :] * (own[:, 0] > 0.99)
+    inside = (changed[:, 0] * core).sum((1, 2)) / core.sum((1, 2))
+    # discs of equal size at a gap of 0 to 12 px: only rims may overlap
+    assert float(inside.max()) < 0.6 * 1.15
+    assert float(inside.min()) == pytest.approx(0.6, abs=1e-3)
+
+
+def test_no_share_and_a_single_crop_change_nothing() -> None:
+    patches, masks = with_neighbour(4)
+    level = background_level(patches)
+    generator = torch.Generator().manual_seed(0)
+    assert torch.equal(among_others(patches, masks, level, 0.0, generator), patches)
+    alone = among_others(patches[:1], masks[:1], level[:1], 1.0, generator)
+    assert torch.equal(alone, patches[:1])
+
+
+def test_the_edge_of_the_frame_cuts_the_cell_and_leaves_no_strip() -> None:
+    _, cell = pairs_with_masks(PLAIN.model_copy(update={"edge": 1.0}))
+    # away from the cell there is nothing to see, on either side of the edge
+    assert float(around(cell).std(1).max()) < 1e-4
+    areas = (cell > 1).sum((1, 2, 3))
+    assert int(areas.min()) < int(areas.max())

@@ -142,7 +142,7 @@ def train_encoder(
     """Train the encoder on your own cells, from random weights or from an installed model."""
     from napari_interpdisc.crops import MODEL_DIAMETER
     from napari_interpdisc.io.settings import read_settings
-    from napari_interpdisc.training.encoder.data import split_sources
+    from napari_interpdisc.training.encoder.data import split_sources, with_masks
     from napari_interpdisc.training.encoder.run import (
         check_run_folder,
         precision_of,
@@ -173,7 +173,7 @@ def train_encoder(
     # a number that is out of range is told before anything is read
     asked = settings_for(batch or base.batch)
     model_diameter = loaded.model_diameter if loaded is not None else MODEL_DIAMETER
-    fit = _Fit(model_diameter, shape.crop_size)
+    fit = _Fit(model_diameter, shape.crop_size, asked.subject == "cell")
     if sources is not None:
         if frames or centroids or crops:
             raise InvalidInput("Give --sources, or --frames and --crops, not both.")
@@ -186,6 +186,8 @@ def train_encoder(
             _each(channel_axis or [None], len(given), "--channel-axis"),
         )
         found = _from_files(given, *one_each, swap_xy, group_column, fit)
+    if fit.masks:
+        found = [with_masks(source, model_diameter) for source in found]
     train, held_out = split_sources(found, asked.batch, asked.seed)
     n_train = sum(len(s.patches) for s in train)
     settings = settings_for(n_train)
@@ -300,10 +302,14 @@ def _network(
 
 @dataclass(frozen=True)
 class _Fit:
-    """What patches must fit: the model's nuclear diameter, and the side of its crops, px."""
+    """What patches must fit: the model's nuclear diameter, and the side of its crops, px.
+
+    ``masks``: whether the outline of the central cell must be known.
+    """
 
     diameter: float
     crop_size: int
+    masks: bool = False
 
 
 def _from_file(
@@ -313,7 +319,9 @@ def _from_file(
 
     folder = data if data is not None else sources.parent
     with progress_bar("data sets") as progress:
-        return read_sources(sources, folder, fit.diameter, fit.crop_size, without, progress)
+        return read_sources(
+            sources, folder, fit.diameter, fit.crop_size, without, progress, fit.masks
+        )
 
 
 def _from_files(

@@ -33,6 +33,13 @@ class TCVAEConfig(BaseModel):
         alias="turning",
     )
 
+    window: float = Field(
+        0.0,
+        title="Radius (px) of the window around the centre whose mean and spread crops are "
+        "normalised by; 0 for the whole crop",
+        ge=0,
+    )
+
     @model_validator(mode="after")
     def _pairs_fit(self) -> Self:
         if min(self.rotating, default=0) < 0 or self.n_invariant < 0:
@@ -72,6 +79,24 @@ def encoder_layers(config: TCVAEConfig, outputs: int) -> nn.Sequential:
     )
 
 
+WINDOW_EDGE = 3.0
+"""Softness, px, of the edge of a window."""
+
+CLIP = 8.0
+"""What the window normalises is clipped to ± this many standard deviations."""
+
+LEAST_VARIANCE = 1e-6
+"""Variance within the window, relative to that of the crop, below which nothing is seen."""
+
+
+def centre_window(size: int, radius: float) -> Tensor:
+    """Weights (size, size), of sum 1, of a soft disc of ``radius`` px around the centre."""
+    at = torch.arange(size) - (size - 1) / 2
+    distance = (at[:, None] ** 2 + at[None] ** 2).sqrt()
+    weight = torch.sigmoid((radius - distance) / WINDOW_EDGE)
+    return weight / weight.sum()
+
+
 class TCVAE(nn.Module):
     """β-TCVAE of Chen et al. 2018, as used in the paper, §4.1.
 
@@ -101,9 +126,24 @@ class TCVAE(nn.Module):
             nn.ConvTranspose2d(reverse[-1], 1 + c.texture, 4, stride=2, padding=1),
         )
 
+    def seen(self, crops: Tensor) -> Tensor:
+        """Crops (N, 1, H, W) as the network sees them, and as it reconstructs them.
+
+        As they are, or normalised once more by the mean and spread of a soft window around the
+        centre, so that neighbours do not set the scale. Gain and offset change nothing.
+        """
+        if not self.config.window:
+            return crops
+        weight = centre_window(crops.shape[-1], self.config.window).to(crops)
+        mean = (weight * crops).sum((2, 3), keepdim=True)
+        variance = (weight * (crops - mean).square()).sum((2, 3), keepdim=True)
+        flat = variance <= LEAST_VARIANCE
+        scaled = (crops - mean) / variance.sqrt().masked_fill(flat, torch.inf)
+        return scaled.clamp(-CLIP, CLIP)
+
     def encode(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Posterior mean and log-variance, each (N, latents), of normalised crops (N, 1, H, W)."""
-        mean, log_variance = self.encoder(crops).chunk(2, dim=1)
+        mean, log_variance = self.encoder(self.seen(crops)).chunk(2, dim=1)
         return mean, log_variance
 
     def decode(self, z: Tensor) -> Tensor:

@@ -32,6 +32,12 @@ class Augmentation(BaseModel):
     edge: float = Field(
         0.0, title="Share of crops that hang over the edge of the frame", ge=0, le=1
     )
+    surroundings: float = Field(
+        0.0,
+        title="Share of crops that get the surroundings of another cell, where masks are known",
+        ge=0,
+        le=1,
+    )
 
 
 def random_views(
@@ -45,12 +51,18 @@ def random_views(
 
 
 def random_pairs(
-    patches: Tensor, fields: Tensor, settings: Augmentation, size: int, generator: torch.Generator
+    patches: Tensor,
+    fields: Tensor,
+    settings: Augmentation,
+    size: int,
+    generator: torch.Generator,
+    masks: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Draw an augmented crop from each patch, and the same crop as a faultless microscope sees it.
 
     Both show the same field, orientation and size; blur, contrast, illumination and noise are the
-    first one's alone.
+    first one's alone. With masks, the second shows the central cell alone, on the level of its
+    background. The first may then have the surroundings of another cell.
 
     Parameters
     ----------
@@ -65,6 +77,8 @@ def random_pairs(
         Side of a crop.
     generator
         Source of randomness (on the patches' device).
+    masks
+        (N, 1, P, P), 0–1, what of each patch belongs to the central cell.
 
     Returns
     -------
@@ -83,9 +97,15 @@ def random_pairs(
     mirror_y, mirror_x = (torch.where(uniform(0, 1) < 0.5, 1.0, -1.0) for _ in range(2))
     moves = torch.stack([uniform(-1, 1), uniform(-1, 1)], 1) * settings.shift
     clean = _resampled(patches, scale, swap, mirror_y, mirror_x, moves, size).clamp_min(0)
+    crops = clean
+    if masks is not None:
+        own = _resampled(masks, scale, swap, mirror_y, mirror_x, moves, size).clamp(0, 1)
+        level = background_level(clean)
+        if settings.surroundings:
+            crops = among_others(clean, own, level, settings.surroundings, generator)
 
     gamma = torch.exp(uniform(-settings.gamma, settings.gamma))[:, None, None, None]
-    crops = clean**gamma
+    crops = crops**gamma
     sigma, soft = uniform(0, settings.blur).clamp_min(1e-3), uniform(0, 1) < 0.5
     if bool(soft.any()):
         crops[soft] = blurred(crops[soft], sigma[soft])
@@ -93,8 +113,14 @@ def random_pairs(
         crops = _lit_from_a_side(crops, uniform(0, settings.gradient), uniform(0, 2 * math.pi))
     if settings.edge:
         share = uniform(0, 0.5) * (uniform(0, 1) < settings.edge)
-        crops = _over_the_edge(crops, share, mirror_y > 0, swap)
-        clean = _over_the_edge(clean, share, mirror_y > 0, swap)
+        outside = _over_the_edge(crops, share, mirror_y > 0, swap)
+        crops = torch.where(outside, crops.mean((2, 3), keepdim=True), crops)
+        if masks is None:
+            clean = torch.where(outside, clean.mean((2, 3), keepdim=True), clean)
+        else:
+            own = own * ~outside
+    if masks is not None:
+        clean = own * clean + (1 - own) * level
     std = _spread(crops - crops.mean((2, 3), keepdim=True))
     level = (uniform(0, settings.noise) * (uniform(0, 1) < 0.7))[:, None, None, None]
     crops = crops + torch.randn(crops.shape, generator=generator, device=crops.device) * level * std
@@ -139,6 +165,80 @@ def _resampled(
     return functional.grid_sample(
         patches, grid, mode="bilinear", padding_mode="border", align_corners=False
     )
+
+
+def background_level(crops: Tensor) -> Tensor:
+    """Level (N, 1, 1, 1) of the background of crops (N, 1, S, S): what a sixth of them is below."""
+    coarse = functional.avg_pool2d(crops, 4).flatten(1)
+    return coarse.kthvalue(max(1, coarse.shape[1] // 6), 1).values[:, None, None, None]
+
+
+def among_others(
+    crops: Tensor, own: Tensor, level: Tensor, share: float, generator: torch.Generator
+) -> Tensor:
+    """Give some cells other surroundings: those of another cell, a nucleus beside them, or none.
+
+    Parameters
+    ----------
+    crops, own, level
+        (N, 1, S, S) crops; what of them belongs to the central cell, 0–1; and their background.
+    share
+        Share of the crops that are changed.
+    generator
+        Source of randomness.
+
+    Returns
+    -------
+    The crops. Those that are changed keep their cell. Other cells, whose own centre is taken
+    away, shine at 0.5 to 2 times its brightness. One in seven is left alone, and half get another
+    cell's nucleus at the side.
+    """
+    n, device = len(crops), crops.device
+
+    def uniform(low: float, high: float) -> Tensor:
+        drawn = torch.rand(n, generator=generator, device=device) * (high - low) + low
+        return drawn[:, None, None, None]
+
+    if n < 2:
+        return crops
+    turn = int(torch.randint(1, n, (1,), generator=generator, device=device))
+    bright = (crops - level) * own
+    mass = own.sum((2, 3), keepdim=True).clamp_min(1)
+    height = bright.sum((2, 3), keepdim=True) / mass
+    theirs, other = crops.roll(turn, 0) - level.roll(turn, 0), own.roll(turn, 0)
+    relative = (height / height.roll(turn, 0).clamp_min(1e-3)).clamp(0.1, 10)
+    factor = relative * torch.exp2(uniform(-1, 1)) * (uniform(0, 1) > 0.15)
+    # some px more than its mask: no halo of a nucleus that is not there
+    light = factor * (theirs * (1 - _grown(other, 6))).clamp_min(0) * (1 - own)
+    angle, gap = uniform(0, 2 * math.pi), uniform(0, 12)
+    radius = (mass / math.pi).sqrt()
+    # masks are some px wider than nuclei, whose outlines touch at a gap of 0
+    reach = radius + radius.roll(turn, 0) - 6 + gap
+    shift = torch.cat([reach * angle.cos(), reach * angle.sin()], 3).flatten(1)
+    beside = _moved(bright.roll(turn, 0), shift) * (1 - _core(own))
+    factor = relative * torch.exp2(uniform(-1, 1)) * (uniform(0, 1) < 0.5)
+    changed = level + bright + light + factor * beside.clamp_min(0)
+    return torch.where(uniform(0, 1) < share, changed.clamp_min(0), crops)
+
+
+def _core(own: Tensor) -> Tensor:
+    """Soft masks (N, 1, S, S) without their rim: the nucleus."""
+    return 1 - _grown(1 - own, 3)
+
+
+def _grown(masks: Tensor, by: int) -> Tensor:
+    """Soft masks (N, 1, S, S) grown by some px along each axis."""
+    rows = functional.max_pool2d(masks, (2 * by + 1, 1), 1, (by, 0))
+    return functional.max_pool2d(rows, (1, 2 * by + 1), 1, (0, by))
+
+
+def _moved(crops: Tensor, shift: Tensor) -> Tensor:
+    """Crops (N, 1, S, S) moved by (N, 2) px along x and y; 0 comes from outside."""
+    n, size = len(crops), crops.shape[-1]
+    unit = torch.eye(2, device=crops.device).expand(n, 2, 2)
+    theta = torch.cat([unit, (-2 * shift / size)[:, :, None]], 2)
+    grid = functional.affine_grid(theta, list(crops.shape), align_corners=False)
+    return functional.grid_sample(crops, grid, padding_mode="zeros", align_corners=False)
 
 
 def normalise_tensor(crops: Tensor) -> Tensor:
@@ -202,9 +302,8 @@ def _lit_from_a_side(crops: Tensor, change: Tensor, angle: Tensor) -> Tensor:
 
 
 def _over_the_edge(crops: Tensor, share: Tensor, low: Tensor, vertical: Tensor) -> Tensor:
-    """Replace the outer ``share`` (N,) of each crop by its mean, as beyond the edge of a frame."""
+    """Where the outer ``share`` (N,) of each crop is, which the edge of a frame cuts off."""
     at = (torch.arange(crops.shape[-1], device=crops.device) + 0.5) / crops.shape[-1]
     at = torch.where(low[:, None], at[None], 1 - at[None])
     outside = (at < share[:, None])[:, None, None, :].expand_as(crops)
-    outside = torch.where(vertical[:, None, None, None], outside.transpose(2, 3), outside)
-    return torch.where(outside, crops.mean((2, 3), keepdim=True), crops)
+    return torch.where(vertical[:, None, None, None], outside.transpose(2, 3), outside)

@@ -12,12 +12,17 @@ from napari_interpdisc.frames import Frames
 from napari_interpdisc.patches import RIM
 from napari_interpdisc.training.encoder.data import (
     EncoderSource,
+    at_most,
     hold_out,
+    joined,
     source_of_cells,
     source_of_crops,
+    with_masks,
 )
 from napari_interpdisc.training.encoder.report import plain_crops
 from napari_interpdisc.training.encoder.settings import PatchSource
+
+from .conftest import source
 
 
 def made(n: int, group: np.ndarray) -> EncoderSource:
@@ -111,3 +116,23 @@ def test_crops_that_cannot_be_used(rng: np.random.Generator) -> None:
     ):
         with pytest.raises(InvalidInput, match=told):
             source_of_crops(images, px, 28.0, 64, "these")
+
+
+def test_masks_go_where_their_patches_go() -> None:
+    made = source(n=40)
+    assert made.masks is None
+    known = with_masks(made, 28.0)
+    assert known.masks is not None
+    assert known.masks.shape == known.patches.shape
+    assert known.sha256 != made.sha256
+    assert with_masks(known, 28.0) is known
+    both = joined([known, known], "both")
+    assert both.masks is not None
+    assert len(both.masks) == 80
+    assert joined([known, made], "one").masks is None
+    train, tested = hold_out(known, 0)
+    order = {patch.tobytes(): mask for patch, mask in zip(known.patches, known.masks, strict=True)}
+    for part in (train, tested, at_most(train, 5, 0)):
+        assert part.masks is not None
+        for patch, mask in zip(part.patches, part.masks, strict=True):
+            np.testing.assert_array_equal(order[patch.tobytes()], mask)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from napari_interpdisc.models.tcvae import TCVAEConfig
 from napari_interpdisc.training.encoder.loop import fit_tcvae
+from napari_interpdisc.training.encoder.report import plain_crops
 from napari_interpdisc.training.encoder.settings import PatchSource
 
 from .conftest import TINY, TINY_ROTATING, short
@@ -80,3 +82,33 @@ def test_patches_of_no_weight_are_never_drawn(sources: list[PatchSource]) -> Non
     kept = [PatchSource(s.name, s.patches, s.field, weight) for s in sources]
     first, second = (weights(fit_tcvae(s, short(3))) for s in (kept, spoilt))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_an_encoder_of_the_cell_learns_to_leave_out_its_neighbour(
+    sources: list[PatchSource],
+) -> None:
+    """Blobs with a neighbour at the side: the decoder is asked for the central one."""
+    rows, cols = np.mgrid[:48, :48] - 23.5
+    own = np.exp(-(rows**2 + cols**2) / 60)
+    side = np.exp(-((rows - 16) ** 2 + cols**2) / 30)
+    made = []
+    for blobs in sources:
+        pixels = (blobs.patches + 200 * side).clip(0, 255).astype(np.uint8)
+        masks = np.repeat((255 * (own > 0.1)).astype(np.uint8)[None], len(pixels), 0)
+        made.append(replace(blobs, patches=pixels, masks=masks))
+    network = TINY.model_copy(update={"window": 8.0})
+    augmentation = {"surroundings": 0.5, "shift": 0, "diameter": 0}
+    asked = short(
+        80, learning_rate=5e-3, subject="cell", network=network, augmentation=augmentation
+    )
+    lines: list[dict[str, float]] = []
+    model = fit_tcvae(made, asked, lines.append)
+    assert lines[-1]["reconstruction"] < 0.7 * lines[0]["reconstruction"]
+    plain = plain_crops(made, 32)
+    with torch.inference_mode():
+        shown = model.decode(model.encode(torch.from_numpy(plain))[0])
+    rim = shown[:, 0, 26:, 12:20].mean()
+    centre = shown[:, 0, 14:18, 14:18].mean()
+    assert centre - rim > 1
+    # and what it was shown has a neighbour there
+    assert (plain[:, 0, 26:, 12:20].mean() - plain[:, 0, :6, 12:20].mean()) > 0.5

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from napari_interpdisc._types import Float64Array, Progress, silent
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.nuclei.masks import cell_masks
 from napari_interpdisc.patches import (
     iter_patches,
     patch_side,
@@ -49,6 +50,8 @@ class EncoderSource:
         What a group is: ``track``, ``frame``, ``plate`` …
     weight
         (N,) how often each patch is drawn, relative to the others; equally often if None.
+    masks
+        (N, P, P) uint8, 0–255, what of each patch belongs to the central cell; None if unknown.
     """
 
     name: str
@@ -57,14 +60,17 @@ class EncoderSource:
     group: npt.NDArray[np.int64]
     group_name: str
     weight: Float64Array | None = None
+    masks: npt.NDArray[np.uint8] | None = None
 
     @property
     def sha256(self) -> str:
-        """Hash of the patches, their groups, and their weights if there are any."""
+        """Hash of the patches, their groups, and their weights and masks if there are any."""
         digest = hashlib.sha256(np.ascontiguousarray(self.patches).data)
         digest.update(np.ascontiguousarray(self.group).data)
         if self.weight is not None:
             digest.update(np.ascontiguousarray(self.weight).data)
+        if self.masks is not None:
+            digest.update(np.ascontiguousarray(self.masks).data)
         return digest.hexdigest()
 
 
@@ -144,6 +150,16 @@ def source_of_crops(
     return EncoderSource(name, to_uint8(patches.pixels), patches.field, index, group_name)
 
 
+def with_masks(source: EncoderSource, model_diameter: float) -> EncoderSource:
+    """The source, knowing what of each patch belongs to its central cell, as well as that can be.
+
+    Masks that it has are kept; see :func:`napari_interpdisc.nuclei.masks.cell_masks`.
+    """
+    if source.masks is not None:
+        return source
+    return replace(source, masks=cell_masks(source.patches, diameter=model_diameter))
+
+
 def joined(sources: Sequence[EncoderSource], name: str) -> EncoderSource:
     """One source of several, such as the frames of one data set, their groups kept apart.
 
@@ -157,6 +173,7 @@ def joined(sources: Sequence[EncoderSource], name: str) -> EncoderSource:
     starts = np.cumsum([0, *(int(s.group.max()) + 1 for s in sources)])
     weights = [np.ones(len(s.patches)) if s.weight is None else s.weight for s in sources]
     weighted = any(s.weight is not None for s in sources)
+    masks = [s.masks for s in sources if s.masks is not None]
     return EncoderSource(
         name,
         np.concatenate([s.patches for s in sources]),
@@ -164,6 +181,7 @@ def joined(sources: Sequence[EncoderSource], name: str) -> EncoderSource:
         np.concatenate([s.group + start for s, start in zip(sources, starts, strict=False)]),
         sources[0].group_name,
         np.concatenate(weights) if weighted else None,
+        np.concatenate(masks) if len(masks) == len(sources) else None,
     )
 
 
@@ -237,13 +255,14 @@ def split_sources(
 def at_most(source: PatchSource, most: int, seed: int) -> PatchSource:
     """At most so many patches of a source, drawn at random."""
     rows = np.random.default_rng(seed).permutation(len(source.patches))[:most]
-    return replace(source, patches=source.patches[rows], weight=source.weight[rows])
+    return source.take(rows)
 
 
 def _part(source: EncoderSource, rows: npt.NDArray[np.bool_]) -> PatchSource:
     patches = source.patches[rows]
     weight = np.ones(len(patches)) if source.weight is None else source.weight[rows]
-    return PatchSource(source.name, patches, source.field, weight)
+    masks = None if source.masks is None else source.masks[rows]
+    return PatchSource(source.name, patches, source.field, weight, masks)
 
 
 def _numbered(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

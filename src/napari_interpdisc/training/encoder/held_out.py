@@ -78,9 +78,13 @@ class HeldOutLoss:
             rows = draw.permutation(len(source.patches))[:MOST_CROPS]
             patches = torch.from_numpy(source.patches[rows]).to(device).float()[:, None] / 255
             fields = torch.full((len(rows),), float(source.field), device=device)
+            masks: Sequence[Tensor | None] = [None] * -(-len(rows) // 256)
+            if source.masks is not None and settings.subject == "cell":
+                own = torch.from_numpy(source.masks[rows]).to(device).float()[:, None] / 255
+                masks = own.split(256)
             augmented = [
-                random_pairs(p, f, settings.augmentation, shape.crop_size, generator)
-                for p, f in zip(patches.split(256), fields.split(256), strict=True)
+                random_pairs(p, f, settings.augmentation, shape.crop_size, generator, m)
+                for p, f, m in zip(patches.split(256), fields.split(256), masks, strict=True)
             ]
             crops, clean = (torch.cat(part) for part in zip(*augmented, strict=True))
             self.pairs.append((crops, clean if settings.denoise else crops))
@@ -98,7 +102,8 @@ class HeldOutLoss:
         mixed: list[tuple[Tensor, Tensor, Tensor]] = []
         for (crops, target), noise in zip(self.pairs, self.noise, strict=True):
             found = []
-            for c, t, e in zip(crops.split(256), target.split(256), noise.split(256), strict=True):
+            parts_of = (crops.split(256), model.seen(target).split(256), noise.split(256))
+            for c, t, e in zip(*parts_of, strict=True):
                 with torch.autocast(
                     c.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"
                 ):

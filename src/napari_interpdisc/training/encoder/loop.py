@@ -92,11 +92,12 @@ def fit_tcvae(
         step = state.step
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate(step, settings)
-        patches, fields = draw_batch(sources, settings.batch, state.draw)
+        patches, fields, masks = draw_batch(sources, settings.batch, state.draw)
         with torch.no_grad():
             crops, clean = random_pairs(
                 patches.to(device), fields.to(device), settings.augmentation,
                 settings.network.crop_size, state.generator,
+                masks.to(device) if masks is not None and settings.subject == "cell" else None,
             )  # fmt: skip
         outcome = objective.of_batch(state.model, crops, clean, step, state.generator)
         state.optimizer.zero_grad(set_to_none=True)
@@ -132,16 +133,23 @@ def learning_rate(step: int, settings: EncoderTraining) -> float:
 
 def draw_batch(
     sources: Sequence[PatchSource], batch: int, draw: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """Patches (B, 1, P, P) in 0–1 and their fields (B,), in equal shares from each source."""
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Patches (B, 1, P, P) in 0–1, their fields (B,) and masks, in equal shares from each source.
+
+    Masks (B, 1, P, P) are in 0–1, and None if a source has none.
+    """
     shares = np.bincount(np.arange(batch) % len(sources), minlength=len(sources))
-    patches, fields = [], []
+    patches, fields, masks = [], [], []
     for source, share in zip(sources, shares, strict=True):
         chosen = draw.choice(len(source.patches), int(share), p=source.weight / source.weight.sum())
         patches.append(source.patches[chosen])
         fields.append(np.full(int(share), source.field, np.float32))
-    stacked = torch.from_numpy(np.concatenate(patches)).float() / 255
-    return stacked[:, None], torch.from_numpy(np.concatenate(fields))
+        if source.masks is not None:
+            masks.append(source.masks[chosen])
+    stacked, own = torch.from_numpy(np.concatenate(patches)).float() / 255, None
+    if len(masks) == len(patches):
+        own = torch.from_numpy(np.concatenate(masks)).float()[:, None] / 255
+    return stacked[:, None], torch.from_numpy(np.concatenate(fields)), own
 
 
 @dataclass

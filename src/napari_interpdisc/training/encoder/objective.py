@@ -58,7 +58,8 @@ class Objective:
     ) -> Outcome:
         """Loss of augmented crops (N, 1, H, W) and the same crops without faults of the image."""
         settings = self.settings
-        target, weight, rotation = (clean if settings.denoise else crops), self.pixel_weight, None
+        target = model.seen(clean if settings.denoise else crops)
+        weight, rotation = self.pixel_weight, None
         if settings.network.rotating:
             rotation = RandomRotation.draw(len(crops), generator)
             target, weight = rotation.of_crops(target), rotation.of_weight(weight)

@@ -43,6 +43,10 @@ class EncoderTraining(BaseModel):
     consistency: float = Field(
         1.0, title="Weight of the latents of a rotated crop being the rotated latents", ge=0
     )
+    subject: Literal["crop", "cell"] = Field(
+        "crop",
+        title="What the decoder shows: the crop as it is, or the central cell alone (with masks)",
+    )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", title="Arithmetic of the convolutions; bfloat16 is faster where it is built in"
     )
@@ -74,9 +78,18 @@ class PatchSource:
         Side of the central square with real pixels.
     weight
         (N,) relative frequency of each patch within the source.
+    masks
+        (N, P, P) uint8, 0–255, what of each patch belongs to the central cell; None if unknown.
     """
 
     name: str
     patches: npt.NDArray[np.uint8]
     field: float
     weight: npt.NDArray[np.float64]
+    masks: npt.NDArray[np.uint8] | None = None
+
+    def take(self, rows: npt.ArrayLike) -> PatchSource:
+        """The patches at some rows."""
+        at = np.asarray(rows)
+        masks = None if self.masks is None else self.masks[at]
+        return PatchSource(self.name, self.patches[at], self.field, self.weight[at], masks)

@@ -17,12 +17,15 @@ from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.images import read_frames
 from napari_interpdisc.io.labelled_crops import read_labelled_crops
 from napari_interpdisc.io.settings import read_settings
+from napari_interpdisc.nuclei.masks import cell_masks
+from napari_interpdisc.patches import label_crops, patch_side
 from napari_interpdisc.training.encoder.data import (
     EncoderSource,
     balanced_weights,
     joined,
     source_of_cells,
     source_of_crops,
+    with_masks,
 )
 
 SMALLEST_AREA = 30
@@ -105,6 +108,7 @@ def read_sources(
     crop_size: int,
     without: Sequence[str] = (),
     progress: Progress = silent,
+    masks: bool = False,
 ) -> list[EncoderSource]:
     """Cut the patches of all data sets that a TOML file names.
 
@@ -120,6 +124,8 @@ def read_sources(
         Names of data sets to leave out.
     progress
         Called with (data sets cut, data sets in all).
+    masks
+        Whether to find what of each patch belongs to its central cell, which takes a minute.
 
     Raises
     ------
@@ -135,13 +141,13 @@ def read_sources(
     found = []
     for one in kept:
         cut = _of_crops if one.crops is not None else _of_frames
-        found.append(cut(one, data, model_diameter, crop_size))
+        found.append(cut(one, data, model_diameter, crop_size, masks))
         progress(len(found), len(kept))
     return found
 
 
 def _of_crops(
-    asked: SourceSettings, data: Path, model_diameter: float, crop_size: int
+    asked: SourceSettings, data: Path, model_diameter: float, crop_size: int, masks: bool
 ) -> EncoderSource:
     """Ready-made crops; every label equally often, some twice."""
     assert asked.crops is not None
@@ -152,11 +158,13 @@ def _of_crops(
         images[keep], asked.diameter, model_diameter, crop_size, asked.name, groups[keep],
         asked.group,
     )  # fmt: skip
+    if masks:
+        source = with_masks(source, model_diameter)
     return _weighted(source, balanced_weights(labels[keep], asked.often))
 
 
 def _of_frames(
-    asked: SourceSettings, data: Path, model_diameter: float, crop_size: int
+    asked: SourceSettings, data: Path, model_diameter: float, crop_size: int, masks: bool
 ) -> EncoderSource:
     """Every nucleus of frames with instance masks; each frame counts by the root of its number."""
     assert asked.frames is not None
@@ -165,13 +173,19 @@ def _of_frames(
         raise InvalidInput(f"No file fits '{asked.frames}' in {data} (source '{asked.name}').")
     cut = []
     for file in files:
-        nuclei = _nuclei(_mask_plane(file, asked.mask_channel))
+        plane = _mask_plane(file, asked.mask_channel)
+        nuclei = _nuclei(plane)
         if nuclei is None or nuclei.diameter < asked.smallest_diameter:
             continue
         source = source_of_cells(
             read_frames(file, asked.image_channel), nuclei.cells, nuclei.diameter,
             model_diameter, crop_size, asked.name,
         )  # fmt: skip
+        if masks:
+            labels = label_crops(
+                plane, nuclei.cells, nuclei.diameter, model_diameter, patch_side(crop_size)
+            )
+            source = replace(source, masks=cell_masks(source.patches, labels, model_diameter))
         weight = np.where(nuclei.small, asked.small_often, 1.0) / np.sqrt(len(nuclei.cells))
         one_group = np.zeros(len(nuclei.cells), np.int64)
         cut.append(_weighted(source, weight, one_group))

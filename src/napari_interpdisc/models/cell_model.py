@@ -224,6 +224,12 @@ class CellModel:
         return torch.cat(means).cpu().numpy(), torch.cat(log_variances).cpu().numpy()
 
     @torch.inference_mode()
+    def seen(self, crops: Float32Array) -> Float32Array:
+        """Crops (N, 1, S, S) in the units of reconstructions: as the network normalises them."""
+        parts = [self.encoder.seen(batch) for batch in self._batches(crops)]
+        return torch.cat(parts).cpu().numpy()
+
+    @torch.inference_mode()
     def decode(self, latents: npt.ArrayLike) -> Float32Array:
         """Crops (N, 1, S, S), in normalised units, of latents (N, L)."""
         parts = [self.encoder.decode(batch) for batch in self._batches(latents)]

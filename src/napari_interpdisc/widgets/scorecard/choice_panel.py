@@ -30,9 +30,6 @@ BUILT_IN = "built-in segmentation"
 MOST = 500
 """Cells that are drawn at first: half a minute for each head."""
 
-PADDING = 2
-"""Of napari's lists, px."""
-
 SHOWN_HEADS = 4
 """Heads that the list shows without scrolling."""
 
@@ -153,7 +150,7 @@ class ChoicePanel(QWidget):  # type: ignore[misc]
     def _fit_heads(self) -> None:
         shown = min(self.heads.count(), SHOWN_HEADS)
         height = self.heads.sizeHintForRow(0) * shown + 2 * self.heads.frameWidth()
-        self.heads.setFixedHeight(height + 2 * PADDING)
+        self.heads.setFixedHeight(height)
 
     def _ticked(self, *_: Any) -> None:
         self._was_ticked = True

@@ -86,7 +86,7 @@ class ScoreTable(QTableWidget):  # type: ignore[misc]
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setWordWrap(True)
-        self.setMinimumHeight(150)
+        self.setMinimumHeight(190)
         self.setTabKeyNavigation(False)  # Tab goes on to the pictures; arrows move in the table
         header = self.horizontalHeader()
         header.setHighlightSections(False)

@@ -32,6 +32,8 @@ from napari_interpdisc.widgets.session import session_of
 
 READY = "Choose heads and cells, then press Run."
 MINIMUM_HEIGHT = 300
+WIDTH = 410
+"""Width, px, that shows three heads and three pairs of pictures side by side."""
 
 
 class ScorecardWidget(QWidget):  # type: ignore[misc]
@@ -135,6 +137,10 @@ class ScorecardWidget(QWidget):  # type: ignore[misc]
         outer.addLayout(foot)
         self.setMinimumHeight(MINIMUM_HEIGHT)
         self._show_running(False)
+
+    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """As wide as the results want to be; napari shares out the height."""
+        return QSize(WIDTH, super().sizeHint().height())
 
     # -- what the user does ---------------------------------------------------------------------
 

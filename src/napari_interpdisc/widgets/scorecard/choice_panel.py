@@ -168,7 +168,10 @@ class ChoicePanel(QWidget):  # type: ignore[misc]
         self._layers_changed()
 
     def _layers_changed(self, _: Any = None) -> None:
+        chosen = self.labels.value
         self.labels.reset_choices()
+        if chosen in self._viewer.layers:  # a layer of another name would be another choice
+            self.labels.value = chosen
 
     def _which_changed(self, *_: Any) -> None:
         self.most.setEnabled(self.which.currentData() == "random")

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
 
 from napari_interpdisc.models.store import replace_heads
 from napari_interpdisc.widgets.canvas.overlay import update_overlay
@@ -29,11 +28,6 @@ def scene(make_scene: Callable[..., Scene], qtbot: Any) -> Scene:
     return made
 
 
-def tick(panel: ChoicePanel, name: str, on: bool = True) -> None:
-    item = panel.heads.findItems(name, Qt.MatchFlag.MatchExactly)[0]
-    item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
-
-
 def test_the_present_head_is_ticked_until_the_user_ticks(scene: Scene) -> None:
     panel, session = scene.panel, scene.session
     offered = [panel.heads.item(i).text() for i in range(panel.heads.count())]
@@ -41,14 +35,14 @@ def test_the_present_head_is_ticked_until_the_user_ticks(scene: Scene) -> None:
     assert panel.asked().heads == ("dense",)
     session.set_model(session.model, "mitosis")
     assert panel.asked().heads == ("mitosis",)
-    tick(panel, "formula")
+    panel.tick("formula")
     session.set_model(session.model, "dense")
     assert panel.asked().heads == ("formula", "mitosis"), "in the order of the model"
 
 
 def test_another_model_offers_its_own_heads(scene: Scene) -> None:
     panel, session = scene.panel, scene.session
-    tick(panel, "formula")
+    panel.tick("formula")
     model = session.model
     mine = replace(model.head("dense"), name="mine")
     heads = {"mine": mine, "formula": model.head("formula")}
@@ -56,7 +50,7 @@ def test_another_model_offers_its_own_heads(scene: Scene) -> None:
     assert panel.asked().heads == ("formula",)
     session.set_model(replace_heads(model, "mine", {"mine": heads["mine"]}, "# mine"))
     assert panel.asked().heads == ("mine",)
-    tick(panel, "mine", on=False)
+    panel.tick("mine", on=False)
     assert panel.asked().heads == ()
 
 

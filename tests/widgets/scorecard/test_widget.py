@@ -39,10 +39,8 @@ World = Callable[[Any, Any], np.ndarray]
 
 def tick(widget: ScorecardWidget, *names: str) -> None:
     """Tick these heads and no others."""
-    heads = widget.choice.heads
-    for i in range(heads.count()):
-        on = heads.item(i).text() in names
-        heads.item(i).setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
+    for name in widget.session.model.heads:
+        widget.choice.tick(name, name in names)
 
 
 @pytest.fixture

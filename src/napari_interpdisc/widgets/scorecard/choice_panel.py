@@ -119,6 +119,11 @@ class ChoicePanel(QWidget):  # type: ignore[misc]
         items = (self.heads.item(i) for i in range(self.heads.count()))
         return [item.text() for item in items if item.checkState() == Qt.CheckState.Checked]
 
+    def tick(self, name: str, on: bool = True) -> None:
+        """Tick a head, as the user does, or take its tick away."""
+        item = self.heads.findItems(name, Qt.MatchFlag.MatchExactly)[0]
+        item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
+
     def show_heads(self, *_: Any) -> None:
         """Offer the heads of the present model; the user's ticks are kept where they can be."""
         model = self._session.model

@@ -24,6 +24,13 @@ HEADS = ("formula", "mitosis")
 """Heads of other classes, which disagree on these cells."""
 
 
+QUICK = ScorecardSettings(
+    brightness=(1.0,), distances=(1.0,), angles=2, snr=(10.0, 5.0), shifts=(2.0, 4.0),
+    diameters=(0.9, 1.2), blurs=(1.0,), gradients=(0.2,),
+)  # fmt: skip
+"""Every kind of test, with few variants of each."""
+
+
 def movie() -> np.ndarray:
     """The frames of ``make_scene``."""
     return np.stack([blobs((120, 130), CELLS[CELLS[:, 0] == t, 1:3]) for t in range(3)])
@@ -45,9 +52,7 @@ def a_run(bundled_model: CellModel) -> ScorecardRun:
     table = CellTable.from_arrays(CELLS[:, 0], CELLS[:, 1:3], CELLS[:, 3], source="cells")
     encoding = classify(frames, table, bundled_model, DIAMETER).encoding
     rows, about = np.arange(1, len(CELLS)), {"image": "movie", "cells": "cells"}
-    return ScorecardRun(
-        frames, encoding, rows, bundled_model, HEADS, None, ScorecardSettings(), about
-    )
+    return ScorecardRun(frames, encoding, rows, bundled_model, HEADS, None, QUICK, about)
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +69,7 @@ def scene(make_scene: Callable[..., Scene], in_window: bool, qtbot: Any) -> Scen
     """A classified movie and the dock widget."""
     made = make_scene(window=in_window)
     made.widget = ScorecardWidget(made.viewer)
+    made.widget.settings = QUICK
     put_up(made.viewer, made.widget, "Scorecard", qtbot)
     return made
 

@@ -17,7 +17,7 @@ from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.models.store import replace_heads
 from napari_interpdisc.patches import label_crops, patch_side, patches_of_cells
 from napari_interpdisc.scrutiny.composites import segment_cells
-from napari_interpdisc.scrutiny.scorecard import score_head
+from napari_interpdisc.scrutiny.scorecard import ScorecardSettings, score_head
 from napari_interpdisc.widgets.scorecard.run import (
     NO_CELLS,
     STEPS,
@@ -33,7 +33,7 @@ from napari_interpdisc.widgets.scorecard.run import (
 from napari_interpdisc.widgets.session import Session
 
 from ..conftest import CELLS, DIAMETER
-from .conftest import HEADS, masks
+from .conftest import HEADS, QUICK, masks
 
 Scene = SimpleNamespace
 
@@ -77,10 +77,11 @@ def test_one_cell_is_refused() -> None:
 def test_a_plan_has_what_the_session_has(make_scene: Callable[..., Scene]) -> None:
     scene = make_scene(window=False)
     layer = scene.viewer.add_labels(masks(), name="masks")
-    made = plan(scene.session, Asked(HEADS, layer, "frame", seed=4, frame=1))
+    made = plan(scene.session, Asked(HEADS, layer, "frame", seed=4, frame=1), QUICK)
     assert made.encoding is scene.session.encoding
     assert made.rows.tolist() == [2, 3, 4]
-    assert made.settings.seed == 4
+    assert made.settings == QUICK.model_copy(update={"seed": 4})
+    assert plan(scene.session, Asked(HEADS)).settings == ScorecardSettings()
     assert made.planes is layer.data
     assert made.about == {
         "image": "movie", "cells": "cells", "segmentation": "masks", "tested": "frame",
@@ -133,7 +134,7 @@ def test_a_segmentation_is_used_where_there_is_one(a_run: ScorecardRun) -> None:
     patches = patches_of_cells(a_run.frames, cells, DIAMETER, model.model_diameter)
     cut = label_crops(planes, cells, DIAMETER, model.model_diameter, patch_side())
     direct = score_head(
-        segment_cells(patches, cut, model.model_diameter), cells.track_id, model, HEADS[0]
+        segment_cells(patches, cut, model.model_diameter), cells.track_id, model, HEADS[0], QUICK
     )
     pd.testing.assert_frame_equal(found.cards[0].to_frame(), direct.to_frame())
     assert found.cards[0].left_out == 1

@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import tifffile
 
+from napari_interpdisc._types import silent
 from napari_interpdisc.cli.app import app
 from napari_interpdisc.errors import Cancelled, InvalidInput
-from napari_interpdisc.widgets.scorecard.run import ScorecardResult
+from napari_interpdisc.scrutiny.scorecard import ScorecardSettings
+from napari_interpdisc.widgets.scorecard.run import ScorecardResult, ScorecardRun, carry_out
 from napari_interpdisc.widgets.scorecard.saving import write_scorecard
 
 from ..conftest import CELLS, DIAMETER
 from .conftest import HEADS, movie
 
 
-def test_the_folder_has_what_the_command_writes(found: ScorecardResult, tmp_path: Path) -> None:
+def test_the_folder_has_what_the_command_writes(a_run: ScorecardRun, tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    steps: list[tuple[int, int]] = []
-    out = write_scorecard(
-        tmp_path / "ours", found.cards, found.crops, found.note, lambda *step: steps.append(step)
-    )
+    found = carry_out(replace(a_run, heads=HEADS[:1], settings=ScorecardSettings()), silent)
+    out = write_scorecard(tmp_path / "ours", found.cards, found.crops, found.note)
     assert out == tmp_path / "ours"
-    assert steps == [(i, 5) for i in (1, 2, 3, 4, 5)]
 
     # the same cells: all but the first
     tifffile.imwrite(tmp_path / "movie.tif", movie(), photometric="minisblack")
     table = pd.DataFrame(CELLS[1:], columns=["t", "y", "x", "track_id"])
     table.to_csv(tmp_path / "cells.csv", index=False)
-    heads = [word for head in HEADS for word in ("--head", head)]
     words = [
-        "scorecard", "h2b", *heads, "--image", "movie.tif", "--cells", "cells.csv",
+        "scorecard", "h2b", "--head", HEADS[0], "--image", "movie.tif", "--cells", "cells.csv",
         "--diameter", f"{DIAMETER:g}", "--out", "theirs",
     ]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
@@ -53,6 +52,16 @@ def test_the_folder_has_what_the_command_writes(found: ScorecardResult, tmp_path
     ]
     for key in ("model", "model_sha256", "heads", "settings", "sentences"):
         assert notes[0][key] == notes[1][key]
+
+
+def test_each_head_has_its_own_picture(found: ScorecardResult, tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    write_scorecard(
+        tmp_path / "out", found.cards, found.crops, found.note, lambda *step: steps.append(step)
+    )
+    assert steps == [(i, 5) for i in (1, 2, 3, 4, 5)]
+    pictures = sorted(path.stem for path in (tmp_path / "out").glob("*.png"))
+    assert pictures == ["scorecard", *(f"worst-{head}" for head in HEADS)]
 
 
 def test_a_folder_with_something_in_it_is_kept(found: ScorecardResult, tmp_path: Path) -> None:

@@ -106,6 +106,11 @@ def test_what_is_told_has_word_interval_and_classes(found: ScorecardResult) -> N
     assert "Limit: 1 %" in text
     assert "Interphase 20.0 %, room around them 50.0 %" in text
     assert "Metaphase" not in text
+    nothing = float("nan")
+    card = changed_card(card, changed=nothing, interval=(nothing, nothing))
+    text = told(card, card.rows[0])
+    assert "– of the classes change" in text
+    assert "interval" not in text
 
 
 def test_heads_with_different_tests_keep_their_own_lines(

@@ -30,7 +30,7 @@ from napari_interpdisc.widgets.scorecard.table import FIRST_HEAD, NAME
 from napari_interpdisc.widgets.scorecard.widget import ScorecardWidget, sentences_of, summary_of
 
 from ..conftest import DIAMETER, IN_WINDOW, PATIENCE, put_up
-from .conftest import HEADS, masks
+from .conftest import HEADS, QUICK, masks
 
 Scene = SimpleNamespace
 Run = Callable[[ScorecardWidget], None]
@@ -67,7 +67,7 @@ def test_a_run_shows_what_the_library_finds(scene: Scene, run: Run) -> None:
     assert [table.horizontalHeaderItem(FIRST_HEAD + k).text() for k in (0, 1)] == list(HEADS)
     names = [table.item(i, NAME).text() for i in range(table.rowCount())]
     for k, head in enumerate(HEADS):
-        direct = score_head(segmentation, cells.track_id, model, head)
+        direct = score_head(segmentation, cells.track_id, model, head, QUICK)
         pd.testing.assert_frame_equal(widget.result.cards[k].to_frame(), direct.to_frame())
         for row in direct.rows:
             text = table.item(names.index(row.name), FIRST_HEAD + k).text()
@@ -111,6 +111,16 @@ def test_a_picture_leads_to_its_cell(shown: Scene, to_world: World, qtbot: Any) 
     assert checked == [cell.row == chosen for cell in cells]
     session.select(None)
     assert not any(button.isChecked() for button in widget.worst.buttons)
+
+
+def test_tab_goes_from_the_table_to_the_pictures(shown: Scene) -> None:
+    widget = shown.widget
+    after, reached = widget.table, []
+    while len(reached) < len(widget.worst.buttons):
+        after = after.nextInFocusChain()
+        if after.focusPolicy() & Qt.FocusPolicy.TabFocus and not widget.table.isAncestorOf(after):
+            reached.append(after)
+    assert reached == widget.worst.buttons
 
 
 def test_bad_input_is_one_sentence_and_starts_no_work(

@@ -74,8 +74,8 @@ class ChoicePanel(QWidget):  # type: ignore[misc]
         )
         self.which = QComboBox()
         self.which.setToolTip(
-            "Cells to test. Each takes some seconds per hundred and head, so that all cells of a "
-            "long movie take long."
+            "Cells to test. A hundred take about six seconds for each head, so that all cells of "
+            "a long movie take long."
         )
         self.which.addItem("Drawn at random", "random")
         self.which.addItem("All cells", "all")

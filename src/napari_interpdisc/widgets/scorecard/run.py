@@ -178,8 +178,10 @@ class ScorecardResult:
         return session.encoding is self.run.encoding
 
 
-def plan(session: Session, asked: Asked) -> ScorecardRun:
+def plan(session: Session, asked: Asked, settings: ScorecardSettings | None = None) -> ScorecardRun:
     """Read and check all that a run needs; no pixel is read.
+
+    ``settings`` are the strength of the changes and the limits; their seed is that of the form.
 
     Raises
     ------
@@ -210,8 +212,8 @@ def plan(session: Session, asked: Asked) -> ScorecardRun:
         about["frame"] = asked.frame
     if asked.which == "random":
         about["most"] = asked.most
-    settings = ScorecardSettings(seed=asked.seed)
-    return ScorecardRun(frames, encoding, rows, model, asked.heads, planes, settings, about)
+    options = (settings or ScorecardSettings()).model_copy(update={"seed": asked.seed})
+    return ScorecardRun(frames, encoding, rows, model, asked.heads, planes, options, about)
 
 
 def chosen_rows(cells: CellTable, asked: Asked) -> npt.NDArray[np.intp]:

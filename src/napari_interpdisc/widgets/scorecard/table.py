@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isnan
 
+import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
@@ -46,9 +47,10 @@ def told(card: Scorecard, row: ScoreRow) -> str:
     lines = [
         f"{card.head}, {row.name}: {WORDS[row.passed]}.",
         f"{share_text(row.changed)} of the classes change.",
-        f"95 % interval: {share_text(low)} to {share_text(high)}.",
         f"Limit: {limit_text(row.limit)}.",
     ]
+    if not isnan(low):
+        lines.insert(2, f"95 % interval: {share_text(low)} to {share_text(high)}.")
     parts = {**row.of_class, "room around them": row.clean, "crowded": row.crowded}
     told_of = [f"{name} {share_text(share)}" for name, share in parts.items() if not isnan(share)]
     if told_of:
@@ -181,7 +183,7 @@ class ScoreTable(QTableWidget):  # type: ignore[misc]
         places = range(len(self._cards)) if column < FIRST_HEAD else [column - FIRST_HEAD]
         rows = [(k, row) for k in places if (row := self.row_at(line, k)) is not None]
         if rows:
-            k, row = max(rows, key=lambda found: found[1].changed)
+            k, row = max(rows, key=lambda found: np.nan_to_num(found[1].changed, nan=-1.0))
             self.picked.emit(self._cards[k], row)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)

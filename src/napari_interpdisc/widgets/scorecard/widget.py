@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_interpdisc.errors import InterpdiscError
-from napari_interpdisc.scrutiny.scorecard import Scorecard, ScoreRow
+from napari_interpdisc.scrutiny.scorecard import Scorecard, ScorecardSettings, ScoreRow
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.picking import connect_picking, look_at
 from napari_interpdisc.widgets.parts.controls import StatusLine, WorkBar, button, folded
@@ -45,6 +46,13 @@ class ScorecardWidget(QWidget):  # type: ignore[misc]
     ----------
     napari_viewer
         The viewer whose cells are tested.
+
+    Attributes
+    ----------
+    settings
+        Strength of the changes, and limits; the seed is that of the form.
+    result
+        What the last finished run found, or None.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -53,6 +61,7 @@ class ScorecardWidget(QWidget):  # type: ignore[misc]
         self.session = session_of(napari_viewer)
         connect_picking(napari_viewer, self.session)
         self.work = Work(self)
+        self.settings = ScorecardSettings()
         self.result: ScorecardResult | None = None
         self._build()
         session = self.session
@@ -148,7 +157,7 @@ class ScorecardWidget(QWidget):  # type: ignore[misc]
         """Test on a thread of its own, then show the result."""
 
         def begin() -> None:
-            run = plan(self.session, self.choice.asked())
+            run = plan(self.session, self.choice.asked(), self.settings)
             heads = "one head" if len(run.heads) == 1 else f"{len(run.heads)} heads"
             self.status.say(f"Testing {heads} on {len(run.rows)} cells …")
             self.work.start(
@@ -259,6 +268,8 @@ class ScorecardWidget(QWidget):  # type: ignore[misc]
         if self.result is not None:
             self.worst.show_test(self.result, card, row)
             self._show_selected()
+            for first, second in pairwise((self.table, *self.worst.buttons)):
+                QWidget.setTabOrder(first, second)
 
     def _show_selected(self, *_: Any) -> None:
         selected = self.session.selected

@@ -174,6 +174,15 @@ def test_the_worst_failed_test_is_picked(found: ScorecardResult, qtbot: Any) -> 
     assert len(picked) == 1
 
 
+def test_names_are_in_view_first_however_many_heads_there_are(
+    found: ScorecardResult, table: ScoreTable
+) -> None:
+    table.show_cards(found.cards * 5)
+    assert table.horizontalScrollBar().maximum() > 0
+    table.pick_worst()
+    assert table.horizontalScrollBar().value() == 0
+
+
 def test_names_take_the_room_that_figures_leave(table: ScoreTable) -> None:
     table.resize(700, 300)
     wide = table.columnWidth(NAME)

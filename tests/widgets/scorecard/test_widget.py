@@ -73,7 +73,7 @@ def test_a_run_shows_what_the_library_finds(scene: Scene, run: Run) -> None:
             text = table.item(names.index(row.name), FIRST_HEAD + k).text()
             assert text.split()[-2:] == [f"{100 * row.changed:.1f}", "%"]
         for sentence in direct.sentences():
-            assert sentence in widget.sentences.text()
+            assert sentence in widget.sentences.toPlainText()
     assert f"{len(cells)} cells of 3 tracks were tested; 0 without" in widget.summary.text()
     assert widget.save_button.isEnabled()
     assert not widget.status.is_fault

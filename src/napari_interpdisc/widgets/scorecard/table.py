@@ -137,6 +137,7 @@ class ScoreTable(QTableWidget):  # type: ignore[misc]
         if place is not None:
             self.setCurrentCell(*place)
             self.scrollToItem(self.item(*place))
+            self.horizontalScrollBar().setValue(0)  # names first
 
     def row_at(self, line: int, k: int) -> ScoreRow | None:
         """Test in a line of the table, of the ``k``-th head; None if there is none."""

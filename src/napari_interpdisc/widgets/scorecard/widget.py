@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLabel,
+    QPlainTextEdit,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -33,6 +34,7 @@ from napari_interpdisc.widgets.session import session_of
 
 READY = "Choose heads and cells, then press Run."
 MINIMUM_HEIGHT = 300
+SENTENCES_HEIGHT = 180
 WIDTH = 410
 """Width, px, that shows three heads and three pairs of pictures side by side."""
 
@@ -97,12 +99,14 @@ class ScorecardWidget(QWidget):  # type: ignore[misc]
         self.table.picked.connect(self._show_worst)
         self.worst = WorstView()
         self.worst.chosen.connect(self._go_to)
-        self.sentences = QLabel()
+        self.summary.setWordWrap(True)
+        self.summary.setTextFormat(Qt.TextFormat.PlainText)
+        self.summary.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.sentences = QPlainTextEdit()  # scrolls: many tests may fail
+        self.sentences.setReadOnly(True)
+        self.sentences.setTabChangesFocus(True)
+        self.sentences.setFixedHeight(SENTENCES_HEIGHT)
         self.sentences.setToolTip("What was found, in sentences, the worst of each head first.")
-        for label in (self.summary, self.sentences):
-            label.setWordWrap(True)
-            label.setTextFormat(Qt.TextFormat.PlainText)
-            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.verdict = folded("Verdict in sentences")
         self.verdict.addWidget(self.sentences)
         self.run_button = button("Run", self.run, "Test the ticked heads on these cells.")
@@ -247,7 +251,7 @@ class ScorecardWidget(QWidget):  # type: ignore[misc]
             self.table.show_cards(())
             return
         self.summary.setText("\n".join(summary_of(result.cards)))
-        self.sentences.setText(sentences_of(result.cards))
+        self.sentences.setPlainText(sentences_of(result.cards))
         self.table.show_cards(result.cards)
         self._show_stale()
         self.table.pick_worst()

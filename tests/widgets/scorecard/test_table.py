@@ -41,7 +41,8 @@ def table(found: ScorecardResult, qtbot: Any) -> Iterator[ScoreTable]:
 
 def line_of(table: ScoreTable, row: ScoreRow) -> int:
     names = [table.item(i, NAME).text() for i in range(table.rowCount())]
-    return names.index(row.name)
+    title = row.constraint[:1].upper() + row.constraint[1:]
+    return names.index(row.name, names.index(title))
 
 
 def changed_card(card: Scorecard, **shares: Any) -> Scorecard:

@@ -1,0 +1,61 @@
+"""The folder of a scorecard, as ``interpdisc scorecard`` writes it. No Qt here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_interpdisc._types import Float32Array, Progress, silent
+
+if TYPE_CHECKING:
+    from napari_interpdisc.scrutiny.scorecard import Scorecard
+
+
+def write_scorecard(
+    out: Path,
+    cards: Sequence[Scorecard],
+    crops: Float32Array,
+    note: Mapping[str, Any],
+    progress: Progress = silent,
+) -> Path:
+    """Write tables, sentences and pictures of scorecards into a new folder.
+
+    Parameters
+    ----------
+    out
+        The folder; it must not exist or be empty. It is whole or not there.
+    cards
+        Scorecards of the same n cells, one for each head.
+    crops
+        (n, 1, S, S) crops of these cells, as they are.
+    note
+        Source, model and settings, which ``scorecard.json`` keeps.
+    progress
+        Called with (files written, files in all); it may raise to cancel.
+
+    Raises
+    ------
+    InvalidInput
+        If something is there already, or the disk is full or may not be written to.
+    """
+    import pandas as pd
+
+    from napari_interpdisc.figures.scorecard import draw_scorecard, draw_worst
+    from napari_interpdisc.io.results import new_folder, write_table
+    from napari_interpdisc.scrutiny.scorecard import markdown
+
+    n = 3 + len(cards)
+    with new_folder(out) as folder:
+        table = pd.concat([card.to_frame() for card in cards], ignore_index=True)
+        told = {card.head: card.sentences() for card in cards}
+        write_table(table, {**note, "sentences": told}, folder / "scorecard.csv")
+        progress(1, n)
+        (folder / "scorecard.md").write_text(markdown(cards), "utf-8")
+        progress(2, n)
+        draw_scorecard(folder / "scorecard.png", cards)
+        progress(3, n)
+        for k, card in enumerate(cards):
+            draw_worst(folder / f"worst-{card.head}.png", card, crops)
+            progress(4 + k, n)
+    return out

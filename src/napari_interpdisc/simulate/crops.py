@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ FACTORS = (
 
 FULL_SCALE = 2.5
 """Brightness that becomes 255; the plateau of a nucleus has 1."""
+
+NO_NOISE = 1e-3
+"""Levels of noise below this add none."""
 
 Range = tuple[float, float]
 
@@ -121,6 +125,72 @@ def simulate_crops(
         raise ValueError(f"{n} crops cannot be simulated")
     options = settings or CropSimulation()
     draw, rough, shot = np.random.default_rng(seed).spawn(3)
+    factors, theta = _drawn(n, options, draw)
+    around = _neighbours(factors["neighbours"], factors["neighbour_distance"], options, draw)
+    patches = np.empty((n, options.side, options.side), np.uint8)
+    for start in range(0, n, 256):  # blocks that stay in the cache
+        rows = slice(start, start + 256)
+        some = {name: column[rows] for name, column in factors.items()}
+        signal = _paint(some, theta[rows], around[rows], options, rough)
+        signal = _shot_noise(signal, some["noise"], shot)
+        patches[rows] = _stored(signal)
+    return patches, factors
+
+
+def draw_factors(
+    n: int, seed: int = 0, settings: CropSimulation | None = None
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Draw the factors of n crops: the table of :func:`simulate_crops`, without the pictures."""
+    draw = np.random.default_rng(seed).spawn(3)[0]
+    return _drawn(n, settings or CropSimulation(), draw)[0]
+
+
+def render_crops(
+    factors: Mapping[str, npt.NDArray[np.float64]],
+    seed: int = 0,
+    settings: CropSimulation | None = None,
+) -> npt.NDArray[np.uint8]:
+    """Draw crops (n, side, side) with given factors, so that one can be changed and no other.
+
+    Texture, noise, and the sizes and directions of neighbours depend on the seed and on a crop's
+    row alone. Two calls that differ in one factor of one row differ in what it shows, and nowhere
+    else. So that noise is the same too, photons are counted approximately: √photons is given normal
+    noise (Anscombe 1948).
+
+    Parameters
+    ----------
+    factors
+        One (n,) column for each name in :data:`FACTORS`, as :func:`draw_factors` gives them.
+    seed
+        Decides everything else.
+    settings
+        The rest of the simulation. Its ranges are not looked at.
+
+    Raises
+    ------
+    ValueError
+        If a factor is missing.
+    """
+    missing = [name for name in FACTORS if name not in factors]
+    if missing:
+        raise ValueError(f"the factors lack '{missing[0]}'")
+    options = settings or CropSimulation()
+    places, rough, shot = np.random.default_rng(seed).spawn(3)
+    columns = {name: np.asarray(factors[name], np.float64) for name in FACTORS}
+    theta = 0.5 * np.arctan2(columns["orientation_sin"], columns["orientation_cos"])
+    around = _neighbours(columns["neighbours"], columns["neighbour_distance"], options, places)
+    signal = _paint(columns, theta, around, options, rough)
+    level = columns["noise"][:, None, None]
+    noisy = np.sqrt(np.maximum(signal + 0.375 * level**2, 0))
+    noisy += level / 2 * shot.standard_normal(signal.shape)
+    counted = np.maximum(noisy, 0) ** 2 - 0.625 * level**2  # of the right mean
+    return _stored(np.where(level >= NO_NOISE, counted, signal))
+
+
+def _drawn(
+    n: int, options: CropSimulation, draw: np.random.Generator
+) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
+    """Factors of n crops, and the orientation (n,) of each in radians."""
     theta = draw.uniform(0, np.pi, n)
     low, high = options.neighbours
     factors = {
@@ -135,15 +205,12 @@ def simulate_crops(
         "neighbour_distance": draw.uniform(*options.neighbour_distance, n),
         "noise": draw.uniform(*options.noise, n),
     }
-    around = _neighbours(factors["neighbours"], factors["neighbour_distance"], options, draw)
-    patches = np.empty((n, options.side, options.side), np.uint8)
-    for start in range(0, n, 256):  # blocks that stay in the cache
-        rows = slice(start, start + 256)
-        some = {name: column[rows] for name, column in factors.items()}
-        signal = _paint(some, theta[rows], around[rows], options, rough)
-        signal = _shot_noise(signal, some["noise"], shot)
-        patches[rows] = np.clip(np.rint(signal * (255 / FULL_SCALE)), 0, 255)
-    return patches, factors
+    return factors, theta
+
+
+def _stored(signal: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+    """Whole numbers of a camera: brightness 1 is 255 / :data:`FULL_SCALE`."""
+    return np.clip(np.rint(signal * (255 / FULL_SCALE)), 0, 255).astype(np.uint8)
 
 
 def _neighbours(
@@ -241,8 +308,8 @@ def _smooth(images: Float32Array, sigma: float) -> Float32Array:
 def _shot_noise(
     signal: Float32Array, level: npt.NDArray[np.float64], shot: np.random.Generator
 ) -> Float32Array:
-    """Count photons: 1 / ``level``² of them at brightness 1; levels below 10⁻³ add no noise."""
-    noisy = level >= 1e-3
+    """Count photons: 1 / ``level``² of them at brightness 1; levels below NO_NOISE add none."""
+    noisy = level >= NO_NOISE
     if not noisy.any():
         return signal
     photons = 1 / level[noisy, None, None] ** 2

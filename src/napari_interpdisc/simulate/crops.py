@@ -210,7 +210,7 @@ def _drawn(
 
 def _stored(signal: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     """Whole numbers of a camera: brightness 1 is 255 / :data:`FULL_SCALE`."""
-    return np.clip(np.rint(signal * (255 / FULL_SCALE)), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(signal * (255 / FULL_SCALE)), 0, 255), dtype=np.uint8)
 
 
 def _neighbours(

@@ -11,6 +11,7 @@ from napari_interpdisc.scrutiny.composites import (
     SegmentedCells,
     among_others,
     backgrounds,
+    filled,
     on_background,
     paste_neighbours,
     place_neighbours,
@@ -152,3 +153,24 @@ def test_other_directions_are_tried(lonely: SegmentedCells) -> None:
     own = [np.argwhere(mask).mean(0) for mask in moved]
     side = [m[1] + s[1] - o[1] for m, s, o in zip(middles, places.shifts, own, strict=True)]
     assert max(side) < 15, "none lies beyond the side"
+
+
+def test_where_ready_made_crops_end_background_goes_on() -> None:
+    images, _ = simulate_crops(8, 0, LONELY.model_copy(update={"side": 64}))
+    cells = segment_cells(patches_of_crops(images, 26.0)).cells
+    made = filled(cells).pixels
+    real = cells.real
+    assert 0.4 < real.mean() < 0.6
+    np.testing.assert_array_equal(made[:, real], cells.patches.pixels[:, real])
+    level = cells.ground[:, :1]
+    bright = cells.height[:, None]
+    before, after = cells.patches.pixels[:, ~real] - level, made[:, ~real] - level
+    assert (np.abs(after.mean(1)) < 0.03 * bright[:, 0]).all()
+    assert (np.abs(before.mean(1)) > 0.06 * bright[:, 0]).all(), "the mean was seen as a frame"
+
+
+def test_whole_patches_are_left_as_they_are(lonely: SegmentedCells) -> None:
+    whole = SegmentedCells(
+        Patches(lonely.patches.pixels, 96.0), lonely.regions, lonely.nucleus, lonely.gap
+    )
+    assert filled(whole) is whole.patches

@@ -195,3 +195,22 @@ def test_a_factor_that_is_missing_is_told() -> None:
     del factors["grain"]
     with pytest.raises(ValueError, match="lack 'grain'"):
         render_crops(factors)
+
+
+def test_the_texture_is_carried_along_with_the_cell() -> None:
+    options = ALONE.model_copy(update={"grain": (0.3, 0.3), "offset": (0, 0)})
+    factors = draw_factors(5, 3, options)
+    before = render_crops(factors, 3, options).astype(float)
+    moved = render_crops({**factors, "offset_y": np.full(5, 2.0)}, 3, options)
+    np.testing.assert_allclose(moved[:, 10:54, 8:56], before[:, 8:52, 8:56], atol=1)
+    # 90° more: cos 2θ and sin 2θ change their signs; x goes to y
+    flipped = {name: -factors[name] for name in ("orientation_cos", "orientation_sin")}
+    rotated = render_crops({**factors, **flipped}, 3, options).astype(float)
+    alike = [
+        max(np.abs(np.rot90(a, k) - b)[20:44, 20:44].mean() for k in (1,))
+        if np.abs(np.rot90(a, 1) - b)[20:44, 20:44].mean() < 3
+        else np.abs(np.rot90(a, 3) - b)[20:44, 20:44].mean()
+        for a, b in zip(before, rotated, strict=True)
+    ]
+    assert max(alike) < 3
+    assert np.abs(before - rotated)[:, 20:44, 20:44].mean() > 6

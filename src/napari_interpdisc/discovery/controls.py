@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from napari_interpdisc._types import Float32Array, Progress, silent
+from napari_interpdisc._types import Float32Array, Float64Array, Progress, silent
 from napari_interpdisc.discovery import baselines
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import score_width
@@ -187,13 +187,14 @@ def _forest_fitter(
 ) -> Fitter:
     size = options.network.crop_size
     features = baselines.shape_features(middle(patches.pixels, size))
+    shapes = _Shapes()
 
     def fit(train: npt.NDArray[np.intp], progress: Progress) -> Scores:
         forest = baselines.forest(options.seed).fit(features[train], target[train])
         progress(1, 1)
 
         def scores(crops: Float32Array) -> Float32Array:
-            share = forest.predict_proba(baselines.shape_features(crops[:, 0]))
+            share = forest.predict_proba(shapes.of(crops))
             share = np.clip(share, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
             logits = np.log(share[:, 1:] / share[:, :1]) if n_classes == 2 else np.log(share)
             return np.asarray(logits, np.float32)
@@ -201,3 +202,16 @@ def _forest_fitter(
         return scores
 
     return fit
+
+
+class _Shapes:
+    """Measures crops once for all forests that score the same array."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Float32Array, Float64Array] | None = None
+
+    def of(self, crops: Float32Array) -> Float64Array:
+        """Shape numbers (N, 10) of crops (N, 1, S, S)."""
+        if self._last is None or self._last[0] is not crops:
+            self._last = crops, baselines.shape_features(crops[:, 0])
+        return self._last[1]

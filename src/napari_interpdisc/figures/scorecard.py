@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from napari_interpdisc._types import Float32Array
@@ -16,6 +17,9 @@ from napari_interpdisc.scrutiny.scorecard import Scorecard, ScoreRow
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 """Okabe and Ito's colours and a grey, one for each head."""
+
+ROWS = 24
+"""Tests that stand below each other, before a second column begins."""
 
 MOST_TESTS = 8
 """Tests whose worst cells are drawn."""
@@ -27,13 +31,31 @@ def draw_scorecard(path: Path, cards: Sequence[Scorecard]) -> None:
     Bars end at the share, lines show the 95 % interval, and a black mark shows the limit. Simulated
     factors come last.
     """
-    rows, bar = cards[0].all_rows, 0.8 / len(cards)
-    tall = 1.3 + (0.12 + 0.1 * len(cards)) * len(rows)
-    figure = Figure(figsize=(9, tall), layout="constrained")
-    axes = figure.subplots()
+    rows = cards[0].all_rows
+    columns = 1 if len(rows) <= ROWS else 2
+    deep = -(-len(rows) // columns)
+    tall = 1.3 + (0.16 + 0.07 * len(cards)) * deep
+    figure = Figure(figsize=(9 * columns, tall), layout="constrained")
+    for axes, first in zip(
+        figure.subplots(1, columns, squeeze=False)[0], range(0, len(rows), deep), strict=True
+    ):
+        _draw_bars(axes, cards, first, min(first + deep, len(rows)))
+    about = f"{cards[0].cells} cells in {cards[0].groups} groups"
+    figure.suptitle(f"Domain constraints: {cards[0].model}, {about}", fontsize=10)
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles, names, loc="outside lower center", ncols=min(len(cards), 4 * columns), fontsize=8,
+        frameon=False,
+    )  # fmt: skip
+    save_figure(figure, path)
+
+
+def _draw_bars(axes: Axes, cards: Sequence[Scorecard], first: int, end: int) -> None:
+    """Draw rows ``first`` to ``end`` of all cards side by side."""
+    rows, bar = cards[0].all_rows[first:end], 0.8 / len(cards)
     at = np.arange(len(rows), dtype=float)
     for k, card in enumerate(cards):
-        shown = card.all_rows
+        shown = card.all_rows[first:end]
         # of a test that could not be made, or of one group alone, there is nothing to draw
         changed = np.nan_to_num(100 * np.array([row.changed for row in shown]))
         low, high = (100 * np.array([row.interval[i] for row in shown]) for i in (0, 1))
@@ -47,22 +69,19 @@ def draw_scorecard(path: Path, cards: Sequence[Scorecard]) -> None:
         if row.limit is not None:
             axes.plot([100 * row.limit] * 2, [y - 0.45, y + 0.45], color="black", lw=1.2)
     axes.set_yticks(at, [row.name for row in rows], fontsize=8)
-    for first, row in enumerate(rows):
-        if first and rows[first - 1].constraint != row.constraint:
-            axes.axhline(first - 0.5, color="0.8", lw=0.8)
-        if first == 0 or rows[first - 1].constraint != row.constraint:
-            axes.annotate(
-                row.constraint, (1, first - 0.45), xycoords=("axes fraction", "data"),
-                ha="right", va="top", fontsize=8, color="0.4",
-            )  # fmt: skip
+    for n, row in enumerate(rows):
+        if n and rows[n - 1].constraint == row.constraint:
+            continue
+        if n:
+            axes.axhline(n - 0.5, color="0.8", lw=0.8)
+        axes.annotate(
+            row.constraint, (1, n - 0.45), xycoords=("axes fraction", "data"), ha="right",
+            va="top", fontsize=8, color="0.4",
+        )  # fmt: skip
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(left=0)
     axes.set_xlabel("cells whose class changes (%), with 95 % interval; black: what is allowed")
     axes.spines[["top", "right"]].set_visible(False)
-    cells = f"{cards[0].cells} cells in {cards[0].groups} groups"
-    axes.set_title(f"Domain constraints: {cards[0].model}, {cells}", fontsize=10)
-    figure.legend(loc="outside lower center", ncols=min(len(cards), 4), fontsize=8, frameon=False)
-    save_figure(figure, path)
 
 
 def draw_worst(path: Path, card: Scorecard, crops: Float32Array) -> None:
@@ -74,7 +93,7 @@ def draw_worst(path: Path, card: Scorecard, crops: Float32Array) -> None:
     tests = [(row, crops) for row in card.rows]
     if card.simulated is not None:
         tests += [(row, card.simulated.crops) for row in card.simulated.rows]
-    tests = [(row, shown) for row, shown in tests if len(row.worst)]
+    tests = [(row, shown) for row, shown in tests if row.worst and row.changed >= 0]
     tests = sorted(tests, key=lambda test: -test[0].changed)[:MOST_TESTS]
     tests = [test for test in tests if test[0].changed > 0] or tests[:1]
     n = max((len(row.worst) for row, _ in tests), default=1)
@@ -83,27 +102,37 @@ def draw_worst(path: Path, card: Scorecard, crops: Float32Array) -> None:
     deep = -(-len(tests) // blocks)
     figure = Figure(figsize=(blocks * (1.05 * n + 0.4), 2.5 * deep + 0.5), layout="constrained")
     parts = figure.subfigures(1, blocks, wspace=0.03, squeeze=False)[0]
+    titles = []
     for part, start in zip(parts, range(0, max(len(tests), 1), max(deep, 1)), strict=False):
         grid = part.subplots(2 * deep, n, squeeze=False)
         for axes in grid.ravel():
             axes.set_axis_off()
         for k, (row, shown) in enumerate(tests[start : start + deep]):
-            _draw_pairs(grid[2 * k : 2 * k + 2], row, shown)
+            titles.append(_draw_pairs(grid[2 * k : 2 * k + 2], row, shown))
     figure.suptitle(f"Cells whose score falls most: {card.head} of {card.model}", fontsize=10)
+    # titles are wider than their axes: they come when everything has its place
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes, text in titles:
+        axes.set_title(text, fontsize=8, loc="left")
     save_figure(figure, path)
 
 
-def _draw_pairs(grid: npt.NDArray[Any], row: ScoreRow, crops: Float32Array) -> None:
-    """Draw the worst cells of a test into axes (2, n): above as they are, below changed."""
+def _draw_pairs(grid: npt.NDArray[Any], row: ScoreRow, crops: Float32Array) -> tuple[Axes, str]:
+    """Draw the worst cells of a test into axes (2, n): above as they are, below changed.
+
+    Returns
+    -------
+    The axes and the text of the title.
+    """
     for column, (cell, changed) in enumerate(zip(row.worst, row.worst_crops, strict=True)):
         grid[0, column].imshow(crops[cell, 0], **GREYS)
         grid[1, column].imshow(changed[0], **GREYS)
         grid[1, column].text(
             0.03, 0.03, str(cell), transform=grid[1, column].transAxes, fontsize=6, color="white"
         )
-    grid[0, 0].set_title(" ", fontsize=8)  # keeps the height; the text may be wider
+    grid[0, 0].set_title(" ", fontsize=8)  # keeps the height
     text = f"{row.name}: {row.changed:.1%}"
     for start, end in (("(control: interpolation alone)", "(control)"), (" (may matter)", "")):
         text = text.replace(start, end)
-    name = grid[0, 0].set_title(text, fontsize=8, loc="left")
-    name.set_in_layout(False)
+    return grid[0, 0], text

@@ -31,6 +31,7 @@ __all__ = [
     "SegmentedCells",
     "among_others",
     "backgrounds",
+    "filled",
     "on_background",
     "paste_neighbours",
     "place_neighbours",
@@ -61,6 +62,15 @@ def backgrounds(cells: SegmentedCells, draw: np.random.Generator) -> Float32Arra
             found[i] /= max(float(found[i].std()), 1e-12)
         found[i] = level + spread * found[i]
     return found
+
+
+def filled(cells: SegmentedCells, seed: int = 0) -> Patches:
+    """The patches as they are, but for background where ready-made crops had no pixels."""
+    real = cells.real
+    if real.all():
+        return cells.patches
+    plain = backgrounds(cells, _streams(seed)[0])
+    return replace(cells.patches, pixels=np.where(real, cells.patches.pixels, plain))
 
 
 def on_background(cells: SegmentedCells, seed: int = 0) -> Patches:

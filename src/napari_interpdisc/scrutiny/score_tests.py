@@ -23,6 +23,7 @@ from napari_interpdisc.patches import Patches, middle
 from napari_interpdisc.scrutiny.composites import (
     Neighbours,
     among_others,
+    filled,
     on_background,
     paste_neighbours,
     place_neighbours,
@@ -167,15 +168,16 @@ def _orientation_tests(
         ORIENTATION, "quarter rotations and mirror images", options.orientation_limit,
         [partial(rotated, k, mirror) for k, mirror in exact],
     )  # fmt: skip
+    whole = filled(cells, options.seed)
     angles = _angles(options.angles)
     yield Test(
         ORIENTATION, f"{options.angles} rotations by any angle", options.orientation_limit,
-        [partial(resampled_crops, cells.patches, size, angle=a) for a in angles],
+        [partial(resampled_crops, whole, size, angle=a) for a in angles],
     )  # fmt: skip
 
     def back(angle: float) -> Float32Array:
-        there = resampled(cells.patches.pixels, cells.patches.pixels.shape[-1], angle)
-        return resampled_crops(replace(cells.patches, pixels=there), size, -angle)
+        there = resampled(whole.pixels, whole.pixels.shape[-1], angle)
+        return resampled_crops(replace(whole, pixels=there), size, -angle)
 
     yield Test(
         ORIENTATION, f"{BACK_AND_FORTH} rotations and back (control: interpolation alone)", None,
@@ -208,7 +210,7 @@ def _noise_tests(cells: SegmentedCells, size: int, options: ScorecardSettings) -
 
 
 def _place_tests(cells: SegmentedCells, size: int, options: ScorecardSettings) -> Iterator[Test]:
-    patches, limit = cells.patches, options.place_limit
+    patches, limit = filled(cells, options.seed), options.place_limit
     for shift in options.shifts:
         moves = [(shift, 0.0), (-shift, 0.0), (0.0, shift), (0.0, -shift)]
         yield Test(

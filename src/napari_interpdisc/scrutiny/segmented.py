@@ -107,6 +107,14 @@ class SegmentedCells:
             row[:] = np.median(values), _spread(values), _grain(picture, away)
         return found
 
+    @property
+    def real(self) -> BoolArray:
+        """(P, P) where patches surely show the image, and not the mean that stands beyond it."""
+        side = self.patches.pixels.shape[-1]
+        if self.patches.field >= side:
+            return np.ones((side, side), bool)
+        return _real_pixels(self.patches)
+
     @cached_property
     def height(self) -> npt.NDArray[np.float64]:
         """(N,) mean height of the central nucleus above its background."""

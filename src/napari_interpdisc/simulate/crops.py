@@ -154,8 +154,8 @@ def render_crops(
 
     Texture, noise, and the sizes and directions of neighbours depend on the seed and on a crop's
     row alone. Two calls that differ in one factor of one row differ in what it shows, and nowhere
-    else. So that noise is the same too, photons are counted approximately: √photons is given normal
-    noise (Anscombe 1948).
+    else. The texture of the cell moves and rotates with it. Photons are counted
+    approximately, so that noise is the same too: √photons is given normal noise (Anscombe 1948).
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def render_crops(
     columns = {name: np.asarray(factors[name], np.float64) for name in FACTORS}
     theta = 0.5 * np.arctan2(columns["orientation_sin"], columns["orientation_cos"])
     around = _neighbours(columns["neighbours"], columns["neighbour_distance"], options, places)
-    signal = _paint(columns, theta, around, options, rough)
+    signal = _paint(columns, theta, around, options, rough, carried=True)
     level = columns["noise"][:, None, None]
     noisy = np.sqrt(np.maximum(signal + 0.375 * level**2, 0))
     noisy += level / 2 * shot.standard_normal(signal.shape)
@@ -254,8 +254,9 @@ def _paint(
     around: npt.NDArray[np.float64],
     options: CropSimulation,
     rough: np.random.Generator,
+    carried: bool = False,
 ) -> Float32Array:
-    """Noise-free brightness (n, side, side)."""
+    """Noise-free brightness (n, side, side); texture may be carried along with each cell."""
     n, side = len(theta), options.side
     texture = rough.standard_normal((n, side, side), np.float32)
     texture = _smooth(texture, options.grain_width)
@@ -264,7 +265,8 @@ def _paint(
     radius = factors["size"] / 2
     centre = np.column_stack([factors["offset_y"], factors["offset_x"]])
     signal = _ellipse(centre, radius / np.sqrt(ratio), radius * np.sqrt(ratio), theta, side)
-    signal *= 1 + texture * factors["grain"][:, None, None].astype(np.float32)
+    own = _carried(texture, theta, centre) if carried else texture
+    signal *= 1 + own * factors["grain"][:, None, None].astype(np.float32)
     for k in range(around.shape[1]):
         has = np.flatnonzero(around[:, k, 2] > 0)
         if not len(has):
@@ -274,6 +276,22 @@ def _paint(
         other *= 1 + texture[has] * np.float32(options.neighbour_grain)
         signal[has] = np.maximum(signal[has], other)
     return _smooth(np.maximum(signal, 0), options.blur) + np.float32(options.background)
+
+
+def _carried(
+    texture: Float32Array, theta: npt.NDArray[np.float64], centre: npt.NDArray[np.float64]
+) -> Float32Array:
+    """Texture (n, side, side) rotated by θ and moved to the centre (n, 2) of each cell."""
+    side = texture.shape[-1]
+    at = np.arange(side) - (side - 1) / 2
+    out = np.empty_like(texture)
+    for i, (angle, (y, x)) in enumerate(zip(theta, centre, strict=True)):
+        down, right = (at - y)[:, None], (at - x)[None, :]
+        along = np.cos(angle) * right + np.sin(angle) * down
+        across = np.cos(angle) * down - np.sin(angle) * right
+        places = [across + (side - 1) / 2, along + (side - 1) / 2]
+        out[i] = ndimage.map_coordinates(texture[i], places, order=1, mode="mirror")
+    return out
 
 
 def _ellipse(

@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[1]
 MITOCHECK = ROOT / "experiments" / "data" / "mitocheck_crops.npz"
 TWO = ("dense", "sparse", "formula", "dense-plain", "sparse-plain", "formula-plain")
 FIVE = ("mitosis", "mitosis-plain")
-FRAMES = (1, 20, 41, 61, 82)
-"""Times of the crowded movie that are used."""
+FRAMES = (4, 20, 41, 61, 82)
+"""Times of the crowded movie that are used, all of them with masks."""
 
 KEPT = {
     "two": ("worst-formula.png", "worst-cnn.png", "worst-forest.png"),
@@ -38,6 +38,9 @@ KEPT = {
 def crowded_movie(data: Path, out: Path) -> None:
     """Write ``movie.tif``, ``masks.tif`` and ``cells.csv`` of some frames of HeLa sequence 01."""
     both = [tifffile.imread(data / "hela_ctc" / f"seq01_t{t:03d}.tif") for t in FRAMES]
+    empty = [t for t, frame in zip(FRAMES, both, strict=True) if not frame[1].any()]
+    if empty:
+        raise SystemExit(f"The frame of t = {empty[0]} has no masks.")
     for name, channel in (("movie", 0), ("masks", 1)):
         pixels = np.stack([frame[channel] for frame in both])
         tifffile.imwrite(

@@ -187,9 +187,10 @@ class Scorecard:
     def sentences(self) -> list[str]:
         """What was found, worst first."""
         told = [self.remark] if self.remark else []
+        cells = f"{self.cells} cell{'s' * (self.cells != 1)}"
         told += [
-            f"{self.head} of {self.model}: {_passed(self.rows)} tests "
-            f"passed on {self.cells} cells ({self.left_out} without a reliable mask left out)."
+            f"{self.head} of {self.model}: {_passed(self.rows)} tests passed on {cells} "
+            f"({self.left_out} without a reliable mask left out)."
         ]
         told += self.notes
         told += [f"{row.constraint}: {row.sentence()}" for row in self.failed]

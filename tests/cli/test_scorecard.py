@@ -45,6 +45,7 @@ def test_a_table_sentences_and_pictures(run: Run, crops: Path) -> None:
     assert note["classes"] == ["Interphase"]
     assert note["group"] == "plate"
     assert note["settings"]["target_limit"] == 0.01
+    assert sum(note["calls"]["dense"].values()) == table["cells"].iloc[0]
     assert "of h2b" in " ".join(note["sentences"]["dense"])
     assert set(table["constraint"]) >= {"shortcut", "simulated factors"}
     own, others = note["latents_of_cell"], note["latents_of_surroundings"]

@@ -140,6 +140,7 @@ def scorecard(
         say(*card.sentences())
     plain = segmentation.cells.patches.crops(loaded.crop_size)
     about: dict[str, Any] = {"model": loaded.name, "model_sha256": loaded.sha256, "heads": names}
+    about["calls"] = {card.head: card.calls for card in found}
     about |= {"controls": kinds, "settings": settings.model_dump(mode="json")}
     _write(out, found, plain, {**given.note, **about})
     say(str(out))

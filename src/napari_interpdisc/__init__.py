@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from napari_interpdisc.nuclei.diameter import estimate_diameter
     from napari_interpdisc.pipeline import Classification, Encoding, classify, encode_cells
     from napari_interpdisc.scrutiny.attacks import AttackSettings, Perturbation, perturb
+    from napari_interpdisc.scrutiny.score_results import Scorecard
+    from napari_interpdisc.scrutiny.score_tests import ScorecardSettings
+    from napari_interpdisc.scrutiny.scorecard import score_head, score_heads
+    from napari_interpdisc.scrutiny.segmented import segment_cells
     from napari_interpdisc.simulate.movie import simulate_movie
 
 try:
@@ -57,6 +61,8 @@ _PLACES = {
     "Labels": "discovery.labelled",
     "Perturbation": "scrutiny.attacks",
     "Recipe": "discovery.recipe",
+    "Scorecard": "scrutiny.score_results",
+    "ScorecardSettings": "scrutiny.score_tests",
     "classify": "pipeline",
     "detect_movie": "nuclei.detection",
     "discover": "discovery.cross_validation",
@@ -73,6 +79,9 @@ _PLACES = {
     "read_frames": "io.images",
     "read_labels": "io.images",
     "save_model": "models.store",
+    "score_head": "scrutiny.scorecard",
+    "score_heads": "scrutiny.scorecard",
+    "segment_cells": "scrutiny.segmented",
     "simulate_movie": "simulate.movie",
 }
 """Module of each public name."""
@@ -93,6 +102,8 @@ __all__ = [
     "Labels",
     "Perturbation",
     "Recipe",
+    "Scorecard",
+    "ScorecardSettings",
     "__version__",
     "classify",
     "detect_movie",
@@ -110,6 +121,9 @@ __all__ = [
     "read_frames",
     "read_labels",
     "save_model",
+    "score_head",
+    "score_heads",
+    "segment_cells",
     "simulate_movie",
 ]
 

@@ -67,7 +67,7 @@ def commands(movie: Path) -> dict[str, list[str]]:
             "--labels", str(movie / "masks.tif"),
         ],
         "two": [*heads(TWO), *controls, *crops, "--classes", "Interphase,Metaphase"],
-        "five": [*heads(FIVE), *crops, "--classes", five],
+        "five": [*heads(FIVE), *controls, *crops, "--classes", five],
     }  # fmt: skip
 
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from napari_interpdisc.discovery.controls import Control, CrossFitted
     from napari_interpdisc.models.cell_model import CellModel
     from napari_interpdisc.patches import Patches
-    from napari_interpdisc.scrutiny.scorecard import Scorecard
     from napari_interpdisc.scrutiny.segmented import Segmentation
 
 
@@ -142,7 +141,9 @@ def scorecard(
     about: dict[str, Any] = {"model": loaded.name, "model_sha256": loaded.sha256, "heads": names}
     about["calls"] = {card.head: card.calls for card in found}
     about |= {"controls": kinds, "settings": settings.model_dump(mode="json")}
-    _write(out, found, plain, {**given.note, **about})
+    from napari_interpdisc.figures.scorecard_folder import write_scorecard
+
+    write_scorecard(out, found, plain, {**given.note, **about})
     say(str(out))
 
 
@@ -289,34 +290,3 @@ def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel
     named = None if labels is None else labels[rows].astype(str)
     cut = near_edge(some, opened.frames.shape[1:], opened.diameter)
     return _Given(patches, of_cell, about, masks, named, cut)
-
-
-def _write(out: Path, found: list[Scorecard], crops: Any, about: dict[str, Any]) -> None:
-    """Write the table, what was found in sentences, and the pictures."""
-    import pandas as pd
-
-    from napari_interpdisc.figures.scorecard import draw_scorecard, draw_worst
-    from napari_interpdisc.io.results import new_folder, write_table
-    from napari_interpdisc.scrutiny.scorecard import markdown
-
-    with new_folder(out) as folder:
-        table = pd.concat([card.to_frame() for card in found], ignore_index=True)
-        told = {card.head: card.sentences() for card in found}
-        write_table(table, {**about, "sentences": told, **_shares(found)}, folder / "scorecard.csv")
-        (folder / "scorecard.md").write_text(markdown(found), "utf-8")
-        draw_scorecard(folder / "scorecard.png", found)
-        for card in found:
-            draw_worst(folder / f"worst-{card.head}.png", card, crops)
-
-
-def _shares(found: list[Scorecard]) -> dict[str, Any]:
-    """How much of each latent's variance surroundings make, and whose latent it is."""
-    for card in found:
-        if card.shortcut is not None:
-            share = [round(float(value), 3) for value in card.shortcut.share]
-            return {
-                "surroundings_share": share,
-                "latents_of_surroundings": card.shortcut.surroundings,
-                "latents_of_cell": card.shortcut.cell,
-            }
-    return {}

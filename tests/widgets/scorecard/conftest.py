@@ -26,7 +26,7 @@ HEADS = ("formula", "mitosis")
 
 QUICK = ScorecardSettings(
     brightness=(1.0,), distances=(1.0,), angles=2, snr=(10.0, 5.0), shifts=(2.0, 4.0),
-    diameters=(0.9, 1.2), blurs=(1.0,), gradients=(0.2,),
+    diameters=(0.9, 1.2), blurs=(1.0,), gradients=(0.2,), simulated=8,
 )  # fmt: skip
 """Every kind of test, with few variants of each."""
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 from napari_interpdisc._types import silent
 from napari_interpdisc.cells import CellTable
+from napari_interpdisc.cli.app import app
 from napari_interpdisc.errors import Cancelled, InvalidInput, InvalidModel
+from napari_interpdisc.figures.scorecard_folder import write_scorecard
 from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.models.store import replace_heads
 from napari_interpdisc.patches import label_crops, patch_side, patches_of_cells
@@ -33,7 +38,7 @@ from napari_interpdisc.widgets.scorecard.run import (
 from napari_interpdisc.widgets.session import Session
 
 from ..conftest import CELLS, DIAMETER
-from .conftest import HEADS, QUICK, masks
+from .conftest import HEADS, QUICK, masks, movie
 
 Scene = SimpleNamespace
 
@@ -221,3 +226,38 @@ def test_the_note_tells_model_heads_and_settings(found: ScorecardResult) -> None
     assert note["model_sha256"] == found.run.model.sha256
     assert note["heads"] == list(HEADS)
     assert note["settings"] == found.run.settings.model_dump(mode="json")
+
+
+def test_the_folder_has_what_the_command_writes(a_run: ScorecardRun, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    found = carry_out(
+        replace(a_run, heads=HEADS[:1], settings=ScorecardSettings(simulated=0)), silent
+    )
+    out = write_scorecard(tmp_path / "ours", found.cards, found.crops, found.note)
+    assert out == tmp_path / "ours"
+
+    # the same cells: all but the first
+    tifffile.imwrite(tmp_path / "movie.tif", movie(), photometric="minisblack")
+    table = pd.DataFrame(CELLS[1:], columns=["t", "y", "x", "track_id"])
+    table.to_csv(tmp_path / "cells.csv", index=False)
+    words = [
+        "scorecard", "h2b", "--head", HEADS[0], "--image", "movie.tif", "--cells", "cells.csv",
+        "--simulated", "0", "--diameter", f"{DIAMETER:g}", "--out", "theirs",
+    ]  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    names = sorted(path.name for path in out.iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "theirs").iterdir())
+    ours, theirs = (pd.read_csv(tmp_path / name / "scorecard.csv") for name in ("ours", "theirs"))
+    pd.testing.assert_frame_equal(ours, theirs)
+    texts = [(tmp_path / name / "scorecard.md").read_text("utf-8") for name in ("ours", "theirs")]
+    assert texts[0] == texts[1]
+    notes = [
+        json.loads((tmp_path / name / "scorecard.json").read_text("utf-8"))
+        for name in ("ours", "theirs")
+    ]
+    for key in ("model", "model_sha256", "heads", "settings", "sentences"):
+        assert notes[0][key] == notes[1][key]

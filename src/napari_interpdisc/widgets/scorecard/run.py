@@ -17,9 +17,9 @@ from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.nuclei.crops import separate_nuclei
 from napari_interpdisc.patches import Patches, label_crops, patch_side, patches_of_cells
-from napari_interpdisc.pipeline import Encoding
+from napari_interpdisc.pipeline import Encoding, near_edge
 from napari_interpdisc.scrutiny.composites import segment_cells
-from napari_interpdisc.scrutiny.scorecard import Scorecard, ScorecardSettings, ScoreRow, score_head
+from napari_interpdisc.scrutiny.scorecard import Scorecard, ScorecardSettings, ScoreRow, score_heads
 from napari_interpdisc.widgets.canvas.layers import check_segmentation
 from napari_interpdisc.widgets.session import Session
 
@@ -275,14 +275,12 @@ def carry_out(run: ScorecardRun, progress: Progress) -> ScorecardResult:
         found = built_in_labels(patches, model.model_diameter, _part(progress, CUTTING, SEGMENTING))
     else:
         found = label_crops(run.planes, cells, diameter, model.model_diameter, patch_side(size))
-    segmentation = segment_cells(patches, found, model.model_diameter)
-    step = (1 - SEGMENTING) / len(run.heads)
-    cards = []
-    for k, name in enumerate(run.heads):
-        part = _part(progress, SEGMENTING + k * step, SEGMENTING + (k + 1) * step)
-        cards.append(
-            score_head(segmentation, cells.track_id, model, name, run.settings, progress=part)
-        )
+    cut = near_edge(cells, run.frames.shape[1:], diameter)
+    segmentation = segment_cells(patches, found, model.model_diameter, cut)
+    testing = _part(progress, SEGMENTING, 1.0)
+    cards = score_heads(
+        segmentation, cells.track_id, model, run.heads, run.settings, progress=testing
+    )
     crops = segmentation.cells.patches.crops(size)
     worst = worst_cells(cards, crops, run.rows[segmentation.rows], model)
     progress(STEPS, STEPS)

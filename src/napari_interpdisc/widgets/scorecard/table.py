@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
+from napari_interpdisc.scrutiny.score_results import SHORTCUT
 from napari_interpdisc.scrutiny.scorecard import Scorecard, ScoreRow
 
 PASSED, FAILED = "✓", "✗"
@@ -58,11 +59,25 @@ def told(card: Scorecard, row: ScoreRow) -> str:
     return "\n".join(lines)
 
 
+def rows_of(card: Scorecard) -> tuple[ScoreRow, ...]:
+    """Tests of the given cells, the shortcut index as one more, and tests of simulated cells."""
+    rows, found = list(card.all_rows), card.shortcut
+    if found is not None:
+        nothing = float("nan")
+        none = np.zeros((0, 1, 1, 1), np.float32)
+        shortcut = ScoreRow(
+            *SHORTCUT, found.limit, found.index, found.interval, {}, nothing, nothing, nothing,
+            (), none, len(found.first),
+        )  # fmt: skip
+        rows.insert(len(card.rows), shortcut)
+    return tuple(rows)
+
+
 def grouped_tests(cards: Sequence[Scorecard]) -> dict[str, list[str]]:
     """Names of the tests of all cards by constraint, in their order."""
     groups: dict[str, list[str]] = {}
     for card in cards:
-        for row in card.rows:
+        for row in rows_of(card):
             names = groups.setdefault(row.constraint, [])
             if row.name not in names:
                 names.append(row.name)
@@ -83,6 +98,7 @@ class ScoreTable(QTableWidget):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(0, FIRST_HEAD)
         self._cards: tuple[Scorecard, ...] = ()
+        self._rows: list[tuple[ScoreRow, ...]] = []
         self._tests: dict[int, TestName] = {}
         self.verticalHeader().setVisible(False)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -108,6 +124,7 @@ class ScoreTable(QTableWidget):  # type: ignore[misc]
         self.clear()
         self.clearSpans()
         self._cards, self._tests = tuple(cards), {}
+        self._rows = [rows_of(card) for card in cards]
         groups = grouped_tests(cards)
         self.setColumnCount(FIRST_HEAD + len(cards))
         self.setRowCount(sum(1 + len(names) for names in groups.values()))
@@ -127,9 +144,11 @@ class ScoreTable(QTableWidget):  # type: ignore[misc]
         """Make the failed test with the largest share the current one, else the largest of all."""
         best, place = (False, -1.0), None
         for line in self._tests:
-            for k in range(len(self._cards)):
+            for k, card in enumerate(self._cards):
                 row = self.row_at(line, k)
-                if row is None or isnan(row.changed):
+                # of the given cells alone: only they can be gone to
+                given = any(row is own for own in card.rows)
+                if row is None or not given or isnan(row.changed):
                     continue
                 rank = (row.passed is False, row.changed)
                 if rank > best:
@@ -142,8 +161,7 @@ class ScoreTable(QTableWidget):  # type: ignore[misc]
     def row_at(self, line: int, k: int) -> ScoreRow | None:
         """Test in a line of the table, of the ``k``-th head; None if there is none."""
         wanted = self._tests.get(line)
-        rows = self._cards[k].rows
-        return next((row for row in rows if (row.constraint, row.name) == wanted), None)
+        return next((row for row in self._rows[k] if (row.constraint, row.name) == wanted), None)
 
     def _show_title(self, line: int, constraint: str) -> None:
         item = QTableWidgetItem(constraint[:1].upper() + constraint[1:])

@@ -27,7 +27,6 @@ from napari_interpdisc.widgets.parts.links import connect_while_alive
 from napari_interpdisc.widgets.parts.workers import Work
 from napari_interpdisc.widgets.scorecard.choice_panel import ChoicePanel
 from napari_interpdisc.widgets.scorecard.run import NO_CELLS, ScorecardResult, carry_out, plan
-from napari_interpdisc.widgets.scorecard.saving import write_scorecard
 from napari_interpdisc.widgets.scorecard.table import FAILED, PASSED, ScoreTable
 from napari_interpdisc.widgets.scorecard.worst_view import WorstView
 from napari_interpdisc.widgets.session import session_of
@@ -196,6 +195,8 @@ class ScorecardWidget(QWidget):  # type: ignore[misc]
             return
 
         def begin() -> None:
+            # matplotlib, which only this needs
+            from napari_interpdisc.figures.scorecard_folder import write_scorecard
             from napari_interpdisc.io.results import check_empty_folder
 
             check_empty_folder(folder)

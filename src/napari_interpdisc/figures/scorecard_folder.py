@@ -1,15 +1,15 @@
-"""The folder of a scorecard, as ``interpdisc scorecard`` writes it. No Qt here."""
+"""The folder of a scorecard: tables, sentences and pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari_interpdisc._types import Float32Array, Progress, silent
-
-if TYPE_CHECKING:
-    from napari_interpdisc.scrutiny.scorecard import Scorecard
+from napari_interpdisc.figures.scorecard import draw_scorecard, draw_worst
+from napari_interpdisc.io.results import new_folder, write_table
+from napari_interpdisc.scrutiny.scorecard import Scorecard, markdown
 
 
 def write_scorecard(
@@ -41,15 +41,12 @@ def write_scorecard(
     """
     import pandas as pd
 
-    from napari_interpdisc.figures.scorecard import draw_scorecard, draw_worst
-    from napari_interpdisc.io.results import new_folder, write_table
-    from napari_interpdisc.scrutiny.scorecard import markdown
-
     n = 3 + len(cards)
     with new_folder(out) as folder:
         table = pd.concat([card.to_frame() for card in cards], ignore_index=True)
         told = {card.head: card.sentences() for card in cards}
-        write_table(table, {**note, "sentences": told}, folder / "scorecard.csv")
+        about = {**note, "sentences": told, **_shares(cards)}
+        write_table(table, about, folder / "scorecard.csv")
         progress(1, n)
         (folder / "scorecard.md").write_text(markdown(cards), "utf-8")
         progress(2, n)
@@ -59,3 +56,16 @@ def write_scorecard(
             draw_worst(folder / f"worst-{card.head}.png", card, crops)
             progress(4 + k, n)
     return out
+
+
+def _shares(cards: Sequence[Scorecard]) -> dict[str, Any]:
+    """How much of each latent's variance surroundings make, and whose latent it is."""
+    for card in cards:
+        if card.shortcut is not None:
+            share = [round(float(value), 3) for value in card.shortcut.share]
+            return {
+                "surroundings_share": share,
+                "latents_of_surroundings": card.shortcut.surroundings,
+                "latents_of_cell": card.shortcut.cell,
+            }
+    return {}

@@ -32,7 +32,13 @@ if TYPE_CHECKING:
     from napari_interpdisc.models.store import installed_models, load_model, save_model
     from napari_interpdisc.nuclei.detection import detect_movie
     from napari_interpdisc.nuclei.diameter import estimate_diameter
-    from napari_interpdisc.pipeline import Classification, Encoding, classify, encode_cells
+    from napari_interpdisc.pipeline import (
+        Classification,
+        Encoding,
+        classify,
+        encode_cells,
+        movie_warnings,
+    )
     from napari_interpdisc.scrutiny.attacks import AttackSettings, Perturbation, perturb
     from napari_interpdisc.scrutiny.score_results import Scorecard
     from napari_interpdisc.scrutiny.score_tests import ScorecardSettings
@@ -73,6 +79,7 @@ _PLACES = {
     "label_cells": "discovery.augmented",
     "label_ready_crops": "discovery.augmented",
     "load_model": "models.store",
+    "movie_warnings": "pipeline",
     "parse_formula": "models.formula",
     "perturb": "scrutiny.attacks",
     "read_cells": "io.tracks",
@@ -115,6 +122,7 @@ __all__ = [
     "label_cells",
     "label_ready_crops",
     "load_model",
+    "movie_warnings",
     "parse_formula",
     "perturb",
     "read_cells",

@@ -52,8 +52,8 @@ def crowded_movie(data: Path, out: Path) -> None:
     table[["t", "y", "x", "track_id"]].to_csv(out / "cells.csv", index=False)
 
 
-def commands(movie: Path) -> dict[str, list[str]]:
-    """Words of each command but for its folder."""
+def commands() -> dict[str, list[str]]:
+    """Words of each command but for its folder; that of the movie runs where the movie is."""
     controls = ["--control", "cnn", "--control", "forest"]
     crops = ["--crops", str(MITOCHECK.relative_to(ROOT)), "--diameter", "26.8"]
 
@@ -63,8 +63,7 @@ def commands(movie: Path) -> dict[str, list[str]]:
     five = "Interphase,Prometaphase,Metaphase,Anaphase,Apoptosis"
     return {
         "crowded": [
-            *heads(TWO), "--image", str(movie / "movie.tif"), "--cells", str(movie / "cells.csv"),
-            "--labels", str(movie / "masks.tif"),
+            *heads(TWO), "--image", "movie.tif", "--cells", "cells.csv", "--labels", "masks.tif",
         ],
         "two": [*heads(TWO), *controls, *crops, "--classes", "Interphase,Metaphase"],
         "five": [*heads(FIVE), *controls, *crops, "--classes", five],
@@ -82,13 +81,14 @@ def main() -> None:
         folder = Path(name)
         if "crowded" in args.only:
             crowded_movie(args.data, folder)
-        for run, words in commands(folder).items():
+        for run, words in commands().items():
             if run not in args.only:
                 continue
             command = ["scorecard", "h2b", *words, "--out", str(folder / run)]
             print("interpdisc", shlex.join(command), flush=True)
+            place = folder if run == "crowded" else ROOT
             subprocess.run(
-                [sys.executable, "-m", "napari_interpdisc.cli", *command], cwd=ROOT, check=True
+                [sys.executable, "-m", "napari_interpdisc.cli", *command], cwd=place, check=True
             )
             target = args.out / run
             target.mkdir(parents=True, exist_ok=True)

@@ -100,7 +100,7 @@ def fineness_of(spectrum: npt.ArrayLike) -> Float64Array:
     """How sharp the crops are (N,): how steeply power falls over an octave of frequency.
 
     The logarithm of the power in a band over that in the band of about half its frequency, for the
-    pair of bands where it is lowest. A slight Gaussian blur of σ px lowers it by about 1.9 σ².
+    pair of bands where it is lowest. A blur lowers it, whatever its strength.
     """
     bands = np.asarray(spectrum, np.float64)
     return np.asarray(np.min([bands[:, fine] - bands[:, coarse] for fine, coarse in _STEPS], 0))

@@ -46,11 +46,10 @@ def test_a_table_sentences_and_pictures(run: Run, crops: Path) -> None:
     assert note["group"] == "plate"
     assert note["settings"]["target_limit"] == 0.01
     assert sum(note["calls"]["dense"].values()) == table["cells"].iloc[0]
-    assert "of h2b" in " ".join(note["sentences"]["dense"])
-    assert set(table["constraint"]) >= {"shortcut", "simulated factors"}
-    own, others = note["latents_of_cell"], note["latents_of_surroundings"]
-    assert not set(own) & set(others)
-    assert len(note["surroundings_share"]) == 32
+    sentences = " ".join(note["sentences"]["dense"])
+    assert "of h2b" in sentences
+    assert "simulated factors" in set(table["constraint"])
+    assert "The shortcut index was not measured: it takes 20 cells at least." in sentences
     told = (out / "scorecard.md").read_text("utf-8")
     assert told.startswith("| constraint | what is changed | allowed | dense | formula |")
     files = {path.name for path in out.iterdir()}
@@ -128,7 +127,7 @@ def test_cells_without_contrast_are_tested_on_what_needs_no_mask(run: Run, tmp_p
     ("which", "told_out", "told_err"),
     [
         ("one", "One cell has no other", ""),
-        ("edge", "The nuclei have no masks", "None of 3 cells has a reliable mask"),
+        ("edge", "The nuclei have no masks", "All 3 cells are cut by the edge of the image"),
     ],
 )
 def test_what_can_be_measured_on_poor_cells_is(

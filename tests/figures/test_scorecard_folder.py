@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from napari_interpdisc.errors import Cancelled, InvalidInput
 from napari_interpdisc.figures.scorecard_folder import write_scorecard
+from napari_interpdisc.scrutiny.shortcut import Shortcut
 
 from .test_scorecard import card
 
@@ -29,6 +31,16 @@ def test_each_head_has_its_own_picture(tmp_path: Path) -> None:
     note = json.loads((out / "scorecard.json").read_text("utf-8"))
     assert note["crops"] == "some.npz"
     assert note["sentences"] == {c.head: c.sentences() for c in CARDS}
+
+
+def test_whose_each_latent_is_stands_beside_the_table(tmp_path: Path) -> None:
+    share = np.array([0.9, 0.1, 0.3])
+    shortcut = Shortcut((0,), np.array([0.1] * 5), np.array([0.2] * 5), (1,), share)
+    cards = (CARDS[0], replace(CARDS[1], shortcut=shortcut))
+    out = write_scorecard(tmp_path / "out", cards, CROPS, NOTE)
+    note = json.loads((out / "scorecard.json").read_text("utf-8"))
+    assert note["surroundings_share"] == [0.9, 0.1, 0.3]
+    assert (note["latents_of_surroundings"], note["latents_of_cell"]) == ([0], [1])
 
 
 def test_a_folder_with_something_in_it_is_kept(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from napari_interpdisc.errors import Cancelled, InvalidInput
-from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.patches import patches_of_crops
 from napari_interpdisc.scrutiny.composites import Segmentation, segment_cells
@@ -53,7 +53,7 @@ class HandBuilt:
     def encode(self, crops: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], None]:
         return self.feature(crops[:, 0]).astype(np.float32)[:, None], None
 
-    def score(self, latents: npt.NDArray[np.float32], _: str) -> npt.NDArray[np.float32]:
+    def score(self, latents: npt.NDArray[np.float32], _: str = "") -> npt.NDArray[np.float32]:
         return latents
 
     def head(self, name: str | None = None) -> Any:
@@ -224,6 +224,45 @@ def test_softening_alone_is_told_from_orientation(cells: Segmentation) -> None:
     assert rows["horizontal"]["4 rotations by any angle"] > 0.3
 
 
+@pytest.mark.parametrize(
+    ("groups", "told"),
+    [
+        (lambda n: np.arange(n - 1), "give one group for each"),
+        (lambda n: np.zeros((n, 2)), "give one group for each"),
+        (lambda n: np.r_[np.nan, np.arange(n - 1)], "1 cell has no group"),
+        (lambda n: np.array([None, None, *"ab" * n], object)[:n], "2 cells have no group"),
+    ],
+)
+def test_every_cell_needs_a_group(cells: Segmentation, groups: Any, told: str) -> None:
+    model: CellModel = HandBuilt(neighbour_share)  # type: ignore[assignment]
+    n = len(cells.rows) + cells.left_out
+    with pytest.raises(InvalidInput, match=told):
+        score_head(cells, groups(n), model, settings=QUICK)
+
+
+def test_cells_that_change_class_come_before_those_that_change_much(cells: Segmentation) -> None:
+    found = card(cells, neighbour_share)
+    model: CellModel = HandBuilt(neighbour_share)  # type: ignore[assignment]
+    plain = cells.cells.patches.crops(64)
+    for row in found.rows:
+        if row.changed and row.constraint == TARGET:
+            own = class_index(model.score(model.encode(plain[list(row.worst)])[0]))
+            after = class_index(model.score(model.encode(row.worst_crops)[0]))
+            flips = (own != after).tolist()
+            assert flips == sorted(flips, reverse=True)
+            assert flips[0]
+
+
+def test_few_cells_have_no_shortcut_index(cells: Segmentation) -> None:
+    few = Segmentation(cells.cells.take(np.arange(6)), np.arange(6), 0)
+    found = score_head(few, np.arange(6), load_model(device="cpu"), "dense", QUICK)
+    assert found.shortcut is None
+    wanted = QUICK.model_copy(update={"shortcut": True})
+    found = score_head(few, np.arange(6), load_model(device="cpu"), "dense", wanted)
+    assert found.shortcut is None
+    assert "it takes 20 cells at least" in " ".join(found.notes)
+
+
 def test_progress_may_stop_the_work(cells: Segmentation) -> None:
     def stop(done: int, total: int) -> None:
         if done == 3:
@@ -241,7 +280,7 @@ class ThreeClasses(HandBuilt):
     def head(self, name: str | None = None) -> Any:
         return SimpleNamespace(name=name or "three", classes=("flat", "tall", "round"))
 
-    def score(self, latents: npt.NDArray[np.float32], _: str) -> npt.NDArray[np.float32]:
+    def score(self, latents: npt.NDArray[np.float32], _: str = "") -> npt.NDArray[np.float32]:
         value = latents[:, 0]
         return np.stack([value, -value, np.full_like(value, 2.0)], 1)
 

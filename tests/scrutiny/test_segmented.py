@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -68,9 +71,46 @@ def test_cells_that_the_edge_may_cut_are_left_out() -> None:
     cut = np.array([False, True, False, True])
     found = segment_cells(patches(LONELY, 4), cut=cut)
     assert found.rows.tolist() == [0, 2]
-    assert found.left_out == 2
-    with pytest.raises(InvalidInput, match="None of 4 cells has a reliable mask"):
+    assert (found.left_out, found.at_edge) == (2, 2)
+    with pytest.raises(InvalidInput, match="All 4 cells are cut by the edge of the image"):
         segment_cells(patches(LONELY, 4), cut=np.ones(4, bool))
+
+
+def test_a_nucleus_that_cannot_be_seen_is_left_out(lonely: SegmentedCells) -> None:
+    labels = lonely.regions.copy()
+    pixels = lonely.patches.pixels.copy()
+    noise = np.random.default_rng(0).normal(10, 1, pixels[0].shape)
+    pixels[0] = noise + 1.5 * lonely.nucleus[0]
+    found = segment_cells(replace(lonely.patches, pixels=pixels.astype(np.float32)), labels)
+    assert 0 not in found.rows
+    assert found.left_out == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"diameter": float("nan")}, "diameter"),
+        ({"diameter": 0.0}, "diameter"),
+        ({"cut": np.zeros(3, bool)}, "'cut' has the shape"),
+    ],
+)
+def test_what_cannot_be_segmented(
+    lonely: SegmentedCells, change: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InvalidInput, match=told):
+        segment_cells(lonely.patches, **change)
+
+
+def test_patches_that_hold_nothing(lonely: SegmentedCells) -> None:
+    with pytest.raises(InvalidInput, match="no cells"):
+        segment_cells(lonely.patches.take(np.zeros(0, int)))
+    pixels = lonely.patches.pixels.copy()
+    pixels[0, 3, 3] = np.nan
+    with pytest.raises(InvalidInput, match="NaN or infinite"):
+        segment_cells(replace(lonely.patches, pixels=pixels))
+    empty = np.zeros(pixels.shape, np.int32)
+    with pytest.raises(InvalidInput, match="the segmentation is empty here"):
+        segment_cells(lonely.patches, empty)
 
 
 def test_cells_without_masks_are_all_there(lonely: SegmentedCells) -> None:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from napari_interpdisc._types import Float32Array
 from napari_interpdisc.figures.canvas import GREYS, save_figure
-from napari_interpdisc.scrutiny.scorecard import Scorecard, ScoreRow
+from napari_interpdisc.scrutiny.scorecard import SIMULATED, Scorecard, ScoreRow
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 """Okabe and Ito's colours and a grey, one for each head."""
@@ -84,19 +84,35 @@ def _draw_bars(axes: Axes, cards: Sequence[Scorecard], first: int, end: int) -> 
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw_worst(path: Path, card: Scorecard, crops: Float32Array) -> None:
+def draw_worst(
+    path: Path, card: Scorecard, crops: Float32Array, names: Sequence[str] | None = None
+) -> None:
     """Draw the cells that change most in the worst tests: as they are, and changed.
 
-    ``crops`` are the (N, 1, S, S) crops that were tested, in their order. Of simulated factors, the
-    simulated cells are drawn.
+    Tests that failed come first, those of real cells before those of simulated ones. What may
+    matter, or has no limit, fills what room is left.
+
+    Parameters
+    ----------
+    path
+        PNG file to write.
+    card
+        The scorecard.
+    crops
+        (N, 1, S, S) crops that were tested, in their order.
+    names
+        (N,) what to call these cells; their numbers if left out.
     """
-    tests = [(row, crops) for row in card.rows]
+    called = [str(i) for i in range(len(crops))] if names is None else list(names)
+    tests = [(row, crops, called) for row in card.rows]
     if card.simulated is not None:
-        tests += [(row, card.simulated.crops) for row in card.simulated.rows]
-    tests = [(row, shown) for row, shown in tests if row.worst and row.changed >= 0]
-    tests = sorted(tests, key=lambda test: -test[0].changed)[:MOST_TESTS]
+        made = card.simulated
+        told = [f"simulated {i}" for i in range(len(made.crops))]
+        tests += [(row, made.crops, told) for row in made.rows]
+    tests = [test for test in tests if test[0].worst and test[0].changed >= 0]
+    tests = sorted(tests, key=_rank)[:MOST_TESTS]
     tests = [test for test in tests if test[0].changed > 0] or tests[:1]
-    n = max((len(row.worst) for row, _ in tests), default=1)
+    n = max((len(row.worst) for row, *_ in tests), default=1)
     # two blocks of tests side by side are easier to see at once than one that is twice as tall
     blocks = 1 if len(tests) < 3 else 2
     deep = -(-len(tests) // blocks)
@@ -107,9 +123,12 @@ def draw_worst(path: Path, card: Scorecard, crops: Float32Array) -> None:
         grid = part.subplots(2 * deep, n, squeeze=False)
         for axes in grid.ravel():
             axes.set_axis_off()
-        for k, (row, shown) in enumerate(tests[start : start + deep]):
-            titles.append(_draw_pairs(grid[2 * k : 2 * k + 2], row, shown))
-    figure.suptitle(f"Cells whose score falls most: {card.head} of {card.model}", fontsize=10)
+        for k, (row, shown, told) in enumerate(tests[start : start + deep]):
+            titles.append(_draw_pairs(grid[2 * k : 2 * k + 2], row, shown, told))
+    figure.suptitle(
+        f"Cells that change most: {card.head} of {card.model} (above as they are, below changed)",
+        fontsize=10,
+    )
     # titles are wider than their axes: they come when everything has its place
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
@@ -118,7 +137,15 @@ def draw_worst(path: Path, card: Scorecard, crops: Float32Array) -> None:
     save_figure(figure, path)
 
 
-def _draw_pairs(grid: npt.NDArray[Any], row: ScoreRow, crops: Float32Array) -> tuple[Axes, str]:
+def _rank(test: tuple[ScoreRow, Float32Array, list[str]]) -> tuple[bool, bool, float]:
+    """Failed tests first, then real cells, then by the share that changes."""
+    row = test[0]
+    return row.passed is not False, row.constraint == SIMULATED, -row.changed
+
+
+def _draw_pairs(
+    grid: npt.NDArray[Any], row: ScoreRow, crops: Float32Array, names: Sequence[str]
+) -> tuple[Axes, str]:
     """Draw the worst cells of a test into axes (2, n): above as they are, below changed.
 
     Returns
@@ -129,10 +156,9 @@ def _draw_pairs(grid: npt.NDArray[Any], row: ScoreRow, crops: Float32Array) -> t
         grid[0, column].imshow(crops[cell, 0], **GREYS)
         grid[1, column].imshow(changed[0], **GREYS)
         grid[1, column].text(
-            0.03, 0.03, str(cell), transform=grid[1, column].transAxes, fontsize=6, color="white"
-        )
+            0.03, 0.03, names[cell], transform=grid[1, column].transAxes, fontsize=6,
+            color="white", bbox={"facecolor": "black", "edgecolor": "none", "pad": 1},
+        )  # fmt: skip
     grid[0, 0].set_title(" ", fontsize=8)  # keeps the height
-    text = f"{row.name}: {row.changed:.1%}"
-    for start, end in (("(control: interpolation alone)", "(control)"), (" (may matter)", "")):
-        text = text.replace(start, end)
-    return grid[0, 0], text
+    text = f"{row.name}: {100 * row.changed:.1f} %"
+    return grid[0, 0], text.replace("(control: interpolation alone)", "(control)")

@@ -18,6 +18,7 @@ def write_scorecard(
     crops: Float32Array,
     note: Mapping[str, Any],
     progress: Progress = silent,
+    names: Sequence[str] | None = None,
 ) -> Path:
     """Write tables, sentences and pictures of scorecards into a new folder.
 
@@ -33,6 +34,8 @@ def write_scorecard(
         Source, model and settings, which ``scorecard.json`` keeps.
     progress
         Called with (files written, files in all); it may raise to cancel.
+    names
+        (n,) what to call the cells, such as ``track 12, t 3``; their numbers if left out.
 
     Raises
     ------
@@ -43,7 +46,7 @@ def write_scorecard(
 
     n = 3 + len(cards)
     with new_folder(out) as folder:
-        table = pd.concat([card.to_frame() for card in cards], ignore_index=True)
+        table = pd.concat([card.to_frame(names) for card in cards], ignore_index=True)
         told = {card.head: card.sentences() for card in cards}
         about = {**note, "sentences": told, **_shares(cards)}
         write_table(table, about, folder / "scorecard.csv")
@@ -53,7 +56,7 @@ def write_scorecard(
         draw_scorecard(folder / "scorecard.png", cards)
         progress(3, n)
         for k, card in enumerate(cards):
-            draw_worst(folder / f"worst-{card.head}.png", card, crops)
+            draw_worst(folder / f"worst-{card.head}.png", card, crops, names)
             progress(4 + k, n)
     return out
 

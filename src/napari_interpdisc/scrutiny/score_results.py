@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_interpdisc._types import Float32Array
 from napari_interpdisc.scrutiny.shortcut import Shortcut
@@ -74,15 +75,29 @@ class ScoreRow:
         """Verdict in a sentence."""
         if np.isnan(self.changed):
             return f"{self.name}: this can be done to none of the {self.left_out} cells."
-        told = f"{self.name}: {self.changed:.1%} of the classes change"
+        told = f"{self.name}: {_percent(self.changed)} of the classes change"
         if np.isfinite(self.interval[0]):
-            told += f" [{self.interval[0]:.1%}, {self.interval[1]:.1%}]"
+            told += f" [{_percent(self.interval[0])}, {_percent(self.interval[1])}]"
         if self.left_out:
             told += f" of the {self.cells} cells that it can be done to ({self.left_out} left out)"
+        told += self._of_most()
         if self.limit is None:
             return told + "."
         word = "at most" if self.passed else "but at most"
-        return f"{told}, {word} {self.limit:.0%} may: {'passed' if self.passed else 'failed'}."
+        verdict = "passed" if self.passed else "failed"
+        if not self.passed and self.interval[0] <= self.limit:
+            verdict += ", though the interval reaches what is allowed: more cells would tell"
+        return f"{told}, {word} {100 * self.limit:g} % may: {verdict}."
+
+    def _of_most(self) -> str:
+        """The class whose cells change at least twice as often as all, if there is one."""
+        known = {name: share for name, share in self.of_class.items() if np.isfinite(share)}
+        if not known or not self.changed:
+            return ""
+        name = max(known, key=lambda each: known[each])
+        if known[name] < 2 * self.changed:
+            return ""
+        return f" (of {name} {_percent(known[name])})"
 
 
 @dataclass(frozen=True)
@@ -112,7 +127,7 @@ class SimulatedScore:
     def sentences(self) -> list[str]:
         """Which classes simulated cells are given, and what changes them, worst first."""
         n = len(self.crops)
-        shares = ", ".join(f"{count / n:.0%} {name}" for name, count in self.calls.items())
+        shares = ", ".join(f"{100 * count / n:.0f} % {name}" for name, count in self.calls.items())
         told = f"{n} simulated cells, which are not real cells, are called {shares}"
         others = n - max(self.calls.values())
         if not others:
@@ -138,7 +153,7 @@ class Scorecard:
     rows
         The tests of the given cells, in order.
     cells, left_out, groups
-        Numbers of cells that were tested, of those without a reliable mask, and of groups.
+        Numbers of cells that were tested, of those that were not, and of groups.
     calls
         Number of cells of each class.
     shortcut
@@ -150,6 +165,9 @@ class Scorecard:
         Sentences on what could not be tested.
     simulated
         What was found on simulated cells; None if they were not asked for.
+    at_edge
+        Of those that were left out, the cells that the edge of the image may cut. The others have
+        no reliable mask.
     """
 
     model: str
@@ -164,6 +182,7 @@ class Scorecard:
     remark: str = ""
     notes: tuple[str, ...] = ()
     simulated: SimulatedScore | None = None
+    at_edge: int = 0
 
     @property
     def failed(self) -> list[ScoreRow]:
@@ -171,17 +190,34 @@ class Scorecard:
         return _failed(self.rows)
 
     @property
+    def why_left_out(self) -> str:
+        """How many cells were left out, and why."""
+        parts = {
+            "without a reliable mask": self.left_out - self.at_edge,
+            "at the edge of the image": self.at_edge,
+        }
+        told = " and ".join(f"{count} {reason}" for reason, count in parts.items() if count)
+        return f"{told} left out" if told else "none left out"
+
+    @property
     def all_rows(self) -> tuple[ScoreRow, ...]:
         """The tests of the given cells, and those of simulated ones."""
         return self.rows + (self.simulated.rows if self.simulated is not None else ())
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row per test, its figures as plain columns; the shortcut index is one of them."""
+    def to_frame(self, names: Sequence[str] | None = None) -> pd.DataFrame:
+        """One row per test, its figures as plain columns; the shortcut index is one of them.
+
+        ``names`` are what the N tested cells are called; their numbers if left out.
+        """
         import pandas as pd
 
-        rows = [_plain(self, row) for row in self.all_rows]
+        called = [str(i) for i in range(self.cells)] if names is None else list(names)
+        rows = [_plain(self, row, called) for row in self.rows]
         if self.shortcut is not None:
-            rows.insert(len(self.rows), _plain_shortcut(self, self.shortcut))
+            rows.append(_plain_shortcut(self, self.shortcut, called))
+        if self.simulated is not None:
+            told = [f"simulated {i}" for i in range(len(self.simulated.crops))]
+            rows += [_plain(self, row, told) for row in self.simulated.rows]
         return pd.DataFrame(rows)
 
     def sentences(self) -> list[str]:
@@ -189,9 +225,14 @@ class Scorecard:
         told = [self.remark] if self.remark else []
         cells = f"{self.cells} cell{'s' * (self.cells != 1)}"
         told += [
-            f"{self.head} of {self.model}: {_passed(self.rows)} tests passed on {cells} "
-            f"({self.left_out} without a reliable mask left out)."
+            f"{self.head} of {self.model}: {_passed(self.rows)} tests of these cells passed on "
+            f"{cells} ({self.why_left_out})."
         ]
+        if self.left_out > self.cells:
+            told.append(
+                "Most of the cells could not be tested: check the diameter and the channel, or "
+                "give a segmentation."
+            )
         told += self.notes
         told += [f"{row.constraint}: {row.sentence()}" for row in self.failed]
         told += [f"{row.constraint}: {row.sentence()}" for row in self.rows if not row.cells]
@@ -200,6 +241,16 @@ class Scorecard:
         if self.simulated is not None:
             told += self.simulated.sentences()
         return told
+
+
+def cell_names(track_id: npt.ArrayLike, t: npt.ArrayLike) -> list[str]:
+    """What to call cells (N,) of a movie, in tables and pictures: ``track 12, t 3``."""
+    pairs = zip(np.asarray(track_id).tolist(), np.asarray(t).tolist(), strict=True)
+    return [f"track {track}, t {time}" for track, time in pairs]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _failed(rows: Sequence[ScoreRow]) -> list[ScoreRow]:
@@ -253,7 +304,7 @@ def _share(row: ScoreRow | Shortcut | None) -> str:
     return f"**{told}**" if row.passed is False else told
 
 
-def _plain(card: Scorecard, row: ScoreRow) -> dict[str, Any]:
+def _plain(card: Scorecard, row: ScoreRow, names: Sequence[str]) -> dict[str, Any]:
     of_class = {f"changed_{name}": value for name, value in row.of_class.items()}
     return {
         "head": card.head,
@@ -270,11 +321,11 @@ def _plain(card: Scorecard, row: ScoreRow) -> dict[str, Any]:
         "clean": row.clean,
         "crowded": row.crowded,
         "score_change": row.score_change,
-        "worst": " ".join(map(str, row.worst)),
+        "worst": "; ".join(names[i] for i in row.worst),
     }
 
 
-def _plain_shortcut(card: Scorecard, found: Shortcut) -> dict[str, Any]:
+def _plain_shortcut(card: Scorecard, found: Shortcut, names: Sequence[str]) -> dict[str, Any]:
     around, own = found.medians
     return {
         "head": card.head,
@@ -287,7 +338,7 @@ def _plain_shortcut(card: Scorecard, found: Shortcut) -> dict[str, Any]:
         "passed": found.passed,
         "cells": len(found.first),
         "left_out": 0,
-        "worst": " ".join(map(str, found.worst)),
+        "worst": "; ".join(names[i] for i in found.worst),
         "median_epsilon_surroundings": around,
         "median_epsilon_cell": own,
         "random_split": found.chance,

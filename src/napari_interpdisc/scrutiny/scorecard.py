@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from napari_interpdisc._types import BoolArray, Float32Array, Progress, silent
+from napari_interpdisc._types import Float32Array, Progress, silent
 from napari_interpdisc.bootstrap import mean_interval
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel, class_index
@@ -39,7 +39,7 @@ from napari_interpdisc.scrutiny.score_tests import (
 )
 from napari_interpdisc.scrutiny.scorers import HeadScorer, Scorer, SharedEncoder
 from napari_interpdisc.scrutiny.segmented import Segmentation
-from napari_interpdisc.scrutiny.shortcut import Shortcut, measure_shortcut
+from napari_interpdisc.scrutiny.shortcut import FEWEST, Shortcut, measure_shortcut
 from napari_interpdisc.scrutiny.simulated_tests import simulated_cells
 
 __all__ = [
@@ -163,21 +163,28 @@ def score_all(
     cells = segmentation.cells
     if not len(cells) or not scorers:
         raise InvalidInput("The scorecard needs a cell and a head at least; give some.")
-    group = np.unique(np.asarray(groups)[segmentation.rows], return_inverse=True)[1]
+    group = np.unique(_checked_groups(groups, segmentation), return_inverse=True)[1]
     tests = list(all_tests(cells, crop_size, options))
     made = simulated_cells(options.simulated, crop_size, options) if options.simulated else None
-    attacked = options.shortcut and cells.masked and len(cells) > 1
+    attacked = options.shortcut and cells.masked and len(cells) >= FEWEST
+    few = []
+    if options.shortcut and cells.masked and not attacked:
+        few = [f"The shortcut index was not measured: it takes {FEWEST} cells at least."]
     steps = _Steps(progress, tests, made.tests if made is not None else (), attacked)
 
     everything = np.arange(len(cells))
     plain = cells.patches.crops(crop_size)
     before = [scorer.score(plain, everything) for scorer in scorers]
-    rows = _rows(tests, scorers, before, cells.crowded, group, everything, options.seed, steps)
+    # without masks nobody knows who is crowded
+    crowded = np.where(np.isnan(cells.gap), np.nan, cells.crowded)
+    rows = _rows(tests, scorers, before, crowded, group, everything, options.seed, steps)
     simulated: list[SimulatedScore | None] = [None] * len(scorers)
     if made is not None:
         base = [scorer.score(made.crops) for scorer in scorers]
         own = np.arange(len(made.crops))
-        found = _rows(made.tests, scorers, base, made.crowded, own, None, options.seed, steps)
+        found = _rows(
+            made.tests, scorers, base, made.crowded.astype(float), own, None, options.seed, steps
+        )
         simulated = [
             SimulatedScore(tuple(some), _calls(scorer, scores), made.crops)
             for some, scorer, scores in zip(found, scorers, base, strict=True)
@@ -197,12 +204,33 @@ def score_all(
             groups=int(group.max()) + 1,
             calls=_calls(scorer, before[k]),
             shortcut=shortcuts.get(k),
-            remark=_remark(_calls(scorer, before[k]), before[k]),
-            notes=tuple(untested(cells)),
+            remark=_remark(scorer.name, _calls(scorer, before[k]), before[k]),
+            notes=(*untested(cells), *few),
             simulated=simulated[k],
+            at_edge=segmentation.at_edge,
         )
         for k, scorer in enumerate(scorers)
     ]
+
+
+def _checked_groups(groups: npt.ArrayLike, segmentation: Segmentation) -> npt.NDArray[Any]:
+    """Groups of the tested cells, one for each and none missing."""
+    found, n = np.asarray(groups), len(segmentation.rows) + segmentation.left_out
+    if found.shape != (n,):
+        raise InvalidInput(
+            f"The groups have the shape {found.shape}, and {n} cells were segmented; give one "
+            "group for each of them."
+        )
+    import pandas as pd
+
+    of_cell = found[segmentation.rows]
+    missing = int(pd.isna(of_cell).sum())
+    if missing:
+        raise InvalidInput(
+            f"{missing} cell{'s have' if missing > 1 else ' has'} no group; give each its plate or "
+            "track, or leave these cells out."
+        )
+    return np.asarray(of_cell.astype(str) if of_cell.dtype == object else of_cell)
 
 
 class _Steps:
@@ -223,7 +251,7 @@ def _rows(
     tests: Sequence[Test],
     scorers: Sequence[Scorer],
     before: Sequence[Float32Array],
-    crowded: BoolArray,
+    crowded: npt.NDArray[np.float64],
     group: npt.NDArray[np.integer],
     everything: npt.NDArray[np.intp] | None,
     seed: int,
@@ -255,7 +283,7 @@ def _row(
     before: Float32Array,
     crops: Sequence[Float32Array],
     after: Sequence[Float32Array],
-    crowded: BoolArray,
+    crowded: npt.NDArray[np.float64],
     group: npt.NDArray[np.integer],
     classes: tuple[str, ...],
     seed: int,
@@ -279,8 +307,9 @@ def _row(
     flips = np.stack([class_index(scores) != called for scores in after])
     changes = np.stack([margin(scores) - own for scores in after])
     share = flips.mean(0)
-    worst = np.argsort(changes.min(0), kind="stable")[:WORST]
-    which = changes.argmin(0)
+    # those that change class first, then those whose score falls most
+    worst = np.lexsort((changes.min(0), ~flips.any(0)))[:WORST]
+    which = np.where(flips, changes - 1e6, changes).argmin(0)
     return ScoreRow(
         constraint=test.constraint,
         name=test.name,
@@ -288,8 +317,8 @@ def _row(
         changed=float(share.mean()),
         interval=mean_interval(share, group, seed),
         of_class={name: _mean(share[called == k]) for k, name in enumerate(classes)},
-        clean=_mean(share[~crowded]),
-        crowded=_mean(share[crowded]),
+        clean=_mean(share[crowded == 0]),
+        crowded=_mean(share[crowded == 1]),
         score_change=float(np.abs(changes).mean()),
         worst=tuple(int(i) for i in worst),
         worst_crops=np.stack([crops[which[i]][i] for i in worst]),
@@ -306,15 +335,15 @@ def _calls(scorer: Scorer, scores: Float32Array) -> dict[str, int]:
     return {name: int((called == k).sum()) for k, name in enumerate(scorer.classes)}
 
 
-def _remark(calls: dict[str, int], scores: Float32Array) -> str:
+def _remark(head: str, calls: dict[str, int], scores: Float32Array) -> str:
     """A head that calls all cells alike passes everything, and is useless."""
     if len([n for n in calls.values() if n]) > 1 or sum(calls.values()) < 2:
         return ""
     name = next(name for name, n in calls.items() if n)
     same = " with the same score" if float(np.ptp(scores, axis=0).max()) < 1e-6 else ""
     return (
-        f"The head calls every cell {name}{same}: what it passes here says nothing, so that on "
-        "these cells it is useless."
+        f"{head} calls every cell {name}{same}: what it passes here says nothing, so that on these "
+        "cells it is useless. Give cells of each class."
     )
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from napari_interpdisc._types import BoolArray, Float32Array, Int32Array
-from napari_interpdisc.crops import MODEL_DIAMETER
+from napari_interpdisc.crops import MODEL_DIAMETER, check_diameter
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.nuclei.crops import central_nucleus, separate_nuclei
 from napari_interpdisc.patches import RIM as PATCH_RIM
@@ -27,6 +27,9 @@ SMALLEST, LARGEST = 0.08, 2.5
 
 LEAST_SOLIDITY = 0.75
 """Masks that are less solid hold more than one nucleus, or a part of one."""
+
+LEAST_HEIGHT = 3.0
+"""Height over the background, in standard deviations of that, which a nucleus needs at least."""
 
 CROWDED = 4.0
 """A cell is crowded if another nucleus is nearer to its outline than this, px."""
@@ -134,12 +137,15 @@ class Segmentation:
     rows
         (n,) their rows among all N cells.
     left_out
-        Number of cells without a reliable mask.
+        Number of cells without a reliable mask, or at the edge of the image.
+    at_edge
+        Number of those at the edge.
     """
 
     cells: SegmentedCells
     rows: npt.NDArray[np.intp]
     left_out: int
+    at_edge: int = 0
 
 
 def segment_cells(
@@ -165,9 +171,17 @@ def segment_cells(
     Raises
     ------
     InvalidInput
-        If the labels are not of the patches' shape, or no cell has a reliable mask.
+        If the labels are not of the patches' shape, a patch or the diameter cannot be used, or no
+        cell has a reliable mask.
     """
-    pixels = patches.pixels
+    check_diameter(diameter)
+    pixels, n = patches.pixels, len(patches)
+    if not n:
+        raise InvalidInput("There are no cells to segment; give some.")
+    if not np.isfinite(pixels).all():
+        raise InvalidInput("The patches hold NaN or infinite pixels; leave those cells out.")
+    if cut is not None and np.shape(cut) != (n,):
+        raise InvalidInput(f"'cut' has the shape {np.shape(cut)}; give one value for each of {n}.")
     if labels is not None and labels.shape != pixels.shape:
         raise InvalidInput(
             f"The labels have the shape {labels.shape}, the patches {pixels.shape}; give the "
@@ -185,16 +199,30 @@ def segment_cells(
         others = (regions[i] > 0) & ~nucleus[i]
         if usable[i] and others.any():
             gap[i] = float(ndimage.distance_transform_edt(~nucleus[i])[others].min())
-    if cut is not None:
-        usable &= ~np.asarray(cut, bool)
-    rows = np.flatnonzero(usable)
-    if not len(rows):
-        raise InvalidInput(
-            f"None of {len(pixels)} cells has a reliable mask of its nucleus; give a segmentation, "
-            "and check the diameter and the channel."
-        )
     whole = SegmentedCells(patches, regions, nucleus, gap)
-    return Segmentation(whole.take(rows), rows, len(pixels) - len(rows))
+    usable[usable] = _is_bright(whole.take(usable))
+    at_edge = np.zeros(n, bool) if cut is None else np.asarray(cut, bool)
+    rows = np.flatnonzero(usable & ~at_edge)
+    if not len(rows):
+        raise InvalidInput(_no_mask(n, int(at_edge.sum()), labels))
+    return Segmentation(whole.take(rows), rows, n - len(rows), int(at_edge.sum()))
+
+
+def _is_bright(cells: SegmentedCells) -> BoolArray:
+    """Whether each nucleus stands out: what cannot be seen cannot be tested."""
+    return np.asarray(cells.height > LEAST_HEIGHT * np.maximum(cells.ground[:, 1], 0))
+
+
+def _no_mask(n: int, at_edge: int, labels: npt.NDArray[np.integer] | None) -> str:
+    """Why none of n cells can be used, and what to do."""
+    start = f"None of {n} cells has a reliable mask of its nucleus"
+    if at_edge == n:
+        return f"All {n} cells are cut by the edge of the image; give cells inside it."
+    if labels is not None and not labels.any():
+        return f"{start}: the segmentation is empty here; give that of these cells."
+    if labels is not None:
+        return f"{start}; check that the segmentation belongs to these cells, and the diameter."
+    return f"{start}; give a segmentation, and check the diameter and the channel."
 
 
 def _is_reliable(mask: BoolArray, diameter: float) -> bool:

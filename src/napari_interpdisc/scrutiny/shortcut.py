@@ -30,6 +30,9 @@ RANDOM_SPLITS = 10
 
 WORST = 6
 
+FEWEST = 20
+"""Cells that it takes: which latents follow the surroundings is chance with fewer."""
+
 
 @dataclass(frozen=True)
 class Shortcut:
@@ -105,17 +108,17 @@ class Shortcut:
         if not self.surroundings:
             return "shortcut: no latent follows the surroundings more than the cell: passed."
         around, own = (f"{e:.2f}" if np.isfinite(e) else "above 3" for e in self.medians)
-        told = f"shortcut: surroundings change {self.index:.1%} of the classes"
+        told = f"shortcut: surroundings change {100 * self.index:.1f} % of the classes"
         if np.isfinite(self.interval[0]):
-            told += f" [{self.interval[0]:.1%}, {self.interval[1]:.1%}]"
+            told += f" [{100 * self.interval[0]:.1f} %, {100 * self.interval[1]:.1f} %]"
         word = "at most" if self.passed else "but at most"
         return (
-            f"{told} at a smaller ε than the cell does, {word} {self.limit:.0%} may: "
+            f"{told} at a smaller ε than the cell does, {word} {100 * self.limit:g} % may: "
             f"{'passed' if self.passed else 'failed'} (median ε {around} for the "
             f"{len(self.surroundings)} latents of the surroundings, {own} for the {len(self.cell)} "
-            f"of the cell; a random split of these latents gives {self.chance:.1%}). "
-            f"Surroundings alone change {self.reached:.1%} at ε ≤ 1. Of a latent of the cell, "
-            f"surroundings make up to {self.mixed:.0%} of the variance."
+            f"of the cell; a random split of these latents gives {100 * self.chance:.1f} %). "
+            f"Surroundings alone change {100 * self.reached:.1f} % at ε ≤ 1. Of a latent of the "
+            f"cell, surroundings make up to {100 * self.mixed:.0f} % of the variance."
         )
 
 

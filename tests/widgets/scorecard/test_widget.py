@@ -74,7 +74,7 @@ def test_a_run_shows_what_the_library_finds(scene: Scene, run: Run) -> None:
             assert text.split()[-2:] == [f"{100 * row.changed:.1f}", "%"]
         for sentence in direct.sentences():
             assert sentence in widget.sentences.toPlainText()
-    assert f"{len(cells)} cells of 3 tracks were tested; 0 without" in widget.summary.text()
+    assert f"{len(cells)} cells of 3 tracks were tested; none left out." in widget.summary.text()
     assert widget.save_button.isEnabled()
     assert not widget.status.is_fault
     assert not widget.options.isExpanded(), "the results have the room"
@@ -263,11 +263,14 @@ def test_summary_and_sentences(found: ScorecardResult) -> None:
     lines = summary_of(found.cards)
     for card in found.cards:
         asked = [row for row in card.rows if row.passed is not None]
-        text = f"{card.head}: {len(asked) - len(card.failed)} of {len(asked)} tests passed."
+        passed = len(asked) - len(card.failed)
+        text = f"{card.head}: {passed} of {len(asked)} tests of these cells passed."
         assert any(text in line for line in lines)
-        places = [sentences_of(found.cards).index(told) for told in card.sentences()]
+        own = sentences_of((card,))
+        assert own in sentences_of(found.cards)
+        places = [own.index(told) for told in card.sentences()]
         assert places == sorted(places)
-    assert lines[-1].startswith("6 cells of 3 tracks were tested; 0 without")
+    assert lines[-1] == "6 cells of 3 tracks were tested; none left out."
 
 
 def test_save(shown: Scene, tmp_path: Path, qtbot: Any) -> None:

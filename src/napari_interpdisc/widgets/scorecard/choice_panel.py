@@ -59,7 +59,9 @@ class ChoicePanel(QWidget):  # type: ignore[misc]
             *((layer.events.name, self._layers_changed) for layer in self._viewer.layers),
             (session.model_changed, self.show_heads),
             (session.classification_changed, self.show_heads),
+            (session.encoding_changed, self._follow_segmentation),
         )
+        self._follow_segmentation()
 
     def _build(self) -> None:
         self.heads = QListWidget()
@@ -167,6 +169,11 @@ class ChoicePanel(QWidget):  # type: ignore[misc]
             if isinstance(layer, Labels) and not is_overlay(layer)
         ]
         return [(BUILT_IN, None), *((layer.name, layer) for layer in layers)]
+
+    def _follow_segmentation(self, *_: Any) -> None:
+        """Take the segmentation that the cells were made with, if there was one."""
+        if self._session.labels in self._viewer.layers:
+            self.labels.value = self._session.labels
 
     def _layer_inserted(self, event: Any) -> None:
         connect_while_alive(self, (event.value.events.name, self._layers_changed))

@@ -19,6 +19,7 @@ from napari_interpdisc.nuclei.crops import separate_nuclei
 from napari_interpdisc.patches import Patches, label_crops, patch_side, patches_of_cells
 from napari_interpdisc.pipeline import Encoding, near_edge
 from napari_interpdisc.scrutiny.composites import segment_cells
+from napari_interpdisc.scrutiny.score_results import cell_names
 from napari_interpdisc.scrutiny.scorecard import Scorecard, ScorecardSettings, ScoreRow, score_heads
 from napari_interpdisc.widgets.canvas.layers import check_segmentation
 from napari_interpdisc.widgets.session import Session
@@ -134,12 +135,15 @@ class ScorecardResult:
         (n, 1, S, S) crops of the cells that were tested, as they are.
     worst
         The cells that each test of each head changes most, worst first.
+    names
+        (n,) what the tested cells are called in tables and pictures.
     """
 
     run: ScorecardRun
     cards: tuple[Scorecard, ...]
     crops: Float32Array
     worst: Mapping[TestKey, tuple[WorstCell, ...]]
+    names: tuple[str, ...] = ()
 
     @property
     def note(self) -> dict[str, Any]:
@@ -284,7 +288,9 @@ def carry_out(run: ScorecardRun, progress: Progress) -> ScorecardResult:
     crops = segmentation.cells.patches.crops(size)
     worst = worst_cells(cards, crops, run.rows[segmentation.rows], model)
     progress(STEPS, STEPS)
-    return ScorecardResult(run, tuple(cards), crops, worst)
+    kept = cells.take(segmentation.rows)
+    names = tuple(cell_names(kept.track_id, kept.t))
+    return ScorecardResult(run, tuple(cards), crops, worst, names)
 
 
 def built_in_labels(patches: Patches, diameter: float, progress: Progress) -> Int32Array:

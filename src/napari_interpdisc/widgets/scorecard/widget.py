@@ -203,7 +203,7 @@ class ScorecardWidget(QWidget):  # type: ignore[misc]
             self.status.say("Writing …")
             self.work.start(
                 lambda progress: write_scorecard(
-                    folder, result.cards, result.crops, result.note, progress
+                    folder, result.cards, result.crops, result.note, progress, result.names
                 ),
                 lambda written: self.status.say(f"The scorecard was written to {written}."),
                 self.status.fault,
@@ -242,7 +242,7 @@ class ScorecardWidget(QWidget):  # type: ignore[misc]
         cards = result.cards
         asked = sum(row.passed is not None for card in cards for row in card.rows)
         failed = sum(row.passed is False for card in cards for row in card.rows)
-        self.status.say(f"Done: {failed} of {asked} tests failed.")
+        self.status.say(f"Done: {failed} of {asked} tests of these cells failed.")
 
     def _show_result(self) -> None:
         result = self.result
@@ -298,14 +298,11 @@ def summary_of(cards: tuple[Scorecard, ...]) -> list[str]:
         asked = [row for row in card.rows if row.passed is not None]
         n = len(asked) - len(card.failed)
         mark = FAILED if card.failed else PASSED
-        lines.append(f"{mark} {card.head}: {n} of {len(asked)} tests passed.")
+        lines.append(f"{mark} {card.head}: {n} of {len(asked)} tests of these cells passed.")
         if card.remark:
             lines.append(f"    {card.remark}")
     first = cards[0]
-    lines.append(
-        f"{first.cells} cells of {first.groups} tracks were tested; {first.left_out} without a "
-        "reliable mask were left out."
-    )
+    lines.append(f"{first.cells} cells of {first.groups} tracks were tested; {first.why_left_out}.")
     return lines
 
 

@@ -24,6 +24,7 @@ from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.discover.widget import DiscoverWidget
 from napari_interpdisc.widgets.explorer.widget import PICTURE, TEXTURE, ExplorerWidget
 from napari_interpdisc.widgets.layout import lay_out
+from napari_interpdisc.widgets.scorecard.widget import ScorecardWidget
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = (1600, 1000)
@@ -61,6 +62,22 @@ def discover(viewer: napari.Viewer, result: Classification, per_class: int = 40)
     viewer.screenshot(str(IMAGES / "discover.png"), canvas_only=False)
 
 
+def scorecard(viewer: napari.Viewer, heads: tuple[str, ...] = ("dense", "formula")) -> None:
+    """Photograph what the scorecard finds of two heads, and one of the worst cells."""
+    widget = ScorecardWidget(viewer)
+    dock = viewer.window.add_dock_widget(widget, name="Scorecard", area="right", tabify=True)
+    dock.raise_()
+    for name in heads:
+        widget.choice.tick(name)
+    widget.run()
+    while widget.work.running:
+        settle(0.1)
+    print(widget.summary.text())
+    widget.worst.buttons[0].click()
+    settle(1)
+    viewer.screenshot(str(IMAGES / "scorecard.png"), canvas_only=False)
+
+
 def main() -> None:
     """Lay out the demo and photograph each dock widget."""
     IMAGES.mkdir(exist_ok=True)
@@ -93,6 +110,7 @@ def main() -> None:
             settle(1.5)
             viewer.screenshot(str(IMAGES / "local-contrast.png"), canvas_only=False)
             widget.show_what.setCurrentText(PICTURE)
+    scorecard(viewer)
     discover(viewer, result)
     for name in sorted(p.name for p in IMAGES.glob("*.png")):
         print(IMAGES / name, np.round((IMAGES / name).stat().st_size / 1024), "KiB")

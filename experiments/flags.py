@@ -26,7 +26,7 @@ from napari_interpdisc import CellTable, Frames, load_model, read_frames, save_m
 from napari_interpdisc.checks import check_movie
 from napari_interpdisc.crop_measures import measure_crops, spectra
 from napari_interpdisc.crops import normalise
-from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.nuclei.detection import detect_nuclei
 from napari_interpdisc.number_text import mean_sd
 from napari_interpdisc.patches import patches_of_cells, patches_of_crops
@@ -54,10 +54,12 @@ FAULTS: dict[str, dict[str, float]] = {
     "diameter 20 % too large": {"diameter": 1.2},
     "blur of 1 px": {"blur": 1.0},
     "blur of 1.5 px": {"blur": 1.5},
+    "blur of 4 px": {"blur": 4.0},
     "noise of 0.3": {"noise": 0.3},
     "noise of 0.5": {"noise": 0.5},
     "inverted": {"invert": 1.0},
-    "saturated": {"saturate": 1.0},
+    "1 % of the pixels saturated": {"saturate": 0.01},
+    "10 % of the pixels saturated": {"saturate": 0.1},
 }
 """What is done to a movie: blur in px of a crop, noise in standard deviations of a patch."""
 
@@ -109,7 +111,7 @@ def faulty(
     for frame, yx in frames:
         pixels = ndimage.gaussian_filter(frame, blur * px / 28) if blur else frame
         if saturate:
-            pixels = np.minimum(pixels, np.quantile(pixels, 0.9))
+            pixels = np.minimum(pixels, np.quantile(pixels, 1 - saturate))
         pixels = pixels.max() - pixels if invert else pixels
         # cells at the edge have a flag of their own, and are not counted for the movie
         inside = (np.minimum(yx, np.array(frame.shape) - 1 - yx) > px / 2).all(1)
@@ -152,6 +154,23 @@ def alarms(model: CellModel, crops: np.ndarray, diameter: float) -> dict[str, fl
         counts["any"] += bool(told)
     flagged = float(encoded(model, crops, diameter).out_of_distribution.mean())
     return {**counts, "flagged cells": flagged}
+
+
+def flagged_by_class(model: CellModel, places: dict[str, np.ndarray]) -> str:
+    """Markdown table: flagged cells at the right settings, by what the default head calls them."""
+    named = model.head()
+    lines = ["| cells | " + " | ".join(f"called {name}" for name in named.classes) + " |"]
+    lines += ["|---" * (1 + len(named.classes)) + "|"]
+    for place, crops in places.items():
+        found = encoded(model, crops, model.model_diameter)
+        called = class_index(model.score(found.latents, named.name))
+        strange = found.out_of_distribution
+        told = [
+            f"{strange[called == k].sum()} of {(called == k).sum()}"
+            for k in range(len(named.classes))
+        ]
+        lines.append(f"| {place} | {' | '.join(told)} |")
+    return "\n".join(lines) + "\n"
 
 
 def jurkat(data: Path) -> np.ndarray:
@@ -211,7 +230,10 @@ def measure(folder: str, data: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     table.to_csv(out / "flags.csv", index=False, float_format="%.4f")
     scored.to_csv(out / "score.csv", index=False, float_format="%.4f")
-    text = report(scored, table)
+    right = {name: faulty(frames, DIAMETER[name]) for name, frames in movies.items()}
+    by_class = flagged_by_class(known, {**right, **more})
+    told = f"Flagged cells by class, head `{known.head().name}`:"
+    text = f"{report(scored, table)}\n{told}\n\n{by_class}"
     (out / "flags.md").write_text(text, "utf-8")
     print(text)
 

@@ -35,7 +35,7 @@ def told(sample: CropMeasures, known: Familiarity | None = KNOWN) -> dict[str, s
 def test_right_settings_are_not_spoken_of() -> None:
     found = check_movie(measures(), 28.0, 40.0, KNOWN)
     assert [check.name for check in found] == [
-        "channel", "diameter", "saturation", "blur", "noise",
+        "channel", "saturation", "blur", "noise", "diameter",
     ]  # fmt: skip
     assert not told(measures())
     for factor in (0.92, 1.09):
@@ -72,7 +72,7 @@ def test_a_median_that_chance_explains_is_not_told() -> None:
         ({"noise": 0.44}, "noise", "Pixel noise is 0.44 of a crop's standard deviation"),
         ({"brightness": -1.0}, "channel", "the image is inverted"),
         ({"brightness": 0.1}, "channel", "choose the channel of the nuclear stain"),
-        ({"flat": 0.1}, "saturation", "10% of the pixels of a crop are at its maximum"),
+        ({"flat": 0.1}, "saturation", "100 % of the cells are cut off at the top"),
     ],
 )
 def test_each_fault_has_its_sentence(value: dict[str, float], name: str, what: str) -> None:
@@ -83,6 +83,19 @@ def test_each_fault_has_its_sentence(value: dict[str, float], name: str, what: s
 
 def test_what_is_no_nucleus_has_no_diameter() -> None:
     assert list(told(measures(brightness=-1.0, diameter=60.0))) == ["channel"]
+
+
+def test_noise_is_not_blamed_on_the_diameter() -> None:
+    assert list(told(measures(noise=0.6, diameter=20.0))) == ["noise"]
+
+
+def test_a_few_bright_cells_that_are_cut_off_are_enough() -> None:
+    sample = measures(100)
+    flat = np.where(np.arange(100) < 20, 0.03, 0.0)
+    few = CropMeasures(sample.diameter, sample.brightness, flat, sample.noise, sample.fineness)
+    assert "20 % of the cells are cut off" in told(few)["saturation"]
+    flat[10:] = 0
+    assert not told(few)
 
 
 def test_few_cells_are_not_judged() -> None:

@@ -32,8 +32,18 @@ if TYPE_CHECKING:
     from napari_interpdisc.models.store import installed_models, load_model, save_model
     from napari_interpdisc.nuclei.detection import detect_movie
     from napari_interpdisc.nuclei.diameter import estimate_diameter
-    from napari_interpdisc.pipeline import Classification, Encoding, classify, encode_cells
+    from napari_interpdisc.pipeline import (
+        Classification,
+        Encoding,
+        classify,
+        encode_cells,
+        movie_warnings,
+    )
     from napari_interpdisc.scrutiny.attacks import AttackSettings, Perturbation, perturb
+    from napari_interpdisc.scrutiny.score_results import Scorecard
+    from napari_interpdisc.scrutiny.score_tests import ScorecardSettings
+    from napari_interpdisc.scrutiny.scorecard import score_head, score_heads
+    from napari_interpdisc.scrutiny.segmented import segment_cells
     from napari_interpdisc.simulate.movie import simulate_movie
 
 try:
@@ -57,6 +67,8 @@ _PLACES = {
     "Labels": "discovery.labelled",
     "Perturbation": "scrutiny.attacks",
     "Recipe": "discovery.recipe",
+    "Scorecard": "scrutiny.score_results",
+    "ScorecardSettings": "scrutiny.score_tests",
     "classify": "pipeline",
     "detect_movie": "nuclei.detection",
     "discover": "discovery.cross_validation",
@@ -67,12 +79,16 @@ _PLACES = {
     "label_cells": "discovery.augmented",
     "label_ready_crops": "discovery.augmented",
     "load_model": "models.store",
+    "movie_warnings": "pipeline",
     "parse_formula": "models.formula",
     "perturb": "scrutiny.attacks",
     "read_cells": "io.tracks",
     "read_frames": "io.images",
     "read_labels": "io.images",
     "save_model": "models.store",
+    "score_head": "scrutiny.scorecard",
+    "score_heads": "scrutiny.scorecard",
+    "segment_cells": "scrutiny.segmented",
     "simulate_movie": "simulate.movie",
 }
 """Module of each public name."""
@@ -93,6 +109,8 @@ __all__ = [
     "Labels",
     "Perturbation",
     "Recipe",
+    "Scorecard",
+    "ScorecardSettings",
     "__version__",
     "classify",
     "detect_movie",
@@ -104,12 +122,16 @@ __all__ = [
     "label_cells",
     "label_ready_crops",
     "load_model",
+    "movie_warnings",
     "parse_formula",
     "perturb",
     "read_cells",
     "read_frames",
     "read_labels",
     "save_model",
+    "score_head",
+    "score_heads",
+    "segment_cells",
     "simulate_movie",
 ]
 

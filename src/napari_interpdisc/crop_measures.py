@@ -29,8 +29,11 @@ MARGIN = 4
 FLOOR = 4e-5
 """Power, variance of a crop = 1, below which rounding to 8 bits hides everything."""
 
-_FINE, _COARSE = 4, 2
-"""Bands whose ratio tells blur: structures of 4 px, and of 8 px."""
+_STEPS = ((4, 2), (3, 1), (2, 0))
+"""Pairs of bands whose ratio tells blur: structures of 4 and 8 px, of 6 and 12, of 8 and 18.
+
+The first answers to a slight blur. A strong one leaves nothing in its bands but rounding, so that
+their ratio rises again; the others go on falling."""
 
 RAYS, REACH = 24, 32
 """Rays from the centre of a crop, and their length in px of a crop of 64 px."""
@@ -94,12 +97,13 @@ def noise_of(spectrum: npt.ArrayLike) -> Float64Array:
 
 
 def fineness_of(spectrum: npt.ArrayLike) -> Float64Array:
-    """How sharp the crops are (N,): logarithm of the power at 4 px over that at 8 px.
+    """How sharp the crops are (N,): how steeply power falls over an octave of frequency.
 
-    A Gaussian blur of σ px lowers it by about 1.9 σ².
+    The logarithm of the power in a band over that in the band of about half its frequency, for the
+    pair of bands where it is lowest. A blur lowers it, whatever its strength.
     """
     bands = np.asarray(spectrum, np.float64)
-    return np.asarray(bands[:, _FINE] - bands[:, _COARSE])
+    return np.asarray(np.min([bands[:, fine] - bands[:, coarse] for fine, coarse in _STEPS], 0))
 
 
 @dataclass(frozen=True)

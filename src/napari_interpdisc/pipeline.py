@@ -277,12 +277,20 @@ def unlike_training(encoding: Encoding) -> str:
     start = name if name in installed_models() else "and the model's folder"
     which = "cells inside the image" if n < len(whole) else "cells"
     latents, spectrum = (encoding.surprises[whole] > SURPRISED).mean(0)
-    what = "in sharpness or grain" if spectrum > latents else "in their latents"
+    if spectrum > latents:
+        what = (
+            "most of them in sharpness or grain: check focus and exposure, and that the image was "
+            "neither smoothed nor compressed"
+        )
+    else:
+        what = (
+            f"most of them in their latents: check the diameter ({encoding.diameter:.4g} px was "
+            "used) and the channel"
+        )
     return (
         f"{percent(share)} of the {which} look unlike those that '{name}' was trained on (at most "
-        f"{percent(expected)} of those do), most of them {what}: check the diameter "
-        f"({encoding.diameter:.4g} px was used) and the channel, or fine-tune the encoder on your "
-        f"own cells (interpdisc train-encoder --start {start})."
+        f"{percent(expected)} of those do), {what}, or fine-tune the encoder on your own cells "
+        f"(interpdisc train-encoder --start {start})."
     )
 
 

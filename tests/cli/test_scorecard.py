@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 from napari_interpdisc.simulate.crops import CropSimulation, simulate_crops
 
@@ -31,9 +32,10 @@ def test_a_table_sentences_and_pictures(run: Run, crops: Path) -> None:
     out = crops.parent / "out"
     code, told, err = run(
         "scorecard", "h2b", "--head", "dense", "--head", "formula", "--crops", crops,
-        "--diameter", 26, "--most", 8, "--classes", "Interphase", "--out", out,
+        "--diameter", 26, "--most", 8, "--classes", "Interphase", "--simulated", 6, "--out", out,
     )  # fmt: skip
     assert code == 0, err
+    assert "6 simulated cells, which are not real cells" in told
     assert "dense of h2b:" in told
     assert "formula of h2b:" in told
     table = pd.read_csv(out / "scorecard.csv")
@@ -43,7 +45,11 @@ def test_a_table_sentences_and_pictures(run: Run, crops: Path) -> None:
     assert note["classes"] == ["Interphase"]
     assert note["group"] == "plate"
     assert note["settings"]["target_limit"] == 0.01
-    assert "of h2b" in " ".join(note["sentences"]["dense"])
+    assert sum(note["calls"]["dense"].values()) == table["cells"].iloc[0]
+    sentences = " ".join(note["sentences"]["dense"])
+    assert "of h2b" in sentences
+    assert "simulated factors" in set(table["constraint"])
+    assert "The shortcut index was not measured: it takes 20 cells at least." in sentences
     told = (out / "scorecard.md").read_text("utf-8")
     assert told.startswith("| constraint | what is changed | allowed | dense | formula |")
     files = {path.name for path in out.iterdir()}
@@ -53,7 +59,7 @@ def test_a_table_sentences_and_pictures(run: Run, crops: Path) -> None:
 def test_a_movie_with_masks(run: Run, files: Path) -> None:
     code, _, err = run(
         "scorecard", "h2b", "--image", files / "movie.tif", "--cells", files / "tracks.csv",
-        "--labels", files / "masks.tif", "--most", 6, "--out", files / "out",
+        "--labels", files / "masks.tif", "--most", 6, "--simulated", 0, "--out", files / "out",
     )  # fmt: skip
     assert code == 0, err
     assert (files / "out" / "scorecard.csv").is_file()
@@ -72,3 +78,76 @@ def test_what_is_refused(run: Run, crops: Path) -> None:
         run, "has no head 'nothing'", "scorecard", "h2b", "--crops", crops, "--diameter", 26,
         "--head", "nothing", "--out", out,
     )  # fmt: skip
+    refused(
+        run, "A control is fitted on labels", "scorecard", "h2b", "--crops", crops, "--diameter",
+        26, "--control", "forest", "--classes", "Interphase", "--out", out,
+    )  # fmt: skip
+    refused(
+        run, "'svm' is no control; there are cnn and forest", "scorecard", "h2b", "--crops", crops,
+        "--diameter", 26, "--control", "svm", "--classes", "Interphase,Metaphase", "--out", out,
+    )  # fmt: skip
+    refused(
+        run, "in 5 groups at least", "scorecard", "h2b", "--crops", crops, "--diameter", 26,
+        "--control", "forest", "--classes", "Interphase,Metaphase", "--out", out,
+    )  # fmt: skip
+
+
+def test_a_control_stands_beside_the_heads(run: Run, tmp_path: Path) -> None:
+    images, _ = simulate_crops(30, 0, CropSimulation(side=112, noise=(0.05, 0.05)))
+    np.savez(tmp_path / "many.npz", images=images, state=np.arange(30) % 2, well=np.arange(30) // 3)
+    code, told, err = run(
+        "scorecard", "h2b", "--crops", tmp_path / "many.npz", "--diameter", 26, "--control",
+        "forest", "--classes", "0,1", "--label-column", "state", "--group-column", "well",
+        "--simulated", 0, "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "Head 'dense' does not know 0, 1; these cells are tested too." in " ".join(err.split())
+    assert "forest of control:" in told
+    table = pd.read_csv(tmp_path / "out" / "scorecard.csv")
+    assert set(table["head"]) == {"dense", "forest"}
+    assert {"changed_0", "changed_1", "changed_Metaphase"} <= set(table)
+    assert "shortcut" not in set(table[table["head"] == "forest"]["constraint"])
+    assert (tmp_path / "out" / "worst-forest.png").is_file()
+
+
+def test_cells_without_contrast_are_tested_on_what_needs_no_mask(run: Run, tmp_path: Path) -> None:
+    np.savez(tmp_path / "flat.npz", images=np.full((4, 112, 112), 7, np.uint8))
+    code, told, err = run(
+        "scorecard", "h2b", "--crops", tmp_path / "flat.npz", "--diameter", 26, "--simulated", 0,
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "None of 4 cells has a reliable mask" in " ".join(err.split())
+    assert "The nuclei have no masks" in told
+    assert "calls every cell" in told
+    assert (tmp_path / "out" / "scorecard.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("which", "told_out", "told_err"),
+    [
+        ("one", "One cell has no other", ""),
+        ("edge", "The nuclei have no masks", "All 3 cells are cut by the edge of the image"),
+    ],
+)
+def test_what_can_be_measured_on_poor_cells_is(
+    run: Run, files: Path, which: str, told_out: str, told_err: str
+) -> None:
+    table = pd.read_csv(files / "tracks.csv")
+    inside = table[table.y.between(30, 80) & table.x.between(30, 210) & (table.t == 0)]
+    masks = tifffile.imread(files / "masks.tif")[0]
+    area = [
+        (masks == masks[round(y), round(x)]).sum() for y, x in zip(inside.y, inside.x, strict=True)
+    ]
+    largest = inside.iloc[[int(np.argmax(area))]]
+    cells = {"one": largest, "edge": table.head(3).assign(y=4.0)}[which]
+    cells.to_csv(files / "cells.csv", index=False)
+    code, told, err = run(
+        "scorecard", "h2b", "--image", files / "movie.tif", "--cells", files / "cells.csv",
+        "--diameter", round(2 * (max(area) / np.pi) ** 0.5), "--labels", files / "masks.tif",
+        "--simulated", 0, "--out", files / "out",
+    )  # fmt: skip
+    assert code == 0, err
+    assert told_out in told
+    assert told_err in " ".join(err.split())
+    assert (files / "out" / "scorecard.csv").is_file()

@@ -11,6 +11,8 @@ from napari_interpdisc.simulate.crops import (
     FACTORS,
     FULL_SCALE,
     CropSimulation,
+    draw_factors,
+    render_crops,
     simulate_crops,
 )
 
@@ -137,3 +139,78 @@ def test_wrong_settings_are_refused() -> None:
             CropSimulation.model_validate(wrong)
     with pytest.raises(ValueError, match="cannot be simulated"):
         simulate_crops(-1)
+
+
+def test_factors_can_be_drawn_without_pictures() -> None:
+    _, factors = simulate_crops(20, 4)
+    for name, column in draw_factors(20, 4).items():
+        np.testing.assert_array_equal(column, factors[name])
+
+
+def test_noise_free_pictures_are_those_of_the_simulation() -> None:
+    patches, factors = simulate_crops(6, 2, ALONE)
+    np.testing.assert_array_equal(render_crops(factors, 2, ALONE), patches)
+
+
+def test_changing_one_factor_of_one_crop_changes_that_alone() -> None:
+    options = CropSimulation(neighbours=(2, 4), noise=(0.05, 0.1))
+    factors = draw_factors(8, 5, options)
+    before = render_crops(factors, 5, options).astype(float)
+    size = factors["size"].copy()
+    size[3] += 4
+    after = render_crops({**factors, "size": size}, 5, options).astype(float)
+    rows = np.arange(8) != 3
+    np.testing.assert_array_equal(before[rows], after[rows])
+    changed = np.abs(after[3] - before[3]) > 0
+    y, x = np.mgrid[:64, :64] - 31.5
+    away = np.hypot(y - factors["offset_y"][3], x - factors["offset_x"][3])
+    assert changed.any()
+    assert not changed[away > (size[3] / 2) * 1.5 + 6].any(), "noise and neighbours are the same"
+
+
+def test_neighbours_come_and_go_around_the_same_cell() -> None:
+    options = CropSimulation(noise=(0.03, 0.03))
+    factors = draw_factors(30, 6, options)
+    none, many = (
+        render_crops({**factors, "neighbours": np.full(30, n)}, 6, options).astype(float)
+        for n in (0.0, 6.0)
+    )
+    y, x = np.mgrid[:64, :64] - 31.5
+    far = np.hypot(y, x) > 24
+    near = np.hypot(y, x) < 8
+    np.testing.assert_array_equal(none[:, near], many[:, near])
+    assert (many[:, far].mean(1) > none[:, far].mean(1) + 5).all()
+
+
+def test_the_noise_of_rendered_crops_is_that_of_counted_photons() -> None:
+    noisy = ALONE.model_copy(update={"noise": (0.02, 0.25), "background": 1.0})
+    factors = draw_factors(150, 8, noisy)
+    corner = render_crops(factors, 8, noisy)[:, :16, :16].astype(float) * FULL_SCALE / 255
+    np.testing.assert_allclose(corner.std((1, 2)), factors["noise"], rtol=0.25)
+    np.testing.assert_allclose(corner.mean((1, 2)), 1, atol=0.06)
+
+
+def test_a_factor_that_is_missing_is_told() -> None:
+    factors = draw_factors(2)
+    del factors["grain"]
+    with pytest.raises(ValueError, match="lack 'grain'"):
+        render_crops(factors)
+
+
+def test_the_texture_is_carried_along_with_the_cell() -> None:
+    options = ALONE.model_copy(update={"grain": (0.3, 0.3), "offset": (0, 0)})
+    factors = draw_factors(5, 3, options)
+    before = render_crops(factors, 3, options).astype(float)
+    moved = render_crops({**factors, "offset_y": np.full(5, 2.0)}, 3, options)
+    np.testing.assert_allclose(moved[:, 10:54, 8:56], before[:, 8:52, 8:56], atol=1)
+    # 90° more: cos 2θ and sin 2θ change their signs; x goes to y
+    flipped = {name: -factors[name] for name in ("orientation_cos", "orientation_sin")}
+    rotated = render_crops({**factors, **flipped}, 3, options).astype(float)
+    alike = [
+        max(np.abs(np.rot90(a, k) - b)[20:44, 20:44].mean() for k in (1,))
+        if np.abs(np.rot90(a, 1) - b)[20:44, 20:44].mean() < 3
+        else np.abs(np.rot90(a, 3) - b)[20:44, 20:44].mean()
+        for a, b in zip(before, rotated, strict=True)
+    ]
+    assert max(alike) < 3
+    assert np.abs(before - rotated)[:, 20:44, 20:44].mean() > 6

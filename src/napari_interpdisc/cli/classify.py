@@ -71,7 +71,12 @@ def classify(
     encoding, flags = result.encoding, []
     if encoding.familiarity is not None:
         share = percent(encoding.out_of_distribution.mean())
-        flags.append(f"{encoding.out_of_distribution.sum()} ({share}) unlike the training data")
+        strange = encoding.out_of_distribution
+        told = f"{strange.sum()} ({share}) unlike the training data"
+        if strange.any():
+            of_class = table["class"][strange].value_counts(sort=False)
+            told += f" ({', '.join(f'{n} {name}' for name, n in of_class.items() if n)})"
+        flags.append(told)
     flags.append(f"{encoding.touches_edge.sum()} may be cut by the edge of the image")
     say(f"flagged: {', '.join(flags)}", str(out))
     for warning in pipeline.movie_warnings(encoding):

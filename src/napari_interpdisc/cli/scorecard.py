@@ -18,6 +18,7 @@ from napari_interpdisc.cli.common import (
     crop_diameter,
     diameter_of,
     names_of,
+    note,
     progress_bar,
     say,
 )
@@ -27,19 +28,32 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from napari_interpdisc.discovery.controls import Control, CrossFitted
     from napari_interpdisc.models.cell_model import CellModel
     from napari_interpdisc.patches import Patches
-    from napari_interpdisc.scrutiny.scorecard import Scorecard
+    from napari_interpdisc.scrutiny.segmented import Segmentation
 
 
 @dataclass(frozen=True)
 class _Given:
-    """Cells to test: patches, their segmentation if there is one, groups, and where they are."""
+    """Cells to test: patches, groups, and what else is known of them.
+
+    Attributes
+    ----------
+    masks
+        (N, P, P) their segmentation, if there is one.
+    labels
+        (N,) class of each, if classes were named.
+    cut
+        (N,) whether the edge of the image may cut them, if that is known.
+    """
 
     patches: Patches
-    labels: npt.NDArray[np.int32] | None
     groups: npt.NDArray[Any]
     note: dict[str, Any]
+    masks: npt.NDArray[np.int32] | None = None
+    labels: npt.NDArray[Any] | None = None
+    cut: npt.NDArray[np.bool_] | None = None
 
 
 def scorecard(
@@ -73,6 +87,17 @@ def scorecard(
     most: Annotated[
         int, typer.Option(min=2, help="Cells that are tested at most, drawn at random.")
     ] = 1000,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="cnn|forest",
+            help="Also test a CNN, or a random forest on shape numbers, fitted on these cells' "
+            "--classes; may be repeated. Each cell is scored by a fit without its group.",
+        ),
+    ] = None,
+    simulated: Annotated[
+        int, typer.Option(min=0, help="Simulated cells that are tested too; 0 for none.")
+    ] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
     diameter: Diameter = "auto",
     channel: Channel = None,
@@ -86,13 +111,14 @@ def scorecard(
 
     check_empty_folder(out)
     diameter_of(diameter)
+    named = names_of(classes)
+    kinds = _controls(control or [], named)
     from napari_interpdisc.models.store import load_model
-    from napari_interpdisc.scrutiny.composites import segment_cells
-    from napari_interpdisc.scrutiny.scorecard import ScorecardSettings, score_head
+    from napari_interpdisc.scrutiny.scorecard import ScorecardSettings, score_heads
 
     loaded = load_model(model)
     names = [loaded.head(name).name for name in head] if head else [loaded.head().name]
-    wanted = _Wanted(names_of(classes), label_column, most, seed)
+    wanted = _Wanted(named, label_column, most, seed)
     if crops is not None:
         given = _from_crops(crops, group_column, wanted, diameter, loaded)
     else:
@@ -100,17 +126,72 @@ def scorecard(
         assert cells is not None
         files = MovieFiles(image, cells, labels, diameter, channel, channel_axis, swap_xy)
         given = _from_movie(files, group_column or "track_id", wanted, loaded)
-    segmentation = segment_cells(given.patches, given.labels, loaded.model_diameter)
-    settings = ScorecardSettings(seed=seed)
-    found = []
     for name in names:
-        with progress_bar(f"tests of {name}") as progress:
-            found.append(score_head(segmentation, given.groups, loaded, name, settings, progress))
-        say(*found[-1].sentences())
+        unknown = [c for c in named if c not in loaded.head(name).classes]
+        if unknown:
+            note(f"Head '{name}' does not know {', '.join(unknown)}; these cells are tested too.")
+    segmentation = _segmented(given, loaded)
+    fitted = [_fitted(kind, given, segmentation, named, loaded, seed) for kind in kinds]
+    settings = ScorecardSettings(seed=seed, simulated=simulated)
+    with progress_bar("tests") as progress:
+        found = score_heads(segmentation, given.groups, loaded, names, settings, progress, fitted)
+    for card in found:
+        say(*card.sentences())
     plain = segmentation.cells.patches.crops(loaded.crop_size)
-    note = {**given.note, "model": loaded.name, "model_sha256": loaded.sha256, "heads": names}
-    _write(out, found, plain, {**note, "settings": settings.model_dump(mode="json")})
+    about: dict[str, Any] = {"model": loaded.name, "model_sha256": loaded.sha256, "heads": names}
+    about["calls"] = {card.head: card.calls for card in found}
+    about |= {"controls": kinds, "settings": settings.model_dump(mode="json")}
+    from napari_interpdisc.figures.scorecard_folder import write_scorecard
+
+    write_scorecard(out, found, plain, {**given.note, **about})
     say(str(out))
+
+
+def _controls(words: list[str], classes: tuple[str, ...]) -> list[Control]:
+    """Kinds of controls that were asked for."""
+    if not words:
+        return []
+    from napari_interpdisc.discovery.controls import CONTROLS
+
+    unknown = [word for word in words if word not in CONTROLS]
+    if unknown:
+        raise InvalidInput(f"'{unknown[0]}' is no control; there are {' and '.join(CONTROLS)}.")
+    if len(classes) < 2:
+        raise InvalidInput(
+            "A control is fitted on labels: name two or more of them with --classes, and their "
+            "column with --label-column."
+        )
+    return [kind for kind in CONTROLS if kind in words]
+
+
+def _segmented(given: _Given, model: CellModel) -> Segmentation:
+    """Find the nuclei; without any, what needs no mask is still tested."""
+    from napari_interpdisc.scrutiny.segmented import segment_cells, without_masks
+
+    try:
+        return segment_cells(given.patches, given.masks, model.model_diameter, given.cut)
+    except InvalidInput as fault:
+        note(str(fault))
+        return without_masks(given.patches)
+
+
+def _fitted(
+    kind: Control,
+    given: _Given,
+    segmentation: Segmentation,
+    classes: tuple[str, ...],
+    model: CellModel,
+    seed: int,
+) -> CrossFitted:
+    from napari_interpdisc.discovery.controls import fit_control
+
+    assert given.labels is not None
+    rows, patches = segmentation.rows, segmentation.cells.patches
+    with progress_bar(f"fitting of {kind}") as progress:
+        return fit_control(
+            kind, patches, given.labels[rows], classes, given.groups[rows], model.crop_size,
+            seed=seed, progress=progress,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -161,13 +242,15 @@ def _from_crops(
     rows = wanted.rows(len(images), labels)
     of_cell = groups[rows] if group else np.arange(len(rows))
     patches = patches_of_crops(images[rows], px, model.model_diameter, model.crop_size)
-    note = {
+    about = {
         "crops": str(path),
         "classes": list(wanted.classes),
         "group": group or "each crop on its own",
         "diameter": px,
     }
-    return _Given(patches, None, of_cell, note)
+    return _Given(
+        patches, of_cell, about, labels=None if labels is None else labels[rows].astype(str)
+    )
 
 
 def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel) -> _Given:
@@ -175,6 +258,7 @@ def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel
 
     from napari_interpdisc.io.images import read_labels
     from napari_interpdisc.patches import label_crops, patch_side, patches_of_cells
+    from napari_interpdisc.pipeline import near_edge
 
     opened = files.open()
     table = opened.cells
@@ -190,34 +274,19 @@ def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel
     patches = patches_of_cells(
         opened.frames, some, opened.diameter, model.model_diameter, model.crop_size
     )
-    cut = None
+    masks = None
     if files.labels is not None:
         segmentation = read_labels(files.labels)
         side = patch_side(model.crop_size)
-        cut = label_crops(segmentation, some, opened.diameter, model.model_diameter, side)
-    note = {
+        masks = label_crops(segmentation, some, opened.diameter, model.model_diameter, side)
+    about = {
         "image": str(files.image),
         "cells": str(files.tracks),
         "classes": list(wanted.classes),
         "group": group,
         "diameter": opened.diameter,
     }
-    return _Given(patches, cut, np.asarray(columns[group])[rows], note)
-
-
-def _write(out: Path, found: list[Scorecard], crops: Any, note: dict[str, Any]) -> None:
-    """Write the table, what was found in sentences, and the pictures."""
-    import pandas as pd
-
-    from napari_interpdisc.figures.scorecard import draw_scorecard, draw_worst
-    from napari_interpdisc.io.results import new_folder, write_table
-    from napari_interpdisc.scrutiny.scorecard import markdown
-
-    with new_folder(out) as folder:
-        table = pd.concat([card.to_frame() for card in found], ignore_index=True)
-        told = {card.head: card.sentences() for card in found}
-        write_table(table, {**note, "sentences": told}, folder / "scorecard.csv")
-        (folder / "scorecard.md").write_text(markdown(found), "utf-8")
-        draw_scorecard(folder / "scorecard.png", found)
-        for card in found:
-            draw_worst(folder / f"worst-{card.head}.png", card, crops)
+    of_cell = np.asarray(columns[group])[rows]
+    named = None if labels is None else labels[rows].astype(str)
+    cut = near_edge(some, opened.frames.shape[1:], opened.diameter)
+    return _Given(patches, of_cell, about, masks, named, cut)

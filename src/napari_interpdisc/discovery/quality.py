@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-DRAWS = 1000
+from napari_interpdisc.bootstrap import DRAWS, LEVELS, drawn_groups
 
 
 @dataclass(frozen=True)
@@ -75,18 +75,15 @@ def group_bootstrap(
     n_classes, draws, seed
         Number of classes, of draws with replacement, and their seed.
     """
-    names, index = np.unique(group, return_inverse=True)
+    index, times = drawn_groups(group, draws, seed)
     of_group = np.stack(
         [
             _confusion(target[index == g], predicted[index == g], n_classes)
-            for g in range(len(names))
+            for g in range(times.shape[1])
         ]
     )
-    times = np.random.default_rng(seed).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), draws
-    )
     values = balanced(np.tensordot(times, of_group, axes=1))
-    low, high = np.quantile(values, (0.025, 0.975))
+    low, high = np.quantile(values, LEVELS)
     return float(low), float(high)
 
 

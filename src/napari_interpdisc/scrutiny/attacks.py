@@ -252,19 +252,62 @@ def smallest_flip(
     FGSM's direction does not depend on ε, so this costs one backward pass and one forward pass a
     grid point. Flipping need not be monotone in ε, hence a grid and not a bisection.
     """
-    steps = np.asarray(grid, dtype=np.float64)
+    if settings.space == "latent":
+        check_frozen(settings.frozen_latents, model.n_latents)
+        free = np.ones((1, model.n_latents), bool)
+        free[0, list(settings.frozen_latents)] = False
+        return np.asarray(smallest_latent_flips(model, model.encode(crops)[0], free, head, grid)[0])
     unit = perturb(
         model, crops, settings.model_copy(update={"epsilon": 1.0, "method": "fgsm"}), head
     )
     before = class_index(unit.scores)
     smallest = np.full(len(crops), np.inf)
-    latent = settings.space == "latent"
-    origin = unit.latents if latent else unit.original
-    direction = (unit.perturbed_latents if latent else unit.perturbed) - origin
-    free = np.ones(model.n_latents, np.float32)
-    free[list(settings.frozen_latents)] = 0
-    for epsilon in steps[::-1]:
-        moved = (origin + epsilon * direction).astype(np.float32)
-        z = moved if latent else unit.latents + free * (model.encode(moved)[0] - unit.latents)
+    direction = unit.perturbed - unit.original
+    kept = np.ones(model.n_latents, np.float32)
+    kept[list(settings.frozen_latents)] = 0
+    for epsilon in np.asarray(grid, dtype=np.float64)[::-1]:
+        moved = (unit.original + epsilon * direction).astype(np.float32)
+        z = unit.latents + kept * (model.encode(moved)[0] - unit.latents)
         smallest[class_index(model.score(z, head)) != before] = epsilon
+    return smallest
+
+
+def smallest_latent_flips(
+    model: CellModel,
+    latents: Float32Array,
+    free: npt.NDArray[np.bool_],
+    head: str | None = None,
+    grid: npt.ArrayLike = FLIP_GRID,
+) -> npt.NDArray[np.float64]:
+    """Smallest ε at which FGSM in latent space changes each class, for M choices of free latents.
+
+    Parameters
+    ----------
+    model, head
+        The model and the name of its head (the default one if None).
+    latents
+        (N, L) posterior means.
+    free
+        (M, L) latents that may change.
+    grid
+        Values of ε that are tried.
+
+    Returns
+    -------
+    (M, N) smallest ε of the grid, inf where none changes the class.
+    """
+    score = model.head(head).head
+    z = torch.from_numpy(np.array(latents, np.float32)).to(model.device).requires_grad_()
+    with torch.enable_grad():
+        scores = score(z)
+        before = class_index(scores.detach().cpu().numpy())
+        margin = signed_margin(scores, torch.from_numpy(before).to(model.device))
+        gradient = torch.autograd.grad(margin.sum(), z)[0]
+    direction = -gradient.sign().cpu().numpy()
+    smallest = np.full((len(free), len(latents)), np.inf)
+    for found, mask in zip(smallest, free, strict=True):
+        step = direction * mask
+        for epsilon in np.asarray(grid, dtype=np.float64)[::-1]:
+            moved = (latents + epsilon * step).astype(np.float32)
+            found[class_index(model.score(moved, head)) != before] = epsilon
     return smallest

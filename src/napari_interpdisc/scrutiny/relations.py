@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc._types import Float64Array, Progress, silent
+from napari_interpdisc.bootstrap import LEVELS, drawn_groups
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.scrutiny.rotation import RotatingPair
 
@@ -22,9 +23,6 @@ FEWEST_CELLS = 50
 
 DRAWS = 500
 """Times that groups are drawn again for an interval."""
-
-LEVELS = (0.025, 0.975)
-"""Ends of an interval: 95 %."""
 
 INFORMATION_CELLS = 1500
 """Mutual information is estimated on this many cells at most, drawn at random."""
@@ -147,7 +145,7 @@ def relate(
     quantities = tuple(f"z{i}" for i in range(z.shape[1]))
     quantities += tuple(f"z{pair.a}² + z{pair.b}²" for pair in pairs)
     x = np.column_stack([z, *(z[:, pair.a] ** 2 + z[:, pair.b] ** 2 for pair in pairs)])
-    index, counts = _drawn_groups(groups, draws, seed)
+    index, counts = drawn_groups(groups, draws, seed)
     shape = (x.shape[1], y.shape[1])
     rho = np.full(shape, np.nan)
     found = np.full((draws, *shape), np.nan, np.float32)
@@ -206,16 +204,6 @@ def _check_known(n: int, usable: npt.NDArray[np.bool_], groups: npt.NDArray[Any]
             "All cells that could be measured are in one group, so no interval can be computed; "
             "give cells of several tracks, frames or plates."
         )
-
-
-def _drawn_groups(
-    groups: npt.NDArray[Any], draws: int, seed: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int64]]:
-    """Group (N,) of each cell, and how often (draws, G) each group is drawn."""
-    values, index = np.unique(groups, return_inverse=True)
-    generator = np.random.default_rng(seed)
-    g = len(values)
-    return index, generator.multinomial(g, np.full(g, 1 / g), draws)
 
 
 class _RankCorrelation:

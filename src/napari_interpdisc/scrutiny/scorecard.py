@@ -6,277 +6,62 @@ surrounds the cell, how it is rotated, noise, where the crop lies, and how the i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, ConfigDict, Field
-from scipy import ndimage
 
-from napari_interpdisc._types import BoolArray, Float32Array, Float64Array, Progress, silent
-from napari_interpdisc.crops import normalise
+from napari_interpdisc._types import Float32Array, Progress, silent
+from napari_interpdisc.bootstrap import mean_interval
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel, class_index
-from napari_interpdisc.patches import Patches, middle
-from napari_interpdisc.scrutiny.attacks import AttackSettings, signed_margin, smallest_flip
-from napari_interpdisc.scrutiny.composites import (
-    Segmentation,
-    SegmentedCells,
-    among_others,
-    backgrounds,
-    on_background,
-    with_neighbour,
+from napari_interpdisc.scrutiny.attacks import signed_margin
+from napari_interpdisc.scrutiny.score_results import (
+    Scorecard,
+    ScoreRow,
+    SimulatedScore,
+    markdown,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-TARGET, ORIENTATION, NOISE, PLACE, STORAGE = (
-    "only the target cell",
-    "orientation",
-    "noise",
-    "position and scale",
-    "how the image was stored",
+from napari_interpdisc.scrutiny.score_tests import (
+    NOISE,
+    ORIENTATION,
+    PLACE,
+    SIMULATED,
+    STORAGE,
+    TARGET,
+    ScorecardSettings,
+    Test,
+    all_tests,
+    untested,
 )
-"""The constraints."""
+from napari_interpdisc.scrutiny.scorers import HeadScorer, Scorer, SharedEncoder
+from napari_interpdisc.scrutiny.segmented import Segmentation
+from napari_interpdisc.scrutiny.shortcut import FEWEST, Shortcut, measure_shortcut
+from napari_interpdisc.scrutiny.simulated_tests import simulated_cells
 
-DRAWS = 1000
+__all__ = [
+    "NOISE",
+    "ORIENTATION",
+    "PLACE",
+    "SIMULATED",
+    "STORAGE",
+    "TARGET",
+    "ScoreRow",
+    "Scorecard",
+    "ScorecardSettings",
+    "Shortcut",
+    "SimulatedScore",
+    "markdown",
+    "score_all",
+    "score_head",
+    "score_heads",
+]
+
 WORST = 6
 """Cells that are kept of each test, those whose score changes most."""
-
-SURROUNDINGS = 0.1
-"""Share of a latent's variance that new surroundings make, from which it follows them."""
-
-
-class ScorecardSettings(BaseModel):
-    """Strength of the changes, and the share of changed classes that is allowed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    brightness: tuple[float, ...] = Field((0.5, 1.0, 2.0), title="Brightness of other surroundings")
-    distances: tuple[float, ...] = Field((1.0, 4.0, 8.0), title="Gap to a pasted neighbour (px)")
-    angles: int = Field(24, title="Rotations by any angle", ge=1)
-    snr: tuple[float, ...] = Field(
-        (20.0, 10.0, 5.0), title="Height of the nucleus over the standard deviation of noise"
-    )
-    shifts: tuple[float, ...] = Field((1.0, 2.0, 4.0), title="Errors of the centroid (px)")
-    diameters: tuple[float, ...] = Field(
-        (0.7, 0.8, 0.9, 1.1, 1.2, 1.3), title="Factors on the diameter"
-    )
-    blurs: tuple[float, ...] = Field((0.5, 1.0, 1.5), title="Blur (σ, px)")
-    gradients: tuple[float, ...] = Field((0.2, 0.4), title="Change of illumination over the crop")
-    shortcut: bool = Field(True, title="Attack the latents of cell and surroundings apart")
-    target_limit: float = Field(0.01, title="Allowed for other surroundings", ge=0, le=1)
-    orientation_limit: float = Field(0.01, title="Allowed for rotations and mirrors", ge=0, le=1)
-    noise_limit: float = Field(
-        0.01, title="Allowed for noise at an SNR of 10 and above", ge=0, le=1
-    )
-    place_limit: float = Field(
-        0.02, title="Allowed for ± 2 px, ± 10 %, blur of 1 px, light of ± 20 %", ge=0, le=1
-    )
-    seed: int = Field(0, title="Seed")
-
-
-@dataclass(frozen=True)
-class Test:
-    """One change that must not matter.
-
-    Attributes
-    ----------
-    constraint, name
-        What it belongs to, and what is changed.
-    limit
-        Share of changed classes that is allowed; None where nothing is asked.
-    variants
-        Makes the changed crops, each (N, 1, S, S) and normalised.
-    """
-
-    constraint: str
-    name: str
-    limit: float | None
-    variants: Sequence[Callable[[], Float32Array]]
-
-
-@dataclass(frozen=True)
-class ScoreRow:
-    """What one change did to N cells.
-
-    Attributes
-    ----------
-    constraint, name, limit
-        As in :class:`Test`.
-    changed
-        Share of cells, 0–1, whose class changes, over all variants.
-    interval
-        Its 95 % bootstrap interval, groups drawn again.
-    of_class
-        The same for the cells of each class, by the class before; NaN where there are none.
-    clean, crowded
-        The same for cells with room around them and for crowded ones; NaN where there are none.
-    score_change
-        Mean |Δ| of the score on the side of the class before.
-    worst
-        Rows of the cells whose score falls most, worst first.
-    worst_crops
-        (W, 1, S, S) the changed crops of these.
-    """
-
-    constraint: str
-    name: str
-    limit: float | None
-    changed: float
-    interval: tuple[float, float]
-    of_class: dict[str, float]
-    clean: float
-    crowded: float
-    score_change: float
-    worst: tuple[int, ...]
-    worst_crops: Float32Array
-
-    @property
-    def passed(self) -> bool | None:
-        """Whether it is within its limit; None if nothing is asked."""
-        return None if self.limit is None else self.changed <= self.limit
-
-    def sentence(self) -> str:
-        """Verdict in a sentence."""
-        told = f"{self.name}: {self.changed:.1%} of the classes change"
-        told += f" [{self.interval[0]:.1%}, {self.interval[1]:.1%}]"
-        if self.limit is None:
-            return told + "."
-        word = "at most" if self.passed else "but at most"
-        return f"{told}, {word} {self.limit:.0%} may: {'passed' if self.passed else 'failed'}."
-
-
-@dataclass(frozen=True)
-class Shortcut:
-    """Whether the class can change while the latents of the cell stay (paper, Fig. 10).
-
-    Attributes
-    ----------
-    surroundings
-        Latents that follow the surroundings.
-    frozen_cell, free_cell
-        (N,) smallest ε that changes the class with only these free, and with only the others free;
-        inf where none up to 3 does.
-    """
-
-    surroundings: tuple[int, ...]
-    frozen_cell: Float64Array
-    free_cell: Float64Array
-
-    @property
-    def index(self) -> float:
-        """Share of cells, 0–1, whose class changes at ε ≤ 1 while the cell's latents stay."""
-        return float((self.frozen_cell <= 1).mean())
-
-
-@dataclass(frozen=True)
-class Scorecard:
-    """All tests of one head.
-
-    Attributes
-    ----------
-    model, head, classes
-        What was tested.
-    rows
-        The tests, in order.
-    cells, left_out, groups
-        Numbers of cells that were tested, of those without a reliable mask, and of groups.
-    calls
-        Number of cells of each class.
-    shortcut
-        Attacks on the latents of cell and surroundings; None if they were not asked for.
-    remark
-        What makes the whole meaningless, such as a head that calls all cells alike; or empty.
-    """
-
-    model: str
-    head: str
-    classes: tuple[str, ...]
-    rows: tuple[ScoreRow, ...]
-    cells: int
-    left_out: int
-    groups: int
-    calls: dict[str, int]
-    shortcut: Shortcut | None
-    remark: str = ""
-
-    @property
-    def failed(self) -> list[ScoreRow]:
-        """Tests beyond their limit, worst first."""
-        return sorted((r for r in self.rows if r.passed is False), key=lambda r: -r.changed)
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per test, its figures as plain columns."""
-        import pandas as pd
-
-        return pd.DataFrame([_plain(self, row) for row in self.rows])
-
-    def sentences(self) -> list[str]:
-        """What was found, worst first."""
-        asked = [row for row in self.rows if row.passed is not None]
-        told = [self.remark] if self.remark else []
-        told += [
-            f"{self.head} of {self.model}: {len(asked) - len(self.failed)} of {len(asked)} tests "
-            f"passed on {self.cells} cells ({self.left_out} without a reliable mask left out)."
-        ]
-        told += [f"{row.constraint}: {row.sentence()}" for row in self.failed]
-        if self.shortcut is not None:
-            told.append(_shortcut_sentence(self.shortcut))
-        return told
-
-
-def markdown(cards: Sequence[Scorecard]) -> str:
-    """Table of changed classes, %, with 95 % intervals: tests by heads; bold beyond the limit."""
-    lines = [
-        "| constraint | what is changed | allowed | " + " | ".join(c.head for c in cards) + " |",
-        "|---" * (3 + len(cards)) + "|",
-    ]
-    for n, row in enumerate(cards[0].rows):
-        allowed = "–" if row.limit is None else f"{100 * row.limit:g}"
-        told = [_share(card.rows[n]) for card in cards]
-        lines.append(f"| {row.constraint} | {row.name} | {allowed} | {' | '.join(told)} |")
-    return "\n".join(lines) + "\n"
-
-
-def _share(row: ScoreRow) -> str:
-    low, high = row.interval
-    told = f"{100 * row.changed:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-    return f"**{told}**" if row.passed is False else told
-
-
-def _plain(card: Scorecard, row: ScoreRow) -> dict[str, Any]:
-    of_class = {f"changed_{name}": value for name, value in row.of_class.items()}
-    return {
-        "head": card.head,
-        "constraint": row.constraint,
-        "test": row.name,
-        "changed": row.changed,
-        "low": row.interval[0],
-        "high": row.interval[1],
-        "limit": row.limit,
-        "passed": row.passed,
-        **of_class,
-        "clean": row.clean,
-        "crowded": row.crowded,
-        "score_change": row.score_change,
-    }
-
-
-def _shortcut_sentence(found: Shortcut) -> str:
-    if not found.surroundings:
-        return "No latent follows the surroundings, so that they cannot change a class."
-    names = ", ".join(f"z{i}" for i in found.surroundings)
-    return (
-        f"Latents that follow the surroundings ({names}) change {found.index:.0%} of the classes "
-        f"at ε ≤ 1 while those of the cell stay; the others alone change "
-        f"{float((found.free_cell <= 1).mean()):.0%}."
-    )
 
 
 def score_head(
@@ -300,70 +85,218 @@ def score_head(
     settings
         Strength of the changes, and limits.
     progress
-        Called with (variants tested, variants in all).
+        Called with (steps done, steps in all). It may raise to stop the work.
 
     Raises
     ------
     InvalidInput
-        If there is one cell alone.
+        If there are no cells.
+    InvalidModel
+        If the model has no such head.
+    """
+    return score_heads(segmentation, groups, model, [head], settings, progress)[0]
+
+
+def score_heads(
+    segmentation: Segmentation,
+    groups: npt.NDArray[Any],
+    model: CellModel,
+    heads: Sequence[str | None] | None = None,
+    settings: ScorecardSettings | None = None,
+    progress: Progress = silent,
+    controls: Sequence[Scorer] = (),
+) -> list[Scorecard]:
+    """Test several heads of a model side by side: cells are changed and encoded once for all.
+
+    Parameters
+    ----------
+    segmentation, groups, settings, progress
+        As for :func:`score_head`.
+    model, heads
+        The model and the names of its heads; all of them if left out.
+    controls
+        Other classifiers of the same cells, such as
+        :func:`napari_interpdisc.discovery.controls.fit_control` makes.
+
+    Returns
+    -------
+    One scorecard for each head, then one for each control.
+
+    Raises
+    ------
+    InvalidInput
+        If there are no cells.
+    InvalidModel
+        If the model has no such head.
+    """
+    names = [model.head(name).name for name in (list(model.heads) if heads is None else heads)]
+    encoder = SharedEncoder(model)
+    scorers = [*(HeadScorer(encoder, name) for name in names), *controls]
+    return score_all(segmentation, groups, scorers, model.crop_size, settings, progress)
+
+
+def score_all(
+    segmentation: Segmentation,
+    groups: npt.NDArray[Any],
+    scorers: Sequence[Scorer],
+    crop_size: int,
+    settings: ScorecardSettings | None = None,
+    progress: Progress = silent,
+) -> list[Scorecard]:
+    """Put any classifiers of crops of ``crop_size`` px through the same tests.
+
+    Parameters
+    ----------
+    segmentation, groups, settings, progress
+        As for :func:`score_head`.
+    scorers
+        What is tested. Rows that they are given are those of ``segmentation.cells``.
+    crop_size
+        Side of the crops that all of them take, px.
+
+    Raises
+    ------
+    InvalidInput
+        If there are no cells, or nothing to test.
     """
     options = settings or ScorecardSettings()
     cells = segmentation.cells
-    if len(cells) < 2:
-        raise InvalidInput("The scorecard needs two cells at least; give more cells.")
-    named = model.head(head)
-    group = np.unique(np.asarray(groups)[segmentation.rows], return_inverse=True)[1]
-    plain = cells.patches.crops(model.crop_size)
-    before = model.score(model.encode(plain)[0], named.name)
-    tests = list(all_tests(cells, model.crop_size, options))
-    total, done = sum(len(test.variants) for test in tests), 0
-    rows = []
+    if not len(cells) or not scorers:
+        raise InvalidInput("The scorecard needs a cell and a head at least; give some.")
+    group = np.unique(_checked_groups(groups, segmentation), return_inverse=True)[1]
+    tests = list(all_tests(cells, crop_size, options))
+    made = simulated_cells(options.simulated, crop_size, options) if options.simulated else None
+    attacked = options.shortcut and cells.masked and len(cells) >= FEWEST
+    few = []
+    if options.shortcut and cells.masked and not attacked:
+        few = [f"The shortcut index was not measured: it takes {FEWEST} cells at least."]
+    steps = _Steps(progress, tests, made.tests if made is not None else (), attacked)
+
+    everything = np.arange(len(cells))
+    plain = cells.patches.crops(crop_size)
+    before = [scorer.score(plain, everything) for scorer in scorers]
+    # without masks nobody knows who is crowded
+    crowded = np.where(np.isnan(cells.gap), np.nan, cells.crowded)
+    rows = _rows(tests, scorers, before, crowded, group, everything, options.seed, steps)
+    simulated: list[SimulatedScore | None] = [None] * len(scorers)
+    if made is not None:
+        base = [scorer.score(made.crops) for scorer in scorers]
+        own = np.arange(len(made.crops))
+        found = _rows(
+            made.tests, scorers, base, made.crowded.astype(float), own, None, options.seed, steps
+        )
+        simulated = [
+            SimulatedScore(tuple(some), _calls(scorer, scores), made.crops)
+            for some, scorer, scores in zip(found, scorers, base, strict=True)
+        ]
+    shortcuts: dict[int, Shortcut] = {}
+    if attacked:
+        shortcuts = _shortcuts(segmentation, group, scorers, options)
+        steps.one_more()
+    return [
+        Scorecard(
+            model=scorer.model,
+            head=scorer.name,
+            classes=scorer.classes,
+            rows=tuple(rows[k]),
+            cells=len(cells),
+            left_out=segmentation.left_out,
+            groups=int(group.max()) + 1,
+            calls=_calls(scorer, before[k]),
+            shortcut=shortcuts.get(k),
+            remark=_remark(scorer.name, _calls(scorer, before[k]), before[k]),
+            notes=(*untested(cells), *few),
+            simulated=simulated[k],
+            at_edge=segmentation.at_edge,
+        )
+        for k, scorer in enumerate(scorers)
+    ]
+
+
+def _checked_groups(groups: npt.ArrayLike, segmentation: Segmentation) -> npt.NDArray[Any]:
+    """Groups of the tested cells, one for each and none missing."""
+    found, n = np.asarray(groups), len(segmentation.rows) + segmentation.left_out
+    if found.shape != (n,):
+        raise InvalidInput(
+            f"The groups have the shape {found.shape}, and {n} cells were segmented; give one "
+            "group for each of them."
+        )
+    import pandas as pd
+
+    of_cell = found[segmentation.rows]
+    missing = int(pd.isna(of_cell).sum())
+    if missing:
+        raise InvalidInput(
+            f"{missing} cell{'s have' if missing > 1 else ' has'} no group; give each its plate or "
+            "track, or leave these cells out."
+        )
+    return np.asarray(of_cell.astype(str) if of_cell.dtype == object else of_cell)
+
+
+class _Steps:
+    """Counts what was done, for whoever wants to know: one step for each set of changed crops."""
+
+    def __init__(
+        self, progress: Progress, tests: Sequence[Test], more: Sequence[Test], attacked: bool
+    ) -> None:
+        self.progress, self.done = progress, 0
+        self.total = sum(len(test.variants) for test in (*tests, *more)) + attacked
+
+    def one_more(self) -> None:
+        self.done += 1
+        self.progress(self.done, self.total)
+
+
+def _rows(
+    tests: Sequence[Test],
+    scorers: Sequence[Scorer],
+    before: Sequence[Float32Array],
+    crowded: npt.NDArray[np.float64],
+    group: npt.NDArray[np.integer],
+    everything: npt.NDArray[np.intp] | None,
+    seed: int,
+    steps: _Steps,
+) -> list[list[ScoreRow]]:
+    """Rows of each scorer; ``everything`` are the rows of the tested cells, None for others."""
+    rows: list[list[ScoreRow]] = [[] for _ in scorers]
     for test in tests:
-        after = []
-        for make in test.variants:
-            crops = make()
-            after.append((crops, model.score(model.encode(crops)[0], named.name)))
-            done += 1
-            progress(done, total)
-        rows.append(_row(test, before, after, cells.crowded, group, named.classes, options.seed))
-    called = class_index(before)
-    calls = {name: int((called == k).sum()) for k, name in enumerate(named.classes)}
-    shortcut = _shortcut(cells, model, named.name, options) if options.shortcut else None
-    return Scorecard(
-        model=model.name,
-        head=named.name,
-        classes=named.classes,
-        rows=tuple(rows),
-        cells=len(cells),
-        left_out=segmentation.left_out,
-        groups=int(group.max()) + 1,
-        calls=calls,
-        shortcut=shortcut,
-        remark=_remark(calls, before),
-    )
-
-
-def _remark(calls: dict[str, int], scores: Float32Array) -> str:
-    """A head that calls all cells alike passes everything, and is useless."""
-    if len([n for n in calls.values() if n]) > 1:
-        return ""
-    name = next(name for name, n in calls.items() if n)
-    same = " with the same score" if float(np.ptp(scores, axis=0).max()) < 1e-6 else ""
-    return (
-        f"The head calls every cell {name}{same}: what it passes here says nothing, so that on "
-        "these cells it is useless."
-    )
+        at = np.arange(len(group)) if test.rows is None else test.rows
+        after: list[list[Float32Array]] = [[] for _ in scorers]
+        made = []
+        for variant in test.variants:
+            if len(at):
+                made.append(variant())
+                for scores, scorer in zip(after, scorers, strict=True):
+                    scores.append(scorer.score(made[-1], at if everything is not None else None))
+            steps.one_more()
+        for k, scorer in enumerate(scorers):
+            row = _row(
+                test, before[k][at], made, after[k], crowded[at], group[at], scorer.classes, seed
+            )
+            worst = tuple(int(at[i]) for i in row.worst)
+            rows[k].append(replace(row, worst=worst, left_out=len(group) - len(at)))
+    return rows
 
 
 def _row(
     test: Test,
     before: Float32Array,
-    after: Sequence[tuple[Float32Array, Float32Array]],
-    crowded: BoolArray,
-    group: npt.NDArray[np.int64],
+    crops: Sequence[Float32Array],
+    after: Sequence[Float32Array],
+    crowded: npt.NDArray[np.float64],
+    group: npt.NDArray[np.integer],
     classes: tuple[str, ...],
     seed: int,
 ) -> ScoreRow:
+    """What a test did to the n cells that it could be made on."""
+    if not len(before):
+        nothing = float("nan")
+        none = np.zeros((0, 1, 1, 1), np.float32)
+        of_class = dict.fromkeys(classes, nothing)
+        return ScoreRow(
+            test.constraint, test.name, test.limit, nothing, (nothing, nothing), of_class,
+            nothing, nothing, nothing, (), none,
+        )  # fmt: skip
     called = class_index(before)
 
     def margin(scores: Float32Array) -> Float32Array:
@@ -371,12 +304,12 @@ def _row(
         return np.asarray(signed_margin(torch.from_numpy(scores), chosen).numpy())
 
     own = margin(before)
-    flips = np.stack([class_index(scores) != called for _, scores in after])
-    changes = np.stack([margin(scores) - own for _, scores in after])
+    flips = np.stack([class_index(scores) != called for scores in after])
+    changes = np.stack([margin(scores) - own for scores in after])
     share = flips.mean(0)
-    falls = changes.min(0)
-    worst = np.argsort(falls, kind="stable")[:WORST]
-    which = changes.argmin(0)
+    # those that change class first, then those whose score falls most
+    worst = np.lexsort((changes.min(0), ~flips.any(0)))[:WORST]
+    which = np.where(flips, changes - 1e6, changes).argmin(0)
     return ScoreRow(
         constraint=test.constraint,
         name=test.name,
@@ -384,11 +317,12 @@ def _row(
         changed=float(share.mean()),
         interval=mean_interval(share, group, seed),
         of_class={name: _mean(share[called == k]) for k, name in enumerate(classes)},
-        clean=_mean(share[~crowded]),
-        crowded=_mean(share[crowded]),
+        clean=_mean(share[crowded == 0]),
+        crowded=_mean(share[crowded == 1]),
         score_change=float(np.abs(changes).mean()),
         worst=tuple(int(i) for i in worst),
-        worst_crops=np.stack([after[which[i]][0][i] for i in worst]),
+        worst_crops=np.stack([crops[which[i]][i] for i in worst]),
+        cells=len(before),
     )
 
 
@@ -396,189 +330,43 @@ def _mean(values: npt.NDArray[np.floating]) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
-def mean_interval(
-    values: npt.NDArray[np.floating], group: npt.NDArray[np.int64], seed: int = 0
-) -> tuple[float, float]:
-    """The 95 % interval of the mean of (N,) values when whole groups are drawn again."""
-    n = int(group.max()) + 1
-    sums, counts = np.bincount(group, values, n), np.bincount(group, minlength=n)
-    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), DRAWS)
-    means = (times @ sums) / np.maximum(times @ counts, 1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(low), float(high)
+def _calls(scorer: Scorer, scores: Float32Array) -> dict[str, int]:
+    called = class_index(scores)
+    return {name: int((called == k).sum()) for k, name in enumerate(scorer.classes)}
 
 
-def all_tests(cells: SegmentedCells, size: int, options: ScorecardSettings) -> Iterator[Test]:
-    """Every test of the settings, on crops of ``size`` px."""
-    yield from _target_tests(cells, size, options)
-    yield from _orientation_tests(cells, size, options)
-    yield from _noise_tests(cells, size, options)
-    yield from _place_tests(cells, size, options)
-    yield from _storage_tests(cells, size)
-
-
-def _target_tests(cells: SegmentedCells, size: int, options: ScorecardSettings) -> Iterator[Test]:
-    limit, seed = options.target_limit, options.seed
-    yield Test(
-        TARGET, "surroundings replaced by background", limit,
-        [lambda: on_background(cells, seed).crops(size)],
-    )  # fmt: skip
-    for factor in options.brightness:
-
-        def others(factor: float = factor) -> Float32Array:
-            return among_others(cells, factor, seed).crops(size)
-
-        name = f"surroundings of another cell, {factor:g} × as bright"
-        yield Test(TARGET, name, limit, [others])
-    for distance in options.distances:
-
-        def neighbour(distance: float = distance) -> Float32Array:
-            return with_neighbour(cells, distance, seed).crops(size)
-
-        yield Test(TARGET, f"another nucleus {distance:g} px away", limit, [neighbour])
-
-
-def _orientation_tests(
-    cells: SegmentedCells, size: int, options: ScorecardSettings
-) -> Iterator[Test]:
-    crops = cells.patches.crops(size)
-
-    def rotated(quarters: int, mirror: bool) -> Float32Array:
-        shown = crops[:, :, ::-1] if mirror else crops
-        return np.ascontiguousarray(np.rot90(shown, quarters, (2, 3)))
-
-    exact = [(k, mirror) for mirror in (False, True) for k in range(4)][1:]
-    yield Test(
-        ORIENTATION, "quarter rotations and mirror images", options.orientation_limit,
-        [partial(rotated, k, mirror) for k, mirror in exact],
-    )  # fmt: skip
-    angles = [360 * (k + 0.5) / options.angles for k in range(options.angles)]
-    yield Test(
-        ORIENTATION, f"{options.angles} rotations by any angle", options.orientation_limit,
-        [partial(_resampled, cells.patches, size, angle=a) for a in angles],
-    )  # fmt: skip
-
-
-def _noise_tests(cells: SegmentedCells, size: int, options: ScorecardSettings) -> Iterator[Test]:
-    draw = np.random.default_rng(options.seed)
-    plain = np.median(backgrounds(cells, draw), (1, 2))
-    masses = cells.nucleus.sum((1, 2))
-    mean = (cells.patches.pixels * cells.nucleus).sum((1, 2)) / masses
-    height = (mean - plain)[:, None, None]
-
-    def noisy(snr: float, signs: bool) -> Float32Array:
-        rng = np.random.default_rng(options.seed)
-        pixels = middle(cells.patches.pixels, size)
-        noise = rng.standard_normal(pixels.shape)
-        noise = np.sign(noise) if signs else noise
-        return normalise(pixels + height / snr * noise)[:, None]
-
-    for snr in options.snr:
-        limit = options.noise_limit if snr >= 10 else None
-        yield Test(NOISE, f"noise at an SNR of {snr:g}", limit, [partial(noisy, snr, False)])
-        yield Test(
-            NOISE, f"random signs at an SNR of {snr:g} (control)", None,
-            [partial(noisy, snr, True)],
-        )  # fmt: skip
-
-
-def _place_tests(cells: SegmentedCells, size: int, options: ScorecardSettings) -> Iterator[Test]:
-    patches, limit = cells.patches, options.place_limit
-    for shift in options.shifts:
-        moves = [(shift, 0.0), (-shift, 0.0), (0.0, shift), (0.0, -shift)]
-        yield Test(
-            PLACE, f"centroid ± {shift:g} px", limit if shift <= 2 else None,
-            [partial(_resampled, patches, size, move=m) for m in moves],
-        )  # fmt: skip
-    for factor in options.diameters:
-        yield Test(
-            PLACE, f"diameter × {factor:g}", limit if 0.9 <= factor <= 1.1 else None,
-            [partial(_resampled, patches, size, zoom=1 / factor)],
-        )  # fmt: skip
-    for blur in options.blurs:
-
-        def blurred(blur: float = blur) -> Float32Array:
-            pixels = ndimage.gaussian_filter(patches.pixels, (0, blur, blur))
-            return replace(patches, pixels=pixels).crops(size)
-
-        yield Test(PLACE, f"blur of {blur:g} px", limit if blur <= 1 else None, [blurred])
-    for change in options.gradients:
-
-        def lit(angle: float, change: float) -> Float32Array:
-            at = np.linspace(-1, 1, size)
-            slope = np.cos(angle) * at[None, :] + np.sin(angle) * at[:, None]
-            pixels = middle(patches.pixels, size)
-            low = pixels.min((1, 2), keepdims=True)
-            return normalise((pixels - low) * (1 + change * slope))[:, None]
-
-        yield Test(
-            PLACE, f"light that changes by ± {change:.0%} over the crop",
-            limit if change <= 0.2 else None,
-            [partial(lit, a, change) for a in np.arange(4) * np.pi / 2],
-        )  # fmt: skip
-
-
-def _storage_tests(cells: SegmentedCells, size: int) -> Iterator[Test]:
-    pixels = middle(cells.patches.pixels, size).astype(np.float64)
-
-    def stored(gain: float, offset: float) -> Float32Array:
-        return normalise(gain * pixels + offset)[:, None]
-
-    scales = [partial(stored, gain, 0.0) for gain in (1e-6, 1e6)]
-    yield Test(STORAGE, "intensity × 1e-6 and × 1e6", 0.0, scales)
-    far = partial(stored, 1.0, 10 * float(np.ptp(pixels)))
-    yield Test(STORAGE, "intensity plus ten times its range", 0.0, [far])
-
-
-def _resampled(
-    patches: Patches,
-    size: int,
-    angle: float = 0.0,
-    zoom: float = 1.0,
-    move: tuple[float, float] = (0.0, 0.0),
-) -> Float32Array:
-    """Crops (N, 1, size, size) from patches, rotated (degrees), magnified and moved (px)."""
-    side = patches.pixels.shape[-1]
-    half = (np.arange(size) - (size - 1) / 2) / zoom
-    y, x = half[:, None], half[None, :]
-    cos, sin = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-    centre = (side - 1) / 2
-    at = [centre + move[0] + cos * y + sin * x, centre + move[1] - sin * y + cos * x]
-    crops = np.empty((len(patches), size, size), np.float32)
-    for i, picture in enumerate(patches.pixels):
-        crops[i] = ndimage.map_coordinates(picture, at, order=1, mode="nearest")
-    return normalise(crops)[:, None]
-
-
-def surroundings_share(cells: SegmentedCells, model: CellModel, seed: int = 0) -> Float64Array:
-    """Share (L,) of each latent's variance over cells that new surroundings alone make."""
-    z = model.encode(cells.patches.crops(model.crop_size))[0].astype(np.float64)
-    changed = model.encode(among_others(cells, 1.0, seed).crops(model.crop_size))[0]
-    return np.asarray((0.5 * (changed - z) ** 2).mean(0) / np.maximum(z.var(0), 1e-12))
-
-
-def _shortcut(
-    cells: SegmentedCells, model: CellModel, head: str, options: ScorecardSettings
-) -> Shortcut:
-    share = surroundings_share(cells, model, options.seed)
-    active = model.latent_kl > 0.1
-    around = tuple(int(i) for i in np.flatnonzero((share > SURROUNDINGS) & active))
-    others = tuple(i for i in range(model.n_latents) if i not in around)
-    crops = cells.patches.crops(model.crop_size)
-    nothing = np.full(len(cells), np.inf)
-    attack = AttackSettings(space="latent", epsilon=1.0)
-    return Shortcut(
-        around,
-        _smallest(model, crops, attack, others, head) if around else nothing,
-        _smallest(model, crops, attack, around, head) if others else nothing,
+def _remark(head: str, calls: dict[str, int], scores: Float32Array) -> str:
+    """A head that calls all cells alike passes everything, and is useless."""
+    if len([n for n in calls.values() if n]) > 1 or sum(calls.values()) < 2:
+        return ""
+    name = next(name for name, n in calls.items() if n)
+    same = " with the same score" if float(np.ptp(scores, axis=0).max()) < 1e-6 else ""
+    return (
+        f"{head} calls every cell {name}{same}: what it passes here says nothing, so that on these "
+        "cells it is useless. Give cells of each class."
     )
 
 
-def _smallest(
-    model: CellModel,
-    crops: Float32Array,
-    attack: AttackSettings,
-    frozen: tuple[int, ...],
-    head: str,
-) -> Float64Array:
-    return smallest_flip(model, crops, attack.model_copy(update={"frozen_latents": frozen}), head)
+def _shortcuts(
+    segmentation: Segmentation,
+    group: npt.NDArray[np.integer],
+    scorers: Sequence[Scorer],
+    options: ScorecardSettings,
+) -> dict[int, Shortcut]:
+    """Shortcuts of the scorers that are heads of a model, by their position."""
+    places: dict[int, list[tuple[int, HeadScorer]]] = {}
+    for k, scorer in enumerate(scorers):
+        if isinstance(scorer, HeadScorer):
+            places.setdefault(id(scorer.encoder.model), []).append((k, scorer))
+    found: dict[int, Shortcut] = {}
+    for some in places.values():
+        measured = measure_shortcut(
+            segmentation.cells,
+            group,
+            some[0][1].encoder.model,
+            [scorer.name for _, scorer in some],
+            options.shortcut_limit,
+            options.seed,
+        )
+        found.update(zip([k for k, _ in some], measured, strict=True))
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ FACTORS = (
 
 FULL_SCALE = 2.5
 """Brightness that becomes 255; the plateau of a nucleus has 1."""
+
+NO_NOISE = 1e-3
+"""Levels of noise below this add none."""
 
 Range = tuple[float, float]
 
@@ -121,6 +125,72 @@ def simulate_crops(
         raise ValueError(f"{n} crops cannot be simulated")
     options = settings or CropSimulation()
     draw, rough, shot = np.random.default_rng(seed).spawn(3)
+    factors, theta = _drawn(n, options, draw)
+    around = _neighbours(factors["neighbours"], factors["neighbour_distance"], options, draw)
+    patches = np.empty((n, options.side, options.side), np.uint8)
+    for start in range(0, n, 256):  # blocks that stay in the cache
+        rows = slice(start, start + 256)
+        some = {name: column[rows] for name, column in factors.items()}
+        signal = _paint(some, theta[rows], around[rows], options, rough)
+        signal = _shot_noise(signal, some["noise"], shot)
+        patches[rows] = _stored(signal)
+    return patches, factors
+
+
+def draw_factors(
+    n: int, seed: int = 0, settings: CropSimulation | None = None
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Draw the factors of n crops: the table of :func:`simulate_crops`, without the pictures."""
+    draw = np.random.default_rng(seed).spawn(3)[0]
+    return _drawn(n, settings or CropSimulation(), draw)[0]
+
+
+def render_crops(
+    factors: Mapping[str, npt.NDArray[np.float64]],
+    seed: int = 0,
+    settings: CropSimulation | None = None,
+) -> npt.NDArray[np.uint8]:
+    """Draw crops (n, side, side) with given factors, so that one can be changed and no other.
+
+    Texture, noise, and the sizes and directions of neighbours depend on the seed and on a crop's
+    row alone. Two calls that differ in one factor of one row differ in what it shows, and nowhere
+    else. The texture of the cell moves and rotates with it. Photons are counted
+    approximately, so that noise is the same too: √photons is given normal noise (Anscombe 1948).
+
+    Parameters
+    ----------
+    factors
+        One (n,) column for each name in :data:`FACTORS`, as :func:`draw_factors` gives them.
+    seed
+        Decides everything else.
+    settings
+        The rest of the simulation. Its ranges are not looked at.
+
+    Raises
+    ------
+    ValueError
+        If a factor is missing.
+    """
+    missing = [name for name in FACTORS if name not in factors]
+    if missing:
+        raise ValueError(f"the factors lack '{missing[0]}'")
+    options = settings or CropSimulation()
+    places, rough, shot = np.random.default_rng(seed).spawn(3)
+    columns = {name: np.asarray(factors[name], np.float64) for name in FACTORS}
+    theta = 0.5 * np.arctan2(columns["orientation_sin"], columns["orientation_cos"])
+    around = _neighbours(columns["neighbours"], columns["neighbour_distance"], options, places)
+    signal = _paint(columns, theta, around, options, rough, carried=True)
+    level = columns["noise"][:, None, None]
+    noisy = np.sqrt(np.maximum(signal + 0.375 * level**2, 0))
+    noisy += level / 2 * shot.standard_normal(signal.shape)
+    counted = np.maximum(noisy, 0) ** 2 - 0.625 * level**2  # of the right mean
+    return _stored(np.where(level >= NO_NOISE, counted, signal))
+
+
+def _drawn(
+    n: int, options: CropSimulation, draw: np.random.Generator
+) -> tuple[dict[str, npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
+    """Factors of n crops, and the orientation (n,) of each in radians."""
     theta = draw.uniform(0, np.pi, n)
     low, high = options.neighbours
     factors = {
@@ -135,15 +205,12 @@ def simulate_crops(
         "neighbour_distance": draw.uniform(*options.neighbour_distance, n),
         "noise": draw.uniform(*options.noise, n),
     }
-    around = _neighbours(factors["neighbours"], factors["neighbour_distance"], options, draw)
-    patches = np.empty((n, options.side, options.side), np.uint8)
-    for start in range(0, n, 256):  # blocks that stay in the cache
-        rows = slice(start, start + 256)
-        some = {name: column[rows] for name, column in factors.items()}
-        signal = _paint(some, theta[rows], around[rows], options, rough)
-        signal = _shot_noise(signal, some["noise"], shot)
-        patches[rows] = np.clip(np.rint(signal * (255 / FULL_SCALE)), 0, 255)
-    return patches, factors
+    return factors, theta
+
+
+def _stored(signal: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+    """Whole numbers of a camera: brightness 1 is 255 / :data:`FULL_SCALE`."""
+    return np.asarray(np.clip(np.rint(signal * (255 / FULL_SCALE)), 0, 255), dtype=np.uint8)
 
 
 def _neighbours(
@@ -187,8 +254,9 @@ def _paint(
     around: npt.NDArray[np.float64],
     options: CropSimulation,
     rough: np.random.Generator,
+    carried: bool = False,
 ) -> Float32Array:
-    """Noise-free brightness (n, side, side)."""
+    """Noise-free brightness (n, side, side); texture may be carried along with each cell."""
     n, side = len(theta), options.side
     texture = rough.standard_normal((n, side, side), np.float32)
     texture = _smooth(texture, options.grain_width)
@@ -197,7 +265,8 @@ def _paint(
     radius = factors["size"] / 2
     centre = np.column_stack([factors["offset_y"], factors["offset_x"]])
     signal = _ellipse(centre, radius / np.sqrt(ratio), radius * np.sqrt(ratio), theta, side)
-    signal *= 1 + texture * factors["grain"][:, None, None].astype(np.float32)
+    own = _carried(texture, theta, centre) if carried else texture
+    signal *= 1 + own * factors["grain"][:, None, None].astype(np.float32)
     for k in range(around.shape[1]):
         has = np.flatnonzero(around[:, k, 2] > 0)
         if not len(has):
@@ -207,6 +276,22 @@ def _paint(
         other *= 1 + texture[has] * np.float32(options.neighbour_grain)
         signal[has] = np.maximum(signal[has], other)
     return _smooth(np.maximum(signal, 0), options.blur) + np.float32(options.background)
+
+
+def _carried(
+    texture: Float32Array, theta: npt.NDArray[np.float64], centre: npt.NDArray[np.float64]
+) -> Float32Array:
+    """Texture (n, side, side) rotated by θ and moved to the centre (n, 2) of each cell."""
+    side = texture.shape[-1]
+    at = np.arange(side) - (side - 1) / 2
+    out = np.empty_like(texture)
+    for i, (angle, (y, x)) in enumerate(zip(theta, centre, strict=True)):
+        down, right = (at - y)[:, None], (at - x)[None, :]
+        along = np.cos(angle) * right + np.sin(angle) * down
+        across = np.cos(angle) * down - np.sin(angle) * right
+        places = [across + (side - 1) / 2, along + (side - 1) / 2]
+        out[i] = ndimage.map_coordinates(texture[i], places, order=1, mode="mirror")
+    return out
 
 
 def _ellipse(
@@ -241,8 +326,8 @@ def _smooth(images: Float32Array, sigma: float) -> Float32Array:
 def _shot_noise(
     signal: Float32Array, level: npt.NDArray[np.float64], shot: np.random.Generator
 ) -> Float32Array:
-    """Count photons: 1 / ``level``² of them at brightness 1; levels below 10⁻³ add no noise."""
-    noisy = level >= 1e-3
+    """Count photons: 1 / ``level``² of them at brightness 1; levels below NO_NOISE add none."""
+    noisy = level >= NO_NOISE
     if not noisy.any():
         return signal
     photons = 1 / level[noisy, None, None] ** 2

@@ -11,7 +11,7 @@ from napari_interpdisc.widgets.explorer.widget import (
 )
 from napari_interpdisc.widgets.parts.pictures import grey_picture
 
-from .conftest import ROW, score
+from .conftest import ROW, are_alike, score
 
 
 def test_the_strip_is_a_traversal_of_the_latent_touched_last(explorer: ExplorerWidget) -> None:
@@ -25,7 +25,7 @@ def test_the_strip_is_a_traversal_of_the_latent_touched_last(explorer: ExplorerW
     assert (value, last) == ("+3", score(explorer, z))
     decoded = model.decode(z[None])[0, 0]
     assert len(explorer.strip.pictures) == 7
-    assert explorer.strip.pictures[-1] == grey_picture(decoded, explorer._limits)
+    assert are_alike(explorer.strip.pictures[-1], grey_picture(decoded, explorer._limits))
 
 
 def test_a_latent_goes_from_one_end_of_the_prior_to_the_other(bundled_model: CellModel) -> None:

@@ -14,6 +14,7 @@ from napari_interpdisc.widgets.parts.controls import (
     WorkBar,
     button,
     combo,
+    folded,
     row,
     swatch,
 )
@@ -52,6 +53,18 @@ def test_a_bar_is_busy_until_the_first_report_and_gone_at_the_end(qtbot: Any) ->
     assert bar.isHidden()
     bar.show_running(True)
     assert bar.maximum() == 0, "the next work begins anew"
+
+
+def test_a_folded_part_shows_its_content_once_it_is_opened(qtbot: Any) -> None:
+    part, inner = folded("More"), QLabel("inside")
+    part.addWidget(inner)
+    qtbot.addWidget(part)
+    part.show()
+    assert part.text() == "More"
+    assert not part.isExpanded()
+    part.toggleButton().click()
+    assert part.isExpanded()
+    qtbot.waitUntil(inner.isVisible)
 
 
 def test_a_button_calls_what_it_was_given(qtbot: Any) -> None:

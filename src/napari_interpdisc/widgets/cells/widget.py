@@ -312,13 +312,15 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         counts = pd.Series(result.names()).value_counts()
         told = ", ".join(f"{counts.get(name, 0)} {name}" for name in result.classes)
         cut = int(result.encoding.touches_edge.sum())
+        strange = int(result.encoding.out_of_distribution.sum())
         words = [
             f"{len(result.index)} cells: {told}.",
+            f"{strange} look unlike the training data." if strange else "",
             f"{cut} may be cut by the edge of the image." if cut else "",
-            *movie_warnings(result.encoding),
             f"Scores and latents are in the features of '{layer.name}'.",
         ]
-        self.status.say(" ".join(filter(None, words)))
+        warnings = [f"⚠ {sentence}" for sentence in movie_warnings(result.encoding)]
+        self.status.say("\n".join([*warnings, " ".join(filter(None, words))]))
 
     def _estimate(self) -> None:
         self._start(self._begin_estimate)

@@ -15,11 +15,10 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.widgets.discover.run import engine_faults
-from napari_interpdisc.widgets.parts.controls import WorkBar, button, row
+from napari_interpdisc.widgets.parts.controls import WorkBar, button, folded, row
 
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.recipe import Recipe
@@ -30,14 +29,6 @@ KINDS = {
     "formula": "A short formula, searched on the latents that sparse heads use",
 }
 ENGINES = {"pysr": "PySR", "operon": "Operon"}
-
-
-def folded(title: str) -> QCollapsible:
-    """Return a part that is folded until its title is pressed."""
-    part = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
-    part.setDuration(0)  # a scroll area is in the way of the animation
-    part.layout().setContentsMargins(0, 0, 0, 0)
-    return part
 
 
 class TrainPanel(QWidget):  # type: ignore[misc]

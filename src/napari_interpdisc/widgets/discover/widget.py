@@ -32,8 +32,8 @@ from napari_interpdisc.widgets.discover.import_panel import ImportPanel
 from napari_interpdisc.widgets.discover.keeping import AnnotationKeeper
 from napari_interpdisc.widgets.discover.results_panel import ResultsPanel
 from napari_interpdisc.widgets.discover.run import NO_CELLS, Suggestions, plan_training
-from napari_interpdisc.widgets.discover.train_panel import TrainPanel, folded
-from napari_interpdisc.widgets.parts.controls import StatusLine, button, row
+from napari_interpdisc.widgets.discover.train_panel import TrainPanel
+from napari_interpdisc.widgets.parts.controls import StatusLine, button, folded, row
 from napari_interpdisc.widgets.parts.links import connect_while_alive, when_destroyed
 from napari_interpdisc.widgets.parts.workers import Work
 from napari_interpdisc.widgets.session import session_of

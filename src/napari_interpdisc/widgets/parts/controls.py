@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QSizePolicy,
     QWidget,
 )
+from superqt import QCollapsible
 
 FAULT_COLOR = "#eb4444"
 """Read on napari's dark and on its light theme."""
@@ -77,6 +78,14 @@ def row(*widgets: QWidget) -> QWidget:
         layout.addWidget(widget, int(i == 0))
     made.setToolTip(widgets[0].toolTip())
     return made
+
+
+def folded(title: str) -> QCollapsible:
+    """Return a part that is folded until its title is pressed."""
+    part = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
+    part.setDuration(0)  # a scroll area is in the way of the animation
+    part.layout().setContentsMargins(0, 0, 0, 0)
+    return part
 
 
 class WorkBar(QProgressBar):  # type: ignore[misc]

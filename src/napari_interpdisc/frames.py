@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from napari_interpdisc.errors import InvalidInput
 
-
 LEAST_RANGE, LARGEST_RANGE = 1e-30, 1e30
 """Ranges of pixels that float32, and the squares of sums of it, hold without a change of scale."""
 

@@ -186,7 +186,8 @@ def patches_of_crops(
     Raises
     ------
     InvalidInput
-        If the images are not (N, H, W) or no real numbers, hold NaN, or show too little around the nuclei.
+        If the images are not (N, H, W) or no real numbers, hold NaN, or show too little around
+        the nuclei.
     """
     zoom = model_diameter / check_diameter(diameter)
     if images.ndim != 3 or not len(images):

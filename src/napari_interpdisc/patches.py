@@ -21,7 +21,7 @@ from napari_interpdisc.crops import (
     smooth_for_zoom,
 )
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.frames import less_lowest
+from napari_interpdisc.frames import LARGEST_RANGE, LEAST_RANGE, less_lowest
 
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
@@ -35,6 +35,9 @@ SMALLEST_SIDE = 0.6
 
 RIM = 6.0
 """Pixels that augmented crops may reach beyond real ones, as crops at the edge of a frame do."""
+
+FAR = 1e3
+"""Values of an image, relative to their range, from which its offset is taken away."""
 
 BATCH = 1024
 
@@ -175,7 +178,7 @@ def patches_of_crops(
     Parameters
     ----------
     images
-        (N, H, W) of any real type and range of values; the lowest of each becomes 0.
+        (N, H, W) of any real type and range of values.
     diameter
         Typical nuclear diameter in them, px.
     model_diameter, crop_size
@@ -212,9 +215,19 @@ def patches_of_crops(
     centre = [((height - 1) / 2, (width - 1) / 2)]
     pixels = np.empty((len(images), side, side), np.float32)
     for i, image in enumerate(images):
-        smooth = smooth_for_zoom(less_lowest(image), zoom)
+        smooth = smooth_for_zoom(_as_float32(image), zoom)
         pixels[i] = cut_crops(smooth, centre, zoom, side)[0]
     return Patches(pixels, min(float(side), min(height, width) * zoom + RIM))
+
+
+def _as_float32(image: npt.NDArray[Any]) -> Float32Array:
+    """An image as float32: as it is, or less its lowest value if float32 would round it away."""
+    values = image.astype(np.float64)
+    low, high = float(values.min()), float(values.max())
+    size = max(abs(low), abs(high))
+    if LEAST_RANGE < size < LARGEST_RANGE and size < FAR * (high - low):
+        return values.astype(np.float32)
+    return less_lowest(values)
 
 
 def label_crops(

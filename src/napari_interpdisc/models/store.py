@@ -452,7 +452,7 @@ def _familiarity_faults(known: FamiliarityConfig, latents: int, crop_size: int) 
             yield f"has a mean of familiar {name} beyond ± {LARGEST_MEASURE:g}"
         sizes_of = [abs(value) for row in density.whitening for value in row]
         if not 0 < max(sizes_of, default=0.0) <= LARGEST_MEASURE:
-            yield f"has a whitening of familiar {name} that is all 0 or beyond ± {LARGEST_MEASURE:g}"
+            yield f"has a whitening of familiar {name} of 0 or beyond ± {LARGEST_MEASURE:g}"
     if not 1 <= known.diameter <= crop_size:
         yield (
             f"has a familiar diameter of {known.diameter:g} px, but nuclei in crops of "

@@ -6,6 +6,7 @@ import pytest
 from napari_interpdisc.crops import normalise
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.patches import patches_of_crops
+from napari_interpdisc.scrutiny.segmented import segment_cells
 from napari_interpdisc.simulate.crops import CropSimulation, simulate_crops
 
 
@@ -34,13 +35,23 @@ def test_crops_that_cannot_be_used() -> None:
         patches_of_crops(np.ones((1, 64, 64), complex), 28.0)
 
 
-@pytest.mark.parametrize("gain", [1e-300, 1.0, 1e300])
+@pytest.mark.parametrize("gain", [1e-300, 1e-25, 1.0, 1e25, 1e300])
 def test_gain_and_offset_of_crops_change_nothing(gain: float) -> None:
     images, _ = simulate_crops(2, 0, CropSimulation(side=112))
     counts = np.rint(255 * (images - images.min()) / np.ptp(images))
     plain = patches_of_crops(counts, 28.0).crops()
     assert plain.std() > 0.5
     np.testing.assert_allclose(patches_of_crops(counts * gain, 28.0).crops(), plain, atol=1e-4)
+
+
+@pytest.mark.parametrize("gain", [1e-25, 1e-11, 1e-10, 1e9, 1e11, 1e25])
+def test_nuclei_are_found_at_any_gain(gain: float) -> None:
+    settings = CropSimulation(side=112, noise=(0.05, 0.05), offset=(0, 0))
+    images, _ = simulate_crops(4, 0, settings)
+    plain = segment_cells(patches_of_crops(images, 26.0)).rows
+    assert len(plain)
+    found = segment_cells(patches_of_crops(images * gain, 26.0)).rows
+    np.testing.assert_array_equal(found, plain)
 
 
 def test_large_offsets_of_crops_change_little() -> None:

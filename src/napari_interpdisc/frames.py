@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from napari_interpdisc.errors import InvalidInput
 
-LEAST_RANGE, LARGEST_RANGE = 1e-30, 1e30
-"""Ranges of pixels that float32, and the squares of sums of it, hold without a change of scale."""
+LEAST_RANGE, LARGEST_RANGE = 1e-9, 1e12
+"""Ranges of pixels that keep their scale: their squares are far from the ends of float32."""
 
 
 def less_lowest(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -27,7 +27,7 @@ def less_lowest(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return (values - low).astype(np.float32)
     values /= max(abs(low), abs(high))
     values -= values.min()
-    return (values / values.max()).astype(np.float32)
+    return np.asarray(values / values.max(), dtype=np.float32)
 
 
 @dataclass(frozen=True)

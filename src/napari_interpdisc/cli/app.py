@@ -28,7 +28,7 @@ from napari_interpdisc.errors import InterpdiscError
 class _Commands(TyperGroup):
     """All commands; one that is interrupted says so (typer alone ends it without a word)."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

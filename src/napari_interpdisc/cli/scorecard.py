@@ -136,7 +136,8 @@ def scorecard(
     from napari_interpdisc.scrutiny.scorecard import ScorecardSettings, score_heads
 
     loaded = load_model(model)
-    names = list(dict.fromkeys(loaded.head(name).name for name in head or [None]))
+    asked: Sequence[str | None] = head or (None,)
+    names = list(dict.fromkeys(loaded.head(name).name for name in asked))
     _check_names_differ(names, kinds)
     wanted = _Wanted(named, label_column or "label", most, seed)
     if crops is not None:

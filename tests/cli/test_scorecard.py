@@ -226,3 +226,20 @@ def test_cells_without_a_group(run: Run, files: Path, suffix: str) -> None:
         given = ["--crops", files / "cells.npz"]
     told = f"2 cells have no plate in {files / f'cells.{suffix}'}; give each one"
     refused(run, told, "scorecard", "h2b", *given, "--diameter", 26, "--out", files / "out")
+
+
+def test_settings_that_look_wrong_are_told(run: Run, crops: Path) -> None:
+    with np.load(crops) as archive:
+        arrays = dict(archive)
+    inverted = crops.with_name("inverted.npz")
+    np.savez(inverted, **{**arrays, "images": 255 - arrays["images"]})
+    out = crops.parent / "out"
+    code, _, err = run(
+        "scorecard", "h2b", "--crops", inverted, "--diameter", 26, "--simulated", 0, "--out", out,
+    )  # fmt: skip
+    assert code == 0, err
+    assert "the image is inverted" in " ".join(err.split())
+    note = json.loads((out / "scorecard.json").read_text("utf-8"))
+    assert [check["check"] for check in note["checks"] if check["advice"]] == ["channel"]
+    table = pd.read_csv(out / "scorecard.csv")
+    assert table["worst"].dropna().str.match(r"crop \d+").all()

@@ -50,11 +50,14 @@ class _Given:
         (N,) class of each, if classes were named.
     cut
         (N,) whether the edge of the image may cut them, if that is known.
+    names
+        (N,) what to call them.
     """
 
     patches: Patches
     groups: npt.NDArray[Any]
     note: dict[str, Any]
+    names: list[str]
     masks: npt.NDArray[np.int32] | None = None
     labels: npt.NDArray[Any] | None = None
     cut: npt.NDArray[np.bool_] | None = None
@@ -154,6 +157,7 @@ def scorecard(
             note(f"Head '{name}' does not know {', '.join(unknown)}; these cells are tested too.")
     segmentation = _segmented(given, loaded)
     fitted = [_fitted(kind, given, segmentation, named, loaded, seed) for kind in kinds]
+    checks = _checked(given, loaded)
     settings = ScorecardSettings(seed=seed, simulated=simulated)
     with progress_bar("tests") as progress:
         found = score_heads(segmentation, given.groups, loaded, names, settings, progress, fitted)
@@ -162,11 +166,29 @@ def scorecard(
     plain = segmentation.cells.patches.crops(loaded.crop_size)
     about: dict[str, Any] = {"model": loaded.name, "model_sha256": loaded.sha256, "heads": names}
     about["calls"] = {card.head: card.calls for card in found}
-    about |= {"controls": kinds, "settings": settings.model_dump(mode="json")}
+    about |= {"controls": kinds, "settings": settings.model_dump(mode="json"), "checks": checks}
     from napari_interpdisc.figures.scorecard_folder import write_scorecard
 
-    write_scorecard(out, found, plain, {**given.note, **about})
+    called = [given.names[row] for row in segmentation.rows]
+    write_scorecard(out, found, plain, {**given.note, **about}, names=called)
     say(str(out))
+
+
+def _checked(given: _Given, model: CellModel) -> list[dict[str, Any]]:
+    """Check the settings behind the cells as ``classify`` does, and tell what looks wrong."""
+    import numpy as np
+
+    from napari_interpdisc.checks import check_movie
+    from napari_interpdisc.crop_measures import measure_crops
+
+    whole = np.ones(len(given.patches), bool) if given.cut is None else ~given.cut
+    sample = measure_crops(given.patches.take(whole).crops(model.crop_size))
+    diameter = float(given.note["diameter"])
+    found = check_movie(sample, model.model_diameter, diameter, model.familiarity)
+    for check in found:
+        if check.advice:
+            note(check.advice)
+    return [check.note() for check in found]
 
 
 def _check_crops_alone(
@@ -341,7 +363,11 @@ def _from_crops(
         "diameter": px,
     }
     return _Given(
-        patches, of_cell, about, labels=None if labels is None else labels[rows].astype(str)
+        patches,
+        of_cell,
+        about,
+        [f"crop {row}" for row in rows],
+        labels=None if labels is None else labels[rows].astype(str),
     )
 
 
@@ -351,6 +377,7 @@ def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel
     from napari_interpdisc.io.images import read_labels
     from napari_interpdisc.patches import label_crops, patch_side, patches_of_cells
     from napari_interpdisc.pipeline import near_edge
+    from napari_interpdisc.scrutiny.score_results import cell_names
 
     opened = files.open()
     table = opened.cells
@@ -382,4 +409,5 @@ def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel
     }
     named = None if labels is None else labels[rows].astype(str)
     cut = near_edge(some, opened.frames.shape[1:], opened.diameter)
-    return _Given(patches, of_cell, about, masks, named, cut)
+    called = cell_names(some.track_id, some.t)
+    return _Given(patches, of_cell, about, called, masks, named, cut)

@@ -107,3 +107,20 @@ def test_non_finite_pixels(value: float, sentence: str) -> None:
 def test_constant_frame() -> None:
     with pytest.raises(InvalidInput, match="Frame 0 of the image is constant"):
         Frames(np.full((4, 5), 7)).frame(0)
+
+
+@pytest.mark.parametrize("gain", [1e-300, 1e-40, 1e-25, 1e-13, 1e13, 1e25, 1e40, 1e300])
+@pytest.mark.parametrize("offset", [0.0, -30.0])
+def test_gain_changes_nothing(gain: float, offset: float) -> None:
+    plain = Frames(MOVIE[1] + offset).frame(0)
+    far = Frames((MOVIE[1] + offset) * gain).frame(0)
+    assert far.dtype == np.float32
+    np.testing.assert_allclose(far / far.max(), plain / plain.max(), rtol=1e-6)
+
+
+def test_the_whole_range_of_float64() -> None:
+    largest = np.finfo(np.float64).max
+    frame = Frames(np.array([[-largest, 0.0], [largest / 2, largest]])).frame(0)
+    np.testing.assert_allclose(frame, [[0, 0.5], [0.75, 1]])
+    frame = Frames(np.array([[0.0, 5e-324], [1e-323, 2e-323]])).frame(0)
+    np.testing.assert_allclose(frame, [[0, 0.25], [0.5, 1]])

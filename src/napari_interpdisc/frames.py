@@ -10,6 +10,25 @@ import numpy.typing as npt
 
 from napari_interpdisc.errors import InvalidInput
 
+LEAST_RANGE, LARGEST_RANGE = 1e-9, 1e12
+"""Ranges of pixels that keep their scale: their squares are far from the ends of float32."""
+
+
+def less_lowest(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Finite pixels of any real type as float32, less the lowest value.
+
+    The offset is taken away before the pixels become float32, which would round what a large one
+    leaves of them. Ranges that float32 does not hold become 0–1; the gain of pixels means nothing.
+    """
+    values = pixels.astype(np.float64)
+    low, high = float(values.min()), float(values.max())
+    # halves, since the range of the largest numbers is none
+    if low == high or LEAST_RANGE < high / 2 - low / 2 < LARGEST_RANGE:
+        return (values - low).astype(np.float32)
+    values /= max(abs(low), abs(high))
+    values -= values.min()
+    return np.asarray(values / values.max(), dtype=np.float32)
+
 
 @dataclass(frozen=True)
 class Frames:
@@ -90,10 +109,7 @@ class Frames:
         return self.shape[0]
 
     def frame(self, t: int) -> npt.NDArray[np.float32]:
-        """Read frame ``t`` as float32 (Y, X), less its lowest value.
-
-        The offset is taken away before the pixels become float32, which would round what a large
-        one leaves of them.
+        """Read frame ``t`` as float32 (Y, X), less its lowest value; see :func:`less_lowest`.
 
         Raises
         ------
@@ -119,4 +135,4 @@ class Frames:
                 f"Frame {t} of the image is constant (every pixel is {low:g}); "
                 "there is nothing to see in it: choose another image or channel."
             )
-        return (pixels.astype(np.float64) - low).astype(np.float32)
+        return less_lowest(pixels)

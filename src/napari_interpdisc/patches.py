@@ -21,6 +21,7 @@ from napari_interpdisc.crops import (
     smooth_for_zoom,
 )
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.frames import LARGEST_RANGE, LEAST_RANGE, less_lowest
 
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
@@ -34,6 +35,9 @@ SMALLEST_SIDE = 0.6
 
 RIM = 6.0
 """Pixels that augmented crops may reach beyond real ones, as crops at the edge of a frame do."""
+
+FAR = 1e3
+"""Values of an image, relative to their range, from which its offset is taken away."""
 
 BATCH = 1024
 
@@ -174,7 +178,7 @@ def patches_of_crops(
     Parameters
     ----------
     images
-        (N, H, W) of any range of values.
+        (N, H, W) of any real type and range of values.
     diameter
         Typical nuclear diameter in them, px.
     model_diameter, crop_size
@@ -185,13 +189,18 @@ def patches_of_crops(
     Raises
     ------
     InvalidInput
-        If the images are not (N, H, W), hold NaN, or show too little around the nuclei.
+        If the images are not (N, H, W) or no real numbers, hold NaN, or show too little around
+        the nuclei.
     """
     zoom = model_diameter / check_diameter(diameter)
     if images.ndim != 3 or not len(images):
         raise InvalidInput(
             f"The images of {name} have the shape {images.shape}; (number, rows, columns) was "
             "expected."
+        )
+    if images.dtype.kind not in "buif":
+        raise InvalidInput(
+            f"The images of {name} have values of type {images.dtype}; give integers or floats."
         )
     if not np.isfinite(images).all():
         raise InvalidInput(f"The images of {name} hold NaN or infinite pixels; replace them first.")
@@ -206,9 +215,19 @@ def patches_of_crops(
     centre = [((height - 1) / 2, (width - 1) / 2)]
     pixels = np.empty((len(images), side, side), np.float32)
     for i, image in enumerate(images):
-        smooth = smooth_for_zoom(np.asarray(image, np.float32), zoom)
+        smooth = smooth_for_zoom(_as_float32(image), zoom)
         pixels[i] = cut_crops(smooth, centre, zoom, side)[0]
     return Patches(pixels, min(float(side), min(height, width) * zoom + RIM))
+
+
+def _as_float32(image: npt.NDArray[Any]) -> Float32Array:
+    """An image as float32: as it is, or less its lowest value if float32 would round it away."""
+    values = image.astype(np.float64)
+    low, high = float(values.min()), float(values.max())
+    size = max(abs(low), abs(high))
+    if LEAST_RANGE < size < LARGEST_RANGE and size < FAR * (high - low):
+        return values.astype(np.float32)
+    return less_lowest(values)
 
 
 def label_crops(

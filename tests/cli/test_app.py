@@ -94,7 +94,7 @@ cli.main()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Traceback" not in err
+    assert err.strip() == "Stopped; nothing unfinished was left behind."
     assert sorted(files.iterdir()) == before
 
 
@@ -106,3 +106,18 @@ def test_a_reader_that_goes_away_is_no_fault(files: Path) -> None:
         check=False,
     )
     assert "Traceback" not in done.stderr
+
+
+def test_every_interrupted_command_says_so(
+    run: Run, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_interpdisc.models.store.load_model", interrupted)
+    code, out, err = run(
+        "scorecard", "h2b", "--image", files / "movie.tif", "--cells", files / "tracks.csv",
+        "--out", files / "out",
+    )  # fmt: skip
+    assert (code, out) == (130, "")
+    assert err == "Stopped; nothing unfinished was left behind.\n"

@@ -308,3 +308,19 @@ def test_what_can_be_checked_is_checked_before_the_image_is_read(
         assert classify(*words).code == 1
     assert classify(out="nowhere/a.csv").code == 1
     assert classify(tracks="other.csv").code == 1
+
+
+@pytest.mark.parametrize("out", ["tracks.csv", "masks.csv"])
+def test_inputs_are_not_replaced(classify: Run, files: Path, out: str) -> None:
+    shutil.copy(files / "masks.tif", files / "masks.json")
+    before = {p.name: p.read_bytes() for p in files.iterdir()}
+    told = sentence(classify("--labels", files / "masks.json", out=out), files)
+    assert "which is read here; choose another name" in told
+    assert {p.name: p.read_bytes() for p in files.iterdir()} == before
+
+
+def test_a_json_file_of_others_is_kept(classify: Run, files: Path) -> None:
+    (files / "table.json").write_text('{"mine": 1}')
+    told = sentence(classify("--diameter", 28, out="table.csv"), files)
+    assert "did not write" in told
+    assert (files / "table.json").read_text() == '{"mine": 1}'

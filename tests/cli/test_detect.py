@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from .conftest import Run
+from .conftest import Run, refused
 
 
 def test_detected_cells_can_be_classified(run: Run, files: Path) -> None:
@@ -31,3 +31,11 @@ def test_detecting_in_a_constant_image(run: Run, files: Path) -> None:
     assert done.code == 1
     assert "constant" in done.err
     assert not (files / "found.csv").exists()
+
+
+def test_the_image_is_not_replaced(run: Run, files: Path) -> None:
+    (files / "movie.tif").rename(files / "movie.json")
+    before = (files / "movie.json").read_bytes()
+    told = "which is read here; choose another name"
+    refused(run, told, "detect", files / "movie.json", "--out", files / "movie.csv")
+    assert (files / "movie.json").read_bytes() == before

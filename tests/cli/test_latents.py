@@ -16,7 +16,7 @@ from napari_interpdisc.models.store import load_model, save_model
 from napari_interpdisc.scrutiny.properties import PROPERTIES
 from napari_interpdisc.simulate.movie import SimulationSettings
 
-from .conftest import Run, simulated
+from .conftest import Run, refused, simulated
 
 
 @pytest.fixture
@@ -170,3 +170,11 @@ def test_cells_that_cannot_be_measured_are_told(run: Run, tmp_path: Path) -> Non
     assert "Only 0 cells could be measured" in err
     assert err.count("\n") == 1
     assert not (tmp_path / "new").exists()
+
+
+def test_inputs_are_not_replaced(run: Run, files: Path) -> None:
+    (files / "picture.png").write_bytes(b"")
+    given = ("latents", "--image", files / "picture.png", "--cells", files / "tracks.csv")
+    told = "which is read here; choose another name"
+    refused(run, told, *given, "--csv", files / "tracks.csv")
+    refused(run, told, *given, "--figure", files / "picture.png")

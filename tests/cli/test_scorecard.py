@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ import pandas as pd
 import pytest
 import tifffile
 
+from napari_interpdisc.cli import scorecard as command
+from napari_interpdisc.models.store import load_model, replace_heads, save_model
+from napari_interpdisc.scrutiny.score_tests import LARGEST_SEED, MOST_SIMULATED
 from napari_interpdisc.simulate.crops import CropSimulation, simulate_crops
 
 from .conftest import Run, refused
@@ -31,10 +35,12 @@ def crops(tmp_path: Path) -> Path:
 def test_a_table_sentences_and_pictures(run: Run, crops: Path) -> None:
     out = crops.parent / "out"
     code, told, err = run(
-        "scorecard", "h2b", "--head", "dense", "--head", "formula", "--crops", crops,
-        "--diameter", 26, "--most", 8, "--classes", "Interphase", "--simulated", 6, "--out", out,
+        "scorecard", "h2b", "--head", "dense", "--head", "formula", "--head", "dense",
+        "--crops", crops, "--diameter", 26, "--most", 8, "--classes", "Interphase, Anaphase",
+        "--simulated", 6, "--out", out,
     )  # fmt: skip
     assert code == 0, err
+    assert " ".join(err.split()) == "Note: No cell has the label Anaphase in 'label'."
     assert "6 simulated cells, which are not real cells" in told
     assert "dense of h2b:" in told
     assert "formula of h2b:" in told
@@ -42,8 +48,10 @@ def test_a_table_sentences_and_pictures(run: Run, crops: Path) -> None:
     assert set(table["head"]) == {"dense", "formula"}
     assert table["changed"].between(0, 1).all()
     note = json.loads((out / "scorecard.json").read_text("utf-8"))
-    assert note["classes"] == ["Interphase"]
+    assert note["classes"] == ["Interphase", "Anaphase"]
+    assert note["heads"] == ["dense", "formula"]
     assert note["group"] == "plate"
+    assert (note["most"], note["label_column"]) == (8, "label")
     assert note["settings"]["target_limit"] == 0.01
     assert sum(note["calls"]["dense"].values()) == table["cells"].iloc[0]
     sentences = " ".join(note["sentences"]["dense"])
@@ -65,6 +73,9 @@ def test_a_movie_with_masks(run: Run, files: Path) -> None:
     assert (files / "out" / "scorecard.csv").is_file()
     note = json.loads((files / "out" / "scorecard.json").read_text("utf-8"))
     assert note["image"].endswith("movie.tif")
+    assert note["labels"].endswith("masks.tif")
+    assert note["most"] == 6
+    assert note["label_column"] is None
 
 
 def test_what_is_refused(run: Run, crops: Path) -> None:
@@ -151,3 +162,84 @@ def test_what_can_be_measured_on_poor_cells_is(
     assert told_out in told
     assert told_err in " ".join(err.split())
     assert (files / "out" / "scorecard.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--labels", "masks.tif"), "--labels describes an image; leave it out with --crops"),
+        (("--channel", 0), "--channel describes an image"),
+        (
+            ("--channel-axis", 0, "--swap-xy"),
+            "--channel-axis and --swap-xy describe an image; leave them out",
+        ),
+        (("--label-column", "state"), "give --classes too, or leave it out"),
+        (("--classes", " , "), "--classes holds no name; give labels such as"),
+        (("--classes", ""), "--classes holds no name"),
+        (("--out", "."), "'.' is no name for a new folder"),
+    ],
+)
+def test_options_that_do_not_go_together(
+    run: Run, tmp_path: Path, words: tuple[object, ...], told: str
+) -> None:
+    given = ("--crops", tmp_path / "unread.npz", "--diameter", 26, "--out", tmp_path / "out")
+    refused(run, told, "scorecard", "h2b", *given, *words)
+
+
+@pytest.mark.parametrize(
+    "words", [("--seed", LARGEST_SEED + 1), ("--simulated", MOST_SIMULATED + 1), ("--seed", -1)]
+)
+def test_numbers_out_of_range(run: Run, tmp_path: Path, words: tuple[object, ...]) -> None:
+    code, _, err = run("scorecard", "h2b", "--out", tmp_path / "out", *words)
+    assert code == 2
+    assert "Traceback" not in err
+    assert f"Invalid value for '{words[0]}'" in err
+
+
+def test_the_command_and_its_settings_have_the_same_bounds() -> None:
+    assert (command.LARGEST_SEED, command.MOST_SIMULATED) == (LARGEST_SEED, MOST_SIMULATED)
+
+
+@pytest.mark.parametrize("control", ["cnn", "forest"])
+def test_a_head_that_is_called_as_a_control(run: Run, crops: Path, control: str) -> None:
+    model = load_model(device="cpu")
+    head = replace(model.head("dense"), name=control)
+    save_model(replace_heads(model, "own", {control: head}, "# own"), crops.parent / "own")
+    refused(
+        run, f"leave out either --head {control} or --control {control}", "scorecard",
+        crops.parent / "own", "--crops", crops, "--diameter", 26, "--control", control,
+        "--classes", "Interphase,Metaphase", "--out", crops.parent / "out",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npz"])
+def test_cells_without_a_group(run: Run, files: Path, suffix: str) -> None:
+    if suffix == "csv":
+        table = pd.read_csv(files / "tracks.csv")
+        table["plate"] = ["a", " ", None] + ["b"] * (len(table) - 3)
+        table.to_csv(files / "cells.csv", index=False)
+        given = ["--image", files / "movie.tif", "--cells", files / "cells.csv"]
+        given += ["--group-column", "plate"]
+    else:
+        images = np.random.default_rng(0).normal(size=(4, 112, 112))
+        np.savez(files / "cells.npz", images=images, plate=[0, np.nan, 1, np.nan])
+        given = ["--crops", files / "cells.npz"]
+    told = f"2 cells have no plate in {files / f'cells.{suffix}'}; give each one"
+    refused(run, told, "scorecard", "h2b", *given, "--diameter", 26, "--out", files / "out")
+
+
+def test_settings_that_look_wrong_are_told(run: Run, crops: Path) -> None:
+    with np.load(crops) as archive:
+        arrays = dict(archive)
+    inverted = crops.with_name("inverted.npz")
+    np.savez(inverted, **{**arrays, "images": 255 - arrays["images"]})
+    out = crops.parent / "out"
+    code, _, err = run(
+        "scorecard", "h2b", "--crops", inverted, "--diameter", 26, "--simulated", 0, "--out", out,
+    )  # fmt: skip
+    assert code == 0, err
+    assert "the image is inverted" in " ".join(err.split())
+    note = json.loads((out / "scorecard.json").read_text("utf-8"))
+    assert [check["check"] for check in note["checks"] if check["advice"]] == ["channel"]
+    table = pd.read_csv(out / "scorecard.csv")
+    assert table["worst"].dropna().str.match(r"crop \d+").all()

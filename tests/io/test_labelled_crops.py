@@ -32,8 +32,9 @@ def test_arrays_come_back(tmp_path: Path) -> None:
         ({"images": IMAGES, "plate": np.arange(3)}, "no array 'label'; it has images, plate"),
         ({"images": IMAGES, "label": LABELS[:2], "plate": np.arange(3)}, "3 images"),
         ({"images": IMAGES[0], "label": LABELS, "plate": np.arange(3)}, "shape (8, 8)"),
-        ({"images": np.full((3, 8, 8), np.nan), "label": LABELS, "plate": LABELS}, "finite"),
-        ({"images": np.full((3, 8, 8), "x"), "label": LABELS, "plate": LABELS}, "finite"),
+        ({"images": np.full((3, 8, 8), np.nan), "label": LABELS, "plate": LABELS}, "NaN"),
+        ({"images": np.full((3, 8, 8), "x"), "label": LABELS, "plate": LABELS}, "type <U1"),
+        ({"images": IMAGES.astype(complex), "label": LABELS, "plate": LABELS}, "type complex"),
         ({"images": IMAGES, "label": LABELS.astype(object), "plate": LABELS}, "plain NumPy"),
     ],
 )
@@ -41,6 +42,11 @@ def test_what_cannot_be_used(tmp_path: Path, arrays: dict[str, np.ndarray], told
     with pytest.raises(InvalidInput) as caught:
         read_labelled_crops(stored(tmp_path, **arrays))
     assert told in str(caught.value)
+
+
+def test_images_of_two_values_are_read(tmp_path: Path) -> None:
+    path = stored(tmp_path, images=IMAGES > 0, label=LABELS, plate=np.arange(3))
+    assert read_labelled_crops(path)[0].dtype == bool
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:

@@ -106,3 +106,49 @@ def test_a_table_never_stands_beside_settings_of_another(
     assert len(pd.read_csv(path)) == 2
     assert json.loads((tmp_path / "cells.json").read_text())["run"] == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cells.csv", "cells.json"]
+
+
+def test_no_input_is_replaced(tmp_path: Path) -> None:
+    cells = tmp_path / "cells.csv"
+    cells.write_text("t,y,x\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link.csv").symlink_to(cells)
+    for path in (cells, tmp_path / "sub" / ".." / "cells.csv", tmp_path / "link.csv"):
+        with pytest.raises(InvalidInput, match=r"would replace .*cells.csv, which is read here"):
+            results.check_table_path(path, (None, cells))
+    with pytest.raises(InvalidInput, match="choose another name for the result"):
+        results.check_table_path(tmp_path / "a.csv", (tmp_path / "a.json",))
+    assert results.check_table_path(tmp_path / "other.csv", (cells, None))
+
+
+@pytest.mark.parametrize("text", ["{}", '{"scale": 2}', "[1]", "not json", ""])
+def test_a_json_file_of_others_is_not_replaced(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cells.json").write_text(text)
+    with pytest.raises(InvalidInput, match="napari-interpdisc did not write; choose another name"):
+        results.write_table(TABLE, {}, tmp_path / "cells.csv")
+    assert [p.name for p in tmp_path.iterdir()] == ["cells.json"]
+    assert (tmp_path / "cells.json").read_text() == text
+
+
+def test_own_results_are_replaced(tmp_path: Path) -> None:
+    results.write_table(TABLE, {"run": 1}, tmp_path / "cells.csv")
+    results.write_table(TABLE, {"run": 2}, tmp_path / "cells.csv")
+    assert json.loads((tmp_path / "cells.json").read_text())["run"] == 2
+
+
+@pytest.mark.parametrize("path", [".", "..", "/"])
+def test_a_new_folder_needs_a_name(path: str) -> None:
+    with pytest.raises(InvalidInput, match="is no name for a new folder; give one"):
+        results.check_empty_folder(path)
+
+
+def test_safe_names() -> None:
+    assert results.safe_name("dense") == "dense"
+    assert results.safe_name("é-2.1") == "é-2.1"
+    unsafe = ["a/b", "a\\b", "a:b", "../x", "", ".", "a b", "x" * 300]
+    made = [results.safe_name(text) for text in unsafe]
+    assert len(set(made)) == len(unsafe)
+    for name in made:
+        assert name == Path(name).name
+        assert not name.startswith(".")
+        assert len(name) < 100

@@ -335,7 +335,13 @@ def test_a_folder_of_schema_3_knows_nothing_of_its_training_data(folder: Path) -
         ("latents", {"whitening": [[1.0]] * 6}, "not one of 6 measures"),
         ("latents", {"distances": [3.0] + [1.0] * 8}, "quantiles of familiar latents that do not"),
         ("spectra", {"distances": [1.0]}, "or not as many of each"),
-        ("spectra", {"levels": [0.5, 0.9, 1.0]}, "familiarity"),
+        ("spectra", {"levels": [0.5, 0.9, 1.0]}, "at 'familiarity.spectra.levels.2'"),
+        ("spectra", {"levels": [0.5] * 9}, "quantiles of familiar spectra that do not rise"),
+        ("latents", {"distances": [1.0] * 9}, "quantiles of familiar latents that do not rise"),
+        ("latents", {"distances": [float(k) for k in range(9)]}, "that are not above 0"),
+        ("latents", {"whitening": [[0.0] * 6] * 6}, "a whitening of familiar latents of 0 or"),
+        ("latents", {"whitening": [[-2e6] * 6] * 6}, "or beyond ± 1e+06"),
+        ("spectra", {"mean": [-2e6] * 7}, "a mean of familiar spectra beyond ± 1e+06"),
     ],
 )
 def test_faults_of_what_is_familiar(
@@ -343,3 +349,49 @@ def test_faults_of_what_is_familiar(
 ) -> None:
     edit(knowing[1], lambda c: c["familiarity"][where].update(change))
     assert told in fault(knowing[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"diameter": 0.5}, "a familiar diameter of 0.5 px"),
+        ({"diameter": 65.0}, "measure 1 to"),
+        ({"noise": -0.1}, "a familiar noise of -0.1 outside 0 to 1000"),
+        ({"noise": 2e3}, "a familiar noise of 2000"),
+        ({"fineness": -101.0}, "a familiar fineness of -101 beyond ± 100"),
+        ({"fineness": None}, "at 'familiarity.fineness'"),
+    ],
+)
+def test_numbers_that_no_training_data_gives(
+    knowing: tuple[CellModel, Path], change: dict[str, Any], told: str
+) -> None:
+    edit(knowing[1], lambda c: c["familiarity"].update(change))
+    assert told in fault(knowing[1])
+
+
+def test_the_form_of_familiarity_is_that_of_the_schema(folder: Path) -> None:
+    old = {"levels": [0.5, 0.995], "reconstruction_error": [0.1, 0.5], "latent_norm": [4, 6]}
+    edit(folder, lambda c: c.update(familiarity=old))
+    assert "has the quantiles of schema 3 as its familiarity" in fault(folder)
+    old["levels"] = ["high"]
+    edit(folder, lambda c: c.update(schema_version=3, familiarity=old))
+    assert "has a fault at 'familiarity.levels.0'" in fault(folder)
+    edit(folder, lambda c: c.update(schema_version=4))
+    assert "has a fault at 'familiarity.latents'" in fault(folder)
+    edit(folder, lambda c: c.update(familiarity=[1]))
+    assert "has a fault at 'familiarity'" in fault(folder)
+
+
+@pytest.mark.parametrize("name", ["latent_kl", "latent_sd"])
+@pytest.mark.parametrize("value", [-1.0, np.nan, np.inf])
+def test_latent_statistics_that_cannot_be(folder: Path, name: str, value: float) -> None:
+    edit(folder, lambda c: c[name].__setitem__(0, value))
+    assert f"values of {name} that are negative or not finite" in fault(folder)
+
+
+def test_cells_that_are_copies_make_a_model_that_loads(tiny: CellModel, tmp_path: Path) -> None:
+    known = measure_familiarity(
+        np.zeros((5, 6)), np.repeat(np.eye(2, len(BANDS)), 3, 0), [27.0], [0.2], [-4.0]
+    )
+    save_model(replace(tiny, familiarity=known), tmp_path / "copies")
+    assert load_model(tmp_path / "copies", "cpu").familiarity == known

@@ -49,6 +49,21 @@ def test_few_or_uneven_nuclei_make_an_estimate_unsure() -> None:
     assert "half of the 12 objects measure 8 to 36 px" in pieces.doubt
 
 
+def test_nuclei_that_fill_the_image_make_an_estimate_unsure() -> None:
+    large = np.full(6, 51.0)
+    assert DiameterEstimate.of(large).doubt == ""
+    assert DiameterEstimate.of(large, 204).doubt == ""
+    assert "(that is 26% of the image's shorter side)" in DiameterEstimate.of(large, 200).doubt
+
+
+def test_an_inverted_image_is_doubted() -> None:
+    made = simulate_movie(SimulationSettings(shape=(1, 200, 240), cells=12, dividing=0))
+    image = made.image[0].astype(np.float64)
+    assert measure_diameter(Frames(image)).side == 200
+    assert measure_diameter(Frames(image.max() - image)).doubt
+    assert measure_diameter(Frames(image), made.labels[0]).side is None
+
+
 def test_an_image_that_is_cut_to_pieces_is_doubted(microscopy: Callable[[str], Path]) -> None:
     """Large textured nuclei, of which detection takes every grain for one."""
     file = microscopy("nuclei_frames/NIH3T3_dna-33.tif")

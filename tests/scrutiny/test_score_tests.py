@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from napari_interpdisc.crops import normalise
 from napari_interpdisc.patches import patches_of_crops
@@ -88,3 +89,32 @@ def test_what_cannot_be_tested_is_told(cells: SegmentedCells) -> None:
     assert untested(cells) == []
     assert "Give more cells" in untested(cells.take([0]))[0]
     assert "no masks" in untested(without_masks(cells.patches).cells)[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "low", "high"),
+    [
+        ("brightness", 0, None),
+        ("distances", 0, 30),
+        ("snr", 1e-3, None),
+        ("shifts", 0, 16),
+        ("diameters", 0.2, 5),
+        ("blurs", 0, 16),
+        ("gradients", 0, 1),
+    ],
+)
+def test_strengths_have_bounds(field: str, low: float, high: float | None) -> None:
+    ScorecardSettings.model_validate({field: (low, high or 1e3)})
+    wrong = [low - 0.01, np.nan, np.inf] + ([] if high is None else [high + 0.01])
+    for value in wrong:
+        with pytest.raises(ValidationError, match=field):
+            ScorecardSettings.model_validate({field: (1.0, value)})
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [("angles", 361), ("simulated", 10_001), ("seed", -1), ("seed", 2**32), ("snr", (0.0,))],
+)
+def test_numbers_have_bounds(field: str, wrong: object) -> None:
+    with pytest.raises(ValidationError, match=field):
+        ScorecardSettings.model_validate({field: wrong})

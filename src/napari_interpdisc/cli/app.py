@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from napari_interpdisc import __version__
 from napari_interpdisc.cli.attack import attack
@@ -23,8 +24,21 @@ from napari_interpdisc.cli.train import train
 from napari_interpdisc.cli.train_encoder import train_encoder
 from napari_interpdisc.errors import InterpdiscError
 
+
+class _Commands(TyperGroup):
+    """All commands; one that is interrupted says so (typer alone ends it without a word)."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            Console(stderr=True).print("Stopped; nothing unfinished was left behind.")
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="interpdisc",
+    cls=_Commands,
     help="Classify, explain and perturb the cells of a movie.",
     no_args_is_help=True,
     add_completion=False,
@@ -68,9 +82,6 @@ def main() -> None:
     except InterpdiscError as fault:
         Console(stderr=True).print(f"[red]Error:[/red] {plain(str(fault))}", soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Stopped; nothing unfinished was left behind.")
-        sys.exit(130)
     except BrokenPipeError:
         # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

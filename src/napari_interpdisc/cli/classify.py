@@ -40,7 +40,7 @@ def classify(
     """Classify every cell: one row each, and a JSON file with the settings beside the table."""
     from napari_interpdisc.io.results import check_table_path, write_table
 
-    check_table_path(out)
+    check_table_path(out, (image, tracks, labels))
     diameter_of(diameter)
     from napari_interpdisc import pipeline
     from napari_interpdisc.models.store import load_model

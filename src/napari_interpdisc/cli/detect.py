@@ -22,7 +22,7 @@ def detect(
     from napari_interpdisc.io.results import check_table_path, write_table
     from napari_interpdisc.nuclei.detection import detect_movie
 
-    check_table_path(out)
+    check_table_path(out, (image,))
     px = diameter_of(diameter)
     frames = read_frames(image, channel, channel_axis)
     cells = detect_movie(frames, px)

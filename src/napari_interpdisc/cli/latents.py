@@ -116,14 +116,15 @@ def latents(
 ) -> None:
     """Tell what each latent stands for: as the model says, or as measured on your cells."""
     _check_call(image, cells, crops, labels, figure, out)
-    from napari_interpdisc.io.results import check_table_path, check_writable
+    from napari_interpdisc.io.results import check_no_input, check_table_path, check_writable
 
+    inputs = (image, cells, crops, labels)
     if csv is not None:
-        check_table_path(csv)
+        check_table_path(csv, inputs)
     if figure is not None:
         if figure.suffix.lower() != ".png":
             raise InvalidInput(f"{figure} is no picture: end the file name in .png.")
-        check_writable(figure)
+        check_writable(check_no_input(figure, inputs))
     if out is not None and out.exists():
         raise InvalidInput(f"{out} already exists; choose another folder, nothing was written.")
     diameter_of(diameter)

@@ -12,7 +12,6 @@ from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
     Diameter,
-    LabelsPath,
     MovieFiles,
     SwapXY,
     crop_diameter,
@@ -25,6 +24,8 @@ from napari_interpdisc.cli.common import (
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from napari_interpdisc.models.cell_model import CellModel
     from napari_interpdisc.patches import Patches
     from napari_interpdisc.scrutiny.segmented import Segmentation
+
+# those of ScorecardSettings, which imports torch: too slow for a help text
+LARGEST_SEED, MOST_SIMULATED = 2**32 - 1, 10_000
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,14 @@ class _Given:
         (N,) class of each, if classes were named.
     cut
         (N,) whether the edge of the image may cut them, if that is known.
+    names
+        (N,) what to call them.
     """
 
     patches: Patches
     groups: npt.NDArray[Any]
     note: dict[str, Any]
+    names: list[str]
     masks: npt.NDArray[np.int32] | None = None
     labels: npt.NDArray[Any] | None = None
     cut: npt.NDArray[np.bool_] | None = None
@@ -67,7 +74,13 @@ def scorecard(
     cells: Annotated[
         Path | None, typer.Option(help="Table of its cells (t, y, x, track_id).")
     ] = None,
-    labels: LabelsPath = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Segmentation of the image: the masks of the nuclei are taken from it, and the "
+            "diameter is measured in it."
+        ),
+    ] = None,
     crops: Annotated[
         Path | None, typer.Option(help="Archive (.npz) of images, in place of image and cells.")
     ] = None,
@@ -79,11 +92,15 @@ def scorecard(
         ),
     ] = None,
     classes: Annotated[
-        str, typer.Option(metavar="A,B", help="Only cells with these labels; all if left out.")
-    ] = "",
+        str | None,
+        typer.Option(metavar="A,B", help="Only cells with these labels; all if left out."),
+    ] = None,
     label_column: Annotated[
-        str, typer.Option(help="Column, or array, with the labels that --classes means.")
-    ] = "label",
+        str | None,
+        typer.Option(
+            help="Column, or array, with the labels that --classes means; label if left out."
+        ),
+    ] = None,
     most: Annotated[
         int, typer.Option(min=2, help="Cells that are tested at most, drawn at random.")
     ] = 1000,
@@ -96,9 +113,12 @@ def scorecard(
         ),
     ] = None,
     simulated: Annotated[
-        int, typer.Option(min=0, help="Simulated cells that are tested too; 0 for none.")
+        int,
+        typer.Option(
+            min=0, max=MOST_SIMULATED, help="Simulated cells that are tested too; 0 for none."
+        ),
     ] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of everything.")] = 0,
     diameter: Diameter = "auto",
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
@@ -107,18 +127,22 @@ def scorecard(
     """Change what must not matter, and count how often each head changes its mind."""
     if (crops is None) == (image is None) or (image is None) != (cells is None):
         raise InvalidInput("Give --image and --cells, or --crops in their place.")
+    if crops is not None:
+        _check_crops_alone(labels, channel, channel_axis, swap_xy)
+    named = _named(classes, label_column)
     from napari_interpdisc.io.results import check_empty_folder
 
     check_empty_folder(out)
     diameter_of(diameter)
-    named = names_of(classes)
     kinds = _controls(control or [], named)
     from napari_interpdisc.models.store import load_model
     from napari_interpdisc.scrutiny.scorecard import ScorecardSettings, score_heads
 
     loaded = load_model(model)
-    names = [loaded.head(name).name for name in head] if head else [loaded.head().name]
-    wanted = _Wanted(named, label_column, most, seed)
+    asked: Sequence[str | None] = head or (None,)
+    names = list(dict.fromkeys(loaded.head(name).name for name in asked))
+    _check_names_differ(names, kinds)
+    wanted = _Wanted(named, label_column or "label", most, seed)
     if crops is not None:
         given = _from_crops(crops, group_column, wanted, diameter, loaded)
     else:
@@ -126,12 +150,14 @@ def scorecard(
         assert cells is not None
         files = MovieFiles(image, cells, labels, diameter, channel, channel_axis, swap_xy)
         given = _from_movie(files, group_column or "track_id", wanted, loaded)
+    present = set() if given.labels is None else set(given.labels.tolist())
     for name in names:
-        unknown = [c for c in named if c not in loaded.head(name).classes]
+        unknown = [c for c in named if c in present and c not in loaded.head(name).classes]
         if unknown:
             note(f"Head '{name}' does not know {', '.join(unknown)}; these cells are tested too.")
     segmentation = _segmented(given, loaded)
     fitted = [_fitted(kind, given, segmentation, named, loaded, seed) for kind in kinds]
+    checks = _checked(given, loaded)
     settings = ScorecardSettings(seed=seed, simulated=simulated)
     with progress_bar("tests") as progress:
         found = score_heads(segmentation, given.groups, loaded, names, settings, progress, fitted)
@@ -140,11 +166,91 @@ def scorecard(
     plain = segmentation.cells.patches.crops(loaded.crop_size)
     about: dict[str, Any] = {"model": loaded.name, "model_sha256": loaded.sha256, "heads": names}
     about["calls"] = {card.head: card.calls for card in found}
-    about |= {"controls": kinds, "settings": settings.model_dump(mode="json")}
+    about |= {"controls": kinds, "settings": settings.model_dump(mode="json"), "checks": checks}
     from napari_interpdisc.figures.scorecard_folder import write_scorecard
 
-    write_scorecard(out, found, plain, {**given.note, **about})
+    called = [given.names[row] for row in segmentation.rows]
+    write_scorecard(out, found, plain, {**given.note, **about}, names=called)
     say(str(out))
+
+
+def _checked(given: _Given, model: CellModel) -> list[dict[str, Any]]:
+    """Check the settings behind the cells as ``classify`` does, and tell what looks wrong."""
+    import numpy as np
+
+    from napari_interpdisc.checks import check_movie
+    from napari_interpdisc.crop_measures import measure_crops
+
+    whole = np.ones(len(given.patches), bool) if given.cut is None else ~given.cut
+    sample = measure_crops(given.patches.take(whole).crops(model.crop_size))
+    diameter = float(given.note["diameter"])
+    found = check_movie(sample, model.model_diameter, diameter, model.familiarity)
+    for check in found:
+        if check.advice:
+            note(check.advice)
+    return [check.note() for check in found]
+
+
+def _check_crops_alone(
+    labels: Path | None, channel: int | None, channel_axis: int | None, swap_xy: bool
+) -> None:
+    """Refuse what says something of an image where crops are given."""
+    given = {
+        "--labels": labels is not None,
+        "--channel": channel is not None,
+        "--channel-axis": channel_axis is not None,
+        "--swap-xy": swap_xy,
+    }
+    wrong = [option for option, is_given in given.items() if is_given]
+    if wrong:
+        verb, them = ("describes", "it") if len(wrong) == 1 else ("describe", "them")
+        raise InvalidInput(
+            f"{' and '.join(wrong)} {verb} an image; leave {them} out with --crops, or give "
+            "--image and --cells."
+        )
+
+
+def _named(classes: str | None, label_column: str | None) -> tuple[str, ...]:
+    """Names in --classes; none if it was left out."""
+    if classes is None:
+        if label_column is not None:
+            raise InvalidInput(
+                "--label-column tells where the labels of --classes are; give --classes too, or "
+                "leave it out."
+            )
+        return ()
+    named = tuple(dict.fromkeys(names_of(classes)))
+    if not named:
+        raise InvalidInput(
+            "--classes holds no name; give labels such as Interphase,Metaphase, or leave it out."
+        )
+    return named
+
+
+def _check_names_differ(heads: Sequence[str], controls: Sequence[str]) -> None:
+    both = [name for name in controls if name in heads]
+    if both:
+        raise InvalidInput(
+            f"The model has a head '{both[0]}', as the control is called; leave out either "
+            f"--head {both[0]} or --control {both[0]}."
+        )
+
+
+def _check_groups(groups: npt.NDArray[Any], name: str, source: Path) -> npt.NDArray[Any]:
+    """Return the groups of cells if every cell has one."""
+    import pandas as pd
+
+    values = pd.Series(groups)
+    absent = values.isna()
+    if not pd.api.types.is_numeric_dtype(values):
+        absent |= values.astype(str).str.strip() == ""
+    n = int(absent.sum())
+    if n:
+        raise InvalidInput(
+            f"{n} cell{' has' if n == 1 else 's have'} no {name} in {source}; give each one, or "
+            "choose another --group-column."
+        )
+    return groups
 
 
 def _controls(words: list[str], classes: tuple[str, ...]) -> list[Control]:
@@ -203,6 +309,11 @@ class _Wanted:
     most: int
     seed: int
 
+    def note(self) -> dict[str, Any]:
+        """What is recorded of it."""
+        column = self.column if self.classes else None
+        return {"classes": list(self.classes), "label_column": column, "most": self.most}
+
     def rows(self, n: int, labels: npt.NDArray[Any] | None) -> npt.NDArray[np.intp]:
         """Rows of the cells that are tested, of ``n``."""
         import numpy as np
@@ -215,6 +326,9 @@ class _Wanted:
                     f"No cell has a label of {', '.join(self.classes)} in '{self.column}'; it has "
                     f"{', '.join(sorted(set(labels.astype(str)))[:8])}."
                 )
+            absent = sorted(set(self.classes) - set(labels[rows].astype(str).tolist()))
+            if absent:
+                note(f"No cell has the label {' or '.join(absent)} in '{self.column}'.")
         if len(rows) > self.most:
             drawn = np.random.default_rng(self.seed).choice(rows, self.most, replace=False)
             rows = np.sort(drawn)
@@ -240,16 +354,20 @@ def _from_crops(
         images, *read = read_crops(path, group)
         groups = read[0] if read else np.arange(len(images))
     rows = wanted.rows(len(images), labels)
-    of_cell = groups[rows] if group else np.arange(len(rows))
+    of_cell = _check_groups(groups[rows], group, path) if group else np.arange(len(rows))
     patches = patches_of_crops(images[rows], px, model.model_diameter, model.crop_size)
     about = {
         "crops": str(path),
-        "classes": list(wanted.classes),
+        **wanted.note(),
         "group": group or "each crop on its own",
         "diameter": px,
     }
     return _Given(
-        patches, of_cell, about, labels=None if labels is None else labels[rows].astype(str)
+        patches,
+        of_cell,
+        about,
+        [f"crop {row}" for row in rows],
+        labels=None if labels is None else labels[rows].astype(str),
     )
 
 
@@ -259,6 +377,7 @@ def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel
     from napari_interpdisc.io.images import read_labels
     from napari_interpdisc.patches import label_crops, patch_side, patches_of_cells
     from napari_interpdisc.pipeline import near_edge
+    from napari_interpdisc.scrutiny.score_results import cell_names
 
     opened = files.open()
     table = opened.cells
@@ -270,6 +389,7 @@ def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel
             )
     labels = np.asarray(columns[wanted.column]) if wanted.classes else None
     rows = wanted.rows(len(table), labels)
+    of_cell = _check_groups(np.asarray(columns[group])[rows], group, files.tracks)
     some = table.take(rows)
     patches = patches_of_cells(
         opened.frames, some, opened.diameter, model.model_diameter, model.crop_size
@@ -282,11 +402,12 @@ def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel
     about = {
         "image": str(files.image),
         "cells": str(files.tracks),
-        "classes": list(wanted.classes),
+        "labels": None if files.labels is None else str(files.labels),
+        **wanted.note(),
         "group": group,
         "diameter": opened.diameter,
     }
-    of_cell = np.asarray(columns[group])[rows]
     named = None if labels is None else labels[rows].astype(str)
     cut = near_edge(some, opened.frames.shape[1:], opened.diameter)
-    return _Given(patches, of_cell, about, masks, named, cut)
+    called = cell_names(some.track_id, some.t)
+    return _Given(patches, of_cell, about, called, masks, named, cut)

@@ -8,7 +8,7 @@ from typing import Any
 
 from napari_interpdisc._types import Float32Array, Progress, silent
 from napari_interpdisc.figures.scorecard import draw_scorecard, draw_worst
-from napari_interpdisc.io.results import new_folder, write_table
+from napari_interpdisc.io.results import new_folder, safe_name, write_table
 from napari_interpdisc.scrutiny.scorecard import Scorecard, markdown
 
 
@@ -56,7 +56,7 @@ def write_scorecard(
         draw_scorecard(folder / "scorecard.png", cards)
         progress(3, n)
         for k, card in enumerate(cards):
-            draw_worst(folder / f"worst-{card.head}.png", card, crops, names)
+            draw_worst(folder / f"worst-{safe_name(card.head)}.png", card, crops, names)
             progress(4 + k, n)
     return out
 

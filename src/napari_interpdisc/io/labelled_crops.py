@@ -80,6 +80,10 @@ def _read_arrays(file: Path, names: tuple[str, ...]) -> tuple[npt.NDArray[Any], 
                 f"'{name}' in {file} has the shape {values.shape}; one value for each of the "
                 f"{len(images)} images is expected."
             )
-    if not np.issubdtype(images.dtype, np.number) or not np.isfinite(images).all():
-        raise InvalidInput(f"'images' in {file} holds values that are no finite numbers.")
+    if images.dtype.kind not in "buif":
+        raise InvalidInput(
+            f"'images' in {file} has values of type {images.dtype}; give integers or floats."
+        )
+    if not np.isfinite(images).all():
+        raise InvalidInput(f"'images' in {file} holds NaN or infinite pixels; replace them first.")
     return images, *others

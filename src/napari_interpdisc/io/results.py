@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLE_SUFFIXES = (".csv", ".parquet")
+LONGEST_NAME = 80
 RECORDED = ("napari-interpdisc", "torch", "numpy", "scikit-image", "captum", "napari")
 
 
@@ -54,19 +57,80 @@ def check_writable(path: str | Path) -> Path:
     return target
 
 
-def check_table_path(path: str | Path) -> Path:
+def check_table_path(path: str | Path, inputs: Iterable[str | Path | None] = ()) -> Path:
     """Return ``path`` if a table, and the JSON file beside it, can be written there.
+
+    Parameters
+    ----------
+    path
+        The table.
+    inputs
+        Files that are read, which the table and its JSON file must not replace; None for none.
 
     Raises
     ------
     InvalidInput
-        For another suffix than .csv or .parquet, or a place that cannot be written to.
+        For another suffix than .csv or .parquet, a place that cannot be written to, an input, or a
+        JSON file that this package did not write.
     """
     target = Path(path)
     if target.suffix.lower() not in TABLE_SUFFIXES:
         raise InvalidInput(f"{target} is no table: end the file name in .csv or .parquet.")
-    check_writable(settings_path(target))
+    given = tuple(inputs)
+    beside = check_writable(settings_path(target))
+    check_no_input(target, given)
+    check_no_input(beside, given)
+    if beside.exists() and not _is_ours(beside):
+        raise InvalidInput(
+            f"The settings of {target.name} would replace {beside}, which napari-interpdisc did "
+            "not write; choose another name for the table, or move that file."
+        )
     return check_writable(target)
+
+
+def check_no_input(path: str | Path, inputs: Iterable[str | Path | None]) -> Path:
+    """Return ``path`` if it is none of the files that are read.
+
+    Raises
+    ------
+    InvalidInput
+        If writing it would replace one of them.
+    """
+    target = Path(path)
+    for one in inputs:
+        if one is not None and _is_same(target, Path(one)):
+            raise InvalidInput(
+                f"Writing {target} would replace {one}, which is read here; choose another name "
+                "for the result."
+            )
+    return target
+
+
+def _is_same(a: Path, b: Path) -> bool:
+    try:
+        return a.resolve() == b.resolve() or a.samefile(b)
+    except (OSError, RuntimeError):  # one is not there yet
+        return False
+
+
+def _is_ours(beside: Path) -> bool:
+    """Whether a JSON file is one that :func:`write_table` wrote."""
+    try:
+        note = json.loads(beside.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(note, dict) and note.keys() >= {"table", "rows", "versions"}
+
+
+def safe_name(text: str) -> str:
+    """``text`` as part of a file name: letters, digits, points and hyphens; others become ``_``.
+
+    A text that is changed ends in a few digits of its hash, so that two texts stay two names.
+    """
+    safe = re.sub(r"[^\w.-]+", "_", text).strip("._")[:LONGEST_NAME]
+    if safe == text:
+        return text
+    return f"{safe or 'unnamed'}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def settings_path(table: Path) -> Path:
@@ -140,9 +204,12 @@ def check_empty_folder(path: str | Path) -> Path:
     Raises
     ------
     InvalidInput
-        If it is a file or a folder with something in it, or its parent cannot be written to.
+        If it has no name, such as ``.``, is a file or a folder with something in it, or its parent
+        cannot be written to.
     """
     target = Path(path)
+    if target.name in ("", ".."):
+        raise InvalidInput(f"'{target}' is no name for a new folder; give one, such as 'results'.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InvalidInput(f"{target} already exists and is not empty; choose another folder.")
     check_writable(target.parent / f".{target.name}.probe")

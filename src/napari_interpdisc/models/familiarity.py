@@ -22,6 +22,9 @@ LIMIT = 0.995
 RIDGE = 1e-3
 """Share of the mean variance that is added to each, so that idle latents do not decide."""
 
+LEAST_SPREAD = 1e-8
+"""Mean variance of measures that are taken for equal in all cells."""
+
 
 @dataclass(frozen=True)
 class Density:
@@ -54,7 +57,7 @@ class Density:
         mean, covariance = x.mean(0), np.atleast_2d(np.cov(x.T))
         if independent:
             covariance = np.diag(np.diag(covariance))
-        spread = max(float(np.trace(covariance)) / len(covariance), 1e-12)
+        spread = max(float(np.trace(covariance)) / len(covariance), LEAST_SPREAD)
         covariance = covariance + RIDGE * spread * np.eye(len(covariance))
         # W with Wᵀ W = Σ⁻¹
         whitening = np.linalg.inv(np.linalg.cholesky(covariance))
@@ -63,7 +66,7 @@ class Density:
             _plain(mean),
             tuple(_plain(row) for row in whitening),
             LEVELS,
-            tuple(np.quantile(distance, LEVELS).tolist()),
+            _rising(np.quantile(distance, LEVELS)),
         )
 
     def distance(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -160,6 +163,14 @@ def measure_familiarity(
         float(np.quantile(np.asarray(noise), LIMIT)),
         float(np.quantile(np.asarray(fineness), 1 - LIMIT)),
     )
+
+
+def _rising(values: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    """Values above 0 that rise: what is equal, as of cells that are copies, is set a hair apart."""
+    found: list[float] = []
+    for value in values.tolist():
+        found.append(max(value, found[-1] * (1 + 1e-9) if found else 1e-9))
+    return tuple(found)
 
 
 def _plain(values: npt.NDArray[np.float64]) -> tuple[float, ...]:

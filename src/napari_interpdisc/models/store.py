@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -42,6 +44,9 @@ READABLE = (1, 2, 3, 4)
 
 Schema 3 judged what is out of distribution by decoded pictures; models of it are read, but flag no
 cell for that."""
+
+LARGEST_MEASURE, LARGEST_NOISE, LARGEST_FINENESS = 1e6, 1e3, 100.0
+"""Numbers of familiarity that no training data gives are larger than these."""
 
 BUNDLED = Path(__file__).parent / "bundled"
 DEFAULT_MODEL = "h2b"
@@ -371,12 +376,19 @@ def _read_config(folder: Path) -> ModelConfig:
     try:
         config = ModelConfig.model_validate(raw)
     except ValidationError as fault:
-        first = fault.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InvalidModel(f"{path} has a fault at '{where}': {first['msg']}.") from None
+        where, told = _first_fault(fault, version)
+        raise InvalidModel(f"{path} has a fault at '{where}': {told}.") from None
     for fault_text in _config_faults(config):
         raise InvalidModel(f"{path} {fault_text}.")
     return config
+
+
+def _first_fault(fault: ValidationError, version: int) -> tuple[str, str]:
+    """Where the first fault is, and what; of familiarity, by the form that the schema has."""
+    forms = [FamiliarityConfig.__name__, QuantilesConfig.__name__]
+    other = forms[version == SCHEMA]
+    first = next(error for error in fault.errors() if other not in error["loc"])
+    return ".".join(str(part) for part in first["loc"] if part not in forms), first["msg"]
 
 
 def _config_faults(config: ModelConfig) -> Iterator[str]:
@@ -384,6 +396,8 @@ def _config_faults(config: ModelConfig) -> Iterator[str]:
     for name in ("latent_kl", "latent_sd"):
         if len(getattr(config, name)) != n:
             yield f"gives {len(getattr(config, name))} values of {name} for {n} latents"
+        if not all(0 <= value < math.inf for value in getattr(config, name)):
+            yield f"gives values of {name} that are negative or not finite"
     if config.meanings and len(config.meanings) != n:
         yield f"gives {len(config.meanings)} meanings for {n} latents"
     names = [m.name for m in config.meanings if m.name]
@@ -393,7 +407,12 @@ def _config_faults(config: ModelConfig) -> Iterator[str]:
         if pair[0] == pair[1] or not all(0 <= i < n for i in pair):
             yield f"has an orientation pair {pair} that is none of two of its {n} latents"
     if isinstance(config.familiarity, FamiliarityConfig):
-        yield from _familiarity_faults(config.familiarity, n)
+        yield from _familiarity_faults(config.familiarity, n, config.encoder.crop_size)
+    elif config.familiarity is not None and config.schema_version == SCHEMA:
+        yield (
+            f"has the quantiles of schema 3 as its familiarity, but schema version {SCHEMA}; "
+            "store the model again"
+        )
     for head in config.heads:
         wanted = (n, score_width(head.classes))
         if head.kind == "formula":
@@ -416,7 +435,7 @@ def _config_faults(config: ModelConfig) -> Iterator[str]:
             yield f"names a file outside the model folder ('{name}')"
 
 
-def _familiarity_faults(known: FamiliarityConfig, latents: int) -> Iterator[str]:
+def _familiarity_faults(known: FamiliarityConfig, latents: int, crop_size: int) -> Iterator[str]:
     sizes = {"latents": latents, "spectra": len(BANDS)}
     for name, wanted in sizes.items():
         density: DensityConfig = getattr(known, name)
@@ -424,8 +443,25 @@ def _familiarity_faults(known: FamiliarityConfig, latents: int) -> Iterator[str]
         if widths != {wanted}:
             yield f"has a density of {name} that is not one of {wanted} measures"
         rows = (density.levels, density.distances)
-        if len({len(row) for row in rows}) > 1 or any(list(r) != sorted(r) for r in rows):
+        rise = all(a < b for row in rows for a, b in pairwise(row))
+        if len({len(row) for row in rows}) > 1 or not rise:
             yield f"has quantiles of familiar {name} that do not rise, or not as many of each"
+        if min(density.distances, default=0.0) <= 0:
+            yield f"has distances of familiar {name} that are not above 0"
+        if max(map(abs, density.mean)) > LARGEST_MEASURE:
+            yield f"has a mean of familiar {name} beyond ± {LARGEST_MEASURE:g}"
+        sizes_of = [abs(value) for row in density.whitening for value in row]
+        if not 0 < max(sizes_of, default=0.0) <= LARGEST_MEASURE:
+            yield f"has a whitening of familiar {name} of 0 or beyond ± {LARGEST_MEASURE:g}"
+    if not 1 <= known.diameter <= crop_size:
+        yield (
+            f"has a familiar diameter of {known.diameter:g} px, but nuclei in crops of "
+            f"{crop_size} px measure 1 to {crop_size} px"
+        )
+    if not 0 <= known.noise <= LARGEST_NOISE:
+        yield f"has a familiar noise of {known.noise:g} outside 0 to {LARGEST_NOISE:g}"
+    if abs(known.fineness) > LARGEST_FINENESS:
+        yield f"has a familiar fineness of {known.fineness:g} beyond ± {LARGEST_FINENESS:g}"
 
 
 def _familiarity(known: FamiliarityConfig | QuantilesConfig | None) -> Familiarity | None:

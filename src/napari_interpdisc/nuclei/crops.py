@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from napari_interpdisc._types import BoolArray, Float32Array, Int32Array
-from napari_interpdisc.crops import MODEL_DIAMETER
+from napari_interpdisc.crops import LEAST_CONTRAST, MODEL_DIAMETER
 
 NECK = 0.15
 """Two nuclei that touch are separated where the neck is narrower than both by this share of a
@@ -25,7 +25,7 @@ def otsu_mask(picture: Float32Array, diameter: float = MODEL_DIAMETER) -> BoolAr
     from skimage.filters import threshold_otsu
 
     smooth = ndimage.gaussian_filter(np.asarray(picture, np.float32), diameter / 28)
-    if float(np.ptp(smooth)) <= 1e-6:
+    if np.ptp(smooth) <= LEAST_CONTRAST * np.abs(smooth).max():
         return np.zeros(smooth.shape, bool)
     return np.asarray(smooth > threshold_otsu(smooth))
 

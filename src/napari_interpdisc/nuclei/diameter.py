@@ -42,6 +42,11 @@ UNEVEN = 2.0
 pieces, or several taken for one."""
 
 
+LARGEST_SHARE = 0.25
+"""Diameter, as a share of the shorter side of the image, from which an estimate is unsure: an
+inverted image, or one of dirt and light alone, has one large object."""
+
+
 @dataclass(frozen=True)
 class DiameterEstimate:
     """The typical nuclear diameter, and how far to trust it.
@@ -54,18 +59,21 @@ class DiameterEstimate:
         Number of nuclei that were measured.
     low, high
         Lower and upper quartile of their diameters, px.
+    side
+        Shorter side of the image in which nuclei were detected, px; None if they were segmented.
     """
 
     diameter: float
     nuclei: int
     low: float
     high: float
+    side: int | None = None
 
     @classmethod
-    def of(cls, diameters: Float64Array) -> Self:
-        """Estimate from the diameters (n,) of single nuclei, px."""
+    def of(cls, diameters: Float64Array, side: int | None = None) -> Self:
+        """Estimate from the diameters (n,) of single nuclei, px, in an image of that side."""
         low, middle, high = np.quantile(diameters, (0.25, 0.5, 0.75))
-        return cls(float(middle), len(diameters), float(low), float(high))
+        return cls(float(middle), len(diameters), float(low), float(high), side)
 
     @property
     def doubt(self) -> str:
@@ -74,6 +82,8 @@ class DiameterEstimate:
             why = f"{self.nuclei} nucle{'us was' if self.nuclei == 1 else 'i were'} measured"
         elif self.high > UNEVEN * self.low:
             why = f"half of the {self.nuclei} objects measure {self.low:.0f} to {self.high:.0f} px"
+        elif self.side is not None and self.diameter > LARGEST_SHARE * self.side:
+            why = f"that is {self.diameter / self.side:.0%} of the image's shorter side"
         else:
             return ""
         return (
@@ -149,7 +159,8 @@ def measure_diameter(frames: Frames, labels: Any = None) -> DiameterEstimate:
 
     Returns
     -------
-    The estimate; its ``doubt`` is a sentence where nuclei are few or of very different sizes.
+    The estimate; its ``doubt`` is a sentence where nuclei are few, of very different sizes, or very
+    large in the image.
 
     Raises
     ------
@@ -166,7 +177,7 @@ def measure_diameter(frames: Frames, labels: Any = None) -> DiameterEstimate:
             continue
     if not found:
         raise NothingFound(NOTHING_FOUND)
-    return DiameterEstimate.of(np.concatenate(found))
+    return DiameterEstimate.of(np.concatenate(found), min(frames.shape[1:]))
 
 
 def _spread(n: int, most: int) -> list[int]:

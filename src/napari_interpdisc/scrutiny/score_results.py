@@ -42,8 +42,8 @@ class ScoreRow:
     score_change
         Mean |Δ| of the score on the side of the class before.
     worst
-        Rows of the cells whose score falls most, worst first: rows of the cells that were tested,
-        or of the simulated ones.
+        Rows of the cells that change most, worst first: those that change class, then those whose
+        score falls most. Rows of the cells that were tested, or of the simulated ones.
     worst_crops
         (W, 1, S, S) the changed crops of these.
     cells, left_out

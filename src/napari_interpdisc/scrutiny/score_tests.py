@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,10 @@ TARGET, ORIENTATION, NOISE, PLACE, STORAGE, SIMULATED = (
 )
 """The constraints."""
 
+MOST_SIMULATED = 10_000
+LARGEST_SEED = 2**32 - 1
+"""Bounds of settings."""
+
 BACK_AND_FORTH = 6
 """Angles of the control for interpolation."""
 
@@ -47,22 +52,32 @@ BACK_AND_FORTH = 6
 class ScorecardSettings(BaseModel):
     """Strength of the changes, and the share of changed classes that is allowed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    brightness: tuple[float, ...] = Field((0.5, 1.0, 2.0), title="Brightness of other surroundings")
-    distances: tuple[float, ...] = Field((1.0, 4.0, 8.0), title="Gap to a pasted neighbour (px)")
-    angles: int = Field(24, title="Rotations by any angle", ge=1)
-    snr: tuple[float, ...] = Field(
+    brightness: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        (0.5, 1.0, 2.0), title="Brightness of other surroundings"
+    )
+    distances: tuple[Annotated[float, Field(ge=0, le=30)], ...] = Field(
+        (1.0, 4.0, 8.0), title="Gap to a pasted neighbour (px)"
+    )
+    angles: int = Field(24, title="Rotations by any angle", ge=1, le=360)
+    snr: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (20.0, 10.0, 5.0), title="Height of the nucleus over the standard deviation of noise"
     )
-    shifts: tuple[float, ...] = Field((1.0, 2.0, 4.0), title="Errors of the centroid (px)")
-    diameters: tuple[float, ...] = Field(
+    shifts: tuple[Annotated[float, Field(ge=0, le=16)], ...] = Field(
+        (1.0, 2.0, 4.0), title="Errors of the centroid (px)"
+    )
+    diameters: tuple[Annotated[float, Field(ge=0.2, le=5)], ...] = Field(
         (0.7, 0.8, 0.9, 1.1, 1.2, 1.3), title="Factors on the diameter"
     )
-    blurs: tuple[float, ...] = Field((0.5, 1.0, 1.5), title="Blur (σ, px)")
-    gradients: tuple[float, ...] = Field((0.2, 0.4), title="Change of illumination over the crop")
+    blurs: tuple[Annotated[float, Field(ge=0, le=16)], ...] = Field(
+        (0.5, 1.0, 1.5), title="Blur (σ, px)"
+    )
+    gradients: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        (0.2, 0.4), title="Change of illumination over the crop"
+    )
     shortcut: bool = Field(True, title="Attack the latents of cell and surroundings apart")
-    simulated: int = Field(200, title="Simulated cells; 0 for none", ge=0)
+    simulated: int = Field(200, title="Simulated cells; 0 for none", ge=0, le=MOST_SIMULATED)
     target_limit: float = Field(0.01, title="Allowed for other surroundings", ge=0, le=1)
     orientation_limit: float = Field(0.01, title="Allowed for rotations and mirrors", ge=0, le=1)
     noise_limit: float = Field(
@@ -77,7 +92,7 @@ class ScorecardSettings(BaseModel):
     simulated_limit: float = Field(
         0.02, title="Allowed for simulated factors that must not matter", ge=0, le=1
     )
-    seed: int = Field(0, title="Seed")
+    seed: int = Field(0, title="Seed", ge=0, le=LARGEST_SEED)
 
 
 @dataclass(frozen=True)

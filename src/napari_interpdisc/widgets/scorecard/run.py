@@ -95,7 +95,7 @@ class ScorecardRun:
 
 @dataclass(frozen=True)
 class WorstCell:
-    """One of the cells whose score falls most in a test.
+    """One of the cells that change most in a test.
 
     Attributes
     ----------

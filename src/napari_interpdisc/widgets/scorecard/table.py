@@ -6,12 +6,21 @@ from collections.abc import Sequence
 from math import isnan
 
 import numpy as np
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QResizeEvent
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+from qtpy.QtCore import QModelIndex, Qt, Signal
+from qtpy.QtGui import QColor, QPainter, QPen, QResizeEvent
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableWidget,
+    QTableWidgetItem,
+)
 
 from napari_interpdisc.scrutiny.score_results import SHORTCUT
 from napari_interpdisc.scrutiny.scorecard import Scorecard, ScoreRow
+from napari_interpdisc.widgets.canvas.picking import RING_COLOUR
 
 PASSED, FAILED = "✓", "✗"
 MARKS = {True: PASSED, False: FAILED, None: " "}
@@ -84,6 +93,22 @@ def grouped_tests(cards: Sequence[Scorecard]) -> dict[str, list[str]]:
     return groups
 
 
+class _Framed(QStyledItemDelegate):  # type: ignore[misc]
+    """Draws a frame around the chosen figure, in place of a colour over what passed or failed."""
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+        """Draw one cell of the table."""
+        plain = QStyleOptionViewItem(option)
+        chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        plain.state &= ~(QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_HasFocus)
+        super().paint(painter, plain, index)
+        if chosen:
+            painter.save()
+            painter.setPen(QPen(QColor(RING_COLOUR), 2))
+            painter.drawRect(option.rect.adjusted(1, 1, -1, -1))
+            painter.restore()
+
+
 class ScoreTable(QTableWidget):  # type: ignore[misc]
     """Tests grouped by constraint, one column for each head.
 
@@ -103,6 +128,7 @@ class ScoreTable(QTableWidget):  # type: ignore[misc]
         self.verticalHeader().setVisible(False)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setItemDelegate(_Framed(self))
         self.setWordWrap(True)
         self.setMinimumHeight(190)
         self.setTabKeyNavigation(False)  # Tab goes on to the pictures; arrows move in the table

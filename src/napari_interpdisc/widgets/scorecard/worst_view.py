@@ -91,7 +91,7 @@ class WorstView(QWidget):  # type: ignore[misc]
         cells = result.worst.get(key_of(card, row), ())
         self.title.setText(
             f"{card.head}, {row.name}: {share_text(row.changed)} change ({WORDS[row.passed]}). "
-            + (f"The {len(cells)} cells whose score falls most:" if cells else "No cell is kept.")
+            + (f"The {len(cells)} cells that change most:" if cells else "No cell is kept.")
         )
         encoding, is_movie = result.run.encoding, result.run.frames.is_movie
         for cell in cells:

@@ -165,7 +165,7 @@ def test_faults_are_told_before_any_training(
 
     good = dict(np.load(files / "crops.npz"))
     for told, change in (
-        ("no finite numbers", {"images": np.full((30, 64, 64), np.nan)}),
+        ("NaN or infinite pixels", {"images": np.full((30, 64, 64), np.nan)}),
         ("(crops, rows, columns) is expected", {"images": good["images"][0]}),
         ("give images of at least 39 px", {"images": good["images"][:, :20]}),
         ("one value for each of the", {"plate": good["plate"][:4]}),

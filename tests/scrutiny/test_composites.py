@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.nuclei.masks import RIM
 from napari_interpdisc.patches import Patches, patches_of_crops
 from napari_interpdisc.scrutiny.composites import (
     Neighbours,
@@ -18,7 +19,6 @@ from napari_interpdisc.scrutiny.composites import (
     segment_cells,
     with_neighbour,
 )
-from napari_interpdisc.scrutiny.segmented import RIM
 from napari_interpdisc.simulate.crops import CropSimulation, simulate_crops
 
 LONELY = CropSimulation(

@@ -17,12 +17,12 @@ from scipy import ndimage
 from napari_interpdisc._types import BoolArray, Float32Array
 from napari_interpdisc.crops import CROP_SIZE
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.nuclei.masks import soft_mask
 from napari_interpdisc.patches import Patches
 from napari_interpdisc.scrutiny.segmented import (
     Segmentation,
     SegmentedCells,
     segment_cells,
-    soft_mask,
 )
 
 __all__ = [

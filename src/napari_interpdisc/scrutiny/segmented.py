@@ -13,20 +13,9 @@ from napari_interpdisc._types import BoolArray, Float32Array, Int32Array
 from napari_interpdisc.crops import MODEL_DIAMETER, check_diameter
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.nuclei.crops import central_nucleus, separate_nuclei
+from napari_interpdisc.nuclei.masks import RIM, is_reliable, soft_mask
 from napari_interpdisc.patches import RIM as PATCH_RIM
 from napari_interpdisc.patches import Patches
-
-RIM = 3
-"""Pixels around the mask that are kept with the nucleus: its blurred edge."""
-
-SOFT = 1.0
-"""Width (σ, px) over which nucleus and surroundings pass into each other."""
-
-SMALLEST, LARGEST = 0.08, 2.5
-"""Area of a reliable mask, relative to a disc of the typical diameter."""
-
-LEAST_SOLIDITY = 0.75
-"""Masks that are less solid hold more than one nucleus, or a part of one."""
 
 LEAST_HEIGHT = 3.0
 """Height over the background, in standard deviations of that, which a nucleus needs at least."""
@@ -195,7 +184,7 @@ def segment_cells(
         regions[i] = separate_nuclei(picture, diameter) if labels is None else labels[i]
         label = central_nucleus(regions[i])
         nucleus[i] = (regions[i] == label) if label else False
-        usable[i] = bool(label) and _is_reliable(nucleus[i], diameter)
+        usable[i] = bool(label) and is_reliable(nucleus[i], diameter)
         others = (regions[i] > 0) & ~nucleus[i]
         if usable[i] and others.any():
             gap[i] = float(ndimage.distance_transform_edt(~nucleus[i])[others].min())
@@ -225,18 +214,6 @@ def _no_mask(n: int, at_edge: int, labels: npt.NDArray[np.integer] | None) -> st
     return f"{start}; give a segmentation, and check the diameter and the channel."
 
 
-def _is_reliable(mask: BoolArray, diameter: float) -> bool:
-    """Whether a mask (P, P) is one solid nucleus of a possible size, away from the border."""
-    from skimage.measure import regionprops
-
-    area = float(mask.sum()) / (np.pi / 4 * diameter**2)
-    if not SMALLEST <= area <= LARGEST:
-        return False
-    if mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any():
-        return False
-    return bool(regionprops(mask.astype(np.uint8))[0].solidity >= LEAST_SOLIDITY)
-
-
 def without_masks(patches: Patches) -> Segmentation:
     """Cells whose nuclei are not known: what needs no mask can still be tested on them."""
     shape = patches.pixels.shape
@@ -244,15 +221,6 @@ def without_masks(patches: Patches) -> Segmentation:
         patches, np.zeros(shape, np.int32), np.zeros(shape, bool), np.full(len(patches), np.nan)
     )
     return Segmentation(cells, np.arange(len(patches)), 0)
-
-
-def soft_mask(mask: BoolArray, but: BoolArray) -> Float32Array:
-    """Weight (P, P), 0–1, of a mask and a rim around it, without what lies in ``but``."""
-    disc = np.hypot(*np.mgrid[-RIM : RIM + 1, -RIM : RIM + 1]) <= RIM
-    wide = ndimage.binary_dilation(mask, disc) & ~but
-    soft = ndimage.gaussian_filter(wide.astype(np.float32), SOFT)
-    soft[mask] = 1.0
-    return np.asarray(soft)
 
 
 def _real_pixels(patches: Patches) -> BoolArray:

@@ -102,3 +102,19 @@ def test_files_that_cannot_be_used(folder: Path, tmp_path: Path, text: str, told
 def test_a_name_to_leave_out_must_be_known(folder: Path) -> None:
     with pytest.raises(InvalidInput, match="has no source 'other'; it has frames, crops"):
         read_sources(folder / "sources.toml", folder, 28.0, 64, ["other"])
+
+
+def test_masks_are_found_where_they_are_asked_for(folder: Path) -> None:
+    plain = read_sources(folder / "sources.toml", folder, 28.0, 64)
+    assert all(source.masks is None for source in plain)
+    frames, crops = read_sources(folder / "sources.toml", folder, 28.0, 64, masks=True)
+    for source, bare in zip((frames, crops), plain, strict=True):
+        assert source.masks is not None
+        assert source.masks.shape == source.patches.shape
+        np.testing.assert_array_equal(source.patches, bare.patches)
+    # the instance masks of the frames: one nucleus each, of about 28 px and a rim
+    assert frames.masks is not None
+    areas = (frames.masks > 127).sum((1, 2))
+    assert np.median(areas) == pytest.approx(np.pi * (14 + 3) ** 2, rel=0.25)
+    centre = frames.masks[:, 44:52, 44:52]
+    assert np.median(centre) == 255

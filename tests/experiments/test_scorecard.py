@@ -54,7 +54,7 @@ def test_a_frame_without_masks_is_refused(script: Any, tmp_path: Path) -> None:
 
 
 def test_all_heads_and_both_controls_are_tested(script: Any) -> None:
-    made = script.commands(Path("folder"))
+    made = script.commands()
     assert set(made) == set(script.KEPT)
     words = list(itertools.chain(*made.values()))
     heads = {word for before, word in itertools.pairwise(words) if before == "--head"}

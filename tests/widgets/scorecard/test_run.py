@@ -234,7 +234,9 @@ def test_the_folder_has_what_the_command_writes(a_run: ScorecardRun, tmp_path: P
     found = carry_out(
         replace(a_run, heads=HEADS[:1], settings=ScorecardSettings(simulated=0)), silent
     )
-    out = write_scorecard(tmp_path / "ours", found.cards, found.crops, found.note)
+    out = write_scorecard(
+        tmp_path / "ours", found.cards, found.crops, found.note, names=found.names
+    )
     assert out == tmp_path / "ours"
 
     # the same cells: all but the first

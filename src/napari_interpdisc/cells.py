@@ -208,5 +208,15 @@ class CellTable:
             )
 
 
+def at_most(rows: npt.NDArray[np.intp], most: int, seed: int) -> npt.NDArray[np.intp]:
+    """Rows of at most so many cells, in order: all of them, or some that are drawn at random.
+
+    The same seed draws the same rows wherever cells are drawn.
+    """
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
 def _is_number(column: pd.Series[Any]) -> bool:
     return bool(np.issubdtype(column.to_numpy().dtype, np.number))

@@ -48,9 +48,11 @@ class Check:
     Attributes
     ----------
     name
-        ``diameter``, ``blur``, ``noise``, ``channel`` or ``saturation``.
+        ``diameter``, ``blur``, ``noise``, ``channel`` or ``saturation``; ``estimate`` for a
+        diameter that was estimated and is unsure.
     measured, low, high
-        Median over the sampled cells, and the range in which it may be.
+        What was measured (a median over the sampled cells; of saturation the share of them), and
+        the range in which it may be.
     advice
         What is wrong and what to do, in a sentence; empty if it is right.
     """

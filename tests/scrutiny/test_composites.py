@@ -17,7 +17,6 @@ from napari_interpdisc.scrutiny.composites import (
     paste_neighbours,
     place_neighbours,
     segment_cells,
-    with_neighbour,
 )
 from napari_interpdisc.simulate.crops import CropSimulation, simulate_crops
 
@@ -42,12 +41,19 @@ def crowded() -> SegmentedCells:
     return segment_cells(patches(CROWDED)).cells
 
 
+def pasted(cells: SegmentedCells) -> Patches:
+    """All cells beside another nucleus at a gap of 2 px."""
+    places = place_neighbours(cells, 2.0)
+    assert places.placed.all()
+    return paste_neighbours(cells, places)
+
+
 @pytest.mark.parametrize("kind", ["background", "others", "neighbour"])
 def test_the_nucleus_itself_keeps_every_pixel(crowded: SegmentedCells, kind: str) -> None:
     made = {
         "background": lambda: on_background(crowded),
         "others": lambda: among_others(crowded, 2.0),
-        "neighbour": lambda: with_neighbour(crowded, 2.0)[0],
+        "neighbour": lambda: pasted(crowded),
     }[kind]()
     assert len(made) == len(crowded)
     inside = crowded.nucleus
@@ -76,7 +82,7 @@ def test_a_lonely_nucleus_on_its_background_has_no_seam(lonely: SegmentedCells) 
 def test_neighbours_go_and_come(crowded: SegmentedCells) -> None:
     others = (crowded.regions > 0) & ~crowded.nucleus
     level = np.median(backgrounds(crowded, np.random.default_rng(0)), axis=(1, 2))
-    alone, beside = on_background(crowded).pixels, with_neighbour(crowded, 2.0)[0].pixels
+    alone, beside = on_background(crowded).pixels, pasted(crowded).pixels
     for i, mask in enumerate(others):
         bright = crowded.patches.pixels[i][mask].mean() - level[i]
         core = mask & (ndimage.distance_transform_edt(~crowded.nucleus[i]) > 2 * RIM)
@@ -95,7 +101,7 @@ def test_the_seed_decides(crowded: SegmentedCells) -> None:
 
 def test_one_cell_has_no_other(crowded: SegmentedCells) -> None:
     one = crowded.take([0])
-    for make in (lambda: among_others(one), lambda: with_neighbour(one, 2.0)):
+    for make in (lambda: among_others(one), lambda: place_neighbours(one, 2.0)):
         with pytest.raises(InvalidInput, match="give more cells"):
             make()
     assert on_background(one).pixels.shape == one.patches.pixels.shape
@@ -134,8 +140,6 @@ def test_a_cell_beside_which_there_is_no_place_is_left_out(lonely: SegmentedCell
     # at a gap of 40 px, no place is within the crop, in whatever direction
     places = place_neighbours(lonely, 40.0)
     assert not places.placed.any()
-    some, rows = with_neighbour(lonely, 40.0)
-    assert len(some) == len(rows) == 0
     # nothing is pasted beside those that have no place
     half = Neighbours(places.donors, places.shifts, np.zeros(len(lonely), bool))
     np.testing.assert_array_equal(

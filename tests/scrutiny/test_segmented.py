@@ -67,6 +67,12 @@ def test_given_labels_are_used(lonely: SegmentedCells) -> None:
     np.testing.assert_array_equal(found.cells.nucleus, labels == 5)
 
 
+def test_each_patch_is_told() -> None:
+    seen: list[tuple[int, int]] = []
+    segment_cells(patches(LONELY, 3), progress=lambda *step: seen.append(step))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
 def test_cells_that_the_edge_may_cut_are_left_out() -> None:
     cut = np.array([False, True, False, True])
     found = segment_cells(patches(LONELY, 4), cut=cut)

@@ -318,6 +318,8 @@ class _Wanted:
         """Rows of the cells that are tested, of ``n``."""
         import numpy as np
 
+        from napari_interpdisc.cells import at_most
+
         rows = np.arange(n)
         if labels is not None:
             rows = np.flatnonzero(np.isin(labels.astype(str), self.classes))
@@ -329,10 +331,7 @@ class _Wanted:
             absent = sorted(set(self.classes) - set(labels[rows].astype(str).tolist()))
             if absent:
                 note(f"No cell has the label {' or '.join(absent)} in '{self.column}'.")
-        if len(rows) > self.most:
-            drawn = np.random.default_rng(self.seed).choice(rows, self.most, replace=False)
-            rows = np.sort(drawn)
-        return rows
+        return at_most(rows, self.most, self.seed)
 
 
 def _from_crops(

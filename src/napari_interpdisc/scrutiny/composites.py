@@ -36,7 +36,6 @@ __all__ = [
     "paste_neighbours",
     "place_neighbours",
     "segment_cells",
-    "with_neighbour",
 ]
 
 FADE = 2.0
@@ -146,30 +145,6 @@ def place_neighbours(
                 shifts[i], placed[i] = moved, True
                 break
     return Neighbours(donors, shifts, placed)
-
-
-def with_neighbour(
-    cells: SegmentedCells, distance: float, seed: int = 0, size: int = CROP_SIZE
-) -> tuple[Patches, npt.NDArray[np.intp]]:
-    """Each nucleus alone but for one other nucleus, whose outline is ``distance`` px away.
-
-    The neighbour is the nucleus of another cell, as bright as this one.
-
-    Returns
-    -------
-    patches
-        The n cells beside which there is a place; see :func:`place_neighbours`.
-    rows
-        (n,) which cells these are.
-
-    Raises
-    ------
-    InvalidInput
-        If there is one cell alone.
-    """
-    found = place_neighbours(cells, distance, seed, size)
-    rows = np.flatnonzero(found.placed)
-    return paste_neighbours(cells, found, seed).take(rows), rows
 
 
 def paste_neighbours(cells: SegmentedCells, places: Neighbours, seed: int = 0) -> Patches:

@@ -200,6 +200,24 @@ class Scorecard:
         return f"{told} left out" if told else "none left out"
 
     @property
+    def shortcut_row(self) -> ScoreRow | None:
+        """The shortcut index as one more row of a table; None if there is none."""
+        found, nothing = self.shortcut, float("nan")
+        if found is None:
+            return None
+        none = np.zeros((0, 1, 1, 1), np.float32)
+        return ScoreRow(
+            *SHORTCUT, found.limit, found.index, found.interval, {}, nothing, nothing, nothing,
+            found.worst, none, len(found.first),
+        )  # fmt: skip
+
+    @property
+    def table_rows(self) -> tuple[ScoreRow, ...]:
+        """What a table shows: the tests of the given cells, the index, and simulated factors."""
+        more = (self.shortcut_row,) if self.shortcut_row is not None else ()
+        return (*self.rows, *more, *self.all_rows[len(self.rows) :])
+
+    @property
     def all_rows(self) -> tuple[ScoreRow, ...]:
         """The tests of the given cells, and those of simulated ones."""
         return self.rows + (self.simulated.rows if self.simulated is not None else ())
@@ -213,8 +231,17 @@ class Scorecard:
 
         called = [str(i) for i in range(self.cells)] if names is None else list(names)
         rows = [_plain(self, row, called) for row in self.rows]
-        if self.shortcut is not None:
-            rows.append(_plain_shortcut(self, self.shortcut, called))
+        if self.shortcut_row is not None and self.shortcut is not None:
+            around, own = self.shortcut.medians
+            rows.append(
+                {
+                    **_plain(self, self.shortcut_row, called),
+                    "median_epsilon_surroundings": around,
+                    "median_epsilon_cell": own,
+                    "random_split": self.shortcut.chance,
+                    "changed_within_1": self.shortcut.reached,
+                }
+            )
         if self.simulated is not None:
             told = [f"simulated {i}" for i in range(len(self.simulated.crops))]
             rows += [_plain(self, row, told) for row in self.simulated.rows]
@@ -282,23 +309,21 @@ def markdown(cards: Sequence[Scorecard]) -> str:
         lines.append(
             line(row.constraint, row.name, row.limit, [_share(card.rows[n]) for card in cards])
         )
-    limits = [card.shortcut.limit for card in cards if card.shortcut is not None]
-    if limits:
-        lines.append(line(*SHORTCUT, limits[0], [_share(card.shortcut) for card in cards]))
+    index = next((card.shortcut_row for card in cards if card.shortcut_row is not None), None)
+    if index is not None:
+        told = [_share(card.shortcut_row) for card in cards]
+        lines.append(line(index.constraint, index.name, index.limit, told))
     for n, row in enumerate(first.simulated.rows if first.simulated is not None else ()):
         told = [_share(card.simulated.rows[n]) if card.simulated else "–" for card in cards]
         lines.append(line(row.constraint, row.name, row.limit, told))
     return "\n".join(lines) + "\n"
 
 
-def _share(row: ScoreRow | Shortcut | None) -> str:
-    if row is None:
-        return "–"
-    value = row.index if isinstance(row, Shortcut) else row.changed
-    if np.isnan(value):
+def _share(row: ScoreRow | None) -> str:
+    if row is None or np.isnan(row.changed):
         return "–"
     low, high = row.interval
-    told = f"{100 * value:.1f}"
+    told = f"{100 * row.changed:.1f}"
     if np.isfinite(low):
         told += f" [{100 * low:.1f}, {100 * high:.1f}]"
     return f"**{told}**" if row.passed is False else told
@@ -322,25 +347,4 @@ def _plain(card: Scorecard, row: ScoreRow, names: Sequence[str]) -> dict[str, An
         "crowded": row.crowded,
         "score_change": row.score_change,
         "worst": "; ".join(names[i] for i in row.worst),
-    }
-
-
-def _plain_shortcut(card: Scorecard, found: Shortcut, names: Sequence[str]) -> dict[str, Any]:
-    around, own = found.medians
-    return {
-        "head": card.head,
-        "constraint": SHORTCUT[0],
-        "test": SHORTCUT[1],
-        "changed": found.index,
-        "low": found.interval[0],
-        "high": found.interval[1],
-        "limit": found.limit,
-        "passed": found.passed,
-        "cells": len(found.first),
-        "left_out": 0,
-        "worst": "; ".join(names[i] for i in found.worst),
-        "median_epsilon_surroundings": around,
-        "median_epsilon_cell": own,
-        "random_split": found.chance,
-        "changed_within_1": found.reached,
     }

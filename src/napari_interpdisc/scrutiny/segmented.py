@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_interpdisc._types import BoolArray, Float32Array, Int32Array
+from napari_interpdisc._types import BoolArray, Float32Array, Int32Array, Progress, silent
 from napari_interpdisc.crops import MODEL_DIAMETER, check_diameter
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.nuclei.crops import central_nucleus, separate_nuclei
@@ -142,6 +142,7 @@ def segment_cells(
     labels: npt.NDArray[np.integer] | None = None,
     diameter: float = MODEL_DIAMETER,
     cut: BoolArray | None = None,
+    progress: Progress = silent,
 ) -> Segmentation:
     """Find the central nucleus of every patch, and leave out cells where that is uncertain.
 
@@ -156,6 +157,8 @@ def segment_cells(
         Typical nuclear diameter in the patches, px.
     cut
         (N,) cells that the edge of the image may cut: their masks are not reliable.
+    progress
+        Called with (patches done, N). It may raise to stop the work.
 
     Raises
     ------
@@ -188,6 +191,7 @@ def segment_cells(
         others = (regions[i] > 0) & ~nucleus[i]
         if usable[i] and others.any():
             gap[i] = float(ndimage.distance_transform_edt(~nucleus[i])[others].min())
+        progress(i + 1, n)
     whole = SegmentedCells(patches, regions, nucleus, gap)
     usable[usable] = _is_bright(whole.take(usable))
     at_edge = np.zeros(n, bool) if cut is None else np.asarray(cut, bool)

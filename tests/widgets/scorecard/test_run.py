@@ -29,7 +29,6 @@ from napari_interpdisc.widgets.scorecard.run import (
     Asked,
     ScorecardResult,
     ScorecardRun,
-    built_in_labels,
     carry_out,
     chosen_rows,
     key_of,
@@ -144,15 +143,6 @@ def test_a_segmentation_is_used_where_there_is_one(a_run: ScorecardRun) -> None:
     pd.testing.assert_frame_equal(found.cards[0].to_frame(), direct.to_frame())
     assert found.cards[0].left_out == 1
     assert {cell.row for cells in found.worst.values() for cell in cells} == {1, 2, 3, 5, 6}
-
-
-def test_nuclei_are_those_that_the_library_segments(a_run: ScorecardRun) -> None:
-    patches = patches_of_cells(a_run.frames, a_run.encoding.cells, DIAMETER)
-    seen: list[tuple[int, int]] = []
-    labels = built_in_labels(patches, 28.0, lambda *step: seen.append(step))
-    known = segment_cells(patches, None, 28.0)
-    np.testing.assert_array_equal(labels[known.rows], known.cells.regions)
-    assert seen == [(i + 1, len(CELLS)) for i in range(len(CELLS))]
 
 
 def test_worst_cells_are_scored_as_the_model_scores_them(found: ScorecardResult) -> None:

@@ -23,7 +23,6 @@ from napari_interpdisc.widgets.scorecard.table import (
     ScoreTable,
     grouped_tests,
     limit_text,
-    rows_of,
     share_text,
     told,
 )
@@ -60,13 +59,13 @@ def test_numbers_as_they_are_written() -> None:
 
 def test_tests_stand_under_their_constraint(found: ScorecardResult, table: ScoreTable) -> None:
     card = found.cards[0]
-    assert SIMULATED in {row.constraint for row in rows_of(card)}
-    constraints = list(dict.fromkeys(row.constraint for row in rows_of(card)))
+    assert SIMULATED in {row.constraint for row in card.table_rows}
+    constraints = list(dict.fromkeys(row.constraint for row in card.table_rows))
     texts = [table.item(i, NAME).text() for i in range(table.rowCount())]
     expected = []
     for constraint in constraints:
         expected.append(constraint[0].upper() + constraint[1:])
-        expected += [row.name for row in rows_of(card) if row.constraint == constraint]
+        expected += [row.name for row in card.table_rows if row.constraint == constraint]
     assert texts == expected
     title = table.item(0, NAME)
     assert title.font().bold()
@@ -79,7 +78,7 @@ def test_every_figure_is_that_of_its_head(found: ScorecardResult, table: ScoreTa
     assert headers[FIRST_HEAD:] == [card.head for card in found.cards]
     marks = set()
     for k, card in enumerate(found.cards):
-        for row in rows_of(card):
+        for row in card.table_rows:
             item = table.item(line_of(table, row), FIRST_HEAD + k)
             mark = MARKS[row.passed]
             assert item.text() == f"{mark} {100 * row.changed:.1f} %".strip()

@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels
 
-from napari_interpdisc._types import Float32Array, Int32Array, Progress
-from napari_interpdisc.cells import CellTable
+from napari_interpdisc._types import Float32Array, Progress
+from napari_interpdisc.cells import CellTable, at_most
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import CellModel, class_index
-from napari_interpdisc.nuclei.crops import separate_nuclei
-from napari_interpdisc.patches import Patches, label_crops, patch_side, patches_of_cells
+from napari_interpdisc.patches import label_crops, patch_side, patches_of_cells
 from napari_interpdisc.pipeline import Encoding, near_edge
 from napari_interpdisc.scrutiny.composites import segment_cells
 from napari_interpdisc.scrutiny.score_results import cell_names
@@ -237,9 +236,8 @@ def chosen_rows(cells: CellTable, asked: Asked) -> npt.NDArray[np.intp]:
             raise InvalidInput(
                 "There are no cells in the frame that is shown; move to one with cells."
             )
-    if asked.which == "random" and len(rows) > asked.most:
-        draw = np.random.default_rng(asked.seed)
-        rows = np.sort(draw.choice(rows, asked.most, replace=False))
+    if asked.which == "random":
+        rows = at_most(rows, asked.most, asked.seed)
     if len(rows) < 2:
         where = "the frame that is shown has one" if asked.which == "frame" else "there is one"
         raise InvalidInput(f"The scorecard needs two cells at least, and {where}; add cells.")
@@ -275,12 +273,12 @@ def carry_out(run: ScorecardRun, progress: Progress) -> ScorecardResult:
     patches = patches_of_cells(
         run.frames, cells, diameter, model.model_diameter, size, progress=cutting
     )
-    if run.planes is None:
-        found = built_in_labels(patches, model.model_diameter, _part(progress, CUTTING, SEGMENTING))
-    else:
+    found = None
+    if run.planes is not None:
         found = label_crops(run.planes, cells, diameter, model.model_diameter, patch_side(size))
     cut = near_edge(cells, run.frames.shape[1:], diameter)
-    segmentation = segment_cells(patches, found, model.model_diameter, cut)
+    segmenting = _part(progress, CUTTING, SEGMENTING)
+    segmentation = segment_cells(patches, found, model.model_diameter, cut, segmenting)
     testing = _part(progress, SEGMENTING, 1.0)
     cards = score_heads(
         segmentation, cells.track_id, model, run.heads, run.settings, progress=testing
@@ -291,15 +289,6 @@ def carry_out(run: ScorecardRun, progress: Progress) -> ScorecardResult:
     kept = cells.take(segmentation.rows)
     names = tuple(cell_names(kept.track_id, kept.t))
     return ScorecardResult(run, tuple(cards), crops, worst, names)
-
-
-def built_in_labels(patches: Patches, diameter: float, progress: Progress) -> Int32Array:
-    """Segment N patches (N, P, P) one after the other, as ``segment_cells`` does, saying so."""
-    found = np.empty(patches.pixels.shape, np.int32)
-    for i, picture in enumerate(patches.pixels):
-        found[i] = separate_nuclei(picture, diameter)
-        progress(i + 1, len(patches))
-    return found
 
 
 def worst_cells(

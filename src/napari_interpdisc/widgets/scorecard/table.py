@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
     QTableWidgetItem,
 )
 
-from napari_interpdisc.scrutiny.score_results import SHORTCUT
 from napari_interpdisc.scrutiny.scorecard import Scorecard, ScoreRow
 from napari_interpdisc.widgets.canvas.picking import RING_COLOUR
 
@@ -68,25 +67,11 @@ def told(card: Scorecard, row: ScoreRow) -> str:
     return "\n".join(lines)
 
 
-def rows_of(card: Scorecard) -> tuple[ScoreRow, ...]:
-    """Tests of the given cells, the shortcut index as one more, and tests of simulated cells."""
-    rows, found = list(card.all_rows), card.shortcut
-    if found is not None:
-        nothing = float("nan")
-        none = np.zeros((0, 1, 1, 1), np.float32)
-        shortcut = ScoreRow(
-            *SHORTCUT, found.limit, found.index, found.interval, {}, nothing, nothing, nothing,
-            (), none, len(found.first),
-        )  # fmt: skip
-        rows.insert(len(card.rows), shortcut)
-    return tuple(rows)
-
-
 def grouped_tests(cards: Sequence[Scorecard]) -> dict[str, list[str]]:
     """Names of the tests of all cards by constraint, in their order."""
     groups: dict[str, list[str]] = {}
     for card in cards:
-        for row in rows_of(card):
+        for row in card.table_rows:
             names = groups.setdefault(row.constraint, [])
             if row.name not in names:
                 names.append(row.name)
@@ -150,7 +135,7 @@ class ScoreTable(QTableWidget):  # type: ignore[misc]
         self.clear()
         self.clearSpans()
         self._cards, self._tests = tuple(cards), {}
-        self._rows = [rows_of(card) for card in cards]
+        self._rows = [card.table_rows for card in cards]
         groups = grouped_tests(cards)
         self.setColumnCount(FIRST_HEAD + len(cards))
         self.setRowCount(sum(1 + len(names) for names in groups.values()))

@@ -79,8 +79,8 @@ class DenseHead(nn.Module):
         self.network = nn.Sequential(*steps[: -2 if batch_norm else -1])
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Logits (N, K) of latents (N, L)."""
-        return self.network(latents)  # type: ignore[no-any-return]
+        """Logits (N, K) of latents (N, L), of which the first ``layers[0]`` are read."""
+        return self.network(latents[:, : self.layers[0]])  # type: ignore[no-any-return]
 
     @property
     def linears(self) -> list[nn.Linear]:
@@ -149,8 +149,8 @@ class SparseHead(nn.Module):
         return [getattr(self, f"mask_{i}") for i in range(len(self.weights))]
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Logits (N, K) of latents (N, L)."""
-        x = latents
+        """Logits (N, K) of latents (N, L), of which the first ``layers[0]`` are read."""
+        x = latents[:, : self.layers[0]]
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = nn.functional.linear(x if i == 0 else nn.functional.silu(x), weight, bias)
         return x

@@ -33,6 +33,11 @@ class TCVAEConfig(BaseModel):
         alias="turning",
     )
 
+    around: tuple[int, ...] = Field(
+        (),
+        title="Latents, the last ones, of what is around the cell: how many are invariant, then "
+        "pairs that rotate m times as fast as the crop, for m = 1, 2, …; none if empty",
+    )
     window: float = Field(
         0.0,
         title="Radius (px) of the window around the centre whose mean and spread crops are "
@@ -42,8 +47,11 @@ class TCVAEConfig(BaseModel):
 
     @model_validator(mode="after")
     def _pairs_fit(self) -> Self:
-        if min(self.rotating, default=0) < 0 or self.n_invariant < 0:
-            raise ValueError(f"{self.rotating} pairs do not fit into {self.latents} latents")
+        if min((*self.rotating, *self.around), default=0) < 0 or self.n_invariant < 0:
+            raise ValueError(
+                f"{self.rotating} pairs, and {self.n_around} latents of the surroundings, do not "
+                f"fit into {self.latents} latents"
+            )
         return self
 
     @classmethod
@@ -58,9 +66,34 @@ class TCVAEConfig(BaseModel):
         return cls(latents=latents, texture=True, rotating=tuple(n for n in shares if n))
 
     @property
+    def n_around(self) -> int:
+        """Number of latents, the last ones, that describe what is around the cell."""
+        return sum(self.around[:1]) + 2 * sum(self.around[1:])
+
+    @property
+    def n_cell(self) -> int:
+        """Number of latents, the first ones, that describe the cell."""
+        return self.latents - self.n_around
+
+    @property
     def n_invariant(self) -> int:
-        """Number of latents, the first ones, that do not change as a crop rotates."""
-        return self.latents - 2 * sum(self.rotating)
+        """Number of the cell's latents, the first ones, that do not change as a crop rotates."""
+        return self.n_cell - 2 * sum(self.rotating)
+
+    @property
+    def rotating_blocks(self) -> tuple[tuple[int, int, int], ...]:
+        """Where latents rotate: (first latent, number of pairs, times as fast as the crop)."""
+        blocks = []
+        starts = (self.n_invariant, self.rotating), (
+            self.n_cell + sum(self.around[:1]),
+            self.around[1:],
+        )
+        for start, pairs in starts:
+            at = start
+            for times, n in enumerate(pairs, 1):
+                blocks.append((at, n, times))
+                at += 2 * n
+        return tuple(block for block in blocks if block[1])
 
 
 def encoder_layers(config: TCVAEConfig, outputs: int) -> nn.Sequential:
@@ -76,6 +109,26 @@ def encoder_layers(config: TCVAEConfig, outputs: int) -> nn.Sequential:
         nn.Linear(config.widths[-1] * side * side, config.hidden),
         nn.SiLU(),
         nn.Linear(config.hidden, outputs),
+    )
+
+
+def decoder_layers(
+    latents: int, hidden: int, widths: tuple[int, ...], side: int, channels: int
+) -> nn.Sequential:
+    """The encoder's mirror image: from latents to ``channels`` pictures of 16 times ``side``."""
+    reverse = widths[::-1]
+    blocks: list[nn.Module] = []
+    for n_in, n_out in itertools.pairwise(reverse):
+        blocks += [nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1, bias=False)]
+        blocks += [nn.BatchNorm2d(n_out), nn.SiLU()]
+    return nn.Sequential(
+        nn.Linear(latents, hidden),
+        nn.SiLU(),
+        nn.Linear(hidden, reverse[0] * side * side),
+        nn.SiLU(),
+        nn.Unflatten(1, (reverse[0], side, side)),
+        *blocks,
+        nn.ConvTranspose2d(reverse[-1], channels, 4, stride=2, padding=1),
     )
 
 
@@ -109,22 +162,12 @@ class TCVAE(nn.Module):
         self.config = config or TCVAEConfig()
         c = self.config
         side = c.crop_size // 16
-        flat = c.widths[-1] * side * side
         self.encoder = encoder_layers(c, 2 * c.latents)
-        reverse = c.widths[::-1]
-        blocks: list[nn.Module] = []
-        for n_in, n_out in itertools.pairwise(reverse):
-            blocks += [nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1, bias=False)]
-            blocks += [nn.BatchNorm2d(n_out), nn.SiLU()]
-        self.decoder = nn.Sequential(
-            nn.Linear(c.latents, c.hidden),
-            nn.SiLU(),
-            nn.Linear(c.hidden, flat),
-            nn.SiLU(),
-            nn.Unflatten(1, (reverse[0], side, side)),
-            *blocks,
-            nn.ConvTranspose2d(reverse[-1], 1 + c.texture, 4, stride=2, padding=1),
-        )
+        self.decoder = decoder_layers(c.n_cell, c.hidden, c.widths, side, 1 + c.texture)
+        self.around: nn.Module | None = None
+        if c.n_around:
+            narrow = tuple(max(1, width // 2) for width in c.widths)
+            self.around = decoder_layers(c.n_around, c.hidden // 2, narrow, side, 1)
 
     def seen(self, crops: Tensor) -> Tensor:
         """Crops (N, 1, H, W) as the network sees them, and as it reconstructs them.
@@ -134,12 +177,22 @@ class TCVAE(nn.Module):
         """
         if not self.config.window:
             return crops
+        mean, spread = self.scale(crops)
+        return ((crops - mean) / spread).clamp(-CLIP, CLIP)
+
+    def scale(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and spread, each (N, 1, 1, 1), that :meth:`seen` normalises crops by.
+
+        0 and 1 where nothing is done to them; the spread of a flat crop is infinite.
+        """
+        if not self.config.window:
+            still = crops.new_zeros((len(crops), 1, 1, 1))
+            return still, still + 1
         weight = centre_window(crops.shape[-1], self.config.window).to(crops)
         mean = (weight * crops).sum((2, 3), keepdim=True)
         variance = (weight * (crops - mean).square()).sum((2, 3), keepdim=True)
         flat = variance <= LEAST_VARIANCE
-        scaled = (crops - mean) / variance.sqrt().masked_fill(flat, torch.inf)
-        return scaled.clamp(-CLIP, CLIP)
+        return mean, variance.sqrt().masked_fill(flat, torch.inf)
 
     def encode(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Posterior mean and log-variance, each (N, latents), of normalised crops (N, 1, H, W)."""
@@ -147,19 +200,33 @@ class TCVAE(nn.Module):
         return mean, log_variance
 
     def decode(self, z: Tensor) -> Tensor:
-        """Reconstruct crops (N, 1, H, W), in normalised units, from latents (N, latents)."""
-        return self.decoder(z)[:, :1]  # type: ignore[no-any-return]
+        """Reconstruct crops (N, 1, H, W), in normalised units, from latents (N, latents).
+
+        A network with latents of the surroundings shows the cell alone, see :meth:`decode_around`.
+        """
+        return self.decode_with_texture(z)[0]
 
     def decode_with_texture(self, z: Tensor) -> tuple[Tensor, Tensor | None]:
         """Crops as :meth:`decode`, and their local contrast (N, 1, H, W) if it is predicted."""
-        both = self.decoder(z)
+        both = self.decoder(z[:, : self.config.n_cell])
         return both[:, :1], both[:, 1:] if self.config.texture else None
+
+    def decode_around(self, z: Tensor) -> Tensor:
+        """Light (N, 1, H, W) from around the cell: what the crop has more than the cell alone.
+
+        It follows from the latents of the surroundings and from no others: as the cell's latents
+        change, it stands still. 0 if the network has none of them.
+        """
+        if self.around is None:
+            size = self.config.crop_size
+            return z.new_zeros((len(z), 1, size, size))
+        return self.around(z[:, self.config.n_cell :])  # type: ignore[no-any-return]
 
     @property
     def rotating_pairs(self) -> tuple[tuple[int, int], ...]:
         """Pairs of latents that training makes rotate together."""
-        first = self.config.n_invariant
-        return tuple((i, i + 1) for i in range(first, self.config.latents, 2))
+        blocks = self.config.rotating_blocks
+        return tuple((at + 2 * k, at + 2 * k + 1) for at, n, _ in blocks for k in range(n))
 
     def rotate(self, z: Tensor, angle: Tensor, mirror: Tensor) -> Tensor:
         """Latents (N, latents) of crops that are mirrored, then rotated.
@@ -173,16 +240,15 @@ class TCVAE(nn.Module):
         mirror
             (N,) bool: whether the crop is mirrored, y to −y, before it is rotated.
         """
-        start = self.config.n_invariant
-        parts = [z[:, :start]]
-        for times, n in enumerate(self.config.rotating, 1):
+        parts, done = [], 0
+        for start, n, times in self.config.rotating_blocks:
             cos, sin = (times * angle).cos()[:, None], (times * angle).sin()[:, None]
             pairs = z[:, start : start + 2 * n].unflatten(1, (n, 2))
             a, b = pairs[..., 0], torch.where(mirror[:, None], -pairs[..., 1], pairs[..., 1])
             rotated = torch.stack([cos * a - sin * b, sin * a + cos * b], 2)
-            parts.append(rotated.flatten(1))
-            start += 2 * n
-        return torch.cat(parts, 1)
+            parts += [z[:, done:start], rotated.flatten(1)]
+            done = start + 2 * n
+        return torch.cat([*parts, z[:, done:]], 1)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruction from one posterior sample, posterior mean, and log-variance."""

@@ -69,8 +69,7 @@ def cell_masks(
     The masks; a disc of :data:`DISC` px where the cell's outline is not known.
     """
     found = np.empty(pixels.shape, np.uint8)
-    at = np.arange(pixels.shape[-1]) - (pixels.shape[-1] - 1) / 2
-    disc = 1 / (1 + np.exp(np.hypot(at[:, None], at[None, :]) - DISC * diameter / MODEL_DIAMETER))
+    disc = _disc(pixels.shape[-1], diameter)
     for i, picture in enumerate(pixels):
         regions = (
             separate_nuclei(np.asarray(picture, np.float32), diameter)
@@ -82,6 +81,19 @@ def cell_masks(
         if label and (labels is not None or is_reliable(mask, diameter)):
             weight = soft_mask(mask, (regions > 0) & ~mask)
         else:
-            weight = disc.astype(np.float32)
+            weight = disc
         found[i] = np.rint(255 * weight)
     return found
+
+
+def has_outline(masks: Plane, diameter: float = MODEL_DIAMETER) -> BoolArray:
+    """Whether each of the masks (N, P, P) follows its cell, and is no disc that stands for it."""
+    disc = np.rint(255 * _disc(masks.shape[-1], diameter)).astype(np.uint8)
+    return np.asarray((masks != disc).any((1, 2)))
+
+
+def _disc(side: int, diameter: float) -> Float32Array:
+    """The mask (P, P) of a cell whose outline is not known."""
+    at = np.arange(side) - (side - 1) / 2
+    distance = np.hypot(at[:, None], at[None, :])
+    return np.asarray(1 / (1 + np.exp(distance - DISC * diameter / MODEL_DIAMETER)), np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -40,6 +41,33 @@ class Augmentation(BaseModel):
     )
 
 
+@dataclass(frozen=True)
+class Views:
+    """Augmented crops, and what a faultless microscope would have seen.
+
+    Attributes
+    ----------
+    crops
+        (N, 1, S, S) augmented, normalised crops.
+    clean
+        (N, 1, S, S) the same field without faults of the image; with masks, the cell alone.
+    light
+        (N, 1, S, S) light of the cell above its background, in the units of ``clean``; None
+        without masks.
+    around
+        (N, 1, S, S) light from around the cell, likewise.
+    again
+        (n, 1, S, S) augmented crops of the cells at ``rows`` once more, with other surroundings;
+        None if none were asked for.
+    """
+
+    crops: Tensor
+    clean: Tensor
+    light: Tensor | None = None
+    around: Tensor | None = None
+    again: Tensor | None = None
+
+
 def random_views(
     patches: Tensor, fields: Tensor, settings: Augmentation, size: int, generator: torch.Generator
 ) -> Tensor:
@@ -47,7 +75,7 @@ def random_views(
 
     The first of :func:`random_pairs`, which says what the parameters are.
     """
-    return random_pairs(patches, fields, settings, size, generator)[0]
+    return random_pairs(patches, fields, settings, size, generator).crops
 
 
 def random_pairs(
@@ -57,7 +85,8 @@ def random_pairs(
     size: int,
     generator: torch.Generator,
     masks: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
+    rows: Tensor | None = None,
+) -> Views:
     """Draw an augmented crop from each patch, and the same crop as a faultless microscope sees it.
 
     Both show the same field, orientation and size; blur, contrast, illumination and noise are the
@@ -79,11 +108,13 @@ def random_pairs(
         Source of randomness (on the patches' device).
     masks
         (N, 1, P, P), 0–1, what of each patch belongs to the central cell.
+    rows
+        (n,) cells that are drawn once more with the surroundings of another cell, and noise of
+        their own; all else is the same. Needs masks.
 
     Returns
     -------
-    Two of (N, 1, size, size) float32, each normalised as
-    :func:`napari_interpdisc.crops.normalise` does.
+    Crops of ``size`` px, float32, normalised as :func:`napari_interpdisc.crops.normalise` does.
     """
     n = len(patches)
 
@@ -97,34 +128,48 @@ def random_pairs(
     mirror_y, mirror_x = (torch.where(uniform(0, 1) < 0.5, 1.0, -1.0) for _ in range(2))
     moves = torch.stack([uniform(-1, 1), uniform(-1, 1)], 1) * settings.shift
     clean = _resampled(patches, scale, swap, mirror_y, mirror_x, moves, size).clamp_min(0)
-    crops = clean
+    whole, every = clean, torch.arange(n, device=patches.device)
     if masks is not None:
         own = _resampled(masks, scale, swap, mirror_y, mirror_x, moves, size).clamp(0, 1)
         level = background_level(clean)
         if settings.surroundings:
-            crops = among_others(clean, own, level, settings.surroundings, generator)
+            whole = among_others(clean, own, level, settings.surroundings, generator)
+        if rows is not None:
+            other = among_others(clean[rows], own[rows], level[rows], 1.0, generator)
+            whole, every = torch.cat([whole, other]), torch.cat([every, rows])
 
-    gamma = torch.exp(uniform(-settings.gamma, settings.gamma))[:, None, None, None]
-    crops = crops**gamma
-    sigma, soft = uniform(0, settings.blur).clamp_min(1e-3), uniform(0, 1) < 0.5
+    gamma = torch.exp(uniform(-settings.gamma, settings.gamma))[every, None, None, None]
+    crops = whole**gamma
+    sigma, soft = uniform(0, settings.blur).clamp_min(1e-3)[every], (uniform(0, 1) < 0.5)[every]
     if bool(soft.any()):
         crops[soft] = blurred(crops[soft], sigma[soft])
     if settings.gradient:
-        crops = _lit_from_a_side(crops, uniform(0, settings.gradient), uniform(0, 2 * math.pi))
+        change, angle = uniform(0, settings.gradient), uniform(0, 2 * math.pi)
+        crops = _lit_from_a_side(crops, change[every], angle[every])
+    outside = None
     if settings.edge:
         share = uniform(0, 0.5) * (uniform(0, 1) < settings.edge)
-        outside = _over_the_edge(crops, share, mirror_y > 0, swap)
-        crops = torch.where(outside, crops.mean((2, 3), keepdim=True), crops)
+        outside = _over_the_edge(clean, share, mirror_y > 0, swap)
+        crops = torch.where(outside[every], crops.mean((2, 3), keepdim=True), crops)
         if masks is None:
             clean = torch.where(outside, clean.mean((2, 3), keepdim=True), clean)
         else:
             own = own * ~outside
-    if masks is not None:
-        clean = own * clean + (1 - own) * level
     std = _spread(crops - crops.mean((2, 3), keepdim=True))
-    level = (uniform(0, settings.noise) * (uniform(0, 1) < 0.7))[:, None, None, None]
-    crops = crops + torch.randn(crops.shape, generator=generator, device=crops.device) * level * std
-    return normalise_tensor(crops), normalise_tensor(clean)
+    noise = (uniform(0, settings.noise) * (uniform(0, 1) < 0.7))[every, None, None, None]
+    grains = torch.randn(crops.shape, generator=generator, device=crops.device)
+    crops = normalise_tensor(crops + grains * noise * std)
+    if masks is None:
+        return Views(crops, normalise_tensor(clean))
+    # a soft mask of 0 at a pixel that is the cell's own does not occur: nothing is lost
+    light = own * (clean - level)
+    alone = level + light
+    unit = _spread(alone - alone.mean((2, 3), keepdim=True)).clamp_min(1e-6)
+    around = whole[:n] - level - light
+    if outside is not None:
+        around = around * ~outside
+    again = crops[n:] if rows is not None else None
+    return Views(crops[:n], normalise_tensor(alone), light / unit, around / unit, again)
 
 
 def _resampled(

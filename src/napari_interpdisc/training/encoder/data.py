@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_interpdisc._types import Float64Array, Progress, silent
+from napari_interpdisc._types import BoolArray, Float64Array, Progress, silent
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.nuclei.masks import cell_masks
+from napari_interpdisc.nuclei.masks import cell_masks, has_outline
 from napari_interpdisc.patches import (
     iter_patches,
     patch_side,
@@ -52,6 +52,10 @@ class EncoderSource:
         (N,) how often each patch is drawn, relative to the others; equally often if None.
     masks
         (N, P, P) uint8, 0–255, what of each patch belongs to the central cell; None if unknown.
+    outlined
+        (N,) whether the outline of the cell is known, and not a disc that stands for it.
+    share
+        How large a part of each batch comes from the source, relative to the others.
     """
 
     name: str
@@ -61,6 +65,8 @@ class EncoderSource:
     group_name: str
     weight: Float64Array | None = None
     masks: npt.NDArray[np.uint8] | None = None
+    outlined: BoolArray | None = None
+    share: float = 1.0
 
     @property
     def sha256(self) -> str:
@@ -157,7 +163,14 @@ def with_masks(source: EncoderSource, model_diameter: float) -> EncoderSource:
     """
     if source.masks is not None:
         return source
-    return replace(source, masks=cell_masks(source.patches, diameter=model_diameter))
+    return masked(source, cell_masks(source.patches, diameter=model_diameter), model_diameter)
+
+
+def masked(
+    source: EncoderSource, masks: npt.NDArray[np.uint8], model_diameter: float
+) -> EncoderSource:
+    """The source with the masks (N, P, P) of its cells, and which of them are known outlines."""
+    return replace(source, masks=masks, outlined=has_outline(masks, model_diameter))
 
 
 def joined(sources: Sequence[EncoderSource], name: str) -> EncoderSource:
@@ -174,6 +187,7 @@ def joined(sources: Sequence[EncoderSource], name: str) -> EncoderSource:
     weights = [np.ones(len(s.patches)) if s.weight is None else s.weight for s in sources]
     weighted = any(s.weight is not None for s in sources)
     masks = [s.masks for s in sources if s.masks is not None]
+    outlined = [s.outlined for s in sources if s.outlined is not None]
     return EncoderSource(
         name,
         np.concatenate([s.patches for s in sources]),
@@ -182,6 +196,8 @@ def joined(sources: Sequence[EncoderSource], name: str) -> EncoderSource:
         sources[0].group_name,
         np.concatenate(weights) if weighted else None,
         np.concatenate(masks) if len(masks) == len(sources) else None,
+        np.concatenate(outlined) if len(outlined) == len(sources) else None,
+        sources[0].share,
     )
 
 
@@ -261,8 +277,10 @@ def at_most(source: PatchSource, most: int, seed: int) -> PatchSource:
 def _part(source: EncoderSource, rows: npt.NDArray[np.bool_]) -> PatchSource:
     patches = source.patches[rows]
     weight = np.ones(len(patches)) if source.weight is None else source.weight[rows]
-    masks = None if source.masks is None else source.masks[rows]
-    return PatchSource(source.name, patches, source.field, weight, masks)
+    masks, outlined = (None if v is None else v[rows] for v in (source.masks, source.outlined))
+    return PatchSource(
+        source.name, patches, source.field, weight, masks, outlined, source.share
+    )
 
 
 def _numbered(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

@@ -86,7 +86,10 @@ class HeldOutLoss:
                 random_pairs(p, f, settings.augmentation, shape.crop_size, generator, m)
                 for p, f, m in zip(patches.split(256), fields.split(256), masks, strict=True)
             ]
-            crops, clean = (torch.cat(part) for part in zip(*augmented, strict=True))
+            crops, clean = (
+                torch.cat([getattr(views, name) for views in augmented])
+                for name in ("crops", "clean")
+            )
             self.pairs.append((crops, clean if settings.denoise else crops))
             self.noise.append(
                 torch.randn((len(rows), shape.latents), generator=generator, device=device)

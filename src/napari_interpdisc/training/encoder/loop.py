@@ -17,7 +17,8 @@ from torch import Tensor
 from napari_interpdisc._types import Progress, silent
 from napari_interpdisc.errors import InterpdiscError
 from napari_interpdisc.models.tcvae import TCVAE
-from napari_interpdisc.training.augment import random_pairs
+from napari_interpdisc.training.augment import Views, random_pairs
+from napari_interpdisc.training.encoder.guides import Guides
 from napari_interpdisc.training.encoder.held_out import (
     HELD_OUT_COLUMNS,
     WATCHED,
@@ -25,6 +26,7 @@ from napari_interpdisc.training.encoder.held_out import (
     HeldOutLoss,
 )
 from napari_interpdisc.training.encoder.objective import Objective, Outcome
+from napari_interpdisc.training.encoder.rotation import shown_again
 from napari_interpdisc.training.encoder.settings import ACTIVE_KL, EncoderTraining, PatchSource
 from napari_interpdisc.training.loss import total_correlation_stratified
 
@@ -83,7 +85,10 @@ def fit_tcvae(
     state = _State.begin(settings, device, start)
     if checkpoint is not None and checkpoint.exists():
         state.resume(checkpoint, device)
-    objective = Objective(settings, sum(len(s.patches) for s in sources), device)
+    guides = None
+    if settings.guide_weight:
+        guides = Guides(sources, settings.augmentation, settings.network, settings.seed, device)
+    objective = Objective(settings, sum(len(s.patches) for s in sources), device, guides)
     tested = None
     if settings.evaluate_every and held_out:
         tested = HeldOutLoss(held_out, settings, objective.pixel_weight, device)
@@ -92,14 +97,10 @@ def fit_tcvae(
         step = state.step
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate(step, settings)
-        patches, fields, masks = draw_batch(sources, settings.batch, state.draw)
+        batch = draw_batch(sources, settings.batch, state.draw).to(device)
         with torch.no_grad():
-            crops, clean = random_pairs(
-                patches.to(device), fields.to(device), settings.augmentation,
-                settings.network.crop_size, state.generator,
-                masks.to(device) if masks is not None and settings.subject == "cell" else None,
-            )  # fmt: skip
-        outcome = objective.of_batch(state.model, crops, clean, step, state.generator)
+            views = batch.views(settings, step, state.generator)
+        outcome = objective.of_batch(state.model, views, step, state.generator, batch.outlined)
         state.optimizer.zero_grad(set_to_none=True)
         outcome.loss.backward()
         torch.nn.utils.clip_grad_norm_(state.model.parameters(), LARGEST_GRADIENT)
@@ -131,25 +132,77 @@ def learning_rate(step: int, settings: EncoderTraining) -> float:
     return settings.learning_rate * warm * (LAST_RATE + (1 - LAST_RATE) * decay)
 
 
-def draw_batch(
-    sources: Sequence[PatchSource], batch: int, draw: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Patches (B, 1, P, P) in 0–1, their fields (B,) and masks, in equal shares from each source.
+@dataclass(frozen=True)
+class Batch:
+    """Patches of one step.
 
-    Masks (B, 1, P, P) are in 0–1, and None if a source has none.
+    Attributes
+    ----------
+    patches
+        (B, 1, P, P) in 0–1.
+    fields
+        (B,) side, px, of the central square with real pixels.
+    masks
+        (B, 1, P, P), 0–1, what belongs to the central cell; None if a source has none.
+    outlined
+        (B,) whether the outline of the cell is known.
     """
-    shares = np.bincount(np.arange(batch) % len(sources), minlength=len(sources))
-    patches, fields, masks = [], [], []
-    for source, share in zip(sources, shares, strict=True):
-        chosen = draw.choice(len(source.patches), int(share), p=source.weight / source.weight.sum())
+
+    patches: Tensor
+    fields: Tensor
+    masks: Tensor | None
+    outlined: Tensor | None
+
+    def to(self, device: str) -> Batch:
+        """The same on another device."""
+        parts = (self.patches, self.fields, self.masks, self.outlined)
+        moved = [None if part is None else part.to(device) for part in parts]
+        assert moved[0] is not None
+        assert moved[1] is not None
+        return Batch(moved[0], moved[1], moved[2], moved[3])
+
+    def views(self, settings: EncoderTraining, step: int, generator: torch.Generator) -> Views:
+        """Augmented crops of these patches, and what the decoder is asked for."""
+        masks = self.masks if settings.subject == "cell" else None
+        rows = None
+        if masks is not None and settings.network.around and settings.consistency:
+            rows = shown_again(len(self.patches), step, self.patches.device)
+        return random_pairs(
+            self.patches, self.fields, settings.augmentation, settings.network.crop_size,
+            generator, masks, rows,
+        )  # fmt: skip
+
+
+def shares(sources: Sequence[PatchSource], batch: int) -> list[int]:
+    """How many of ``batch`` patches come from each source: at least one, in proportion."""
+    wanted = np.array([source.share for source in sources], np.float64)
+    wanted = np.maximum(wanted / wanted.sum() * batch, 1)
+    found = np.floor(wanted).astype(int)
+    # what is left goes to those that lost most, the first ones first
+    order = np.argsort(found - wanted, kind="stable")
+    while (missing := batch - int(found.sum())) > 0:
+        found[order[:missing]] += 1
+    while found.sum() > batch:
+        found[int(found.argmax())] -= 1
+    return [int(n) for n in found]
+
+
+def draw_batch(sources: Sequence[PatchSource], batch: int, draw: np.random.Generator) -> Batch:
+    """Patches of one step, from each source as many as its share."""
+    patches, fields, masks, outlined = [], [], [], []
+    for source, n in zip(sources, shares(sources, batch), strict=True):
+        chosen = draw.choice(len(source.patches), n, p=source.weight / source.weight.sum())
         patches.append(source.patches[chosen])
-        fields.append(np.full(int(share), source.field, np.float32))
+        fields.append(np.full(n, source.field, np.float32))
         if source.masks is not None:
             masks.append(source.masks[chosen])
+        if source.outlined is not None:
+            outlined.append(source.outlined[chosen])
     stacked, own = torch.from_numpy(np.concatenate(patches)).float() / 255, None
     if len(masks) == len(patches):
         own = torch.from_numpy(np.concatenate(masks)).float()[:, None] / 255
-    return stacked[:, None], torch.from_numpy(np.concatenate(fields)), own
+    known = torch.from_numpy(np.concatenate(outlined)) if len(outlined) == len(patches) else None
+    return Batch(stacked[:, None], torch.from_numpy(np.concatenate(fields)), own, known)
 
 
 @dataclass
@@ -238,6 +291,10 @@ def _log_row(
         row["texture"] = terms.texture.item()
     if settings.network.rotating:
         row["drift"] = outcome.penalty.item()
+    if settings.network.around:
+        row["around"] = outcome.around.item()
+    if settings.guide_weight:
+        row["guided"] = outcome.guided.item()
     correlation = total_correlation_stratified(
         outcome.z, outcome.mean, outcome.log_variance, objective.n_data
     )

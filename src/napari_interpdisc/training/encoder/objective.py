@@ -8,9 +8,15 @@ import torch
 from torch import Tensor
 
 from napari_interpdisc.models.posterior import posterior_sample
-from napari_interpdisc.models.tcvae import TCVAE
+from napari_interpdisc.models.tcvae import CLIP, TCVAE
 from napari_interpdisc.models.texture import texture
-from napari_interpdisc.training.encoder.rotation import RandomRotation, equivariance_penalty
+from napari_interpdisc.training.augment import Views
+from napari_interpdisc.training.encoder.guides import Guides
+from napari_interpdisc.training.encoder.rotation import (
+    RandomRotation,
+    equivariance_penalty,
+    shown_again,
+)
 from napari_interpdisc.training.encoder.settings import EncoderTraining
 from napari_interpdisc.training.loss import LossTerms, centre_weight, tcvae_terms
 
@@ -25,6 +31,8 @@ class Outcome:
     z: Tensor
     mean: Tensor
     log_variance: Tensor
+    around: Tensor
+    guided: Tensor
 
 
 class Objective:
@@ -38,10 +46,18 @@ class Objective:
         Number of patches in the data set, for the estimate of total correlation.
     device
         Torch device.
+    guides
+        What some latents follow; None if they follow nothing.
     """
 
-    def __init__(self, settings: EncoderTraining, n_data: int, device: str) -> None:
-        self.settings, self.n_data = settings, n_data
+    def __init__(
+        self,
+        settings: EncoderTraining,
+        n_data: int,
+        device: str,
+        guides: Guides | None = None,
+    ) -> None:
+        self.settings, self.n_data, self.guides = settings, n_data, guides
         self.half = settings.precision == "bfloat16"
         self.kind = torch.device(device).type
         weight = centre_weight(settings.network.crop_size, settings.radius, settings.rim)
@@ -54,23 +70,46 @@ class Objective:
         return 1 + (settings.beta - 1) * warm
 
     def of_batch(
-        self, model: TCVAE, crops: Tensor, clean: Tensor, step: int, generator: torch.Generator
+        self,
+        model: TCVAE,
+        views: Views,
+        step: int,
+        generator: torch.Generator,
+        outlined: Tensor | None = None,
     ) -> Outcome:
-        """Loss of augmented crops (N, 1, H, W) and the same crops without faults of the image."""
+        """Loss of augmented crops, and the same crops without faults of the image.
+
+        Parameters
+        ----------
+        model
+            The network.
+        views
+            N crops, and of the cells at :func:`shown_again` those to compare latents with.
+        step
+            Step of the training.
+        generator
+            Source of randomness.
+        outlined
+            (N,) whether the outline of each cell is known; only those guide latents.
+        """
         settings = self.settings
-        target = model.seen(clean if settings.denoise else crops)
+        crops, unit = views.crops, views.clean if settings.denoise else views.crops
+        target, around = model.seen(unit), None
+        if model.around is not None and views.around is not None:
+            around = (views.around / model.scale(unit)[1]).clamp(-CLIP, CLIP)
         weight, rotation = self.pixel_weight, None
         if settings.network.rotating:
             rotation = RandomRotation.draw(len(crops), generator)
             target, weight = rotation.of_crops(target), rotation.of_weight(weight)
+            around = None if around is None else rotation.of_crops(around)
         with torch.autocast(self.kind, torch.bfloat16, enabled=self.half):
             mean, log_variance = model.encode(crops)
         mean, log_variance = mean.float(), log_variance.float()
         z = posterior_sample(mean, log_variance, generator)
         with torch.autocast(self.kind, torch.bfloat16, enabled=self.half):
-            shown, grain = model.decode_with_texture(
-                z if rotation is None else rotation.of_latents(model, z)
-            )
+            asked = z if rotation is None else rotation.of_latents(model, z)
+            shown, grain = model.decode_with_texture(asked)
+            others = None if around is None else model.decode_around(asked)
         terms = tcvae_terms(
             target,
             shown.float(),
@@ -82,12 +121,25 @@ class Objective:
             None if grain is None else (texture(target), grain.float()),
             settings.texture_weight,
         )
-        penalty = terms.kl.new_zeros(())
+        none = terms.kl.new_zeros(())
+        surroundings = guided = penalty = none
+        if around is not None and others is not None:
+            error = (weight * (around - others.float()).square()).flatten(1).sum(1).mean()
+            surroundings = 0.5 * settings.around_weight * error
+        if self.guides is not None and views.light is not None and outlined is not None:
+            # every second cell is enough
+            guided = settings.guide_weight * self.guides.error(
+                z[::2], views.light[::2], outlined[::2]
+            )
         if settings.network.rotating and settings.consistency:
-            penalty = equivariance_penalty(model, crops, mean, log_variance, step, self.half)
+            rows = shown_again(len(crops), step, crops.device)
+            again = crops[rows] if views.again is None else views.again
+            penalty = equivariance_penalty(
+                model, again, mean[rows], log_variance[rows], step, self.half
+            )
         if settings.objective == "tcvae":
             loss = terms.total(self.beta(step))
         else:
             loss = terms.reconstruction + terms.texture + self.beta(step) * terms.kl
-        loss = loss + settings.consistency * penalty
-        return Outcome(loss, terms, penalty, z, mean, log_variance)
+        loss = loss + surroundings + guided + settings.consistency * penalty
+        return Outcome(loss, terms, penalty, z, mean, log_variance, surroundings, guided)

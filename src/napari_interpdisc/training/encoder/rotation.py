@@ -63,34 +63,42 @@ class RandomRotation:
         return model.rotate(z, self.angle, self.mirror)
 
 
+def shown_again(n: int, step: int, device: str | torch.device) -> Tensor:
+    """Rows of the crops of a batch of ``n`` that the penalty is measured on at ``step``."""
+    return torch.arange(step // 8 % PENALTY_SHARE, n, PENALTY_SHARE, device=device)
+
+
 def equivariance_penalty(
     model: TCVAE, crops: Tensor, mean: Tensor, log_variance: Tensor, step: int, half: bool
 ) -> Tensor:
     """How far the latents of rotated crops are from the rotated latents, in nats per crop.
 
     The divergence of two normal posteriors of one spread. Quarter rotations and mirror images,
-    which resample nothing, alternate from step to step.
+    which resample nothing, alternate from step to step. Where the network has latents of the
+    surroundings, only those of the cell are compared: then the crops may differ in what is around
+    the cell, and the cell's latents are taught to be blind to it.
 
     Parameters
     ----------
     model, crops
-        The network, and the (N, 1, H, W) crops of a batch.
+        The network, and (n, 1, H, W) crops of the cells at :func:`shown_again` of a batch.
     mean, log_variance
-        (N, latents) posterior of these crops.
+        (n, latents) posterior of the same cells, as they were encoded before.
     step
-        Decides which crops are rotated, and how.
+        Decides how they are rotated.
     half
         Whether to encode in bfloat16.
     """
-    some = slice(step // 8 % PENALTY_SHARE, None, PENALTY_SHARE)
     quarters, mirrored = step % 4, step // 4 % 2 == 1
-    shown = crops[some].flip(2) if mirrored else crops[some]
+    shown = crops.flip(2) if mirrored else crops
     shown = torch.rot90(shown, -quarters, (2, 3))
     with torch.autocast(crops.device.type, torch.bfloat16, enabled=half):
         found, _ = model.encode(shown.contiguous(memory_format=torch.channels_last))
     n = len(shown)
     angle = mean.new_full((n,), quarters * math.pi / 2)
     mirror = torch.full((n,), mirrored, device=mean.device)
-    wanted = model.rotate(mean[some], angle, mirror)
-    variance = log_variance[some].detach().exp().clamp_min(LEAST_VARIANCE)
-    return 0.5 * ((found.float() - wanted).square() / variance).sum(1).mean()
+    wanted = model.rotate(mean, angle, mirror)
+    variance = log_variance.detach().exp().clamp_min(LEAST_VARIANCE)
+    own = slice(model.config.n_cell)
+    difference = (found.float() - wanted)[:, own].square() / variance[:, own]
+    return 0.5 * difference.sum(1).mean()

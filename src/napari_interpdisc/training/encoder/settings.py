@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -47,6 +47,15 @@ class EncoderTraining(BaseModel):
         "crop",
         title="What the decoder shows: the crop as it is, or the central cell alone (with masks)",
     )
+    around_weight: float = Field(
+        0.3, title="Weight of the light around the cell, where the network has latents for it", ge=0
+    )
+    guide_weight: float = Field(
+        0.0,
+        title="Weight of the first latents following size, granularity, edge, unevenness, "
+        "raggedness, offset, asymmetry and elongation (with masks); 0: they follow nothing",
+        ge=0,
+    )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", title="Arithmetic of the convolutions; bfloat16 is faster where it is built in"
     )
@@ -80,6 +89,10 @@ class PatchSource:
         (N,) relative frequency of each patch within the source.
     masks
         (N, P, P) uint8, 0–255, what of each patch belongs to the central cell; None if unknown.
+    outlined
+        (N,) whether the outline of the cell is known, and not a disc that stands for it.
+    share
+        How large a part of each batch comes from the source, relative to the others.
     """
 
     name: str
@@ -87,9 +100,17 @@ class PatchSource:
     field: float
     weight: npt.NDArray[np.float64]
     masks: npt.NDArray[np.uint8] | None = None
+    outlined: npt.NDArray[np.bool_] | None = None
+    share: float = 1.0
 
     def take(self, rows: npt.ArrayLike) -> PatchSource:
         """The patches at some rows."""
         at = np.asarray(rows)
-        masks = None if self.masks is None else self.masks[at]
-        return PatchSource(self.name, self.patches[at], self.field, self.weight[at], masks)
+        masks, outlined = (None if v is None else v[at] for v in (self.masks, self.outlined))
+        return replace(
+            self,
+            patches=self.patches[at],
+            weight=self.weight[at],
+            masks=masks,
+            outlined=outlined,
+        )

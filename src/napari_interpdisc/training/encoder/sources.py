@@ -23,6 +23,7 @@ from napari_interpdisc.training.encoder.data import (
     EncoderSource,
     balanced_weights,
     joined,
+    masked,
     source_of_cells,
     source_of_crops,
     with_masks,
@@ -47,7 +48,9 @@ class SourceSettings(BaseModel):
     crops: Path | None = Field(None, title="Archive (.npz) of images, a label and a group each")
     diameter: float | None = Field(None, title="Typical nuclear diameter in the crops (px)", gt=0)
     label: str = Field("label", title="Array of labels")
-    group: str = Field("plate", title="Array of groups that are held out as a whole")
+    group: str = Field(
+        "plate", title="Array of groups that are held out as a whole; empty if each cell is its own"
+    )
     leave_out: tuple[str, ...] = Field((), title="Labels that are not trained on")
     often: tuple[str, ...] = Field((), title="Labels that are drawn twice as often as the others")
     frames: str | None = Field(None, title="Pattern of files, each an image and its instance masks")
@@ -55,6 +58,9 @@ class SourceSettings(BaseModel):
     mask_channel: int = Field(1, title="Channel with the instance masks", ge=0)
     small_often: float = Field(
         1.0, title="How often small nuclei are drawn, relative to the others", gt=0
+    )
+    share: float = Field(
+        1.0, title="Part of each batch that comes from it, relative to the others", gt=0
     )
     smallest_diameter: float = Field(
         10.0, title="Frames with smaller nuclei (px) are left out", ge=0
@@ -141,7 +147,8 @@ def read_sources(
     found = []
     for one in kept:
         cut = _of_crops if one.crops is not None else _of_frames
-        found.append(cut(one, data, model_diameter, crop_size, masks))
+        source = cut(one, data, model_diameter, crop_size, masks)
+        found.append(replace(source, share=one.share))
         progress(len(found), len(kept))
     return found
 
@@ -152,11 +159,13 @@ def _of_crops(
     """Ready-made crops; every label equally often, some twice."""
     assert asked.crops is not None
     assert asked.diameter is not None
-    images, labels, groups = read_labelled_crops(data / asked.crops, asked.label, asked.group)
+    images, labels, groups = read_labelled_crops(
+        data / asked.crops, asked.label, asked.group or asked.label
+    )
     keep = ~np.isin(labels, asked.leave_out)
     source = source_of_crops(
-        images[keep], asked.diameter, model_diameter, crop_size, asked.name, groups[keep],
-        asked.group,
+        images[keep], asked.diameter, model_diameter, crop_size, asked.name,
+        groups[keep] if asked.group else None, asked.group or "cell",
     )  # fmt: skip
     if masks:
         source = with_masks(source, model_diameter)
@@ -185,7 +194,8 @@ def _of_frames(
             labels = label_crops(
                 plane, nuclei.cells, nuclei.diameter, model_diameter, patch_side(crop_size)
             )
-            source = replace(source, masks=cell_masks(source.patches, labels, model_diameter))
+            own = cell_masks(source.patches, labels, model_diameter)
+            source = masked(source, own, model_diameter)
         weight = np.where(nuclei.small, asked.small_often, 1.0) / np.sqrt(len(nuclei.cells))
         one_group = np.zeros(len(nuclei.cells), np.int64)
         cut.append(_weighted(source, weight, one_group))

@@ -46,7 +46,8 @@ def patch_latents(
 
     Augmented crops differ in size, place, blur, contrast, illumination and noise, and are mirrored
     and rotated by quarters. If the model is equivariant, the latents of each are then rotated by
-    any angle, ``recipe.rotations`` times: that costs no encoding.
+    any angle, ``recipe.rotations`` times: that costs no encoding. Latents of the surroundings are
+    left out, unless the recipe wants them: then L is the number of the cell's latents.
 
     Parameters
     ----------
@@ -60,14 +61,15 @@ def patch_latents(
     progress
         Called with (augmentations encoded, augmentations in all).
     """
-    plain = model.encode(patches.crops(model.crop_size))[0]
+    read = model.n_latents if recipe.surroundings else model.n_cell_latents
+    plain = model.encode(patches.crops(model.crop_size))[0][:, :read]
     if recipe.augmented < 1:
         return PatchLatents(plain, plain[None])
     scaled = torch.from_numpy(scaled_to_unit(patches.pixels))[:, None]
     fields = torch.full((len(patches),), patches.field)
     generator = torch.Generator().manual_seed(recipe.seed)
     rotations = recipe.rotations if model.encoder.rotating_pairs else 1
-    found = np.empty((recipe.augmented * rotations, len(patches), model.n_latents), np.float32)
+    found = np.empty((recipe.augmented * rotations, len(patches), read), np.float32)
     for v in range(recipe.augmented):
         for start in range(0, len(patches), BATCH):
             some = slice(start, start + BATCH)
@@ -76,7 +78,8 @@ def patch_latents(
             )
             encoded = torch.from_numpy(model.encode(crops.numpy())[0])
             for k in range(v * rotations, (v + 1) * rotations):
-                found[k, some] = rotated_latents(model.encoder, encoded, generator).numpy()
+                rotated = rotated_latents(model.encoder, encoded, generator)
+                found[k, some] = rotated[:, :read].numpy()
         progress(v + 1, recipe.augmented)
     return PatchLatents(plain, found)
 
@@ -145,5 +148,10 @@ def _labelled(
         labels.target,
         labels.group,
         labels.classes,
-        model.rotating_pairs,
+        pairs_within(model, latents.plain.shape[1]),
     )
+
+
+def pairs_within(model: CellModel, latents: int) -> tuple[tuple[int, int], ...]:
+    """Pairs that rotate together among the first ``latents``."""
+    return tuple(pair for pair in model.rotating_pairs if max(pair) < latents)

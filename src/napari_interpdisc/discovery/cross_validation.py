@@ -54,7 +54,8 @@ def discover(
     Parameters
     ----------
     cells
-        Labelled cells. Cells without a class (target −1) are only told the class of.
+        Labelled cells. Cells without a class (target −1) are only told the class of. Cells of
+        other laboratories are in every training set and in no test set.
     recipe
         Kinds of heads, folds, seed, and the settings of each training.
     progress
@@ -74,14 +75,15 @@ def discover(
         If the chosen symbolic engine cannot run.
     """
     options = recipe or Recipe()
-    known = cells.known
+    home = np.flatnonzero(cells.tested)
+    known = home[cells.target[home] >= 0]
     check_labels(cells.target[known], cells.group[known], cells.classes, options.folds, group_name)
-    folds = grouped_folds(cells.target, cells.group, options.folds, options.seed)
+    folds = _folds(cells, home, options)
     curve_kind = next(kind for kind in KINDS if kind in options.kinds)
     n_curve = len(CURVE_SHARES) * len(folds) if options.curve and curve_kind != "formula" else 0
     steps = Steps(progress, (len(folds) + 1) * len(options.kinds) + n_curve)
     tested = [_without_fold(cells, fold, options, steps, studies) for fold in folds]
-    final = fit_heads(cells.take(known), options, steps, studies)
+    final = fit_heads(cells.take(cells.known), options, steps, studies)
 
     def quality(predicted: npt.NDArray[np.int64]) -> Quality:
         group = cells.group[known]
@@ -113,7 +115,9 @@ def discover(
     return Discovery(
         classes=cells.classes,
         heads={
-            kind: FittedHead(kind, final.heads[kind], quality(predicted[kind]), predicted[kind])
+            kind: FittedHead(
+                kind, final.heads[kind], quality(predicted[kind]), predicted[kind][home]
+            )
             for kind in KINDS
             if kind in options.kinds
         },
@@ -126,6 +130,13 @@ def discover(
         engine=final.engine,
         settings=options.model_dump(mode="json"),
     )
+
+
+def _folds(cells: LabelledCells, home: npt.NDArray[np.intp], options: Recipe) -> list[Fold]:
+    """Folds of the cells that are tested on; those of other laboratories are in every training."""
+    others = np.flatnonzero(~cells.tested)
+    found = grouped_folds(cells.target[home], cells.group[home], options.folds, options.seed)
+    return [(np.concatenate([home[train], others]), home[test]) for train, test in found]
 
 
 def _known(cells: LabelledCells, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
@@ -144,7 +155,7 @@ def _held_out_logits(
     kind: Kind, cells: LabelledCells, folds: Sequence[Fold], tested: Sequence[FittedHeads]
 ) -> npt.NDArray[np.float32]:
     """Logits (N, K) that each cell has from the head that did not see its group."""
-    logits = np.empty((len(cells), score_width(cells.classes)), np.float32)
+    logits = np.zeros((len(cells), score_width(cells.classes)), np.float32)
     for (_, test), fitted in zip(folds, tested, strict=True):
         logits[test] = head_logits(fitted.heads[kind], cells.latents[test])
     return logits
@@ -154,7 +165,7 @@ def _held_out_of_size(
     size: int, cells: LabelledCells, folds: Sequence[Fold], tested: Sequence[FittedHeads]
 ) -> npt.NDArray[np.int64]:
     """Class (N,) of each cell by the best formula of that size that did not see its group."""
-    found = np.empty_like(cells.target)
+    found = np.zeros_like(cells.target)
     for (_, test), fitted in zip(folds, tested, strict=True):
         found[test] = predicted_by(of_size(fitted.front, size), cells.latents[test])
     return found

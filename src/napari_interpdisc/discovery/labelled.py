@@ -96,6 +96,10 @@ class LabelledCells:
         Names of the K classes.
     pairs
         Latents that rotate together when the cell rotates, as far as the model knows.
+    laboratory
+        (N,) number of the laboratory that each cell is from; None if all are from one. Cells of
+        laboratory 0 are tested on. The others are trained on alone, as much as they: in each class
+        every laboratory counts the same.
     """
 
     latents: npt.NDArray[np.float32]
@@ -104,6 +108,7 @@ class LabelledCells:
     group: npt.NDArray[np.int64]
     classes: tuple[str, ...]
     pairs: tuple[tuple[int, int], ...] = ()
+    laboratory: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """Number of cells N."""
@@ -114,6 +119,31 @@ class LabelledCells:
         """Rows of the cells that have one of the classes."""
         return np.flatnonzero(self.target >= 0)
 
+    @property
+    def tested(self) -> npt.NDArray[np.bool_]:
+        """Whether each cell (N,) is of the laboratory that is tested on."""
+        if self.laboratory is None:
+            return np.ones(len(self), bool)
+        return np.asarray(self.laboratory == 0)
+
+    def evened(self, seed: int) -> LabelledCells:
+        """The same cells, rows repeated so that in each class every laboratory counts the same.
+
+        The laboratory with the most cells of a class gives each of them once; the others repeat
+        theirs as often as it takes. Cells of one laboratory come back as they are.
+        """
+        if self.laboratory is None:
+            return self
+        draw = np.random.default_rng(seed)
+        rows = []
+        for k in np.unique(self.target):
+            of_class = self.target == k
+            numbers, counts = np.unique(self.laboratory[of_class], return_counts=True)
+            for number in numbers:
+                own = np.flatnonzero(of_class & (self.laboratory == number))
+                rows.append(np.resize(draw.permutation(own), counts.max()))
+        return self.take(np.sort(np.concatenate(rows)))
+
     def take(self, rows: npt.ArrayLike) -> LabelledCells:
         """The cells at some rows."""
         at = np.asarray(rows)
@@ -123,6 +153,7 @@ class LabelledCells:
             augmented=self.augmented[:, at],
             target=self.target[at],
             group=self.group[at],
+            laboratory=None if self.laboratory is None else self.laboratory[at],
         )
 
 

@@ -50,6 +50,10 @@ class Recipe(BaseModel):
     )
     augmentation: Augmentation = Augmentation(edge=0.2, gradient=0.4)
     max_latents: int = Field(6, title="Most latents that a formula may use", ge=1)
+    surroundings: bool = Field(
+        False,
+        title="Let heads read the latents of the surroundings too, where the encoder has them",
+    )
     search_augmented: int = Field(
         5, title="Augmented crops of each cell that a formula search is given", ge=0
     )
@@ -135,6 +139,7 @@ def fit_heads(
     studies
         SQLite file that keeps the study of the sparsity; one that it holds is resumed.
     """
+    cells = cells.evened(recipe.seed)
     n_classes, seed = len(cells.classes), recipe.seed
     fitted = FittedHeads()
     if "dense" in recipe.kinds:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from napari_interpdisc._types import Progress, silent
-from napari_interpdisc.discovery.augmented import PatchLatents, patch_latents
+from napari_interpdisc.discovery.augmented import PatchLatents, pairs_within, patch_latents
 from napari_interpdisc.discovery.cross_validation import discover
 from napari_interpdisc.discovery.labelled import LabelledCells
 from napari_interpdisc.discovery.recipe import Recipe, Steps
@@ -107,6 +107,7 @@ def answer_tasks(
     seeds: Sequence[int] = (0,),
     progress: Progress = silent,
     group_name: str = "plate",
+    also: Sequence[tuple[Patches, npt.NDArray[Any]]] = (),
 ) -> list[TaskResult]:
     """Fit and test the heads of every task on the same N cells.
 
@@ -126,6 +127,9 @@ def answer_tasks(
         Called often with (steps done, steps in all).
     group_name
         What a group is called in sentences.
+    also
+        Patches and labels of cells of other laboratories. They are trained on and not tested on;
+        in each class every laboratory counts the same.
 
     Raises
     ------
@@ -133,15 +137,18 @@ def answer_tasks(
         If a class has too few cells or groups; before any training.
     """
     index = np.unique(groups, return_inverse=True)[1].astype(np.int64)
-    steps = Steps(progress, len(seeds) * (1 + len(tasks.task)))
+    steps = Steps(progress, len(seeds) * (1 + len(also) + len(tasks.task)))
+    everyone = np.concatenate([labels, *(own for _, own in also)])
     found: list[list[Discovery]] = [[] for _ in tasks.task]
     for seed in seeds:
         recipe = tasks.recipe.model_copy(update={"seed": seed})
-        latents = patch_latents(patches, model, recipe, steps)
-        steps.finish()
+        parts = []
+        for some in (patches, *(own for own, _ in also)):
+            parts.append(patch_latents(some, model, recipe, steps))
+            steps.finish()
         for place, task in enumerate(tasks.task):
             own = recipe.model_copy(update={"kinds": tuple(k for k in KINDS if k in task.names)})
-            cells = _cells(task, latents, labels, index, model.rotating_pairs)
+            cells = _cells(task, parts, everyone, index, model)
             found[place].append(discover(cells, own, steps, model.encoder_sha256, group_name))
             steps.finish()
     return [
@@ -157,10 +164,24 @@ def heads_of(results: Sequence[TaskResult]) -> Mapping[str, NamedHead]:
 
 def _cells(
     task: HeadTask,
-    latents: PatchLatents,
+    latents: Sequence[PatchLatents],
     labels: npt.NDArray[Any],
     group: npt.NDArray[np.int64],
-    pairs: tuple[tuple[int, int], ...],
+    model: CellModel,
 ) -> LabelledCells:
-    target, classes = task.target(labels), tuple(task.classes)
-    return LabelledCells(latents.plain, latents.augmented, target, group, classes, pairs)
+    """The cells of all laboratories; of all but the first, those that have a class."""
+    laboratory = np.repeat(np.arange(len(latents)), [len(own.plain) for own in latents])
+    target = task.target(labels)
+    keep = np.flatnonzero((laboratory == 0) | (target >= 0))
+    plain = np.concatenate([own.plain for own in latents])
+    groups = np.concatenate([group, group.max() + 1 + np.arange(len(labels) - len(group))])
+    cells = LabelledCells(
+        plain,
+        np.concatenate([own.augmented for own in latents], 1),
+        target,
+        groups,
+        tuple(task.classes),
+        pairs_within(model, plain.shape[1]),
+        laboratory if len(latents) > 1 else None,
+    )
+    return cells if len(latents) == 1 else cells.take(keep)

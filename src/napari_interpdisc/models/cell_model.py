@@ -145,6 +145,29 @@ class CellModel:
         return self.encoder.config.latents
 
     @property
+    def n_cell_latents(self) -> int:
+        """Number of latents, the first ones, that describe the cell; the rest is around it."""
+        return self.encoder.config.n_cell
+
+    def is_around(self, latent: int) -> bool:
+        """Whether a latent describes what is around the cell, and not the cell."""
+        return latent >= self.n_cell_latents
+
+    def reads_around(self, head: str | None = None) -> bool:
+        """Whether a head's call may depend on what is around the cell.
+
+        True if it reads latents of the surroundings; also for an encoder that describes the whole
+        crop, of which any latent may.
+        """
+        used = self.head(head).head.used_latents
+        return not self.describes_cell or any(map(self.is_around, used))
+
+    @property
+    def describes_cell(self) -> bool:
+        """Whether the encoder has latents of the cell apart from those of its surroundings."""
+        return self.n_cell_latents < self.n_latents
+
+    @property
     def crop_size(self) -> int:
         """Side of a crop, px."""
         return self.encoder.config.crop_size
@@ -231,8 +254,20 @@ class CellModel:
 
     @torch.inference_mode()
     def decode(self, latents: npt.ArrayLike) -> Float32Array:
-        """Crops (N, 1, S, S), in normalised units, of latents (N, L)."""
+        """Crops (N, 1, S, S), in the units of :meth:`seen`, of latents (N, L).
+
+        The cell alone, where the encoder tells it from its surroundings; see :meth:`decode_whole`.
+        """
         parts = [self.encoder.decode(batch) for batch in self._batches(latents)]
+        return torch.cat(parts).cpu().numpy()
+
+    @torch.inference_mode()
+    def decode_whole(self, latents: npt.ArrayLike) -> Float32Array:
+        """Crops (N, 1, S, S) of latents (N, L): the cell, and the light from around it."""
+        parts = [
+            self.encoder.decode(batch) + self.encoder.decode_around(batch)
+            for batch in self._batches(latents)
+        ]
         return torch.cat(parts).cpu().numpy()
 
     @property

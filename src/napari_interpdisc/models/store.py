@@ -415,6 +415,7 @@ def _config_faults(config: ModelConfig) -> Iterator[str]:
         )
     for head in config.heads:
         wanted = (n, score_width(head.classes))
+        inputs = {n, config.encoder.n_cell}
         if head.kind == "formula":
             if len(head.formulas) != wanted[1] or head.layers:
                 yield (
@@ -424,7 +425,7 @@ def _config_faults(config: ModelConfig) -> Iterator[str]:
             continue
         if head.formulas or len(head.layers) < 2:
             yield f"has a head '{head.name}' that says nothing of its layers"
-        elif (head.layers[0], head.layers[-1]) != wanted:
+        elif head.layers[0] not in inputs or head.layers[-1] != wanted[1]:
             yield (
                 f"has a head '{head.name}' from {head.layers[0]} latents to {head.layers[-1]} "
                 f"outputs, "

@@ -3,12 +3,14 @@ r"""Make the bundled model: an encoder that ``interpdisc train-encoder`` trained
 The whole way, from a clone with the data of ``experiments/fetch_data.py``::
 
     interpdisc train-encoder --sources experiments/bundle/sources.toml --data experiments/data \
-        --settings experiments/bundle/encoder.toml --epochs 40 --patience 0 --out runs/encoder
+        --settings experiments/bundle/encoder.toml --epochs 26 --patience 0 --out runs/encoder
     python experiments/bundle.py --encoder runs/encoder --out runs/h2b
 
 The second command names the latents, fits the heads of ``experiments/bundle/heads.toml`` by the
 recipe, tests them on held-out plates and on other movies, and writes the model folder with its
-card and pictures.
+card and pictures. Heads learn from MitoCheck's labels and from those of the Jurkat and the RPE1 and
+U2OS cells, each laboratory as much as the others. ``--final`` adds the second test set, which is to
+be looked at once.
 """
 
 from __future__ import annotations
@@ -33,7 +35,17 @@ from napari_interpdisc.scrutiny.naming import study_latents
 from napari_interpdisc.scrutiny.properties import measure_crops
 from napari_interpdisc.scrutiny.rotation import find_rotating_pairs
 from napari_interpdisc.training.encoder.log import read_log
-from other_movies import DATA, SOURCES, LabelledPatches, mitocheck, other_cells
+from other_movies import (
+    DATA,
+    SECOND,
+    SOURCES,
+    LabelledPatches,
+    jurkat,
+    micronuclei,
+    mitocheck,
+    other_cells,
+    some_of_each,
+)
 
 WHOLE = ("Interphase", "Elongated", "Large", "Metaphase")
 """MitoCheck's labels of nuclei in one piece; the others cannot be measured as one."""
@@ -108,6 +120,26 @@ def false_calls(results: list[TaskResult], labels: np.ndarray) -> list[str]:
     return table(("head", *shown), rows)
 
 
+def other_laboratories(data: Path) -> list[LabelledPatches]:
+    """Labelled cells that heads learn from beside MitoCheck's, as far as the data is there."""
+    found = []
+    if (data / "jurkat_crops.npz").exists():
+        found.append(some_of_each(jurkat(data, 0)))
+    if (data / "micronuclei" / "cells.csv").exists():
+        found.append(some_of_each(micronuclei(data)))
+    return found
+
+
+def test_cells(data: Path, final: bool) -> dict[str, LabelledPatches]:
+    """Labelled cells that no head was fitted on, as far as the data is there."""
+    files = {"hela_ctc": "hela_ctc", "hela_20x": "hela_20x_movie.tif", SECOND: "hela_ctc"}
+    wanted = (*SOURCES, SECOND) if final else SOURCES
+    found = {name: other_cells(data, name) for name in wanted if (data / files[name]).exists()}
+    if (data / "jurkat_crops.npz").exists():
+        found["jurkat, held out"] = jurkat(data, 1)
+    return found
+
+
 def main() -> None:
     """Parse, fit, test, write."""
     parser = argparse.ArgumentParser(
@@ -119,6 +151,10 @@ def main() -> None:
     parser.add_argument("--heads", type=Path, default=Path(__file__).parent / "bundle/heads.toml")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--without-others", action="store_true", help="fit heads on MitoCheck's labels alone"
+    )
+    parser.add_argument("--final", action="store_true", help="test on the second set too")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -126,19 +162,17 @@ def main() -> None:
     wanted = {label for task in tasks.task for own in task.classes.values() for label in own}
     cells = mitocheck(args.data, sorted(wanted))
     model = named(load_model(args.encoder / "model", device="cpu"), cells)
+    also = [] if args.without_others else other_laboratories(args.data)
     with Progress(transient=True) as bar:
         shown = bar.add_task("heads", total=None)
         results = answer_tasks(
             cells.patches, cells.labels, cells.groups, model, tasks, range(args.seeds),
             lambda done, total: bar.update(shown, completed=done, total=total),
+            also=[(own.patches, own.labels) for own in also],
         )  # fmt: skip
-    places = {
-        source: other_cells(args.data, source)
-        for source in SOURCES
-        if (args.data / {"hela_ctc": "hela_ctc", "hela_20x": "hela_20x_movie.tif"}[source]).exists()
-    }
+    places = test_cells(args.data, args.final)
     more = ["## Elsewhere", ""]
-    more += ["Cells of other movies, on which no head was fitted: mean and standard deviation"]
+    more += ["Cells on which no head was fitted: mean and standard deviation"]
     more += ["over seeds, and the interval of the first seed by cell.", ""]
     more += elsewhere(model, results, places) if places else ["Not measured: no data."]
     more += ["", "Share of held-out interphase cells of each shape that are called otherwise", ""]

@@ -1,6 +1,8 @@
-"""Labelled cells of other movies, test sets only: ``experiments/labels``.
+"""Labelled cells of other laboratories and movies.
 
-How the labels were made: ``experiments/labels/README.md``. Run as a program, this prints the
+MitoCheck, Jurkat and RPE1/U2OS cells were labelled by those who published them; heads are fitted
+on them. Cells of ``experiments/labels`` are test sets only; its README says how they were labelled.
+Run as a program, this prints the
 typical diameter of MitoCheck's Interphase nuclei, which all experiments use.
 """
 
@@ -29,6 +31,22 @@ DIAMETER = {"hela_ctc": 27.6, "hela_20x": 50.0}
 """Typical interphase nucleus, px: of the median area, 600 and 1,970 px²."""
 
 
+SECOND = "hela_ctc_second"
+"""The second test set, which is kept apart and reported once for each shipped model."""
+
+JURKAT_DIAMETER = 17.7
+"""Median G1 nucleus of the Jurkat crops, px."""
+
+JURKAT_CLASSES = {"G1": "Interphase", "S_phase": "Interphase", "G2": "Interphase"}
+"""What phases of the cell cycle are called that look the same; the others keep their names."""
+
+MICRONUCLEI_DIAMETER = 26.0
+"""Median nucleus of the RPE1 and U2OS frames, px."""
+
+MOST_OF_A_LABEL = 400
+"""Cells of one label that another laboratory adds at most to the training of heads."""
+
+
 @dataclass(frozen=True)
 class LabelledPatches:
     """Patches of N cells, their labels (N,), and groups (N,) such as plates or cells."""
@@ -46,6 +64,42 @@ def mitocheck(data: Path, labels: list[str] | None = None) -> LabelledPatches:
     return LabelledPatches(patches, names[keep], plates[keep])
 
 
+def jurkat(data: Path, half: int) -> LabelledPatches:
+    """One half, 0 or 1, of the Jurkat cells, each of which was seen once; at random, seed 0."""
+    with np.load(data / "jurkat_crops.npz") as archive:
+        images, names = archive["images"], archive["label"].astype(str)
+    rows = np.sort(np.random.default_rng(0).permutation(len(names))[half::2])
+    labels = np.array([JURKAT_CLASSES.get(name, name) for name in names[rows]])
+    patches = patches_of_crops(images[rows], JURKAT_DIAMETER)
+    return LabelledPatches(patches, labels, rows.astype(str))
+
+
+def micronuclei(data: Path) -> LabelledPatches:
+    """RPE1 and U2OS nuclei in interphase, without micronuclei; groups are the frames."""
+    table = pd.read_csv(data / "micronuclei" / "cells.csv")
+    table = table[table["label"] == "intact"].reset_index(drop=True)
+    parts = []
+    for file, rows in table.groupby("file"):
+        frame = read_frames(data / "micronuclei" / str(file), 0).frame(0)
+        inside = CellTable.from_arrays(np.zeros(len(rows)), rows[["y", "x"]].to_numpy())
+        parts.append(patches_of_cells(Frames(frame), inside, MICRONUCLEI_DIAMETER).pixels)
+    pixels = np.concatenate(parts)
+    labels = np.full(len(pixels), "Interphase")
+    groups = table.sort_values("file", kind="stable")["file"].to_numpy(str)
+    return LabelledPatches(Patches(pixels, float(pixels.shape[-1])), labels, groups)
+
+
+def some_of_each(cells: LabelledPatches, most: int = MOST_OF_A_LABEL) -> LabelledPatches:
+    """At most so many cells of each label, drawn at random with seed 0."""
+    draw = np.random.default_rng(0)
+    rows = [
+        draw.permutation(np.flatnonzero(cells.labels == name))[:most]
+        for name in np.unique(cells.labels)
+    ]
+    at = np.sort(np.concatenate(rows))
+    return LabelledPatches(cells.patches.take(at), cells.labels[at], cells.groups[at])
+
+
 def other_cells(
     data: Path, source: str, diameter: float = 1.0, blur: float = 0.0, noise: float = 0.0
 ) -> LabelledPatches:
@@ -56,7 +110,7 @@ def other_cells(
     data
         Folder of the data.
     source
-        One of :data:`SOURCES`.
+        One of :data:`SOURCES`, or :data:`SECOND`.
     diameter
         Factor by which the diameter is mis-set.
     blur
@@ -65,15 +119,16 @@ def other_cells(
         σ of noise, in standard deviations of each patch; seed 0.
     """
     table = pd.read_csv(LABELS / f"{source}.csv")
-    px = DIAMETER[source] * diameter
+    folder = source.removesuffix("_second")
+    px = DIAMETER[folder] * diameter
     parts = []
-    for (key,), rows in table.groupby(["file" if source == "hela_ctc" else "t"]):
-        if source == "hela_ctc":
+    for (key,), rows in table.groupby(["file" if folder == "hela_ctc" else "t"]):
+        if folder == "hela_ctc":
             frame = read_frames(data / "hela_ctc" / f"{key}.tif", 0).frame(0)
         else:
             frame = read_frames(data / "hela_20x_movie.tif").frame(int(key))
         if blur:
-            frame = ndimage.gaussian_filter(frame, blur * DIAMETER[source] / 28)
+            frame = ndimage.gaussian_filter(frame, blur * DIAMETER[folder] / 28)
         cells = CellTable.from_arrays(np.zeros(len(rows)), rows[["y", "x"]].to_numpy())
         parts.append((rows.index, patches_of_cells(Frames(frame), cells, px).pixels))
     pixels = np.empty((len(table), *parts[0][1].shape[1:]), np.float32)

@@ -221,7 +221,9 @@ def encode_cells(
         frames, cells, diameter, model.model_diameter, model.crop_size
     ):
         latents[rows], log_variances[rows] = model.encode(crops)
-        errors[rows] = ((model.decode(latents[rows]) - model.seen(crops)) ** 2).mean((1, 2, 3))
+        errors[rows] = ((model.decode_whole(latents[rows]) - model.seen(crops)) ** 2).mean(
+            (1, 2, 3)
+        )
         spectra[rows] = take_spectra(crops)
         measured.append(crops[sampled[rows]])
         done += len(rows)

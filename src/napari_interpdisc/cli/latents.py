@@ -176,6 +176,13 @@ def _partners(pairs: tuple[tuple[int, int], ...]) -> dict[int, int]:
     return {a: b for pair in pairs for a, b in (pair, pair[::-1])}
 
 
+def _subject(model: CellModel, latent: int) -> str:
+    """Whose latent it is."""
+    if not model.describes_cell:
+        return "crop"
+    return "surroundings" if model.is_around(latent) else "cell"
+
+
 def _tell_stored(model: CellModel, csv: Path | None) -> None:
     """Print, and write, what the model stores."""
     import pandas as pd
@@ -192,9 +199,13 @@ def _tell_stored(model: CellModel, csv: Path | None) -> None:
         told += "give --image and --cells, or --crops."
         say(told, to=console)
     else:
-        table = Table("latent", "KL", "name", "evidence", box=None, pad_edge=False)
+        whose = ["of"] * model.describes_cell
+        table = Table("latent", *whose, "KL", "name", "evidence", box=None, pad_edge=False)
         for i in order:
-            row = (f"z{i}", f"{model.latent_kl[i]:.2f}", model.latent_name(i) or "–", evidence[i])
+            of = [_subject(model, i)] * model.describes_cell
+            row = (
+                f"z{i}", *of, f"{model.latent_kl[i]:.2f}", model.latent_name(i) or "–", evidence[i],
+            )  # fmt: skip
             table.add_row(*map(plain, row))
         console.print(table, highlight=False)
         for a, b in model.orientation_pairs:
@@ -204,6 +215,7 @@ def _tell_stored(model: CellModel, csv: Path | None) -> None:
         frame = pd.DataFrame(
             {
                 "latent": [f"z{i}" for i in order],
+                "of": [_subject(model, i) for i in order],
                 "kl": model.latent_kl[order],
                 "name": [model.latent_name(i) for i in order],
                 "evidence": [evidence[i] for i in order],
@@ -357,7 +369,8 @@ def _tell(model: CellModel, study: LatentStudy, given: _Given, threshold: float)
 
     relations = study.relations
     partner = _partners(tuple((pair.a, pair.b) for pair in study.pairs))
-    headings = ["latent", "KL", "name", "follows", "ρ [95 %]", "nats", "pair"]
+    whose = ["of"] * model.describes_cell
+    headings = ["latent", *whose, "KL", "name", "follows", "ρ [95 %]", "nats", "pair"]
     table = Table(*headings, box=None, pad_edge=False)
     if model.meanings:
         table.add_column("stored")
@@ -367,6 +380,7 @@ def _tell(model: CellModel, study: LatentStudy, given: _Given, threshold: float)
         alive = bool(np.isfinite(relations.rho[i, p]))
         row = [
             f"z{i}",
+            *[_subject(model, i)] * model.describes_cell,
             f"{model.latent_kl[i]:.2f}",
             study.meanings[i].name or "–",
             title_of(relations.properties[p]) if alive else "–",

@@ -50,6 +50,7 @@ def _about(named: NamedHead, model: CellModel) -> Iterator[str]:
         f"({head.size_without_biases} without biases); uses {len(used)} latents"
         + (": " + between.join(map(model.latent_label, used)) if head.kind != "dense" else "")
     )
+    yield f"  {model.subject_of(named.name)}"
     if isinstance(head, FormulaHead):
         names = [named.classes[1]] if len(head.formulas) == 1 else named.classes
         for name, formula in zip(names, head.formulas, strict=True):

@@ -28,8 +28,8 @@ class FittedHead:
     quality
         Of heads fitted in the same way without the fold that they were tested on.
     predicted
-        (N,) class position that those heads gave to each cell that is tested on. A formula is a row of the
-        front, and these are the predictions behind that row's figure.
+        (N,) class position that those heads gave to each cell that is tested on. A formula is a row
+        of the front, and these are the predictions behind that row's figure.
     """
 
     kind: Kind

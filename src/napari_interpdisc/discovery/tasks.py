@@ -29,6 +29,9 @@ class HeadTask(BaseModel):
     classes: dict[str, tuple[str, ...]] = Field(
         title="Labels of each class; cells with other labels are not trained on", min_length=2
     )
+    density: float | None = Field(
+        None, title="Density of the sparse head; the recipe's if left out", gt=0, le=1
+    )
 
     @model_validator(mode="after")
     def _each_label_once(self) -> Self:
@@ -148,6 +151,9 @@ def answer_tasks(
             steps.finish()
         for place, task in enumerate(tasks.task):
             own = recipe.model_copy(update={"kinds": tuple(k for k in KINDS if k in task.names)})
+            if task.density is not None:
+                sparse = own.sparse.model_copy(update={"density": task.density})
+                own = own.model_copy(update={"sparse": sparse})
             cells = _cells(task, parts, everyone, index, model)
             found[place].append(discover(cells, own, steps, model.encoder_sha256, group_name))
             steps.finish()

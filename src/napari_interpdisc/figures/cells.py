@@ -93,14 +93,14 @@ def draw_latents(path: Path, crop: Float32Array, model: CellModel, n: int = 8) -
         axes.set_axis_off()
     grid[0, 0].imshow(crop[0, 0], **GREYS)
     grid[0, 0].set_title("crop", fontsize=9)
-    grid[0, 1].imshow(model.decode(z[None])[0, 0], **GREYS)
+    grid[0, 1].imshow(model.reconstruct(z[None], crop)[0, 0], **GREYS)
     grid[0, 1].set_title("reconstruction", fontsize=9)
     for line, latent in enumerate(model.by_importance()[:n], start=1):
         edited = np.repeat(z[None], len(values), 0)
         edited[:, latent] = values
         scores = model.score(edited)[:, -1]
         for axes, picture, value, score in zip(
-            grid[line], model.decode(edited)[:, 0], values, scores, strict=True
+            grid[line], model.reconstruct(edited, crop)[:, 0], values, scores, strict=True
         ):
             axes.imshow(picture, **GREYS)
             axes.set_xlabel(with_sign(score, 1), fontsize=7, labelpad=1)

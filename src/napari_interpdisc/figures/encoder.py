@@ -19,7 +19,7 @@ STRONGEST_CONTRAST = 1.6
 
 TRAVERSAL = np.linspace(-3, 3, 7)
 
-LOSSES = ("reconstruction", "texture", "drift", "kl", "total_correlation")
+LOSSES = ("reconstruction", "texture", "around", "guided", "drift", "kl", "total_correlation")
 """Columns of a training's log that are drawn, where it has them."""
 
 
@@ -32,6 +32,9 @@ def draw_reconstructions(
     seed: int = 0,
 ) -> None:
     """Draw crops above their reconstructions, ``n`` of each label; at the right, local contrast.
+
+    Where the encoder tells the cell from its surroundings, a third row shows both together, and at
+    the right the light from around the cell.
 
     Parameters
     ----------
@@ -50,12 +53,17 @@ def draw_reconstructions(
         members = np.flatnonzero(labels == label)
         some = crops[draw.choice(members, n, replace=len(members) < n)]
         z = model.encode(some)[0]
-        pairs = [[some[:, 0]], [model.decode(z)[:, 0]]]
+        pairs = [[model.seen(some)[:, 0]], [model.decode(z)[:, 0]]]
         if model.has_texture:
             pairs[0].append(_as_grey(model.texture_of(some)))
             pairs[1].append(_as_grey(model.decode_texture(z)))
-        rows += [np.concatenate(pair) for pair in pairs]
         names += [str(label), "reconstruction"]
+        if model.describes_cell:
+            whole = model.decode_whole(z)[:, 0]
+            light = DARKEST + (whole - pairs[1][0])
+            pairs.append([whole, light][: len(pairs[0])])
+            names.append("with surroundings")
+        rows += [np.concatenate(pair) for pair in pairs]
     title = "crops and their reconstructions" + ("; right: local contrast" * model.has_texture)
     _draw_grid(path, np.array(rows), names, title)
 
@@ -66,14 +74,15 @@ def draw_traversals(path: Path, model: CellModel, n: int = 16) -> None:
     Invariant latents come first. Of a rotating pair one member is enough.
     """
     first = model.encoder.config.n_invariant
-    order = [i for i in model.by_importance() if i < first or (i - first) % 2 == 0]
+    second = {b for _, b in model.encoder.rotating_pairs}
+    order = [i for i in model.by_importance() if i not in second]
     order = sorted(order[:n], key=lambda i: i >= first)
     z = np.zeros((len(order), len(TRAVERSAL), model.n_latents), np.float32)
     for row, latent in enumerate(order):
         z[row, :, latent] = TRAVERSAL
     points = z.reshape(-1, model.n_latents)
     shape = (len(order), len(TRAVERSAL), model.crop_size, model.crop_size)
-    tiles = [model.decode(points).reshape(shape)]
+    tiles = [model.decode_whole(points).reshape(shape)]
     if model.has_texture:
         tiles.append(_as_grey(model.decode_texture(points)).reshape(shape))
     names = [f"{model.latent_label(i)}  (KL {model.latent_kl[i]:.2f})" for i in order]

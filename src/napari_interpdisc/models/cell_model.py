@@ -153,14 +153,15 @@ class CellModel:
         """Whether a latent describes what is around the cell, and not the cell."""
         return latent >= self.n_cell_latents
 
-    def reads_around(self, head: str | None = None) -> bool:
-        """Whether a head's call may depend on what is around the cell.
-
-        True if it reads latents of the surroundings; also for an encoder that describes the whole
-        crop, of which any latent may.
-        """
-        used = self.head(head).head.used_latents
-        return not self.describes_cell or any(map(self.is_around, used))
+    def subject_of(self, head: str | None = None) -> str:
+        """One clause on whose latents a head reads, for a person to read."""
+        if not self.describes_cell:
+            return "the encoder describes the whole crop, so calls may follow the surroundings"
+        around = [i for i in self.head(head).head.used_latents if self.is_around(i)]
+        if not around:
+            return "reads latents of the cell alone"
+        told = ", ".join(map(self.latent_label, around))
+        return f"reads latents of the surroundings too ({told}), so calls may follow them"
 
     @property
     def describes_cell(self) -> bool:
@@ -202,18 +203,23 @@ class CellModel:
         return self.meanings[index].name if self.meanings else ""
 
     def latent_label(self, index: int) -> str:
-        """What to call latent ``index`` on screen: ``z22 size``, or ``z22`` if it has no name."""
-        return f"z{index} {self.latent_name(index)}".rstrip()
+        """What to call latent ``index`` on screen: ``z22 size``, or ``z22`` if it has no name.
+
+        One of the surroundings without a name is ``z30 surroundings``.
+        """
+        name = self.latent_name(index) or "surroundings" * self.is_around(index)
+        return f"z{index} {name}".rstrip()
 
     def latent_about(self, index: int) -> str:
         """Name of latent ``index`` and why, or that it has none: ``size: area, ρ = −0.97``.
 
-        Empty if that was never looked into.
+        Says so if it describes the surroundings; empty if nothing was ever looked into.
         """
+        whose = "of the surroundings; " * self.is_around(index)
         if not self.meanings:
-            return ""
+            return whose.rstrip("; ")
         meaning = self.meanings[index]
-        return ": ".join(filter(None, (meaning.name or "unnamed", meaning.evidence)))
+        return whose + ": ".join(filter(None, (meaning.name or "unnamed", meaning.evidence)))
 
     def pair_label(self, a: int, b: int) -> str:
         """What to call an orientation pair on screen: ``z11, z27 elongation``.
@@ -270,6 +276,26 @@ class CellModel:
         ]
         return torch.cat(parts).cpu().numpy()
 
+    @torch.inference_mode()
+    def reconstruct(
+        self, latents: npt.ArrayLike, crops: Float32Array, whole: bool = False
+    ) -> Float32Array:
+        """Pictures (N, 1, S, S) that latents (N, L) decode to, in the units of some crops.
+
+        Parameters
+        ----------
+        latents
+            (N, L).
+        crops
+            (N, 1, S, S), or one for all, whose units to use: they are as they are given, and not
+            as the network normalises them.
+        whole
+            Whether to add the light from around the cell.
+        """
+        mean, spread = (v.cpu().numpy() for v in self.encoder.scale(self._tensor(crops)))
+        shown = self.decode_whole(latents) if whole else self.decode(latents)
+        return np.asarray(shown * np.where(np.isfinite(spread), spread, 0) + mean, np.float32)
+
     @property
     def rotating_pairs(self) -> tuple[tuple[int, int], ...]:
         """Latents that rotate together: the network's own, else the pairs that were found."""
@@ -282,8 +308,11 @@ class CellModel:
 
     @torch.inference_mode()
     def texture_of(self, crops: Float32Array) -> Float32Array:
-        """Local contrast (N, 1, S/2, S/2) of normalised crops (N, 1, S, S): their grain."""
-        parts = [texture(batch) for batch in self._batches(crops)]
+        """Local contrast (N, 1, S/2, S/2) of normalised crops (N, 1, S, S): their grain.
+
+        In the units of :meth:`seen`.
+        """
+        parts = [texture(self.encoder.seen(batch)) for batch in self._batches(crops)]
         return torch.cat(parts).cpu().numpy()
 
     @torch.inference_mode()
@@ -317,10 +346,12 @@ class CellModel:
         return torch.cat(parts).cpu().numpy()
 
     def _batches(self, values: npt.ArrayLike) -> Sequence[Tensor]:
+        array = self._tensor(values)
+        return torch.split(array, ENCODE_BATCH) if len(array) else ()
+
+    def _tensor(self, values: npt.ArrayLike) -> Tensor:
         array = np.ascontiguousarray(values, dtype=np.float32)
-        if not len(array):
-            return ()
-        return torch.split(torch.from_numpy(array).to(self.device), ENCODE_BATCH)
+        return torch.from_numpy(array).to(self.device)
 
 
 def score_width(classes: tuple[str, ...]) -> int:

@@ -84,9 +84,12 @@ class TCVAEConfig(BaseModel):
     def rotating_blocks(self) -> tuple[tuple[int, int, int], ...]:
         """Where latents rotate: (first latent, number of pairs, times as fast as the crop)."""
         blocks = []
-        starts = (self.n_invariant, self.rotating), (
-            self.n_cell + sum(self.around[:1]),
-            self.around[1:],
+        starts = (
+            (self.n_invariant, self.rotating),
+            (
+                self.n_cell + sum(self.around[:1]),
+                self.around[1:],
+            ),
         )
         for start, pairs in starts:
             at = start

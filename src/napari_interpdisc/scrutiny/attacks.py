@@ -173,18 +173,25 @@ def _perturb_batch(
             return score(z + free * (mean - z))
 
     moved = _step(forward, inputs, chosen, mask, settings, start)
+    mean, spread = model.encoder.scale(x)
+    spread = spread.masked_fill(spread.isinf(), 0)
+
+    def decoded(latents: Tensor) -> Tensor:
+        """Pictures in the units of the crops."""
+        return model.encoder.decode(latents) * spread + mean
+
     with torch.no_grad():
         if settings.space == "latent":
             z_new = moved
-            reconstruction, perturbed = model.encoder.decode(z), model.encoder.decode(moved)
+            reconstruction, perturbed = decoded(z), decoded(moved)
             perturbed_reconstruction = perturbed
             difference = perturbed - reconstruction
             scores_new = score(z_new)
         else:
             z_new = model.encoder.encode(moved)[0]
             z_new = z + free * (z_new - z)
-            reconstruction, perturbed = model.encoder.decode(z), moved
-            perturbed_reconstruction = model.encoder.decode(z_new)
+            reconstruction, perturbed = decoded(z), moved
+            perturbed_reconstruction = decoded(z_new)
             difference = moved - x
             scores_new = score(z_new)
 

@@ -52,7 +52,8 @@ def score(widget: ExplorerWidget, z: np.ndarray) -> str:
 
 
 def pictures_of(widget: ExplorerWidget, z: np.ndarray) -> Any:
-    return grey_picture(widget.session.model.decode(z[None])[0, 0], widget._limits)
+    shown = widget.session.model.reconstruct(z[None], widget.cell.crop[None, None])[0, 0]
+    return grey_picture(shown, widget._limits)
 
 
 def are_alike(one: QImage, other: QImage) -> bool:

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.models.cell_model import CellModel, NamedHead
+from napari_interpdisc.models.heads import DenseHead
+from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.widgets.explorer.edited_cell import EditedCell
 
 
@@ -18,7 +21,9 @@ def test_it_begins_as_the_cell_itself(cell: EditedCell, bundled_model: CellModel
     crop, reconstruction, decoded = cell.shown()
     assert crop is cell.crop
     np.testing.assert_array_equal(reconstruction, decoded)
-    np.testing.assert_array_equal(reconstruction, bundled_model.decode(cell.own[None])[0, 0])
+    np.testing.assert_array_equal(
+        reconstruction, bundled_model.reconstruct(cell.own[None], cell.crop[None, None])[0, 0]
+    )
     own, edited = cell.scores()
     np.testing.assert_array_equal(own, edited)
     assert cell.classes == bundled_model.head().classes
@@ -32,7 +37,9 @@ def test_editing_changes_decoding_and_score_and_not_the_cell(
     assert cell.is_edited
     np.testing.assert_array_equal(cell.own, before)
     np.testing.assert_allclose(
-        cell.decoded(), bundled_model.decode(cell.edited[None])[0, 0], atol=1e-6
+        cell.decoded(),
+        bundled_model.reconstruct(cell.edited[None], cell.crop[None, None])[0, 0],
+        atol=1e-6,
     )
     own, edited = cell.scores()
     np.testing.assert_allclose(own, bundled_model.score(before[None])[0], atol=1e-5)
@@ -50,17 +57,36 @@ def test_a_traversal_changes_its_latents_alone(cell: EditedCell, bundled_model: 
     pictures, scores = cell.traverse([4, 7], [[-3, 0], [3, 1]])
     wanted = np.stack([cell.edited, cell.edited])
     wanted[:, [4, 7]] = [[-3, 0], [3, 1]]
-    np.testing.assert_allclose(pictures, bundled_model.decode(wanted)[:, 0], atol=1e-6)
+    np.testing.assert_allclose(
+        pictures, bundled_model.reconstruct(wanted, cell.crop[None, None])[:, 0], atol=1e-6
+    )
     np.testing.assert_allclose(scores, bundled_model.score(wanted), atol=1e-5)
     assert cell.edited[4] == cell.own[4], "nothing is edited by looking"
 
 
 def test_local_contrast_of_all_three(cell: EditedCell, bundled_model: CellModel) -> None:
     cell.edited[0] += 1
-    crop, own, edited = cell.shown(texture=True)
+    crop, own, edited = cell.shown("texture")
     assert crop.shape == own.shape == edited.shape == (32, 32)
     np.testing.assert_allclose(
         edited, bundled_model.decode_texture(cell.edited[None])[0, 0], atol=1e-5
     )
     assert np.abs(own - edited).max() > 0
-    assert cell.traverse([0], [[1]], texture=True)[0].shape == (1, 32, 32)
+    assert cell.traverse([0], [[1]], "texture")[0].shape == (1, 32, 32)
+
+
+def test_the_cell_and_what_is_around_it_are_shown_apart() -> None:
+    torch.manual_seed(0)
+    shape = TCVAEConfig(latents=8, rotating=(1,), around=(2,), window=20, widths=(4, 4, 8, 8))
+    heads = {"a": NamedHead("a", DenseHead((6, 4, 1)), ("A", "B"))}
+    model = CellModel("two", "", TCVAE(shape).eval(), heads, 28.0, np.ones(8), np.ones(8))
+    crop = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
+    cell = EditedCell(model, None, crop, model.encode(crop[None, None])[0][0])
+    alone = cell.reconstruction
+    _, whole, _ = cell.shown("whole")
+    assert not np.allclose(whole, alone), "the light from around the cell is added"
+    cell.edited[0] += 3
+    _, _, edited = cell.shown("whole")
+    light, still = whole - alone, edited - cell.decoded()
+    np.testing.assert_allclose(still, light, atol=1e-5, err_msg="neighbours stand still")
+    assert np.abs(cell.decoded() - alone).max() > 1e-4

@@ -36,8 +36,9 @@ def test_send_to_layers_places_the_pictures_at_the_cell(
         assert (note["frame"], note["track_id"]) == (1, 3)
     z = np.array(layers["edited"].metadata["interpdisc"]["z"], np.float32)
     assert z[5] == 2
+    crop = scene.session.crop(ROW)[None, None]
     np.testing.assert_allclose(
-        layers["edited"].data[0], scene.session.model.decode(z[None])[0, 0], atol=1e-6
+        layers["edited"].data[0], scene.session.model.reconstruct(z[None], crop)[0, 0], atol=1e-6
     )
     n = len(scene.viewer.layers)
     scene.session.select(0)

@@ -23,7 +23,7 @@ def test_the_strip_is_a_traversal_of_the_latent_touched_last(explorer: ExplorerW
     z[7] = VALUES[-1]
     value, last = explorer.strip.labels[-1]
     assert (value, last) == ("+3", score(explorer, z))
-    decoded = model.decode(z[None])[0, 0]
+    decoded = model.reconstruct(z[None], explorer.cell.crop[None, None])[0, 0]
     assert len(explorer.strip.pictures) == 7
     assert are_alike(explorer.strip.pictures[-1], grey_picture(decoded, explorer._limits))
 

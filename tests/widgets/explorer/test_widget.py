@@ -18,7 +18,7 @@ from napari_interpdisc.widgets.explorer.edited_cell import EditedCell
 from napari_interpdisc.widgets.explorer.widget import (
     NO_CELLS,
     NO_SELECTION,
-    TEXTURE,
+    SHOWN,
     ExplorerWidget,
 )
 from napari_interpdisc.widgets.parts.pictures import grey_picture
@@ -58,7 +58,7 @@ def test_local_contrast_can_be_drawn_instead(explorer: ExplorerWidget, qtbot: An
     model, crop = explorer.session.model, explorer.session.crop(ROW)
     picture = explorer.edited_view.picture
     assert explorer.show_what.isVisible()
-    explorer.show_what.setCurrentText(TEXTURE)
+    explorer.show_what.setCurrentText(SHOWN["texture"])
     z = explorer.session.encoding.latents[ROW].copy()
     own = model.decode_texture(z[None])[0, 0]
     limits = explorer._limits
@@ -78,11 +78,11 @@ def test_local_contrast_can_be_drawn_instead(explorer: ExplorerWidget, qtbot: An
 def test_a_model_without_texture_has_no_such_choice(explorer: ExplorerWidget) -> None:
     config = explorer.session.model.encoder.config.model_copy(update={"texture": False})
     plain = replace(explorer.session.model, encoder=TCVAE(config).eval())
-    explorer.show_what.setCurrentText(TEXTURE)
+    explorer.show_what.setCurrentText(SHOWN["texture"])
     explorer.session._model = plain
     explorer._show_cell()
     assert not explorer.show_what.isVisible()
-    assert not explorer.texture
+    assert explorer.what == "cell"
     assert explorer.image_view.picture == grey_picture(explorer.session.crop(ROW), explorer._limits)
 
 
@@ -95,7 +95,7 @@ def test_dragging_shows_decoding_and_score_live(explorer: ExplorerWidget, qtbot:
     z[latent] = 2.5
     qtbot.waitUntil(lambda: explorer.edited_view.picture != before)
     np.testing.assert_array_equal(explorer.cell.edited, z)
-    decoded = explorer.session.model.decode(z[None])[0, 0]
+    decoded = explorer.session.model.reconstruct(z[None], explorer.cell.crop[None, None])[0, 0]
     assert explorer.edited_view.picture == grey_picture(decoded, explorer._limits)
     old, new = explorer.scores.text().split("→")
     assert score(explorer, explorer.cell.own) in old

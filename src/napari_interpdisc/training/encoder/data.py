@@ -278,9 +278,7 @@ def _part(source: EncoderSource, rows: npt.NDArray[np.bool_]) -> PatchSource:
     patches = source.patches[rows]
     weight = np.ones(len(patches)) if source.weight is None else source.weight[rows]
     masks, outlined = (None if v is None else v[rows] for v in (source.masks, source.outlined))
-    return PatchSource(
-        source.name, patches, source.field, weight, masks, outlined, source.share
-    )
+    return PatchSource(source.name, patches, source.field, weight, masks, outlined, source.share)
 
 
 def _numbered(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

@@ -184,9 +184,7 @@ class Guides:
                 for pixels in (source.patches, source.masks)
             )
             fields = torch.full((SAMPLE,), float(source.field), device=device)
-            views = random_pairs(
-                patches, fields, augmentation, network.crop_size, generator, masks
-            )
+            views = random_pairs(patches, fields, augmentation, network.crop_size, generator, masks)
             assert views.light is not None
             found.append(measure_light(views.light))
         measures = torch.cat(found)

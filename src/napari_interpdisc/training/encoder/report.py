@@ -87,7 +87,9 @@ def measure_encoder(model: CellModel, crops: Float32Array, seed: int = 0) -> Enc
 def errors_of(model: CellModel, crops: Float32Array, latents: Float32Array) -> Float32Array:
     """Mean squared difference (N,) of crops (N, 1, S, S) and what (N, L) latents decode to."""
     found = [
-        ((model.decode(latents[i : i + 256]) - model.seen(crops[i : i + 256])) ** 2).mean((1, 2, 3))
+        ((model.decode_whole(latents[i : i + 256]) - model.seen(crops[i : i + 256])) ** 2).mean(
+            (1, 2, 3)
+        )
         for i in range(0, len(crops), 256)
     ]
     return np.concatenate(found)

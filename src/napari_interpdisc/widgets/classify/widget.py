@@ -204,7 +204,8 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self.head.clear()
         for i, named in enumerate(model.heads.values()):
             self.head.addItem(named.name)
-            self.head.setItemData(i, named.summary, Qt.ItemDataRole.ToolTipRole)
+            about = "\n".join(filter(None, (named.summary, model.subject_of(named.name))))
+            self.head.setItemData(i, about, Qt.ItemDataRole.ToolTipRole)
         self.head.setCurrentText(model.head(self._session.head_name).name)
 
     # -- classes and overlay --------------------------------------------------------------------

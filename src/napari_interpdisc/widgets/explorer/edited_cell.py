@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc._types import Float32Array
 from napari_interpdisc.models.cell_model import CellModel
+
+What = Literal["cell", "whole", "texture"]
+"""What is drawn of a cell: itself, with the light from around it, or its local contrast."""
 
 
 @dataclass
@@ -27,7 +31,7 @@ class EditedCell:
     edited
         (L,) the latents now; they start as the cell's own.
     reconstruction
-        (S, S) decoding of ``own``.
+        (S, S) decoding of ``own``, in the units of the crop.
     """
 
     model: CellModel
@@ -40,7 +44,7 @@ class EditedCell:
     def __post_init__(self) -> None:
         """Start unedited."""
         self.edited = self.own.copy()
-        self.reconstruction = np.asarray(self.model.decode(self.own[None])[0, 0])
+        self.reconstruction = self._decoded(self.own[None])[0]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -52,19 +56,27 @@ class EditedCell:
         """Whether any latent differs from the cell's own."""
         return not np.array_equal(self.own, self.edited)
 
-    def shown(self, texture: bool = False) -> tuple[Float32Array, Float32Array, Float32Array]:
+    def shown(self, what: What = "cell") -> tuple[Float32Array, Float32Array, Float32Array]:
         """Crop, decoding of its own latents and of the edited ones: (S, S) each.
 
-        With ``texture`` their local contrast, (S/2, S/2), as far as the model predicts it.
+        The local contrast of all three is (S/2, S/2); the model must predict it.
         """
-        if not texture:
+        if what == "cell":
             return self.crop, self.reconstruction, self.decoded()
-        own, edited = self.model.decode_texture(np.stack([self.own, self.edited]))[:, 0]
+        own, edited = self._decoded(np.stack([self.own, self.edited]), what)
+        if what == "whole":
+            return self.crop, own, edited
         return self.model.texture_of(self.crop[None, None])[0, 0], own, edited
 
     def decoded(self) -> Float32Array:
         """Decode the edited latents: (S, S)."""
-        return np.asarray(self.model.decode(self.edited[None])[0, 0])
+        return np.asarray(self._decoded(self.edited[None])[0])
+
+    def _decoded(self, latents: npt.ArrayLike, what: What = "cell") -> Float32Array:
+        """Pictures (n, S, S) of latents (n, L), or their local contrast."""
+        if what == "texture":
+            return self.model.decode_texture(latents)[:, 0]
+        return self.model.reconstruct(latents, self.crop[None, None], what == "whole")[:, 0]
 
     def scores(self) -> tuple[Float32Array, Float32Array]:
         """Scores (K,) of the cell's own and of the edited latents."""
@@ -77,14 +89,13 @@ class EditedCell:
         self.edited[which] = self.own[which]
 
     def traverse(
-        self, latents: Sequence[int], values: npt.ArrayLike, texture: bool = False
+        self, latents: Sequence[int], values: npt.ArrayLike, what: What = "cell"
     ) -> tuple[Float32Array, Float32Array]:
         """Decodings (n, S, S) and scores (n, K) as latents take values (n, m), the others kept.
 
-        With ``texture`` the decoded local contrast, (n, S/2, S/2).
+        The decoded local contrast is (n, S/2, S/2).
         """
         steps = np.asarray(values, dtype=np.float32)
         points = np.tile(self.edited, (len(steps), 1))
         points[:, list(latents)] = steps
-        decode = self.model.decode_texture if texture else self.model.decode
-        return decode(points)[:, 0], self.model.score(points, self.head)
+        return self._decoded(points, what), self.model.score(points, self.head)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QSignalBlocker, Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
@@ -19,11 +19,12 @@ from qtpy.QtWidgets import (
 
 from napari_interpdisc.errors import InterpdiscError
 from napari_interpdisc.flags import flag_name
+from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.number_text import with_sign
 from napari_interpdisc.widgets.canvas.cell_images import grey_limits
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.picking import connect_picking
-from napari_interpdisc.widgets.explorer.edited_cell import EditedCell
+from napari_interpdisc.widgets.explorer.edited_cell import EditedCell, What
 from napari_interpdisc.widgets.explorer.layers import show_cell_layers
 from napari_interpdisc.widgets.explorer.polar import cartesian
 from napari_interpdisc.widgets.explorer.rows import SliderRows
@@ -43,7 +44,13 @@ from napari_interpdisc.widgets.session import session_of
 REDRAW_MS = 15
 """Slider moves within this time are drawn once."""
 
-PICTURE, TEXTURE = "picture", "local contrast"
+SHOWN: dict[What, str] = {
+    "cell": "picture",
+    "whole": "with surroundings",
+    "texture": "local contrast",
+}
+"""What can be drawn of a cell, and what it is called on screen."""
+
 """What the explorer can draw."""
 
 NO_CELLS = "Run <b>Cells</b> first, then click a cell in the viewer."
@@ -112,10 +119,9 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         )
         self.reset_all.clicked.connect(self._reset_all)
         self.send.clicked.connect(self.send_to_layers)
-        self.show_what.addItems([PICTURE, TEXTURE])
         self.show_what.setToolTip(
-            "What is drawn: the cell, or its local contrast. That is the grain that chromosomes "
-            "make; the model predicts it beside the picture"
+            "What is drawn: the cell; the cell with the light from around it, where the model "
+            "tells them apart; or its local contrast, the grain that chromosomes make"
         )
         self.show_what.currentTextChanged.connect(self._show_other)
         self._redraw.setSingleShot(True)
@@ -199,7 +205,7 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self.cell = EditedCell(
             session.model, session.head_name, crop, session.encoding.latents[row].copy()
         )
-        self.show_what.setVisible(session.model.has_texture)
+        self._offer_what(session.model)
         self._strip_key = None
         name = cell_name(session.encoding, row, session.frames.is_movie)
         result = session.classification
@@ -215,10 +221,26 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         if self.sliders.show_model(model):
             self.traversed = model.by_importance()[0]
 
+    def _offer_what(self, model: CellModel) -> None:
+        """Offer to draw what the model decodes; a choice that it has too stays."""
+        whats: list[What] = ["cell"]
+        whats += ["whole"] * model.describes_cell
+        whats += ["texture"] * model.has_texture
+        known = [self.show_what.itemData(i) for i in range(self.show_what.count())]
+        if whats == known:
+            return
+        chosen = self.what
+        with QSignalBlocker(self.show_what):
+            self.show_what.clear()
+            for what in whats:
+                self.show_what.addItem(SHOWN[what], what)
+            self.show_what.setCurrentIndex(whats.index(chosen) if chosen in whats else 0)
+        self.show_what.setVisible(len(whats) > 1)
+
     @property
-    def texture(self) -> bool:
-        """Whether local contrast is drawn."""
-        return self.session.model.has_texture and self.show_what.currentText() == TEXTURE
+    def what(self) -> What:
+        """What is drawn of the cell."""
+        return self.show_what.currentData() or "cell"
 
     def _show_other(self, *_: Any) -> None:
         self._strip_key = None
@@ -232,7 +254,7 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         if not self.isVisible():
             self._strip_key = None
             return
-        crop, reconstruction, decoded = cell.shown(self.texture)
+        crop, reconstruction, decoded = cell.shown(self.what)
         self._limits = grey_limits(crop, reconstruction)
         for view, pixels in (
             (self.image_view, crop),
@@ -252,11 +274,11 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         what = self._traversal()
         others = cell.edited.copy()
         others[what.latents] = 0
-        key = (what.title, what.values.tobytes(), others.tobytes(), self.texture)
+        key = (what.title, what.values.tobytes(), others.tobytes(), self.what)
         if key == self._strip_key:
             return  # only what is traversed moved: the strip stays as it is
         self._strip_key = key
-        pictures, scores = cell.traverse(what.latents, what.values, self.texture)
+        pictures, scores = cell.traverse(what.latents, what.values, self.what)
         self.strip_title.setText(f"{what.title}, all others as set below")
         self.strip.show_pictures(
             [grey_picture(p, self._limits) for p in pictures],

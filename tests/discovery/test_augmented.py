@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from napari_interpdisc.cells import CellTable
-from napari_interpdisc.discovery.augmented import label_cells, patch_latents
+from napari_interpdisc.discovery.augmented import label_cells, pairs_within, patch_latents
 from napari_interpdisc.discovery.labelled import Labels
 from napari_interpdisc.discovery.recipe import Recipe
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
+from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.patches import Patches, patches_of_cells
 from napari_interpdisc.pipeline import encode_cells
 from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
@@ -85,3 +89,19 @@ def test_no_augmentation_leaves_the_plain_latents(model: CellModel) -> None:
     pixels = np.random.default_rng(0).random((3, 96, 96)).astype(np.float32)
     found = patch_latents(Patches(pixels, 96.0), model, Recipe(augmented=0))
     np.testing.assert_array_equal(found.augmented, found.plain[None])
+
+
+def test_heads_are_given_the_latents_of_the_cell_alone(model: CellModel) -> None:
+    torch.manual_seed(0)
+    shape = TCVAEConfig(latents=10, rotating=(1, 1), around=(1, 1), widths=(4, 4, 8, 8))
+    two = replace(model, encoder=TCVAE(shape), encoder_sha256="", heads={})
+    pixels = np.random.default_rng(0).random((5, 96, 96)).astype(np.float32)
+    patches = Patches(pixels, 96.0)
+    whole = two.encode(patches.crops())[0]
+    found = patch_latents(patches, two, Recipe(augmented=2, rotations=1))
+    np.testing.assert_array_equal(found.plain, whole[:, :7])
+    assert found.augmented.shape == (2, 5, 7)
+    assert pairs_within(two, 7) == ((3, 4), (5, 6))
+    every = patch_latents(patches, two, Recipe(augmented=1, rotations=1, surroundings=True))
+    np.testing.assert_array_equal(every.plain, whole)
+    assert pairs_within(two, 10) == ((3, 4), (5, 6), (8, 9))

@@ -97,6 +97,29 @@ def test_cells_of_no_class_are_told_a_class_and_change_nothing(quick: Recipe) ->
     torch.testing.assert_close(final(torch.zeros(1, 8)).sign(), same(torch.zeros(1, 8)).sign())
 
 
+def test_other_laboratories_are_trained_on_and_not_tested_on(quick: Recipe) -> None:
+    """Their labels say the opposite: that shows on held-out cells, and no figure counts them."""
+    cells, others = labelled(120), labelled(120, seed=5)
+    both = LabelledCells(
+        np.concatenate([cells.latents, others.latents]),
+        np.concatenate([cells.augmented, others.augmented], 1),
+        np.concatenate([cells.target, others.target]),
+        np.concatenate([cells.group, others.group + 100]),
+        cells.classes,
+        laboratory=np.repeat([0, 1], 120),
+    )
+    recipe = quick.model_copy(update={"kinds": ("dense",), "curve": False})
+    found = discover(both, recipe)
+    assert (found.cells, found.groups) == (120, 30)
+    fitted = found.heads["dense"]
+    assert fitted.predicted.shape == (120,)
+    assert fitted.quality.confusion.sum() == 120
+    assert fitted.quality.balanced_accuracy > 0.85
+    wrong = replace(both, target=np.r_[cells.target, 1 - others.target])
+    misled = discover(wrong, recipe).heads["dense"].quality.balanced_accuracy
+    assert misled < fitted.quality.balanced_accuracy - 0.1
+
+
 def test_latents_with_nan_are_refused(quick: Recipe) -> None:
     cells = labelled(40)
     cells.augmented[0, 3, 3] = np.nan

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from napari_interpdisc.discovery.labelled import check_labels, encode_labels
+from napari_interpdisc.discovery.labelled import LabelledCells, check_labels, encode_labels
 from napari_interpdisc.errors import InvalidInput
 
 
@@ -55,3 +57,22 @@ def test_what_cannot_be_trained_on() -> None:
 
 def test_what_can() -> None:
     check_labels(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), ["a", "b"], 2)
+
+
+def test_in_each_class_every_laboratory_counts_the_same() -> None:
+    target = np.array([0] * 10 + [1] * 4 + [0] * 3 + [1] * 8)
+    laboratory = np.repeat([0, 1], [14, 11])
+    latents = np.arange(25, dtype=np.float32)[:, None]
+    cells = LabelledCells(
+        latents, latents[None], target, np.arange(25), ("a", "b"), laboratory=laboratory
+    )
+    even = cells.evened(0)
+    for k, wanted in ((0, 10), (1, 8)):
+        of_class = even.laboratory[even.target == k]
+        assert np.bincount(of_class).tolist() == [wanted, wanted]
+    assert set(even.latents[:, 0].astype(int)) == set(range(25)), "no cell is lost"
+    np.testing.assert_array_equal(even.augmented[0], even.latents)
+    alone = replace(cells, laboratory=None)
+    assert alone.evened(0) is alone
+    assert alone.tested.all()
+    assert cells.tested.sum() == 14

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from napari_interpdisc.models.store import load_model
 from napari_interpdisc.patches import Patches, patches_of_crops
 from napari_interpdisc.simulate.crops import CropSimulation, simulate_crops
 from napari_interpdisc.training.heads import HeadTraining
+from napari_interpdisc.training.rigl import SparseTraining
 
 TWO = {"round": ("small", "large"), "long": ("long",)}
 
@@ -97,3 +100,23 @@ def test_tasks_that_cannot_be_asked() -> None:
     ):
         with pytest.raises(InvalidInput, match=told):
             checked_settings({"names": names, "classes": classes}, HeadTask, "tasks.toml")
+
+
+def test_labels_of_another_laboratory_join_the_training(
+    model: CellModel, nuclei: tuple[Patches, np.ndarray, np.ndarray]
+) -> None:
+    patches, labels, groups = nuclei
+    recipe = Recipe(
+        folds=2, augmented=1, kinds=("sparse",), sparse=SparseTraining(steps=60, restarts=1)
+    )
+    classes = {"small": ("small",), "large": ("large",)}
+    task = HeadTask(names={"sparse": "size"}, classes=classes, density=0.2)
+    tasks = HeadTasks(recipe=recipe.model_copy(update={"curve": False}), task=(task,))
+    also = [(patches.take(np.arange(20)), labels[:20]), (patches.take([30]), np.array(["bits"]))]
+    found = answer_tasks(patches, labels, groups, model, tasks, also=also)[0]
+    one = found.found[0]
+    assert one.cells == np.isin(labels, ("small", "large")).sum(), "they are not tested on"
+    assert len(one.heads["sparse"].predicted) == len(labels) == len(found.target)
+    head = one.heads["sparse"].head
+    dense = sum(a * b for a, b in pairwise(head.layers))
+    assert 0.1 < head.n_weights / dense <= 0.21, "the task chose the density"

@@ -11,12 +11,14 @@ from napari_interpdisc.models import cell_model
 from napari_interpdisc.models.cell_model import (
     CellModel,
     LatentMeaning,
+    NamedHead,
     class_index,
     confidence,
     hash_of,
     latent_of,
     score_width,
 )
+from napari_interpdisc.models.heads import DenseHead
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 
 
@@ -126,3 +128,57 @@ def test_local_contrast_is_not_made_up(tiny: CellModel) -> None:
     assert not tiny.has_texture
     with pytest.raises(InvalidInput, match="does not predict local contrast"):
         tiny.decode_texture(np.zeros((1, 6)))
+
+
+@pytest.fixture
+def two_subjects(tiny: CellModel) -> CellModel:
+    """Return a model of 6 latents of the cell and 3 of its surroundings, with three heads."""
+    torch.manual_seed(1)
+    shape = TCVAEConfig(
+        latents=9, rotating=(1,), around=(1, 1), window=10, widths=(2, 2, 4, 4), hidden=8,
+        crop_size=32, texture=True,
+    )  # fmt: skip
+    heads = {
+        "own": NamedHead("own", DenseHead((6, 3, 1)), ("A", "B")),
+        "all": NamedHead("all", DenseHead((9, 3, 1)), ("A", "B")),
+    }
+    ones = np.ones(9)
+    return replace(
+        tiny, encoder=TCVAE(shape), encoder_sha256="", heads=heads, latent_kl=ones, latent_sd=ones
+    )
+
+
+def test_heads_of_the_cell_are_blind_to_the_surroundings(two_subjects: CellModel) -> None:
+    model = two_subjects
+    assert model.describes_cell
+    assert [model.is_around(i) for i in (5, 6, 8)] == [False, True, True]
+    z = np.random.default_rng(0).normal(size=(4, 9)).astype(np.float32)
+    other = z.copy()
+    other[:, 6:] += 5
+    np.testing.assert_array_equal(model.score(z, "own"), model.score(other, "own"))
+    assert not np.array_equal(model.score(z, "all"), model.score(other, "all"))
+    assert model.subject_of("own") == "reads latents of the cell alone"
+    assert "(z6 surroundings, z7 surroundings, z8 surroundings)" in model.subject_of("all")
+    assert model.latent_label(7) == "z7 surroundings"
+    assert model.latent_about(7) == "of the surroundings"
+
+
+def test_an_encoder_of_the_crop_says_so(tiny: CellModel) -> None:
+    assert not tiny.describes_cell
+    assert "whole crop" in tiny.subject_of("two")
+    assert not tiny.is_around(5)
+
+
+def test_reconstructions_have_the_units_of_the_crop(two_subjects: CellModel) -> None:
+    model = two_subjects
+    crops = np.random.default_rng(0).normal(size=(3, 1, 32, 32)).astype(np.float32)
+    z = model.encode(crops)[0]
+    shown = model.reconstruct(z, crops)
+    brighter = model.reconstruct(z, 2 * crops + 1)
+    np.testing.assert_allclose(brighter, 2 * shown + 1, atol=1e-4)
+    difference = (shown - crops)[0] / (model.decode(z) - model.seen(crops))[0]
+    assert difference.std() / difference.mean() < 0.05, "one factor, but for what was clipped"
+    light = model.reconstruct(z, crops, whole=True) - shown
+    assert np.abs(light).max() > 0
+    flat = model.reconstruct(z[:1], np.full((1, 1, 32, 32), 3.0, np.float32))
+    np.testing.assert_allclose(flat, 3, atol=1e-5)

@@ -1,0 +1,202 @@
+"""Encoders of several seeds: heads by plate, on other laboratories, and when surroundings change.
+
+``python experiments/encoder_seeds.py --run RUN0 --run RUN1 --run RUN2 --data ../shared/data``
+names the latents of each encoder, fits the heads of ``experiments/bundle/heads.toml`` on MitoCheck
+and on other laboratories, and tests them: on held-out plates, on cells of other laboratories, and
+with the first rows of the scorecard. What was found of a run is kept in its folder. ``--tag`` keeps
+apart what was found with other options. Tables of means and standard deviations over encoders are
+written to ``--out``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from bundle import named, other_laboratories, test_cells
+from napari_interpdisc import load_model
+from napari_interpdisc.discovery.card import model_of_tasks
+from napari_interpdisc.discovery.quality import balanced
+from napari_interpdisc.discovery.recipe import head_logits
+from napari_interpdisc.discovery.tasks import HeadTasks, TaskResult, answer_tasks
+from napari_interpdisc.io.settings import read_settings
+from napari_interpdisc.models.cell_model import CellModel, class_index
+from napari_interpdisc.number_text import mean_sd
+from napari_interpdisc.scrutiny.score_tests import ScorecardSettings
+from napari_interpdisc.scrutiny.scorecard import score_heads
+from napari_interpdisc.scrutiny.segmented import segment_cells
+from napari_interpdisc.training.encoder.settings import ACTIVE_KL
+from other_movies import DATA, LabelledPatches, jurkat, mitocheck
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results" / "cell_encoder"
+HEADS = Path(__file__).parent / "bundle" / "heads.toml"
+TESTS = {
+    "background": "surroundings replaced by background",
+    "others": "surroundings of another cell, 1 × as bright",
+    "nucleus 1 px away": "another nucleus 1 px away",
+    "rotation": "24 rotations by any angle",
+    "centroid ± 2 px": "centroid ± 2 px",
+    "SNR 10": "noise at an SNR of 10",
+}
+"""Columns of the table, and the tests of the scorecard that they show."""
+
+PLACES = ("by plate", "hela_ctc", "hela_20x", "jurkat, held out", "hela_ctc_second")
+
+
+def confusion(target: np.ndarray, called: np.ndarray, n: int) -> np.ndarray:
+    """(n, n) cells by class and by what they are called; without those of no class."""
+    known = target >= 0
+    pairs = np.bincount(target[known] * n + called[known], minlength=n * n)
+    return pairs.reshape(n, n)
+
+
+def accuracy_rows(
+    model: CellModel, result: TaskResult, places: dict[str, LabelledPatches]
+) -> list[tuple[str, str, float]]:
+    """(head, what, value): balanced accuracy and recall of each class, by plate and elsewhere."""
+    rows, classes = [], list(result.task.classes)
+    latents = {p: model.encode(cells.patches.crops())[0] for p, cells in places.items()}
+    for kind, head in result.task.names.items():
+        fitted = result.found[0].heads[kind]
+        found = {"by plate": confusion(result.target, fitted.predicted, len(classes))}
+        for place, cells in places.items():
+            target = np.array([classes.index(c) if c in classes else -1 for c in cells.labels])
+            called = class_index(head_logits(fitted.head, latents[place]))
+            found[place] = confusion(target, called, len(classes))
+        for place, table in found.items():
+            rows.append((head, place, float(balanced(table))))
+            for k, name in enumerate(classes):
+                if table[k].sum():
+                    rows.append((head, f"{place}: {name}", float(table[k, k] / table[k].sum())))
+    return rows
+
+
+def scorecard_rows(
+    model: CellModel, cells: LabelledPatches, tasks: HeadTasks
+) -> list[tuple[str, str, float]]:
+    """(head, what, value): share of calls that change, of a head's own classes."""
+    rows = []
+    settings = ScorecardSettings()
+    for task in tasks.task:
+        known = np.flatnonzero(task.target(cells.labels) >= 0)
+        patches, groups = cells.patches.take(known), cells.groups[known]
+        segmentation = segment_cells(patches)
+        for card in score_heads(segmentation, groups, model, list(task.names.values()), settings):
+            for what, test in TESTS.items():
+                row = next(r for r in card.rows if r.name == test)
+                rows.append((card.head, what, row.changed))
+                for name, share in row.of_class.items():
+                    rows.append((card.head, f"{what}: {name}", share))
+    return rows
+
+
+def names_rows(model: CellModel) -> list[tuple[str, str, float]]:
+    """(latent, what, value) of the encoder, and which latents its two-class rules use."""
+    active = np.flatnonzero(model.latent_kl > ACTIVE_KL)
+    unnamed = [i for i in active if not model.latent_name(int(i))]
+    return [
+        ("encoder", "active latents", float(len(active))),
+        ("encoder", "active latents of the surroundings", float(sum(map(model.is_around, active)))),
+        ("encoder", "active latents without a name", float(len(unnamed))),
+    ]
+
+
+def measured(run: Path, data: Path, with_others: bool, final: bool, scores: bool) -> pd.DataFrame:
+    """Everything that is measured on one encoder."""
+    tasks = read_settings(HEADS, HeadTasks)
+    wanted = {label for task in tasks.task for own in task.classes.values() for label in own}
+    cells = mitocheck(data, sorted(wanted))
+    model = named(load_model(run / "model", device="cpu"), cells)
+    also = other_laboratories(data) if with_others else []
+    results = answer_tasks(
+        cells.patches, cells.labels, cells.groups, model, tasks, (0,),
+        also=[(own.patches, own.labels) for own in also],
+    )  # fmt: skip
+    places = test_cells(data, final)
+    if not with_others:
+        places["jurkat, never seen"] = jurkat(data, 0)
+    rows = names_rows(model)
+    for result in results:
+        rows += accuracy_rows(model, result, places)
+    whole = model_of_tasks(model, results, "seed")
+    for named_head in whole.heads.values():
+        used = "; ".join(map(whole.latent_label, named_head.head.used_latents))
+        if named_head.head.kind != "dense":
+            print(named_head.name, named_head.head.expression_size, used, flush=True)
+    if scores:
+        rows += scorecard_rows(whole, cells, tasks)
+    return pd.DataFrame(rows, columns=["head", "what", "value"])
+
+
+def told(table: pd.DataFrame, whats: list[str], percent: bool) -> list[str]:
+    """Lines of a Markdown table: heads, and the mean and standard deviation over encoders."""
+    kept = [what for what in whats if (table["what"] == what).any()]
+    lines = ["| head | " + " | ".join(kept) + " |", "|---" * (1 + len(kept)) + "|"]
+    for head, part in table[table["what"].isin(kept)].groupby("head", sort=False):
+        values = [part[part["what"] == what]["value"] for what in kept]
+        shown = [
+            (mean_sd((100 * v).tolist(), 1) if percent else mean_sd(v.tolist())) if len(v) else "–"
+            for v in values
+        ]
+        lines.append(f"| `{head}` | {' | '.join(shown)} |")
+    return [*lines, ""]
+
+
+def report(table: pd.DataFrame, runs: int) -> str:
+    """All tables as Markdown."""
+    lines = [f"Balanced accuracy, {runs} encoders:", ""]
+    lines += told(table, [*PLACES, "jurkat, never seen"], percent=False)
+    lines += ["Calls that change (%):", "", *told(table, list(TESTS), percent=True)]
+    metaphase = [f"{what}: Metaphase" for what in TESTS]
+    lines += ["The same, of the cells called Metaphase (%):", ""]
+    lines += told(table, metaphase, percent=True)
+    many = table[table["head"].isin(["states", "states-sparse", "mitosis", "mitosis-plain"])]
+    classes = ("Interphase", "Prometaphase", "Metaphase", "Anaphase", "Apoptosis")
+    for place in PLACES:
+        part = told(many, [f"{place}: {name}" for name in classes], percent=False)
+        if len(part) > 3:
+            lines += [f"Recall, {place}:", "", *part]
+    own = table[table["head"] == "encoder"]
+    for what, part in own.groupby("what", sort=False):
+        lines.append(f"- {what}: {mean_sd(part['value'].tolist(), 1)}")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Parse, measure what is not known yet, and tell."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--run", action="append", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--tag", default="seeds", help="name of the tables")
+    parser.add_argument("--without-others", action="store_true", help="MitoCheck's labels alone")
+    parser.add_argument("--without-scorecard", action="store_true")
+    parser.add_argument("--final", action="store_true", help="test on the second set too")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    tables = []
+    for run in args.run:
+        kept = run / f"{args.tag}.csv"
+        if not kept.exists():
+            found = measured(
+                run, args.data, not args.without_others, args.final, not args.without_scorecard
+            )
+            found.to_csv(kept.with_suffix(".partial"), index=False)
+            kept.with_suffix(".partial").replace(kept)
+        tables.append(pd.read_csv(kept).assign(run=run.name))
+    table = pd.concat(tables, ignore_index=True)
+    args.out.mkdir(parents=True, exist_ok=True)
+    table.to_csv(args.out / f"{args.tag}.csv", index=False, float_format="%.4f")
+    text = report(table, len(args.run))
+    (args.out / f"{args.tag}.md").write_text(text, "utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

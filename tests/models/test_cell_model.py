@@ -13,6 +13,7 @@ from napari_interpdisc.models.cell_model import (
     LatentMeaning,
     NamedHead,
     class_index,
+    class_probabilities,
     confidence,
     hash_of,
     latent_of,
@@ -27,6 +28,13 @@ def test_a_score_of_zero_is_the_second_class() -> None:
     assert class_index([[1.0, 3.0, 2.0], [1.0, 0.0, 0.0]]).tolist() == [1, 0]
     assert score_width(("a", "b")) == 1
     assert score_width(("a", "b", "c")) == 3
+
+
+def test_probabilities_of_all_classes() -> None:
+    np.testing.assert_allclose(class_probabilities([[np.log(3)]]), [[0.25, 0.75]])
+    np.testing.assert_allclose(class_probabilities([[0, 0, np.log(2)]]), [[0.25, 0.25, 0.5]])
+    # neither end overflows
+    assert class_probabilities([[-900.0], [900.0]]).tolist() == [[1, 0], [0, 1]]
 
 
 def test_confidence_is_the_probability_of_the_own_choice() -> None:

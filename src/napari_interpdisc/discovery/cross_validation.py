@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import balanced_accuracy_score
 
-from napari_interpdisc._types import Progress, silent
+from napari_interpdisc._types import Float32Array, Progress, silent
 from napari_interpdisc.discovery.calibration import calibrated, calibration_factor
 from napari_interpdisc.discovery.labelled import LabelledCells, check_labels
 from napari_interpdisc.discovery.quality import Quality, measure
@@ -32,6 +32,7 @@ from napari_interpdisc.discovery.results import (
 )
 from napari_interpdisc.models.cell_model import class_index, score_width
 from napari_interpdisc.models.formula import FormulaHead
+from napari_interpdisc.models.heads import Head
 from napari_interpdisc.training.folds import Fold, grouped_folds
 
 CURVE_SHARES = (0.25, 0.5, 0.75)
@@ -85,38 +86,38 @@ def discover(
     tested = [_without_fold(cells, fold, options, steps, studies) for fold in folds]
     final = fit_heads(cells.take(cells.known), options, steps, studies)
 
-    def quality(predicted: npt.NDArray[np.int64]) -> Quality:
-        group = cells.group[known]
-        return measure(
-            cells.target[known], predicted[known], group, len(cells.classes), options.seed
-        )
+    def quality(logits: Float32Array) -> Quality:
+        predicted, group = class_index(logits[known]), cells.group[known]
+        return measure(cells.target[known], predicted, group, len(cells.classes), options.seed)
 
-    predicted = {}
+    held_out = {}
     for kind in options.kinds:
-        logits = _held_out_logits(kind, cells, folds, tested)
-        predicted[kind] = class_index(logits)
+        held_out[kind] = _held_out(cells, folds, [fitted.heads[kind] for fitted in tested])
         # held-out cells tell how sure a head may be
-        factor = calibration_factor(logits[known], cells.target[known])
+        factor = calibration_factor(held_out[kind][known], cells.target[known])
         final.heads[kind] = calibrated(final.heads[kind], factor)
     front = []
     for size, head in final.front:
-        held_out = _held_out_of_size(size, cells, folds, tested)
+        of_row = _held_out(cells, folds, [of_size(fitted.front, size) for fitted in tested])
         on_training = balanced_accuracy_score(
             cells.target[known], predicted_by(head, cells.latents[known])
         )
-        front.append(FrontRow(head, size, float(on_training), quality(held_out)))
+        front.append(FrontRow(head, size, float(on_training), quality(of_row)))
         chosen = final.heads["formula"]
         if isinstance(chosen, FormulaHead) and chosen.formulas == head.formulas:
-            predicted["formula"] = held_out  # one formula, one figure
+            held_out["formula"] = of_row  # one formula, one figure
     curve = []
     if n_curve:
         curve = _learning_curve(cells, folds, options, curve_kind, steps)
-        curve.append(_end_of_curve(cells, folds, predicted[curve_kind]))
+        curve.append(_end_of_curve(cells, folds, class_index(held_out[curve_kind])))
     return Discovery(
         classes=cells.classes,
         heads={
             kind: FittedHead(
-                kind, final.heads[kind], quality(predicted[kind]), predicted[kind][home]
+                kind,
+                final.heads[kind],
+                quality(held_out[kind]),
+                _calibrated_by_other_folds(held_out[kind], cells, folds)[home],
             )
             for kind in KINDS
             if kind in options.kinds
@@ -151,24 +152,30 @@ def _without_fold(
     return fit_heads(cells.take(_known(cells, fold[0])), options, steps, studies)
 
 
-def _held_out_logits(
-    kind: Kind, cells: LabelledCells, folds: Sequence[Fold], tested: Sequence[FittedHeads]
-) -> npt.NDArray[np.float32]:
-    """Logits (N, K) that each cell has from the head that did not see its group."""
+def _held_out(cells: LabelledCells, folds: Sequence[Fold], heads: Sequence[Head]) -> Float32Array:
+    """Logits (N, K) that each cell has from the head, one a fold, that did not see its group.
+
+    Cells that are trained on alone have zeros.
+    """
     logits = np.zeros((len(cells), score_width(cells.classes)), np.float32)
-    for (_, test), fitted in zip(folds, tested, strict=True):
-        logits[test] = head_logits(fitted.heads[kind], cells.latents[test])
+    for (_, test), head in zip(folds, heads, strict=True):
+        logits[test] = head_logits(head, cells.latents[test])
     return logits
 
 
-def _held_out_of_size(
-    size: int, cells: LabelledCells, folds: Sequence[Fold], tested: Sequence[FittedHeads]
-) -> npt.NDArray[np.int64]:
-    """Class (N,) of each cell by the best formula of that size that did not see its group."""
-    found = np.zeros_like(cells.target)
-    for (_, test), fitted in zip(folds, tested, strict=True):
-        found[test] = predicted_by(of_size(fitted.front, size), cells.latents[test])
-    return found
+def _calibrated_by_other_folds(
+    logits: Float32Array, cells: LabelledCells, folds: Sequence[Fold]
+) -> Float32Array:
+    """Held-out logits (N, K), each fold's times the factor that the other folds ask for.
+
+    So no cell has a say in how sure the head may be of it.
+    """
+    tested = _known(cells, np.concatenate([test for _, test in folds]))
+    scaled = np.zeros_like(logits)
+    for _, test in folds:
+        rows = np.setdiff1d(tested, test)
+        scaled[test] = logits[test] * calibration_factor(logits[rows], cells.target[rows])
+    return scaled
 
 
 def _learning_curve(

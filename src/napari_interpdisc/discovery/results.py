@@ -9,7 +9,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from napari_interpdisc._types import Float32Array
 from napari_interpdisc.discovery.quality import Quality
+from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.models.formula import FormulaHead
 from napari_interpdisc.models.heads import Head
 
@@ -27,15 +29,21 @@ class FittedHead:
         What it is; the head itself was fitted on all cells.
     quality
         Of heads fitted in the same way without the fold that they were tested on.
-    predicted
-        (N,) class position that those heads gave to each cell that is tested on. A formula is a row
-        of the front, and these are the predictions behind that row's figure.
+    logits
+        (N, 1) for two classes, else (N, K): what those heads gave to each cell that is tested on,
+        times the calibration factor that was fitted on the other folds. A formula is a row of the
+        front, and these are the logits behind that row's figure.
     """
 
     kind: Kind
     head: Head
     quality: Quality
-    predicted: npt.NDArray[np.int64]
+    logits: Float32Array
+
+    @property
+    def predicted(self) -> npt.NDArray[np.int64]:
+        """(N,) class position of each held-out cell, by heads that did not see its group."""
+        return class_index(self.logits)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from napari_interpdisc._types import Float32Array
+from napari_interpdisc._types import Float32Array, Float64Array
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.models.heads import Head
@@ -369,8 +369,16 @@ def class_index(scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
 
 def confidence(scores: npt.ArrayLike) -> Float32Array:
     """Probability (N,) that the head gives to its own choice, by logistic or softmax: 1/K to 1."""
+    return np.asarray(class_probabilities(scores).max(1), dtype=np.float32)
+
+
+def class_probabilities(scores: npt.ArrayLike) -> Float64Array:
+    """Probabilities (N, K) of all K classes, by logistic or softmax of scores (N, 1) or (N, K).
+
+    They sum to 1. Heads are calibrated for classes that are equally frequent.
+    """
     values = np.asarray(scores, dtype=np.float64)
     if values.shape[1] == 1:
-        return (1 / (1 + np.exp(-np.abs(values[:, 0])))).astype(np.float32)
+        values = np.concatenate([np.zeros_like(values), values], 1)
     shifted = np.exp(values - values.max(1, keepdims=True))
-    return np.asarray((shifted / shifted.sum(1, keepdims=True)).max(1), dtype=np.float32)
+    return np.asarray(shifted / shifted.sum(1, keepdims=True))

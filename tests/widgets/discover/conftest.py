@@ -132,7 +132,7 @@ def made_up(sha256: str) -> Discovery:
     return Discovery(
         ("class 1", "class 2"),
         {
-            kind: FittedHead(kind, head, quality(0.85), np.zeros(36, np.int64))  # type: ignore[arg-type]
+            kind: FittedHead(kind, head, quality(0.85), np.zeros((36, 1), np.float32))  # type: ignore[arg-type]
             for kind, head in heads.items()
         },
         front,

@@ -86,7 +86,7 @@ def test_three_classes(
     row = FrontRow(head, head.expression_size, 0.6, worth)
 
     def discover(cells: Any, *_: Any) -> Discovery:
-        fitted = FittedHead("formula", head, worth, cells.target)
+        fitted = FittedHead("formula", head, worth, np.eye(3, dtype=np.float32)[cells.target])
         return replace(made_up(""), classes=cells.classes, heads={"formula": fitted}, front=(row,))
 
     monkeypatch.setattr(cross_validation, "discover", discover)

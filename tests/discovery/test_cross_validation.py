@@ -10,8 +10,10 @@ from napari_interpdisc.discovery import cross_validation
 from napari_interpdisc.discovery.cross_validation import discover
 from napari_interpdisc.discovery.labelled import LabelledCells
 from napari_interpdisc.discovery.recipe import Recipe
+from napari_interpdisc.discovery.reliability import reliability
 from napari_interpdisc.discovery.results import Discovery
 from napari_interpdisc.errors import Cancelled, InvalidInput
+from napari_interpdisc.models.cell_model import class_index, class_probabilities
 from napari_interpdisc.models.formula import FormulaHead
 
 from .conftest import labelled
@@ -118,6 +120,35 @@ def test_other_laboratories_are_trained_on_and_not_tested_on(quick: Recipe) -> N
     wrong = replace(both, target=np.r_[cells.target, 1 - others.target])
     misled = discover(wrong, recipe).heads["dense"].quality.balanced_accuracy
     assert misled < fitted.quality.balanced_accuracy - 0.1
+
+
+def test_logits_of_held_out_cells_are_kept_and_are_those_of_the_figures(found: Discovery) -> None:
+    target = labelled(160).target
+    for kind, fitted in found.heads.items():
+        assert fitted.logits.shape == (160, 1), kind
+        confusion = np.zeros((2, 2), int)
+        np.add.at(confusion, (target, class_index(fitted.logits)), 1)
+        np.testing.assert_array_equal(confusion, fitted.quality.confusion)
+        # as sure as they are right: other folds told how sure to be
+        told = class_probabilities(fitted.logits)
+        assert reliability(told, target, np.arange(160) // 4).skill > 0.5, kind
+
+
+def test_a_fold_has_no_say_in_how_sure_a_head_is_of_it(rng: np.random.Generator) -> None:
+    """In the first fold logits are ten times too large; the others do not know."""
+    cells = labelled(3000)
+    true = rng.standard_normal((3000, 1)).astype(np.float32) * 2
+    target = (rng.random(3000) < 1 / (1 + np.exp(-true[:, 0]))).astype(np.int64)
+    parts = np.array_split(np.arange(3000), 3)
+    folds = [(np.setdiff1d(np.arange(3000), test), test) for test in parts]
+    logits = true.copy()
+    logits[parts[0]] *= 10
+    scaled = cross_validation._calibrated_by_other_folds(
+        logits, replace(cells, target=target), folds
+    )
+    factors = [np.median(scaled[test] / logits[test]) for test in parts]
+    assert factors[0] == pytest.approx(1, rel=0.15)
+    assert max(factors[1:]) < 0.6
 
 
 def test_latents_with_nan_are_refused(quick: Recipe) -> None:

@@ -1,4 +1,4 @@
-"""Colours of classes, the same in every view."""
+"""Colours of classes, the same in every view, and of lines and bars on white."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from napari_interpdisc.pipeline import UNSURE
 # image, differ most. Their black is left out: it would not be seen.
 _OKABE_ITO = ("#56B4E9", "#D55E00", "#F0E442", "#009E73", "#CC79A7", "#0072B2", "#E69F00")
 _UNSURE = "#9A9A9A"
+
+ON_WHITE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+"""Okabe and Ito's colours and a grey, for lines and bars on white."""
 
 
 def class_colors(classes: Sequence[str]) -> dict[str, RGBA]:

@@ -13,10 +13,8 @@ from matplotlib.figure import Figure
 
 from napari_interpdisc._types import Float32Array
 from napari_interpdisc.figures.canvas import GREYS, save_figure
+from napari_interpdisc.figures.palette import ON_WHITE
 from napari_interpdisc.scrutiny.scorecard import SIMULATED, Scorecard, ScoreRow
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-"""Okabe and Ito's colours and a grey, one for each head."""
 
 ROWS = 24
 """Tests that stand below each other, before a second column begins."""
@@ -62,7 +60,7 @@ def _draw_bars(axes: Axes, cards: Sequence[Scorecard], first: int, end: int) -> 
         error = np.nan_to_num(np.clip([changed - low, high - changed], 0, None))
         place = at + bar * (k - (len(cards) - 1) / 2)
         axes.barh(
-            place, changed, 0.9 * bar, xerr=error, color=COLOURS[k % len(COLOURS)],
+            place, changed, 0.9 * bar, xerr=error, color=ON_WHITE[k % len(ON_WHITE)],
             label=card.head, error_kw={"lw": 0.8, "ecolor": "0.3"},
         )  # fmt: skip
     for y, row in zip(at, rows, strict=True):

@@ -1,0 +1,95 @@
+"""Reliability diagrams: how often heads are right at each confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from napari_interpdisc.discovery.reliability import TWENTIETHS, Reliabilities, Reliability
+from napari_interpdisc.figures.canvas import save_figure
+from napari_interpdisc.figures.palette import ON_WHITE
+
+COLUMNS = 4
+"""Panels side by side, at most."""
+
+STYLES = (("o", "-"), ("s", "--"), ("^", ":"), ("D", "-."))
+"""Marker and line of the second set of cells and those after it, which share a colour."""
+
+
+def draw_reliability(path: Path, found: Reliabilities) -> None:
+    """Draw share right against confidence, one panel for each head, as a PNG file.
+
+    A point is a bin of about equal count, a line its 95 % interval by group, and points on the
+    dashed diagonal are right. Bars below show how many of the cells have which confidence. The
+    first set of cells, that of held-out groups, has one colour; all others share a second one, and
+    differ in marker and line.
+
+    Parameters
+    ----------
+    path
+        PNG file to write.
+    found
+        Reliability of each head on each set of cells, by what to call them.
+    """
+    sets = list(dict.fromkeys(name for own in found.values() for name in own))
+    columns = min(COLUMNS, len(found))
+    rows = -(-len(found) // columns)
+    figure = Figure(figsize=(2.5 * columns + 0.3, 3.1 * rows + 0.5), layout="constrained")
+    grid = figure.subplots(
+        2 * rows, columns, squeeze=False, gridspec_kw={"height_ratios": [4, 1] * rows}
+    )
+    for axes in grid.ravel():
+        axes.set_axis_off()
+    for k, (head, own) in enumerate(found.items()):
+        row, column = divmod(k, columns)
+        curve, bars = grid[2 * row : 2 * row + 2, column]
+        _draw_head(curve, bars, head, own, sets)
+        if column == 0:
+            curve.set_ylabel("share right", fontsize=8)
+            bars.set_ylabel("cells", fontsize=8)
+    by_name = {
+        name: handle
+        for axes in grid[::2].ravel()
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    shown = ["confidence is right", *sets]
+    figure.legend(
+        [by_name[name] for name in shown], shown, loc="outside lower center",
+        ncols=min(len(shown), 2 * columns), fontsize=8, frameon=False,
+    )  # fmt: skip
+    save_figure(figure, path)
+
+
+def _draw_head(
+    curve: Axes, bars: Axes, head: str, own: Mapping[str, Reliability], sets: list[str]
+) -> None:
+    """Draw the curves of one head, and below them the shares of cells by confidence."""
+    edges = np.linspace(0, 1, TWENTIETHS + 1)
+    lowest = min(edges[np.flatnonzero(one.histogram)[0]] for one in own.values())
+    curve.plot([0, 1], [0, 1], "--", color="0.6", lw=1, label="confidence is right", zorder=0)
+    for name, one in own.items():
+        place = sets.index(name)
+        color, (marker, line) = ON_WHITE[min(place, 1)], STYLES[max(place - 1, 0) % len(STYLES)]
+        error = np.abs(one.right_interval.T - one.right)
+        curve.errorbar(
+            one.confidence, one.right, np.nan_to_num(error), color=color, marker=marker, ms=4,
+            ls=line, lw=1, elinewidth=0.8, alpha=0.85, label=name,
+        )  # fmt: skip
+        share = one.histogram / one.n_cells
+        bars.stairs(share, edges, color=color, ls=line, fill=not place, alpha=0.7)
+    for axes in (curve, bars):
+        axes.set_axis_on()
+        axes.set_xlim(lowest - 0.02, 1.02)
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+    seen = [lowest, *(np.nanmin([one.right, *one.right_interval.T]) for one in own.values())]
+    curve.set_ylim(min(seen) - 0.02, 1.02)
+    curve.set_xticklabels([])
+    curve.set_title(head, fontsize=9)
+    bars.set_ylim(0, 1)
+    bars.set_yticks([0, 1], ["0", "100 %"])
+    bars.set_xlabel("confidence", fontsize=8)

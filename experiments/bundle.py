@@ -23,11 +23,13 @@ import numpy as np
 import torch
 from rich.progress import Progress
 
+from confidences import reliabilities
 from napari_interpdisc import load_model, save_model
-from napari_interpdisc.discovery.card import model_of_tasks, table
+from napari_interpdisc.discovery.card import calibration_section, model_of_tasks, table
 from napari_interpdisc.discovery.quality import measure
 from napari_interpdisc.discovery.tasks import HeadTasks, TaskResult, answer_tasks
 from napari_interpdisc.figures.encoder import draw_losses, draw_reconstructions, draw_traversals
+from napari_interpdisc.figures.reliability import draw_reliability
 from napari_interpdisc.io.settings import read_settings
 from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.number_text import mean_sd
@@ -60,7 +62,7 @@ LIMITS = """## Limits
 - HeLa cells dominate the labelled data; other cell lines were seen without labels only.
 - The diameter must be about right: the training varied it by ± 25 %.
 - Latents share mirror images: a cell and its mirror image differ in the sign of some latents alone.
-- Confidences were calibrated on held-out cells; whether they are right elsewhere is not measured.
+- Confidences are meant for classes that are equally frequent. Calibration tells how right they are.
 """
 
 
@@ -176,13 +178,16 @@ def main() -> None:
     more += ["over seeds, and the interval of the first seed by cell.", ""]
     more += elsewhere(model, results, places) if places else ["Not measured: no data."]
     more += ["", "Share of held-out interphase cells of each shape that are called otherwise", ""]
-    more += ["(first seed):", "", *false_calls(results, cells.labels), "", LIMITS]
+    more += ["(first seed):", "", *false_calls(results, cells.labels), ""]
+    confidences = reliabilities(model, results, cells, places)
+    more += [*calibration_section(confidences), "", LIMITS]
     made = model_of_tasks(model, results, args.name, "\n".join(more))
     save_model(made, args.out)
     some = cells.patches.take(np.flatnonzero(np.isin(cells.labels, SHOWN)))
     names = cells.labels[np.isin(cells.labels, SHOWN)]
     draw_reconstructions(args.out / "reconstructions.png", made, some.crops(made.crop_size), names)
     draw_traversals(args.out / "traversals.png", made)
+    draw_reliability(args.out / "reliability.png", confidences)
     draw_losses(args.out / "losses.png", list(read_log(args.encoder / "log.csv")))
     print(made.card)
     print("wrote", args.out)

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_interpdisc.discovery.card import discovered_model
+from napari_interpdisc.discovery.card import calibration_section, discovered_model
 from napari_interpdisc.discovery.cross_validation import discover
 from napari_interpdisc.discovery.recipe import Recipe
+from napari_interpdisc.discovery.reliability import reliability
 from napari_interpdisc.discovery.results import Discovery
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.store import load_model, save_model
@@ -47,3 +48,30 @@ def test_a_round_trip_keeps_scores_and_identity(quick: Recipe, tmp_path: Path) -
             back.score(cells.latents, kind), model.score(cells.latents, kind), rtol=1e-6
         )
         assert back.head(kind).head.expression_size == model.head(kind).head.expression_size
+
+
+def test_the_section_on_calibration() -> None:
+    """Six cells of two classes, one wrong; a movie that has cells of one class alone."""
+    p = np.tile([[0.9, 0.1], [0.1, 0.9]], (3, 1))
+    target = np.array([0, 1, 0, 1, 0, 0])
+    home = reliability(p, target, np.arange(6) // 2)
+    away = reliability(p[:4], target[[0, 0, 0, 0]], np.zeros(4))
+    lines = calibration_section({"a": {"by plate": home, "movie": away}, "b": {"by plate": home}})
+    text = "\n".join(lines)
+    assert lines[0] == "## Calibration"
+    assert "(reliability.png)" in text
+    assert "equally frequent" in text
+    head, _, first, second = lines[-4:]
+    assert head == (
+        "| head | constant forecast | Brier, by plate | Brier, movie | ECE, by plate | ECE, movie |"
+    )
+    cells = [cell.strip() for cell in first.strip("|").split("|")]
+    # three of four and two of two are right: (3 × 0.02 + 1.62) / 4 and 0.02, in the mean 0.22
+    assert cells[:2] == ["`a`", "0.50, 0.00"]
+    assert cells[2].startswith("0.22 [")
+    assert cells[3] == "0.82"
+    assert cells[4].startswith("0.03 (")
+    assert cells[5].startswith("0.40 (")
+    cells = [cell.strip() for cell in second.strip("|").split("|")]
+    assert cells[1] == "0.50"
+    assert cells[3] == cells[5] == "–"

@@ -98,10 +98,20 @@ def test_a_miniature_bundle_is_made_by_the_product_itself(data: Path, tmp_path: 
     assert model.n_latents == 6
     assert model.encoder_sha256 == load_model(encoder / "model", device="cpu").encoder_sha256
     assert len(model.meanings) == 6
-    for words in ("## Data", "## Heads", "`sizes`", "2 seeds", "## Limits", "simulated", "plate"):
+    for words in (
+        "## Data",
+        "## Heads",
+        "`sizes`",
+        "2 seeds",
+        "## Limits",
+        "simulated",
+        "plate",
+        "## Calibration",
+        "ECE, by plate",
+    ):
         assert words in model.card, words
     assert model.card.strip() in told
-    for name in ("reconstructions.png", "traversals.png", "losses.png"):
+    for name in ("reconstructions.png", "traversals.png", "losses.png", "reliability.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
     with np.load(data / "mitocheck_crops.npz") as archive:
         images, label = archive["images"], archive["label"]

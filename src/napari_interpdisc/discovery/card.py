@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from napari_interpdisc.discovery.quality import Quality
+from napari_interpdisc.discovery.reliability import Reliabilities, Reliability
 from napari_interpdisc.discovery.results import Discovery, FrontRow
 from napari_interpdisc.discovery.tasks import TaskResult, heads_of
 from napari_interpdisc.errors import InvalidInput
@@ -151,6 +152,62 @@ def tasks_section(model: CellModel, results: Sequence[TaskResult]) -> str:
     if formulas:
         lines += [f"Formulas ({first.engine or 'see the settings'}):", "", *formulas, ""]
     return "\n".join(lines)
+
+
+def calibration_section(found: Reliabilities, picture: str = "reliability.png") -> list[str]:
+    """Lines of Markdown: Brier score and calibration error of each head, on each set of cells.
+
+    The first set is that of held-out groups. A set that a head was not tested on has a dash.
+
+    Parameters
+    ----------
+    found
+        Reliability of each head on each set of cells, by what to call them.
+    picture
+        File of the reliability diagram, relative to the card.
+    """
+    sets = list(dict.fromkeys(name for own in found.values() for name in own))
+    rows = []
+    for head, own in found.items():
+        constant = [f"{one.constant_brier:.2f}" for one in own.values()]
+        told = [own.get(name) for name in sets]
+        rows.append(
+            [
+                f"`{head}`",
+                ", ".join(constant if len(set(constant)) > 1 else constant[:1]),
+                *map(_brier, told),
+                *map(_calibration_error, told),
+            ]
+        )
+    headings = ["head", "constant forecast"]
+    headings += [f"{figure}, {name}" for figure in ("Brier", "ECE") for name in sets]
+    return [
+        "## Calibration",
+        "",
+        f"How right confidences are; [diagram]({picture}). Confidences are calibrated for classes",
+        "that are equally frequent, so cells are weighted such that all classes count the same.",
+        "Of the first seed: held-out cells have the logits of heads that did not see their group,",
+        "times a factor fitted on the other folds. Other cells have those of the stored heads.",
+        "",
+        "- Brier: squared error of the probabilities, summed over classes; 0 is perfect. With the",
+        "  95 % bootstrap interval by group. *Constant forecast* is the score of a head that gives",
+        "  the frequencies of the classes that occur, whatever the cell.",
+        "- ECE: expected calibration error, the mean distance of confidence and share right over",
+        "  bins of equal count. In parentheses: what as many cells have by chance alone.",
+        "",
+        *table(headings, rows),
+    ]
+
+
+def _brier(one: Reliability | None) -> str:
+    if one is None:
+        return "–"
+    low, high = one.interval
+    return f"{one.brier:.2f}" + f" [{low:.2f}, {high:.2f}]" * bool(np.isfinite(low))
+
+
+def _calibration_error(one: Reliability | None) -> str:
+    return "–" if one is None else f"{one.ece:.2f} ({one.chance_ece:.2f})"
 
 
 def counts(found: Discovery) -> str:

@@ -35,6 +35,14 @@ def test_cells_that_are_parted_without_a_fault_get_no_infinite_logits() -> None:
     assert np.quantile(np.abs(values * factor), 0.95) <= 8.001
 
 
+def test_heads_that_are_sure_and_seldom_wrong_stay_so(rng: np.random.Generator) -> None:
+    """The largest logit is set by the cells that are wrong, where there are some."""
+    true = rng.standard_normal((20_000, 1)) * 8
+    target = (rng.random(20_000) < 1 / (1 + np.exp(-true[:, 0]))).astype(np.int64)
+    assert np.quantile(np.abs(true), 0.95) > 14
+    assert calibration_factor(true / 3, target) == pytest.approx(3, rel=0.05)
+
+
 @pytest.mark.parametrize(
     "head",
     [DenseHead((4, 3, 2)), FormulaHead([parse_formula("z0 - 1", 4), parse_formula("z1", 4)])],

@@ -9,11 +9,15 @@ import numpy.typing as npt
 import torch
 from scipy.optimize import minimize_scalar
 
+from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.models.formula import Formula, FormulaHead
 from napari_interpdisc.models.heads import DenseHead, Head, SparseHead
 
 LARGEST = 8.0
-"""Logit that 95 % of the cells stay below: separable cells would ask for infinite ones."""
+"""Logit that 95 % of separable cells stay below: they would ask for infinite ones."""
+
+FARTHEST = 32.0
+"""The same where some cells are wrong, and the loss itself sets the limit."""
 
 
 def class_loss(logits: npt.NDArray[np.floating], target: npt.NDArray[np.int64]) -> float:
@@ -30,13 +34,15 @@ def class_loss(logits: npt.NDArray[np.floating], target: npt.NDArray[np.int64]) 
 def calibration_factor(logits: npt.NDArray[np.floating], target: npt.NDArray[np.int64]) -> float:
     """Positive factor of logits (N, K) at which :func:`class_loss` is least.
 
-    It never makes the 95th percentile of |logits| larger than 8.
+    Where every cell is right, the 95th percentile of |logits| stays below 8: a loss that only falls
+    says nothing of how sure a head may be.
     """
     values = np.asarray(logits, dtype=np.float64)
+    separable = bool((class_index(values) == target).all())
     size = max(float(np.quantile(np.abs(values), 0.95)), 1e-6)
     found = minimize_scalar(
         lambda log_factor: class_loss(values * np.exp(log_factor) / size, target),
-        bounds=(np.log(0.05), np.log(LARGEST)),
+        bounds=(np.log(0.05), np.log(LARGEST if separable else FARTHEST)),
         method="bounded",
     )
     return float(np.exp(found.x) / size)

@@ -163,6 +163,20 @@ def test_faults_are_told_before_any_training(
     assert code == 1
     assert "does not exist" in err
 
+    asked, cell = files / "cell.toml", 'subject = "cell"\nguide_weight = 1.0\n'
+    for told, text, words in (
+        ('guided latents need subject = "cell"', "guide_weight = 1.0", ()),
+        ('surroundings need subject = "cell"', "[network]\naround = [2]", ()),
+        ("the network has 32, 0 and 0 of them", cell, ()),
+        (
+            "This training cannot be used: guided latents need 6 invariant latents",
+            cell + "[network]\nrotating = [2, 1]",
+            ("--network", "plain"),
+        ),
+    ):
+        asked.write_text(text)
+        refused(told, *movie(files, "--settings", asked, *words))
+
     good = dict(np.load(files / "crops.npz"))
     for told, change in (
         ("NaN or infinite pixels", {"images": np.full((30, 64, 64), np.nan)}),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.settings import checked_settings, read_settings
@@ -23,6 +23,17 @@ class Outer(BaseModel):
 
     folds: int = Field(5, ge=2)
     inner: Inner = Inner()
+
+
+class Fitting(BaseModel):
+    low: int = 1
+    high: int = 2
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Fitting:
+        if self.low > self.high:
+            raise ValueError("low is more than high")
+        return self
 
 
 def written(folder: Path, text: str) -> Path:
@@ -82,3 +93,10 @@ def test_values_from_elsewhere_are_checked_alike() -> None:
     with pytest.raises(InvalidInput, match=r"^The request has a setting 'inner\.steps'"):
         checked_settings(values, Outer, "The request")
     assert values == {"folds": 4, "inner": {"steps": 0}}
+
+
+def test_settings_that_do_not_fit_together_are_told_in_the_words_of_the_model() -> None:
+    with pytest.raises(
+        InvalidInput, match=r"^The request cannot be used: low is more than high\.$"
+    ):
+        checked_settings({"low": 3}, Fitting, "The request")

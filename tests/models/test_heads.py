@@ -125,3 +125,11 @@ def test_a_head_without_any_path_is_a_constant() -> None:
     assert pruned.n_weights == 0
     assert pruned.expression_size == 1
     torch.testing.assert_close(pruned(torch.randn(3, 4)), head(torch.zeros(3, 4)))
+
+
+@pytest.mark.parametrize("head", [DenseHead((8, 4, 3)), filled((8, 4, 3), 0.5)])
+def test_a_head_of_fewer_latents_reads_the_first_ones(head: torch.nn.Module) -> None:
+    z = torch.randn(5, 12)
+    assert torch.equal(head(z), head(z[:, :8]))
+    other = torch.cat([z[:, :8], torch.randn(5, 4)], 1)
+    assert torch.equal(head(z), head(other))

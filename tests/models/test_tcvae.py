@@ -139,3 +139,93 @@ def test_gain_and_offset_change_nothing_within_a_window() -> None:
     assert float((weight * seen).sum((2, 3)).abs().max()) < 1e-4
     torch.testing.assert_close((weight * seen**2).sum((2, 3)), torch.ones(3, 1))
     assert not network.seen(torch.zeros(1, 1, 64, 64)).any()
+
+
+AROUND = {"latents": 13, "rotating": (1, 1), "around": (2, 1, 1), "widths": (2, 2, 2, 2)}
+
+
+@pytest.fixture
+def two_blocks() -> TCVAE:
+    """Return a network of 3 + 4 latents of the cell, and 2 + 4 of what is around it."""
+    torch.manual_seed(0)
+    return TCVAE(TCVAEConfig.model_validate({**AROUND, "hidden": 4, "texture": True})).eval()
+
+
+def test_latents_are_counted_by_what_they_describe(two_blocks: TCVAE) -> None:
+    config = two_blocks.config
+    assert (config.n_cell, config.n_around, config.n_invariant) == (7, 6, 3)
+    assert config.rotating_blocks == ((3, 1, 1), (5, 1, 2), (9, 1, 1), (11, 1, 2))
+    assert two_blocks.rotating_pairs == ((3, 4), (5, 6), (9, 10), (11, 12))
+    plain = TCVAEConfig()
+    assert (plain.n_cell, plain.n_around, plain.n_invariant) == (32, 0, 32)
+    assert plain.rotating_blocks == ()
+    gap = TCVAEConfig(latents=8, rotating=(0, 2), around=(1,))
+    assert gap.rotating_blocks == ((3, 2, 2),)
+    assert TCVAEConfig.model_validate(config.model_dump()) == config
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"around": (33,)},
+        {"around": (32,)},  # and nothing of the cell
+        {"around": (0, 16)},
+        {"around": (-1, 1)},
+        {"around": (2, -1)},
+        {"around": (4, 1), "rotating": (14,)},
+    ],
+)
+def test_latents_of_the_surroundings_must_fit(fault: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="latents of the surroundings, do not fit into 32"):
+        TCVAEConfig.model_validate(fault)
+
+
+def test_neighbours_stand_still_as_latents_of_the_cell_change(two_blocks: TCVAE) -> None:
+    z, other = torch.randn(5, 13), torch.randn(5, 13)
+    cell = torch.cat([other[:, :7], z[:, 7:]], 1)
+    assert torch.equal(two_blocks.decode_around(cell), two_blocks.decode_around(z))
+    assert not torch.allclose(two_blocks.decode(cell), two_blocks.decode(z))
+
+
+def test_the_cell_stands_still_as_latents_of_its_neighbours_change(two_blocks: TCVAE) -> None:
+    z, other = torch.randn(5, 13), torch.randn(5, 13)
+    around = torch.cat([z[:, :7], other[:, 7:]], 1)
+    assert torch.equal(two_blocks.decode(around), two_blocks.decode(z))
+    crops, texture = two_blocks.decode_with_texture(around)
+    assert texture is not None
+    assert torch.equal(texture, two_blocks.decode_with_texture(z)[1])  # type: ignore[arg-type]
+    assert two_blocks.decode_around(around).shape == crops.shape == (5, 1, 64, 64)
+    assert not torch.allclose(two_blocks.decode_around(around), two_blocks.decode_around(z))
+
+
+def test_a_network_of_the_crop_shows_nothing_around(network: TCVAE) -> None:
+    assert network.around is None
+    assert torch.equal(network.decode_around(torch.randn(2, 32)), torch.zeros(2, 1, 64, 64))
+
+
+def test_both_blocks_turn_each_at_its_speeds(two_blocks: TCVAE) -> None:
+    cell, around = [1.0, 2.0, 3.0, 1.0, 0.0, 1.0, 0.0], [4.0, 5.0, 0.0, 1.0, 0.0, 1.0]
+    z = torch.tensor([cell + around])
+    quarter, no, yes = torch.tensor([math.pi / 2]), torch.tensor([False]), torch.tensor([True])
+    turned = [1.0, 2.0, 3.0, 0.0, 1.0, -1.0, 0.0, 4.0, 5.0, -1.0, 0.0, 0.0, -1.0]
+    torch.testing.assert_close(
+        two_blocks.rotate(z, quarter, no), torch.tensor([turned]), atol=1e-6, rtol=0
+    )
+    mirrored = [1.0, 2.0, 3.0, 1.0, 0.0, 1.0, 0.0, 4.0, 5.0, 0.0, -1.0, 0.0, -1.0]
+    torch.testing.assert_close(two_blocks.rotate(z, torch.zeros(1), yes), torch.tensor([mirrored]))
+
+
+def test_latents_without_pairs_do_not_turn(network: TCVAE) -> None:
+    z = torch.randn(3, 32)
+    assert torch.equal(network.rotate(z, torch.rand(3), torch.ones(3, dtype=torch.bool)), z)
+
+
+def test_the_scale_is_what_crops_are_seen_by() -> None:
+    crops = torch.randn(3, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    network = TCVAE(TCVAEConfig(window=20.0))
+    mean, spread = network.scale(crops)
+    assert mean.shape == spread.shape == (3, 1, 1, 1)
+    torch.testing.assert_close(network.seen(crops), (crops - mean) / spread)
+    assert network.scale(torch.ones(1, 1, 64, 64))[1].isinf().all()
+    mean, spread = TCVAE(TCVAEConfig()).scale(crops)
+    assert (mean.unique().tolist(), spread.unique().tolist()) == ([0], [1])

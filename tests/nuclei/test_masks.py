@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_interpdisc.nuclei.masks import DISC, RIM, cell_masks, is_reliable, soft_mask
+from napari_interpdisc.nuclei.masks import (
+    DISC,
+    RIM,
+    cell_masks,
+    has_outline,
+    is_reliable,
+    soft_mask,
+)
 
 
 def disc(y: float, x: float, radius: float, side: int = 96) -> np.ndarray:
@@ -82,3 +89,23 @@ def test_most_real_cells_have_an_outline(microscopy: Callable[[str], Path]) -> N
     areas = (soft > 127).sum((1, 2))
     # a plate and its rim, and not the disc that stands for the unknown
     assert np.median(areas) < 0.7 * np.pi * DISC**2
+
+
+@pytest.mark.parametrize(("diameter", "side"), [(28.0, 96), (20.0, 64), (28.0, 65)])
+def test_a_disc_that_stands_for_a_cell_is_no_outline(diameter: float, side: int) -> None:
+    middle = (side - 1) / 2
+    labels = np.zeros((3, side, side), np.int32)
+    labels[0][disc(middle, middle, diameter / 2, side)] = 7
+    # as large as the disc, and yet an outline
+    labels[2][disc(middle, middle, DISC * diameter / 28, side)] = 1
+    masks = cell_masks(np.zeros((3, side, side), np.uint8), labels, diameter)
+    assert has_outline(masks, diameter).tolist() == [True, False, True]
+    assert has_outline(masks[:0], diameter).tolist() == []
+
+
+def test_of_an_unreliable_picture_no_outline_is_known() -> None:
+    nucleus = ndimage.gaussian_filter((200.0 * disc(47.5, 47.5, 13)).astype(np.float32), 1)
+    masks = cell_masks(np.stack([nucleus, np.zeros_like(nucleus)]))
+    found = has_outline(masks)
+    assert found.dtype == bool
+    assert found.tolist() == [True, False]

@@ -11,6 +11,7 @@ from napari_interpdisc.crops import CLIP, normalise
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.training.augment import (
     Augmentation,
+    Views,
     among_others,
     background_level,
     normalise_tensor,
@@ -157,9 +158,12 @@ def test_each_variation_does_something(odd: Tensor, name: str) -> None:
 def test_the_clean_view_differs_in_what_the_microscope_did_alone(odd: Tensor) -> None:
     patches, fields = odd.expand(20, 1, 32, 32), torch.full((20,), 32.0)
     everything = Augmentation(diameter=0.2, noise=0.5, blur=2, gradient=0.5)
-    seen, clean = random_pairs(patches, fields, everything, 32, torch.Generator().manual_seed(2))
+    two = random_pairs(patches, fields, everything, 32, torch.Generator().manual_seed(2))
+    seen, clean = two.crops, two.clean
+    assert two.light is two.around is two.again is None  # without masks
     geometry = Augmentation(diameter=0.2, noise=0, blur=0, gamma=0, gradient=0, edge=0)
-    alone, same = random_pairs(patches, fields, geometry, 32, torch.Generator().manual_seed(2))
+    two = random_pairs(patches, fields, geometry, 32, torch.Generator().manual_seed(2))
+    alone, same = two.crops, two.clean
     assert torch.allclose(alone, same, atol=1e-5)
     assert float((seen - clean).std()) > 0.2
     assert float((alone - clean).abs().max()) < 1e-4  # the first draws are the same
@@ -183,10 +187,11 @@ def with_neighbour(n: int = 24) -> tuple[Tensor, Tensor]:
     return patch.expand(n, 1, 96, 96), own.expand(n, 1, 96, 96)
 
 
-def pairs_with_masks(settings: Augmentation, seed: int = 0) -> tuple[Tensor, Tensor]:
+def pairs_with_masks(settings: Augmentation, seed: int = 0, rows: Tensor | None = None) -> Views:
     patches, masks = with_neighbour()
     fields = torch.full((len(patches),), 96.0)
-    return random_pairs(patches, fields, settings, 64, torch.Generator().manual_seed(seed), masks)
+    generator = torch.Generator().manual_seed(seed)
+    return random_pairs(patches, fields, settings, 64, generator, masks, rows)
 
 
 def around(crops: Tensor) -> Tensor:
@@ -196,7 +201,8 @@ def around(crops: Tensor) -> Tensor:
 
 
 def test_with_masks_the_clean_view_shows_the_cell_alone() -> None:
-    seen, cell = pairs_with_masks(PLAIN)
+    views = pairs_with_masks(PLAIN)
+    seen, cell = views.crops, views.clean
     assert float(around(seen).std(1).min()) > 0.3
     assert float(around(cell).std(1).max()) < 1e-5
     assert float(cell[:, 0, 28:36, 28:36].mean()) > 2
@@ -204,9 +210,9 @@ def test_with_masks_the_clean_view_shows_the_cell_alone() -> None:
 
 def test_surroundings_change_and_the_cell_does_not() -> None:
     settings = PLAIN.model_copy(update={"surroundings": 1.0})
-    seen, cell = pairs_with_masks(settings)
-    _, same = pairs_with_masks(PLAIN)
-    torch.testing.assert_close(cell, same)
+    views = pairs_with_masks(settings)
+    seen = views.crops
+    torch.testing.assert_close(views.clean, pairs_with_masks(PLAIN).clean)
     spread = around(seen).std(1)
     # some are left alone, some have bright neighbours
     assert float(spread.min()) < 0.2
@@ -238,8 +244,120 @@ def test_no_share_and_a_single_crop_change_nothing() -> None:
 
 
 def test_the_edge_of_the_frame_cuts_the_cell_and_leaves_no_strip() -> None:
-    _, cell = pairs_with_masks(PLAIN.model_copy(update={"edge": 1.0}))
+    cell = pairs_with_masks(PLAIN.model_copy(update={"edge": 1.0})).clean
     # away from the cell there is nothing to see, on either side of the edge
     assert float(around(cell).std(1).max()) < 1e-4
     areas = (cell > 1).sum((1, 2, 3))
     assert int(areas.min()) < int(areas.max())
+
+
+def test_crops_are_those_of_models_that_were_trained_before() -> None:
+    """Every draw comes in its old order: pixels that the code drew before it knew of cells."""
+    at = torch.arange(48.0) / 47
+    picture = 0.2 + 0.5 * at[:, None] ** 2 + 0.3 * at[None] * (at[:, None] > 0.5)
+    patches, fields = picture.expand(3, 1, 48, 48), torch.full((3,), 48.0)
+    settings = Augmentation(gradient=0.4, edge=0.5)
+    views = random_pairs(patches, fields, settings, 32, torch.Generator().manual_seed(5))
+    known = {"crops": [-0.75061, -0.11727, 0.04258], "clean": [-0.85332, -0.09321, 0.09192]}
+    for name, pixels in known.items():
+        found = getattr(views, name)[:, 0, 10, 20]
+        torch.testing.assert_close(found, torch.tensor(pixels), atol=1e-3, rtol=0)
+
+
+def parts(views: Views) -> tuple[Tensor, Tensor]:
+    """Light of the cells, and from around them."""
+    assert views.light is not None
+    assert views.around is not None
+    return views.light, views.around
+
+
+@pytest.mark.parametrize("surroundings", [0.0, 1.0])
+def test_a_crop_is_its_level_the_light_of_the_cell_and_that_from_around(
+    surroundings: float,
+) -> None:
+    views = pairs_with_masks(PLAIN.model_copy(update={"surroundings": surroundings}))
+    light, others = parts(views)
+    # the level is the same everywhere, so that normalising takes it away
+    torch.testing.assert_close(normalise_tensor(light), views.clean, atol=1e-4, rtol=0)
+    torch.testing.assert_close(normalise_tensor(light + others), views.crops, atol=1e-4, rtol=0)
+    assert float(around(light).abs().max()) == 0
+    assert float(others[:, 0, 28:36, 28:36].abs().max()) < 1e-5
+    # both are in the units of the cell alone
+    spread = light.std((1, 2, 3), correction=0)
+    torch.testing.assert_close(spread, torch.ones(len(light)), atol=1e-4, rtol=0)
+
+
+def test_light_is_blind_to_the_faults_of_the_microscope() -> None:
+    faults = {"blur": 2.0, "gamma": 0.3, "noise": 0.5, "gradient": 0.4}
+    views = pairs_with_masks(PLAIN.model_copy(update=faults))
+    for found, wanted in zip(parts(views), parts(pairs_with_masks(PLAIN)), strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
+def test_beyond_the_edge_of_the_frame_there_is_no_light() -> None:
+    views = pairs_with_masks(PLAIN.model_copy(update={"edge": 1.0}))
+    light, others = parts(views)
+    bright = [part.abs().amax((1, 2, 3)) for part in parts(pairs_with_masks(PLAIN))]
+    assert min(float(part.min()) for part in bright) > 1
+    assert float(others.abs().amax((1, 2, 3)).min()) < 0.1, "some neighbours are cut off"
+    assert int((light > 0).sum((1, 2, 3)).min()) < 0.8 * int((light > 0).sum((1, 2, 3)).max())
+    for dim in (2, 3):
+        flat = (views.crops.std(dim, keepdim=True) < 1e-6).expand_as(light)
+        assert float(light[flat].abs().max()) == 0
+        assert float(others[flat].abs().max()) < 1e-5
+
+
+CELLS_AGAIN = torch.tensor([1, 5, 6, 10, 13, 20])
+
+
+def odd_cells() -> tuple[Tensor, Tensor]:
+    """Patches whose cells and neighbours differ from one another, and the cells' masks."""
+    patches, masks = with_neighbour()
+    at = torch.arange(96) - 47.5
+    n = torch.arange(len(patches))[:, None, None, None] / len(patches)
+    slope = 1 + 0.02 * at[:, None] + 0.02 * n * at
+    return (0.1 + (patches - 0.1) * slope * (0.6 + 0.4 * n)).clamp_min(0), masks
+
+
+def shown_twice(settings: Augmentation) -> tuple[Tensor, Tensor, Tensor]:
+    """Crops of some cells, the same cells again, and where they are (n, 1, 64, 64)."""
+    patches, masks = odd_cells()
+    fields, generator = torch.full((len(patches),), 96.0), torch.Generator().manual_seed(4)
+    views = random_pairs(patches, fields, settings, 64, generator, masks, CELLS_AGAIN)
+    light, _ = parts(views)
+    assert views.again is not None
+    assert views.again.shape == (len(CELLS_AGAIN), 1, 64, 64)
+    assert len(views.crops) == len(patches)
+    return views.crops[CELLS_AGAIN], views.again, light[CELLS_AGAIN] > 0
+
+
+def test_the_same_cells_are_shown_again_with_other_surroundings() -> None:
+    """Inside the outline, up to the gain and offset of normalisation, not a pixel differs."""
+    geometry = PLAIN.model_copy(update={"diameter": 0.2, "shift": 1.5, "gamma": 0.3})
+    first, again, inside = shown_twice(geometry)
+    at = torch.arange(64) - 31.5
+    core = (at[:, None] ** 2 + at[None] ** 2).sqrt() < 4  # no pasted neighbour reaches it
+    differ = 0
+    for one, two, own in zip(first[:, 0], again[:, 0], inside[:, 0], strict=True):
+        a, b = one[own & core], two[own & core]
+        gain = ((a - a.mean()) * (b - b.mean())).sum() / (a - a.mean()).square().sum()
+        torch.testing.assert_close(b - b.mean(), gain * (a - a.mean()), atol=2e-3, rtol=0)
+        fitted = gain * (one - a.mean()) + b.mean()
+        differ += float((two - fitted)[~own].abs().max()) > 0.3
+    assert differ == len(CELLS_AGAIN)
+
+
+def test_noise_of_the_second_showing_is_its_own() -> None:
+    first, again, inside = shown_twice(PLAIN.model_copy(update={"noise": 0.5}))
+    still, still_again, _ = shown_twice(PLAIN)
+    noise, other = (first - still)[inside], (again - still_again)[inside]
+    assert float(noise.std()) > 0.05
+    assert float(other.std()) > 0.05
+    assert abs(float(torch.corrcoef(torch.stack([noise, other]))[0, 1])) < 0.3
+
+
+def test_showing_cells_again_takes_masks_and_leaves_the_first_crops_alone() -> None:
+    alone, more = (pairs_with_masks(PLAIN, rows=rows) for rows in (None, CELLS_AGAIN))
+    assert alone.again is None
+    for name in ("crops", "clean", "light", "around"):
+        assert torch.equal(getattr(alone, name), getattr(more, name)), name

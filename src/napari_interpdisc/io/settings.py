@@ -55,7 +55,6 @@ def checked_settings(values: Mapping[str, Any], kind: type[Settings], source: st
         return kind.model_validate(dict(values))
     except ValidationError as fault:
         first = fault.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InvalidInput(
-            f"{source} has a setting '{where}' that cannot be used: {first['msg']}."
-        ) from None
+        where, told = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        subject = f"{source} has a setting '{where}' that" if where else source
+        raise InvalidInput(f"{subject} cannot be used: {told}.") from None

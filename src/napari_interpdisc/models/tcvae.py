@@ -32,7 +32,6 @@ class TCVAEConfig(BaseModel):
         title="Pairs of latents that rotate m times as fast as the crop, for m = 1, 2, …",
         alias="turning",
     )
-
     around: tuple[int, ...] = Field(
         (),
         title="Latents, the last ones, of what is around the cell: how many are invariant, then "
@@ -47,7 +46,8 @@ class TCVAEConfig(BaseModel):
 
     @model_validator(mode="after")
     def _pairs_fit(self) -> Self:
-        if min((*self.rotating, *self.around), default=0) < 0 or self.n_invariant < 0:
+        least = min((*self.rotating, *self.around), default=0)
+        if least < 0 or self.n_invariant < 0 or self.n_cell < 1:
             raise ValueError(
                 f"{self.rotating} pairs, and {self.n_around} latents of the surroundings, do not "
                 f"fit into {self.latents} latents"
@@ -82,21 +82,18 @@ class TCVAEConfig(BaseModel):
 
     @property
     def rotating_blocks(self) -> tuple[tuple[int, int, int], ...]:
-        """Where latents rotate: (first latent, number of pairs, times as fast as the crop)."""
-        blocks = []
-        starts = (
-            (self.n_invariant, self.rotating),
-            (
-                self.n_cell + sum(self.around[:1]),
-                self.around[1:],
-            ),
-        )
-        for start, pairs in starts:
-            at = start
+        """Where latents rotate: (first latent, number of pairs, times as fast as the crop).
+
+        The cell's blocks come first, then those of its surroundings.
+        """
+        found = []
+        for last, pairs in ((self.n_cell, self.rotating), (self.latents, self.around[1:])):
+            at = last - 2 * sum(pairs)
             for times, n in enumerate(pairs, 1):
-                blocks.append((at, n, times))
+                if n:
+                    found.append((at, n, times))
                 at += 2 * n
-        return tuple(block for block in blocks if block[1])
+        return tuple(found)
 
 
 def encoder_layers(config: TCVAEConfig, outputs: int) -> nn.Sequential:

@@ -161,7 +161,7 @@ def random_pairs(
     crops = normalise_tensor(crops + grains * noise * std)
     if masks is None:
         return Views(crops, normalise_tensor(clean))
-    # a soft mask of 0 at a pixel that is the cell's own does not occur: nothing is lost
+    # the crop is its background's level, the cell's light and what is around
     light = own * (clean - level)
     alone = level + light
     unit = _spread(alone - alone.mean((2, 3), keepdim=True)).clamp_min(1e-6)

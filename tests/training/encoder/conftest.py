@@ -17,6 +17,10 @@ TINY = TCVAEConfig(crop_size=32, latents=4, widths=(4, 4, 8, 8), hidden=16)
 TINY_ROTATING = TINY.model_copy(update={"texture": True, "rotating": (0, 1)})
 SMALL = TCVAEConfig(crop_size=16, latents=4, widths=(2, 2, 2, 2), hidden=4)
 ROTATING = SMALL.model_copy(update={"texture": True, "rotating": (1,)})
+GUIDED = TCVAEConfig(
+    crop_size=32, latents=16, widths=(4, 4, 8, 8), hidden=16, rotating=(2, 1), around=(2, 1)
+)
+"""With twelve latents of the cell, just enough to be guided, and four of its surroundings."""
 
 
 @pytest.fixture
@@ -72,6 +76,25 @@ def of_epochs(epochs: int = 6, **changes: object) -> EncoderTraining:
     """Return settings of a run of so many epochs of 54 patches."""
     made = training_settings(54, epochs, batch=16, network=TINY, patience=0)
     return EncoderTraining.model_validate({**made.model_dump(), "checkpoint_every": 4, **changes})
+
+
+def outlined_source(
+    name: str = "ellipses", n: int = 40, seed: int = 0, share: float = 1.0
+) -> PatchSource:
+    """Return patches of ellipses with a neighbour at the side, and the outlines of the former."""
+    rng = np.random.default_rng(seed)
+    rows, cols = np.mgrid[:48, :48] - 23.5
+    patches, masks = [], []
+    for long, short_, angle in rng.uniform((6, 4, 0), (9, 6, np.pi), (n, 3)):
+        along = (np.cos(angle) * cols + np.sin(angle) * rows) / long
+        across = (np.cos(angle) * rows - np.sin(angle) * cols) / short_
+        own = np.hypot(along, across) < 1
+        side = np.hypot(cols - 16, rows) < 6
+        bright = 150 * own * (1 + 0.03 * rows) + 200 * side + rng.normal(30, 6, own.shape)
+        patches.append(bright.clip(0, 255))
+        masks.append(255 * own)
+    pixels, own_pixels = (np.asarray(v).astype(np.uint8) for v in (patches, masks))
+    return PatchSource(name, pixels, 48.0, np.ones(n), own_pixels, np.ones(n, bool), share)
 
 
 def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -123,16 +125,42 @@ def test_masks_go_where_their_patches_go() -> None:
     assert made.masks is None
     known = with_masks(made, 28.0)
     assert known.masks is not None
+    assert known.outlined is not None
     assert known.masks.shape == known.patches.shape
+    assert known.outlined.shape == (40,)
     assert known.sha256 != made.sha256
     assert with_masks(known, 28.0) is known
     both = joined([known, known], "both")
     assert both.masks is not None
     assert len(both.masks) == 80
+    assert both.outlined is not None
+    assert len(both.outlined) == 80
     assert joined([known, made], "one").masks is None
+    assert joined([known, made], "one").outlined is None
     train, tested = hold_out(known, 0)
     order = {patch.tobytes(): mask for patch, mask in zip(known.patches, known.masks, strict=True)}
     for part in (train, tested, at_most(train, 5, 0)):
         assert part.masks is not None
         for patch, mask in zip(part.patches, part.masks, strict=True):
             np.testing.assert_array_equal(order[patch.tobytes()], mask)
+
+
+def test_outlines_and_shares_go_where_their_patches_go() -> None:
+    number = np.arange(40)
+    some = replace(made(40, number), masks=np.zeros((40, 8, 8), np.uint8), share=2.5)
+    known = replace(some, outlined=number % 3 == 0)
+    assert joined([known, known], "both").share == 2.5
+    train, tested = hold_out(known, 0)
+    for part in (train, tested, at_most(train, 5, 0)):
+        assert part.share == 2.5
+        assert part.outlined is not None
+        np.testing.assert_array_equal(part.outlined, part.patches[:, 0, 0] % 3 == 0)
+
+
+def test_masks_tell_which_of_them_are_outlines() -> None:
+    patches = np.zeros((2, 96, 96), np.uint8)
+    rows, cols = np.mgrid[:96, :96] - 47.5
+    patches[1][np.hypot(rows, cols) < 13] = 200
+    found = with_masks(EncoderSource("two", patches, 96.0, np.arange(2), "cell"), 28.0)
+    assert found.outlined is not None
+    assert found.outlined.tolist() == [False, True]

@@ -7,12 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from napari_interpdisc.models.tcvae import TCVAEConfig
-from napari_interpdisc.training.encoder.loop import fit_tcvae
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.training.encoder.loop import draw_batch, fit_tcvae, shares
 from napari_interpdisc.training.encoder.report import plain_crops
-from napari_interpdisc.training.encoder.settings import PatchSource
+from napari_interpdisc.training.encoder.settings import EncoderTraining, PatchSource
 
-from .conftest import TINY, TINY_ROTATING, short
+from .conftest import GUIDED, TINY, TINY_ROTATING, noise_patches, outlined_source, short
+
+OF_CELLS = {
+    "network": GUIDED, "subject": "cell", "guide_weight": 1.0,
+    "augmentation": {"surroundings": 0.5, "edge": 0.2},
+}  # fmt: skip
+"""Settings with all that is taught of cells: surroundings, guides, and the same cells again."""
 
 
 def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -37,9 +43,13 @@ def test_the_same_seed_gives_the_same_weights(sources: list[PatchSource]) -> Non
     assert not torch.equal(first["encoder.0.weight"], other["encoder.0.weight"])
 
 
-@pytest.mark.parametrize("network", [TINY, TINY_ROTATING], ids=["plain", "rotating"])
+@pytest.mark.parametrize(
+    "changes",
+    [{"network": TINY}, {"network": TINY_ROTATING}, OF_CELLS],
+    ids=["plain", "rotating", "of cells"],
+)
 def test_resuming_from_a_checkpoint_is_bit_identical(
-    sources: list[PatchSource], tmp_path: Path, network: TCVAEConfig
+    sources: list[PatchSource], tmp_path: Path, changes: dict[str, object]
 ) -> None:
     class Interrupted(Exception):
         pass
@@ -48,7 +58,9 @@ def test_resuming_from_a_checkpoint_is_bit_identical(
         if line["step"] == 10:
             raise Interrupted
 
-    asked = short(15, checkpoint_every=4, network=network)
+    if changes is OF_CELLS:
+        sources = [outlined_source(seed=seed, share=1.0 + seed) for seed in (0, 1)]
+    asked = short(15, checkpoint_every=4, **changes)
     whole = weights(fit_tcvae(sources, asked))
     path = tmp_path / "run.pt"
     with pytest.raises(Interrupted):
@@ -112,3 +124,110 @@ def test_an_encoder_of_the_cell_learns_to_leave_out_its_neighbour(
     assert centre - rim > 1
     # and what it was shown has a neighbour there
     assert (plain[:, 0, 26:, 12:20].mean() - plain[:, 0, :6, 12:20].mean()) > 0.5
+
+
+def test_surroundings_and_guides_are_learnt_and_logged() -> None:
+    still = {"augmentation": {"shift": 0, "diameter": 0}, "around_weight": 1.0}
+    lines: list[dict[str, float]] = []
+    asked = short(80, learning_rate=5e-3, **{**OF_CELLS, **still})
+    model = fit_tcvae([outlined_source()], asked, lines.append)
+    for term in ("around", "guided", "reconstruction"):
+        assert 0 < lines[-1][term] < 0.85 * lines[0][term], term
+    assert model.around is not None
+    lines = []
+    fit_tcvae([outlined_source()], short(5), lines.append)
+    assert not {"around", "guided"} & set(lines[0])
+
+
+@pytest.mark.parametrize("changes", [{"network": TINY_ROTATING}, OF_CELLS])
+def test_the_smallest_batch_is_trained_on(changes: dict[str, object]) -> None:
+    """Of two crops, none is encoded twice at steps 17 to 32."""
+    lines: list[dict[str, float]] = []
+    model = fit_tcvae([outlined_source()], short(20, batch=2, **changes), lines.append)
+    assert [line["drift"] > 0 for line in lines] == [True, True, True, False]
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("parts", "batch", "wanted"),
+    [
+        ((1, 1, 1), 256, [86, 85, 85]),
+        ((2, 1, 1), 256, [128, 64, 64]),
+        ((2, 1, 1, 1, 0.5), 256, [93, 47, 47, 46, 23]),
+        ((1000, 1, 1), 16, [14, 1, 1]),
+        ((1, 1000, 1), 3, [1, 1, 1]),
+        ((3,), 16, [16]),
+        ((1,) * 49, 98, [2] * 49),
+    ],
+)
+def test_sources_fill_a_batch_in_proportion(
+    parts: tuple[float, ...], batch: int, wanted: list[int]
+) -> None:
+    found = shares([replace(noise_patches("any", 4), share=part) for part in parts], batch)
+    assert found == wanted
+    assert sum(found) == batch
+
+
+def test_no_source_is_left_out_of_a_batch() -> None:
+    draw = np.random.default_rng(0)
+    for _ in range(200):
+        n = int(draw.integers(1, 9))
+        batch = int(draw.integers(n, 40))
+        parts = np.exp(draw.normal(0, 2, n))
+        found = shares([replace(noise_patches("any", 2), share=p) for p in parts], batch)
+        assert sum(found) == batch
+        assert min(found) >= 1
+        # as near to the proportion as whole numbers are, where no source is topped up
+        exact = parts / parts.sum() * batch
+        if exact.min() >= 1:
+            assert np.abs(found - exact).max() < 1
+
+
+def test_a_batch_keeps_patches_masks_and_outlines_together() -> None:
+    """Each patch is of one number: its mask has the same, and odd ones have an outline."""
+    made = []
+    for first, share in ((0, 1.0), (100, 3.0)):
+        number = np.arange(first, first + 20, dtype=np.uint8)
+        pixels = np.repeat(number, 24 * 24).reshape(20, 24, 24)
+        weight = (number % 4 < 2).astype(float)
+        made.append(
+            PatchSource("some", pixels, 20.0 + first, weight, pixels, number % 2 == 1, share)
+        )
+    batch = draw_batch(made, 16, np.random.default_rng(0))
+    assert batch.patches.shape == (16, 1, 24, 24)
+    numbers = (255 * batch.patches[:, 0, 0, 0]).round().long()
+    assert (numbers < 100).tolist() == [True] * 4 + [False] * 12
+    assert (numbers % 4 < 2).all()
+    assert batch.fields.tolist() == [20.0] * 4 + [120.0] * 12
+    assert batch.masks is not None
+    assert torch.equal(batch.masks, batch.patches)
+    assert batch.outlined is not None
+    assert torch.equal(batch.outlined, numbers % 2 == 1)
+    without = draw_batch([made[0], replace(made[1], masks=None, outlined=None)], 16,
+                         np.random.default_rng(0))  # fmt: skip
+    assert torch.equal(without.patches, batch.patches)
+    assert without.masks is without.outlined is None
+
+
+def refused(told: str, sources: list[PatchSource], settings: EncoderTraining) -> None:
+    def any_progress(done: int, steps: int) -> None:
+        pytest.fail("training began")
+
+    with pytest.raises(InvalidInput, match=told) as caught:
+        fit_tcvae(sources, settings, progress=any_progress)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+
+
+def test_sources_without_masks_or_outlines_are_refused(sources: list[PatchSource]) -> None:
+    known = outlined_source()
+    asked = short(5, **OF_CELLS)
+    refused("The cells of round have no masks, which subject", [known, *sources], asked)
+    unsaid = replace(known, name="unsaid", outlined=None)
+    refused("^unsaid does not say which of its masks are outlines", [known, unsaid], asked)
+    unknown = replace(known, outlined=np.zeros(len(known.patches), bool))
+    refused("No cell has a known outline", [unknown, unknown], asked)
+    # one source with outlines is enough, and without guides they are not needed
+    fit_tcvae([known, unknown], short(1, **OF_CELLS))
+    fit_tcvae([unsaid], short(1, **{**OF_CELLS, "guide_weight": 0.0}))

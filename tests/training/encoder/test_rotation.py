@@ -17,6 +17,7 @@ from napari_interpdisc.training.encoder.rotation import (
     LEAST_VARIANCE,
     RandomRotation,
     equivariance_penalty,
+    shown_again,
 )
 from napari_interpdisc.training.encoder.settings import PatchSource
 
@@ -57,7 +58,8 @@ class Direction:
 
     def __init__(self, gain: tuple[float, float] = (1.0, 1.0)) -> None:
         self.gain = torch.tensor(gain)
-        self.rotate = TCVAE(SMALL.model_copy(update={"latents": 2, "rotating": (1,)})).rotate
+        network = TCVAE(SMALL.model_copy(update={"latents": 2, "rotating": (1,)}))
+        self.config, self.rotate = network.config, network.rotate
 
     def encode(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         at = torch.arange(16) - 7.5
@@ -66,47 +68,72 @@ class Direction:
         return mean, torch.zeros_like(mean)
 
 
+def penalty_of(
+    model: TCVAE, crops: Tensor, step: int, log_variance: float = 0.0, again: Tensor | None = None
+) -> Tensor:
+    """Penalty at a step on the crops of its turn, or on others of the same cells."""
+    rows = shown_again(len(crops), step, "cpu")
+    mean = model.encode(crops)[0][rows]
+    spread = torch.full_like(mean, log_variance)
+    shown = crops[rows] if again is None else again[rows]
+    return equivariance_penalty(model, shown, mean, spread, step, half=False)
+
+
 @pytest.mark.parametrize("step", [*range(8), 9, 17, 30])
 def test_an_equivariant_encoder_has_no_penalty(crops: Tensor, step: int) -> None:
     model = cast("TCVAE", Direction())
-    penalty = equivariance_penalty(model, crops, *model.encode(crops), step, half=False)
+    penalty = penalty_of(model, crops, step)
     assert float(penalty) == pytest.approx(0, abs=1e-8)
 
 
 def test_the_penalty_by_hand(crops: Tensor) -> None:
     """Step 1 rotates crops 0 and 4 by a quarter: (x, 3 y) becomes (−y, 3 x), not (−3 y, x)."""
     model = cast("TCVAE", Direction((1.0, 3.0)))
-    mean, log_variance = model.encode(crops)
+    mean, _ = model.encode(crops)
     x, y = mean[[0, 4], 0], mean[[0, 4], 1] / 3
     found = torch.stack([-y, 3 * x], 1)
     wanted = torch.stack([-3 * y, x], 1)
     variance = 0.25
-    penalty = equivariance_penalty(
-        model, crops, mean, log_variance + math.log(variance), 1, half=False
-    )
+    penalty = penalty_of(model, crops, 1, math.log(variance))
     expected = 0.5 * ((found - wanted) ** 2 / variance).sum(1).mean()
     torch.testing.assert_close(penalty, expected)
     # a spread of nearly nothing makes no penalty without bounds
-    sure = equivariance_penalty(model, crops, mean, log_variance - 99, 1, half=False)
+    sure = penalty_of(model, crops, 1, -99.0)
     torch.testing.assert_close(sure, expected * variance / LEAST_VARIANCE)
 
 
-def test_all_crops_get_their_turn(crops: Tensor) -> None:
+def test_all_crops_get_their_turn() -> None:
     """Which crops are encoded once more goes on after every eight steps."""
-    seen = []
+    turns = [shown_again(6, step, "cpu").tolist() for step in (0, 8, 16, 24, 32)]
+    assert turns == [[0, 4], [1, 5], [2], [3], [0, 4]]
+    assert [shown_again(6, step, "cpu").tolist() for step in range(8)] == [[0, 4]] * 8
 
-    class Watched(Direction):
-        def encode(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-            seen.append(crops[:, 0, 0, 0].tolist())
-            return super().encode(crops)
 
-    numbered = crops.clone()
-    numbered[:] = torch.arange(6.0)[:, None, None, None]
-    model = cast("TCVAE", Watched())
-    mean, log_variance = Direction().encode(numbered)
-    for step in (0, 8, 16, 24):
-        equivariance_penalty(model, numbered, mean, log_variance, step, half=False)
-    assert seen == [[0, 4], [1, 5], [2], [3]]
+class CellAndSurroundings(Direction):
+    """One pair where the light of the cell lies, and one where all of the light does."""
+
+    def __init__(self, blind: bool = True) -> None:
+        network = TCVAE(SMALL.model_copy(update={"latents": 4, "rotating": (1,), "around": (0, 1)}))
+        self.config, self.rotate, self.blind = network.config, network.rotate, blind
+        self.gain = torch.ones(2)
+
+    def encode(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        cell = torch.zeros_like(crops)
+        cell[:, :, 4:-4, 4:-4] = crops[:, :, 4:-4, 4:-4]
+        own, whole = (super(CellAndSurroundings, self).encode(c)[0] for c in (cell, crops))
+        mean = torch.cat([own if self.blind else whole, whole], 1)
+        return mean, torch.zeros_like(mean)
+
+
+@pytest.mark.parametrize("step", [0, 1, 6, 30])
+def test_only_latents_of_the_cell_are_compared(crops: Tensor, step: int) -> None:
+    """The same cell among others: latents that see them pay, unless they are to see them."""
+    others = torch.randn(crops.shape, generator=torch.Generator().manual_seed(9))
+    others[:, :, 4:-4, 4:-4] = crops[:, :, 4:-4, 4:-4]
+    blind, seeing = (cast("TCVAE", CellAndSurroundings(b)) for b in (True, False))
+    assert float(penalty_of(blind, crops, step, again=others)) == pytest.approx(0, abs=1e-8)
+    assert float(penalty_of(seeing, crops, step, again=others)) > 1e-3
+    assert float(penalty_of(seeing, crops, step)) == pytest.approx(0, abs=1e-8)
 
 
 def test_every_second_crop_of_a_batch_is_rotated(crops: Tensor) -> None:

@@ -26,7 +26,21 @@ from napari_interpdisc.training.encoder.run import (
 from napari_interpdisc.training.encoder.settings import EncoderTraining
 from napari_interpdisc.training.loss import centre_weight
 
-from .conftest import of_epochs, scalars, source
+from .conftest import GUIDED, of_epochs, outlined_source, scalars, source
+
+OF_CELLS = {
+    "network": GUIDED, "subject": "cell", "guide_weight": 1.0,
+    "augmentation": {"surroundings": 0.5},
+}  # fmt: skip
+
+
+def outlined(name: str = "cells", share: float = 1.0) -> EncoderSource:
+    """Patches of ellipses with a neighbour at the side, and their outlines."""
+    made = outlined_source(n=60)
+    return EncoderSource(
+        name, made.patches, made.field, np.arange(60) // 3, "track",
+        masks=made.masks, outlined=made.outlined, share=share,
+    )  # fmt: skip
 
 
 class Interrupted(Exception):
@@ -195,6 +209,7 @@ def test_what_cannot_be_resumed_is_told(tmp_path: Path) -> None:
     refused("with epochs 4, not 5", source(), of_epochs(5))
     refused("with seed 0, not 7", source(), of_epochs(4, seed=7))
     refused("begun on other cells", source(seed=9), asked)
+    refused("begun on other cells", replace(source(), share=2.0), asked)
     refused("model_diameter 28.0, not 20.0", source(), asked, model_diameter=20.0)
     refused("no run that could be resumed", source(), asked, out=tmp_path / "none")
     (out / "settings.json").write_text("{}")
@@ -219,6 +234,8 @@ def test_data_that_cannot_be_used_are_refused_before_any_work(tmp_path: Path) ->
     refused("holds 4 cells, too few", [source(n=4)], of_epochs())
     refused("each of the 2 sources", [source(), source()], of_epochs(batch=2).model_copy(
         update={"batch": 1}))  # fmt: skip
+    refused("of blobs have no masks", [outlined(), source()], of_epochs(**OF_CELLS))
+    refused("does not say which", [replace(outlined(), outlined=None)], of_epochs(**OF_CELLS))
     refused("the network needs", [replace(source(), patches=source().patches[:, 4:])], of_epochs())
     with pytest.raises(InvalidInput, match="does not exist"):
         run_training([source()], of_epochs(), tmp_path / "no" / "run")
@@ -254,3 +271,30 @@ def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None
         assert precision_of("auto", "cpu") == wanted
         assert precision_of("float32", "cpu") == "float32"
         assert precision_of("bfloat16", "cpu") == "bfloat16"
+
+
+def test_a_run_of_cells_goes_on_to_the_bit_and_is_read_back(tmp_path: Path) -> None:
+    """Surroundings, guides and shares: all of it follows from the settings and the checkpoint."""
+    data, asked = [outlined(), outlined("often", 2.0)], of_epochs(3, **OF_CELLS)
+    whole = run_training(data, asked, tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        run_training(data, asked, tmp_path / "parts", progress=stop_at(7))
+    torch.manual_seed(99)
+    parts = run_training(data, asked, tmp_path / "parts", resume=True)
+    assert same(whole.model, parts.model)
+    assert repr(without_time(tmp_path / "whole")) == repr(without_time(tmp_path / "parts"))
+    assert {"around", "guided"} <= set(whole.lines[0])
+    assert parts.model.encoder.config == GUIDED
+    z = torch.randn(2, GUIDED.latents)
+    torch.testing.assert_close(
+        parts.model.encoder.decode_around(z), whole.model.encoder.decode_around(z)
+    )
+
+
+def test_what_was_chosen_must_fit_to_the_file_of_settings() -> None:
+    """A file asks for guided latents; the network comes from elsewhere."""
+    base = EncoderTraining(**OF_CELLS)  # type: ignore[arg-type]
+    assert training_settings(100, 5, base=base).network == GUIDED
+    small = TCVAEConfig(crop_size=32, latents=5)
+    with pytest.raises(InvalidInput, match=r"^This training cannot be used: guided latents need"):
+        training_settings(100, 5, base=base, network=small)

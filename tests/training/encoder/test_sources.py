@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from scipy import ndimage
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
@@ -118,3 +119,45 @@ def test_masks_are_found_where_they_are_asked_for(folder: Path) -> None:
     assert np.median(areas) == pytest.approx(np.pi * (14 + 3) ** 2, rel=0.25)
     centre = frames.masks[:, 44:52, 44:52]
     assert np.median(centre) == 255
+
+
+def test_shares_are_read_and_1_if_they_are_not_named(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "sources.toml"
+    file.write_text(FRAMES + "share = 0.5\n" + CROPS)
+    assert [s.share for s in read_sources(file, folder, 28.0, 64)] == [0.5, 1.0]
+    file.write_text(CROPS + "share = 0\n")
+    with pytest.raises(InvalidInput, match=r"'source\.0\.share' that cannot be used"):
+        read_sources(file, folder, 28.0, 64)
+
+
+def test_without_groups_each_cell_is_its_own(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "sources.toml"
+    file.write_text(CROPS.replace('group = "plate"', 'group = ""'))
+    (crops,) = read_sources(file, folder, 28.0, 64)
+    assert crops.group_name == "cell"
+    assert sorted(crops.group) == list(range(36))
+    (plates,) = read_sources(folder / "sources.toml", folder, 28.0, 64, ["frames"])
+    np.testing.assert_array_equal(crops.patches, plates.patches)
+    np.testing.assert_array_equal(crops.weight, plates.weight)
+
+
+def test_sources_know_which_outlines_are_known(folder: Path, tmp_path: Path) -> None:
+    frames, crops = read_sources(folder / "sources.toml", folder, 28.0, 64, masks=True)
+    assert frames.outlined is not None
+    # the frames' instance masks are believed
+    assert frames.outlined.shape == (len(frames.patches),)
+    assert frames.outlined.all()
+    # noise has no outline, a disc has
+    assert crops.outlined is not None
+    assert not crops.outlined.any()
+    images = np.random.default_rng(1).integers(0, 255, (20, 64, 64)).astype(np.float32)
+    rows, cols = np.mgrid[:64, :64] - 31.5
+    images[::2] = ndimage.gaussian_filter(200.0 * (np.hypot(rows, cols) < 13), 1)
+    np.savez(tmp_path / "half.npz", images=images, label=np.array(["any"] * 20))
+    file = tmp_path / "sources.toml"
+    file.write_text('[[source]]\nname = "half"\ncrops = "half.npz"\ndiameter = 26.8\ngroup = ""\n')
+    (half,) = read_sources(file, tmp_path, 28.0, 64, masks=True)
+    assert half.outlined is not None
+    assert half.outlined.tolist() == [True, False] * 10
+    (plain,) = read_sources(file, tmp_path, 28.0, 64)
+    assert plain.outlined is plain.masks is None

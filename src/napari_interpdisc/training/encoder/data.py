@@ -275,10 +275,17 @@ def at_most(source: PatchSource, most: int, seed: int) -> PatchSource:
 
 
 def _part(source: EncoderSource, rows: npt.NDArray[np.bool_]) -> PatchSource:
-    patches = source.patches[rows]
-    weight = np.ones(len(patches)) if source.weight is None else source.weight[rows]
-    masks, outlined = (None if v is None else v[rows] for v in (source.masks, source.outlined))
-    return PatchSource(source.name, patches, source.field, weight, masks, outlined, source.share)
+    weight = np.ones(len(source.patches)) if source.weight is None else source.weight
+    whole = PatchSource(
+        source.name,
+        source.patches,
+        source.field,
+        weight,
+        source.masks,
+        source.outlined,
+        source.share,
+    )
+    return whole.take(rows)
 
 
 def _numbered(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

@@ -7,8 +7,10 @@ its asymmetry and its elongation. No label is needed: all of it is measured on t
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,7 +18,9 @@ from torch import Tensor
 
 from napari_interpdisc.models.tcvae import TCVAEConfig
 from napari_interpdisc.training.augment import Augmentation, random_pairs
-from napari_interpdisc.training.encoder.settings import PatchSource
+
+if TYPE_CHECKING:
+    from napari_interpdisc.training.encoder.settings import PatchSource
 
 INVARIANT = (
     "size", "granularity_fine", "granularity_coarse", "edge_sharpness", "unevenness", "raggedness",
@@ -50,14 +54,17 @@ def guided_latents(network: TCVAEConfig) -> tuple[int, ...]:
     ValueError
         If the network has too few invariant latents or pairs.
     """
-    enough = network.n_invariant >= len(INVARIANT) and len(network.rotating) > 1
-    if not enough or network.rotating[0] < len(DIRECTIONS) or network.rotating[1] < len(AXES):
+    directions, axes = (*network.rotating, 0, 0)[:2]
+    has = network.n_invariant, directions, axes
+    needed = len(INVARIANT), len(DIRECTIONS), len(AXES)
+    if any(n < least for n, least in zip(has, needed, strict=True)):
         raise ValueError(
-            f"guided latents need {len(INVARIANT)} invariant latents, {len(DIRECTIONS)} pairs "
-            f"that rotate with the cell and {len(AXES)} that rotate twice as fast"
+            f"guided latents need {needed[0]} invariant latents, {needed[1]} pairs that rotate as "
+            f"fast as the cell and {needed[2]} pair that rotates twice as fast; the network has "
+            f"{has[0]}, {has[1]} and {has[2]} of them"
         )
     first = network.n_invariant
-    second = first + 2 * network.rotating[0]
+    second = first + 2 * directions
     return (
         *range(len(INVARIANT)),
         *range(first, first + 2 * len(DIRECTIONS)),
@@ -130,7 +137,7 @@ def _grain(picture: Tensor, inside: Tensor, height: Tensor) -> list[Tensor]:
         for s in (FINE, COARSE, COARSEST)
     ]
     found = []
-    for finer, coarser in zip(levels, levels[1:], strict=False):
+    for finer, coarser in itertools.pairwise(levels):
         energy = (core * (finer - coarser).square()).sum((1, 2)) / total
         found.append((energy.sqrt() / height + 5e-3).log())
     return found
@@ -154,8 +161,9 @@ class Guides:
     Parameters
     ----------
     sources
-        Patches with masks; the mean and spread of every measure are those of some of them, the
-        sources counted equally. Pairs keep their direction: both members share one spread.
+        Patches with masks, the outlines of some of them known. The mean and spread of every measure
+        are those of :data:`SAMPLE` outlined cells of each source, so that sources count equally.
+        Pairs keep their direction: their mean is 0, and both members share one spread.
     augmentation, network, seed
         As in the training.
     device
@@ -176,7 +184,7 @@ class Guides:
         found = []
         for source in sources:
             if source.masks is None or source.outlined is None or not source.outlined.any():
-                continue
+                continue  # a disc in place of the outline tells nothing of the cell
             weight = source.weight * source.outlined
             rows = draw.choice(len(weight), SAMPLE, p=weight / weight.sum())
             patches, masks = (

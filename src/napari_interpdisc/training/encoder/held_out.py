@@ -86,10 +86,8 @@ class HeldOutLoss:
                 random_pairs(p, f, settings.augmentation, shape.crop_size, generator, m)
                 for p, f, m in zip(patches.split(256), fields.split(256), masks, strict=True)
             ]
-            crops, clean = (
-                torch.cat([getattr(views, name) for views in augmented])
-                for name in ("crops", "clean")
-            )
+            crops = torch.cat([views.crops for views in augmented])
+            clean = torch.cat([views.clean for views in augmented])
             self.pairs.append((crops, clean if settings.denoise else crops))
             self.noise.append(
                 torch.randn((len(rows), shape.latents), generator=generator, device=device)

@@ -27,7 +27,12 @@ from napari_interpdisc.training.encoder.held_out import (
 )
 from napari_interpdisc.training.encoder.objective import Objective, Outcome
 from napari_interpdisc.training.encoder.rotation import shown_again
-from napari_interpdisc.training.encoder.settings import ACTIVE_KL, EncoderTraining, PatchSource
+from napari_interpdisc.training.encoder.settings import (
+    ACTIVE_KL,
+    EncoderTraining,
+    PatchSource,
+    check_masks,
+)
 from napari_interpdisc.training.loss import total_correlation_stratified
 
 Log = Callable[[dict[str, float]], None]
@@ -50,7 +55,7 @@ def fit_tcvae(
     held_out: Sequence[PatchSource] = (),
     progress: Progress = silent,
 ) -> TCVAE:
-    """Fit a β-TCVAE; every source supplies an equal share of each batch.
+    """Fit a β-TCVAE; every source supplies its share of each batch.
 
     Parameters
     ----------
@@ -79,9 +84,12 @@ def fit_tcvae(
 
     Raises
     ------
+    InvalidInput
+        If a source lacks the masks or outlines that the settings need, before any work.
     InterpdiscError
         If the loss becomes infinite or NaN, or that on held-out crops is so throughout.
     """
+    check_masks(sources, settings)
     state = _State.begin(settings, device, start)
     if checkpoint is not None and checkpoint.exists():
         state.resume(checkpoint, device)
@@ -145,7 +153,7 @@ class Batch:
     masks
         (B, 1, P, P), 0–1, what belongs to the central cell; None if a source has none.
     outlined
-        (B,) whether the outline of the cell is known.
+        (B,) whether the outline of the cell is known; None if a source does not say.
     """
 
     patches: Tensor
@@ -155,17 +163,16 @@ class Batch:
 
     def to(self, device: str) -> Batch:
         """The same on another device."""
-        parts = (self.patches, self.fields, self.masks, self.outlined)
-        moved = [None if part is None else part.to(device) for part in parts]
-        assert moved[0] is not None
-        assert moved[1] is not None
-        return Batch(moved[0], moved[1], moved[2], moved[3])
+        masks, outlined = (
+            None if part is None else part.to(device) for part in (self.masks, self.outlined)
+        )
+        return Batch(self.patches.to(device), self.fields.to(device), masks, outlined)
 
     def views(self, settings: EncoderTraining, step: int, generator: torch.Generator) -> Views:
         """Augmented crops of these patches, and what the decoder is asked for."""
         masks = self.masks if settings.subject == "cell" else None
         rows = None
-        if masks is not None and settings.network.around and settings.consistency:
+        if masks is not None and settings.network.n_around and settings.compares_latents:
             rows = shown_again(len(self.patches), step, self.patches.device)
         return random_pairs(
             self.patches, self.fields, settings.augmentation, settings.network.crop_size,
@@ -174,7 +181,7 @@ class Batch:
 
 
 def shares(sources: Sequence[PatchSource], batch: int) -> list[int]:
-    """How many of ``batch`` patches come from each source: at least one, in proportion."""
+    """How many of ``batch`` patches come from each source: in proportion, but at least one."""
     wanted = np.array([source.share for source in sources], np.float64)
     wanted = np.maximum(wanted / wanted.sum() * batch, 1)
     found = np.floor(wanted).astype(int)
@@ -291,7 +298,7 @@ def _log_row(
         row["texture"] = terms.texture.item()
     if settings.network.rotating:
         row["drift"] = outcome.penalty.item()
-    if settings.network.around:
+    if settings.network.n_around:
         row["around"] = outcome.around.item()
     if settings.guide_weight:
         row["guided"] = outcome.guided.item()

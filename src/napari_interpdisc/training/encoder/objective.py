@@ -121,18 +121,18 @@ class Objective:
             None if grain is None else (texture(target), grain.float()),
             settings.texture_weight,
         )
-        none = terms.kl.new_zeros(())
-        surroundings = guided = penalty = none
+        surroundings = guided = penalty = terms.kl.new_zeros(())
         if around is not None and others is not None:
             error = (weight * (around - others.float()).square()).flatten(1).sum(1).mean()
             surroundings = 0.5 * settings.around_weight * error
         if self.guides is not None and views.light is not None and outlined is not None:
-            # every second cell is enough
+            # every second cell is enough: measuring takes time
             guided = settings.guide_weight * self.guides.error(
                 z[::2], views.light[::2], outlined[::2]
             )
-        if settings.network.rotating and settings.consistency:
-            rows = shown_again(len(crops), step, crops.device)
+        rows = shown_again(len(crops), step, crops.device)
+        # of fewer crops than take turns, none has its turn at some steps
+        if settings.compares_latents and len(rows):
             again = crops[rows] if views.again is None else views.again
             penalty = equivariance_penalty(
                 model, again, mean[rows], log_variance[rows], step, self.half

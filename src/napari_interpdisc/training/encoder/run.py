@@ -15,6 +15,7 @@ import torch
 from napari_interpdisc._types import Progress, silent
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.results import check_empty_folder, check_writable, write_whole
+from napari_interpdisc.io.settings import checked_settings
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model, save_model
 from napari_interpdisc.models.tcvae import TCVAEConfig
@@ -28,7 +29,7 @@ from napari_interpdisc.training.encoder.report import (
     compare_encoders,
     plain_crops,
 )
-from napari_interpdisc.training.encoder.settings import EncoderTraining
+from napari_interpdisc.training.encoder.settings import EncoderTraining, check_masks
 from napari_interpdisc.training.encoder.statistics import STATISTICS_CROPS, with_statistics
 
 SETTINGS, CHECKPOINT, MODEL, REPORT = "settings.json", "checkpoint.pt", "model", "report.md"
@@ -124,7 +125,7 @@ def training_settings(
     Raises
     ------
     InvalidInput
-        If a number is out of range.
+        If a number is out of range, or settings do not fit together.
     """
     given = {name: value for name, value in chosen.items() if value is not None}
     if fine_tune:
@@ -156,7 +157,9 @@ def training_settings(
     }
     # what a settings file says wins over what follows from the number of cells
     derived = {name: v for name, v in derived.items() if name not in settings.model_fields_set}
-    return settings.model_copy(update={**derived, **given})
+    changed = settings.model_copy(update={**derived, **given})
+    # what was chosen here must fit to what the file says
+    return checked_settings(changed.model_dump(), EncoderTraining, "This training")
 
 
 def check_run_folder(out: Path, resume: bool) -> None:
@@ -200,7 +203,7 @@ def run_training(
     Parameters
     ----------
     sources
-        Data sets; each supplies an equal share of a batch, and a tenth of each is held out.
+        Data sets; each supplies its share of a batch, and a tenth of each is held out.
     settings
         From :func:`training_settings`.
     out
@@ -224,11 +227,12 @@ def run_training(
     Raises
     ------
     InvalidInput
-        If the folder, the patches or the settings cannot be used, before any work.
+        If the folder, the patches, their masks or the settings cannot be used, before any work.
     """
     check_run_folder(out, resume)
     train, held_out = split_sources(sources, settings.batch, settings.seed)
     _check_patches(sources, settings.network)
+    check_masks(train, settings)
     if start is not None and start.encoder.config != settings.network:
         raise InvalidInput(
             f"Model '{start.name}' has another network ({_shape_of(start.encoder.config)}) than "
@@ -307,6 +311,7 @@ def _record(
                 "cells": len(s.patches),
                 "groups": f"{len(np.unique(s.group))} of {s.group_name}",
                 "sha256": s.sha256,
+                "share": s.share,
             }
             for s in sources
         ],

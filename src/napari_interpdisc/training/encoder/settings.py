@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.tcvae import TCVAEConfig
 from napari_interpdisc.training.augment import Augmentation
+from napari_interpdisc.training.encoder.guides import guided_latents
 
 ACTIVE_KL = 0.1
 """Mean posterior KL, nats, from which a latent counts as active."""
@@ -72,6 +75,23 @@ class EncoderTraining(BaseModel):
         0, title="Measurements without a lower held-out loss after which to stop; 0: never", ge=0
     )
 
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.subject != "cell" and self.network.n_around:
+            raise ValueError('latents of the surroundings need subject = "cell"')
+        if self.subject != "cell" and self.guide_weight:
+            raise ValueError('guided latents need subject = "cell"')
+        if self.network.n_around and not self.denoise:
+            raise ValueError("latents of the surroundings need denoise = true")
+        if self.guide_weight:
+            guided_latents(self.network)
+        return self
+
+    @property
+    def compares_latents(self) -> bool:
+        """Whether some crops of each batch are encoded twice, and their latents compared."""
+        return bool(self.network.rotating) and self.consistency > 0
+
 
 @dataclass(frozen=True)
 class PatchSource:
@@ -113,4 +133,32 @@ class PatchSource:
             weight=self.weight[at],
             masks=masks,
             outlined=outlined,
+        )
+
+
+def check_masks(sources: Sequence[PatchSource], settings: EncoderTraining) -> None:
+    """Refuse sources that lack the masks or outlines which the settings need.
+
+    Raises
+    ------
+    InvalidInput
+        If the cell is to be shown alone and a source has no masks, or if latents are guided and a
+        source does not know which masks are outlines, or none of them is one.
+    """
+    if settings.subject != "cell":
+        return
+    for source in sources:
+        if source.masks is None:
+            raise InvalidInput(
+                f'The cells of {source.name} have no masks, which subject = "cell" needs; find '
+                "them with `with_masks`."
+            )
+        if settings.guide_weight and source.outlined is None:
+            raise InvalidInput(
+                f"{source.name} does not say which of its masks are outlines, as guided latents "
+                "need; give it masks with `masked`."
+            )
+    if settings.guide_weight and not any(np.any(source.outlined) for source in sources):
+        raise InvalidInput(
+            "No cell has a known outline that latents could follow; set guide_weight = 0."
         )

@@ -76,7 +76,7 @@ class SourceSettings(BaseModel):
 
 
 class EncoderSources(BaseModel):
-    """All data sets of one training; each supplies an equal share of every batch."""
+    """All data sets of one training; each supplies its share of every batch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -159,6 +159,7 @@ def _of_crops(
     """Ready-made crops; every label equally often, some twice."""
     assert asked.crops is not None
     assert asked.diameter is not None
+    # without groups, labels are read in their place, and not used
     images, labels, groups = read_labelled_crops(
         data / asked.crops, asked.label, asked.group or asked.label
     )

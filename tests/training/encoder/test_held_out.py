@@ -11,11 +11,13 @@ import torch
 from napari_interpdisc.models.posterior import kl_per_latent
 from napari_interpdisc.models.tcvae import TCVAE
 from napari_interpdisc.training.encoder import held_out
+from napari_interpdisc.training.encoder.guides import Guides
 from napari_interpdisc.training.encoder.held_out import BestWeights, HeldOutLoss
+from napari_interpdisc.training.encoder.objective import light_around
 from napari_interpdisc.training.encoder.settings import EncoderTraining, PatchSource
 from napari_interpdisc.training.loss import centre_weight, total_correlation_stratified
 
-from .conftest import SMALL, noise_patches
+from .conftest import GUIDED, SMALL, noise_patches, outlined_source
 
 WEIGHT = centre_weight(16, 5.0, 0.4)
 
@@ -37,7 +39,8 @@ def test_the_loss_by_hand(small: TCVAE, sources: list[PatchSource]) -> None:
     small.eval()
     errors, kls, parts = [], [], []
     with torch.no_grad():
-        for (crops, clean), noise in zip(loss.pairs, loss.noise, strict=True):
+        for (views,), noise in zip(loss.views, loss.noise, strict=True):
+            crops, clean = views.crops, views.clean
             mean, log_variance = small.encode(crops)
             z = mean + noise * torch.exp(log_variance / 2)
             error = 0.5 * (WEIGHT * (clean - small.decode(z)) ** 2).sum((1, 2, 3)).mean()
@@ -73,10 +76,10 @@ def test_beta_is_the_final_one_of_the_objective_that_is_asked(
 
 
 def test_noise_that_was_added_need_not_be_shown(small: TCVAE, sources: list[PatchSource]) -> None:
-    for denoise in (True, False):
-        loss = HeldOutLoss(sources, settings(denoise=denoise), WEIGHT, "cpu")
-        same = [torch.equal(crops, target) for crops, target in loss.pairs]
-        assert same == [not denoise] * 2
+    clean = HeldOutLoss(sources, settings(), WEIGHT, "cpu").measure(small)
+    noisy = HeldOutLoss(sources, settings(denoise=False), WEIGHT, "cpu").measure(small)
+    assert noisy["held_out_kl"] == clean["held_out_kl"]
+    assert noisy["held_out_reconstruction"] != clean["held_out_reconstruction"]
 
 
 def test_of_a_large_source_some_are_measured(
@@ -85,7 +88,35 @@ def test_of_a_large_source_some_are_measured(
     monkeypatch.setattr(held_out, "MOST_CROPS", 8)
     loss = HeldOutLoss(sources, settings(), WEIGHT, "cpu")
     assert [len(noise) for noise in loss.noise] == [8, 5]
-    assert [len(crops) for crops, _ in loss.pairs] == [8, 5]
+    assert [len(views.crops) for (views,) in loss.views] == [8, 5]
+
+
+def test_surroundings_and_guides_count_too() -> None:
+    """Else the weights that are kept would be those that pay least for them."""
+    source, asked = (
+        outlined_source(),
+        EncoderTraining(network=GUIDED, subject="cell", guide_weight=2.0, around_weight=0.5),
+    )
+    torch.manual_seed(0)
+    network = TCVAE(GUIDED)
+    weight = centre_weight(GUIDED.crop_size, 8.0, 0.4)
+    guides = Guides([source], asked.augmentation, GUIDED, 0, "cpu")
+    whole = HeldOutLoss([source], asked, weight, "cpu", guides)
+    found = whole.measure(network)["held_out_reconstruction"]
+    bare = asked.model_copy(update={"guide_weight": 0.0, "around_weight": 0.0})
+    least = HeldOutLoss([source], bare, weight, "cpu", None).measure(network)
+    network.eval()
+    (views,), noise = whole.views[0], whole.noise[0]
+    with torch.no_grad():
+        mean, log_variance = network.encode(views.crops)
+        z = mean + noise * torch.exp(log_variance / 2)
+        error = weight * (light_around(network, views) - network.decode_around(z)) ** 2
+        around = 0.5 * 0.5 * float(error.sum((1, 2, 3)).mean())
+        guided = 2.0 * float(guides.error(z, views.light, whole.outlined[0]))
+    assert around > 0
+    assert guided > 0
+    expected = least["held_out_reconstruction"] + around + guided
+    assert found == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_best_weights_are_kept_as_they_were(small: TCVAE) -> None:

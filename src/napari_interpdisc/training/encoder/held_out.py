@@ -13,7 +13,9 @@ from torch import Tensor
 from napari_interpdisc.models.posterior import kl_per_latent, posterior_sample
 from napari_interpdisc.models.tcvae import TCVAE
 from napari_interpdisc.models.texture import texture
-from napari_interpdisc.training.augment import random_pairs
+from napari_interpdisc.training.augment import Views, random_pairs
+from napari_interpdisc.training.encoder.guides import Guides
+from napari_interpdisc.training.encoder.objective import around_error, light_around
 from napari_interpdisc.training.encoder.settings import EncoderTraining, PatchSource
 from napari_interpdisc.training.loss import (
     tcvae_terms,
@@ -32,7 +34,7 @@ HELD_OUT_COLUMNS = (
     "held_out_total_correlation",
 )
 """What a log line says of held-out crops; NaN where they were not looked at. Their reconstruction
-includes texture."""
+includes texture, the light around cells, and what guided latents miss."""
 
 
 @dataclass
@@ -59,6 +61,19 @@ class HeldOutLoss:
     The terms are means over the sources' means; total correlation is that of as many crops from
     each source, with stratified sampling. β is the final one, so that the loss is comparable
     throughout.
+
+    Parameters
+    ----------
+    sources
+        Held-out patches.
+    settings
+        Those of the training.
+    pixel_weight
+        (S, S) weight of each pixel.
+    device
+        Torch device.
+    guides
+        What some latents follow; None if they follow nothing.
     """
 
     def __init__(
@@ -67,28 +82,32 @@ class HeldOutLoss:
         settings: EncoderTraining,
         pixel_weight: Tensor,
         device: str,
+        guides: Guides | None = None,
     ) -> None:
-        self.settings, self.pixel_weight = settings, pixel_weight
+        self.settings, self.pixel_weight, self.guides = settings, pixel_weight, guides
         draw = np.random.default_rng(settings.seed)
         generator = torch.Generator(device).manual_seed(settings.seed)
-        self.pairs: list[tuple[Tensor, Tensor]] = []
+        self.views: list[list[Views]] = []
+        self.outlined: list[Tensor | None] = []
         self.noise: list[Tensor] = []
         shape = settings.network
         for source in sources:
             rows = draw.permutation(len(source.patches))[:MOST_CROPS]
-            patches = torch.from_numpy(source.patches[rows]).to(device).float()[:, None] / 255
+            some = source.take(rows)
+            patches = torch.from_numpy(some.patches).to(device).float()[:, None] / 255
             fields = torch.full((len(rows),), float(source.field), device=device)
             masks: Sequence[Tensor | None] = [None] * -(-len(rows) // 256)
-            if source.masks is not None and settings.subject == "cell":
-                own = torch.from_numpy(source.masks[rows]).to(device).float()[:, None] / 255
+            if some.masks is not None and settings.subject == "cell":
+                own = torch.from_numpy(some.masks).to(device).float()[:, None] / 255
                 masks = own.split(256)
-            augmented = [
-                random_pairs(p, f, settings.augmentation, shape.crop_size, generator, m)
-                for p, f, m in zip(patches.split(256), fields.split(256), masks, strict=True)
-            ]
-            crops = torch.cat([views.crops for views in augmented])
-            clean = torch.cat([views.clean for views in augmented])
-            self.pairs.append((crops, clean if settings.denoise else crops))
+            self.views.append(
+                [
+                    random_pairs(p, f, settings.augmentation, shape.crop_size, generator, m)
+                    for p, f, m in zip(patches.split(256), fields.split(256), masks, strict=True)
+                ]
+            )
+            known = None if some.outlined is None else torch.from_numpy(some.outlined).to(device)
+            self.outlined.append(known)
             self.noise.append(
                 torch.randn((len(rows), shape.latents), generator=generator, device=device)
             )
@@ -98,19 +117,23 @@ class HeldOutLoss:
         """Loss and its terms, in nats per crop; the model is left in training mode."""
         model.eval()
         settings = self.settings
-        share = max(2, min(512 // len(self.pairs), *(len(n) for n in self.noise)))
+        share = max(2, min(512 // len(self.views), *(len(n) for n in self.noise)))
         reconstruction, kl = [], []
         mixed: list[tuple[Tensor, Tensor, Tensor]] = []
-        for (crops, target), noise in zip(self.pairs, self.noise, strict=True):
+        for parts, known, noise in zip(self.views, self.outlined, self.noise, strict=True):
             found = []
-            parts_of = (crops.split(256), model.seen(target).split(256), noise.split(256))
-            for c, t, e in zip(*parts_of, strict=True):
+            start = 0
+            for views, e in zip(parts, noise.split(256), strict=True):
+                c = views.crops
+                t = model.seen(views.clean if settings.denoise else c)
+                around = light_around(model, views)
                 with torch.autocast(
                     c.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"
                 ):
                     mean, log_variance = (part.float() for part in model.encode(c))
                     z = posterior_sample(mean, log_variance, noise=e)
                     shown, grain = model.decode_with_texture(z)
+                    light = None if around is None else model.decode_around(z)
                 terms = tcvae_terms(
                     t,
                     shown.float(),
@@ -123,9 +146,16 @@ class HeldOutLoss:
                     settings.texture_weight,
                 )
                 error = terms.reconstruction + terms.texture
+                if around is not None and light is not None:
+                    error = error + around_error(around, light.float(), self.pixel_weight, settings)
+                if self.guides is not None and views.light is not None and known is not None:
+                    outlined = known[start : start + len(c)]
+                    guided = self.guides.error(z, views.light, outlined)
+                    error = error + settings.guide_weight * guided
+                start += len(c)
                 found.append((error * len(c), z, mean, log_variance))
-            errors, *parts = zip(*found, strict=True)
-            z, mean, log_variance = (torch.cat(part) for part in parts)
+            errors, *posteriors = zip(*found, strict=True)
+            z, mean, log_variance = (torch.cat(part) for part in posteriors)
             reconstruction.append(torch.stack(errors).sum() / len(noise))
             kl.append(kl_per_latent(mean, log_variance).sum())
             mixed.append((z[:share], mean[:share], log_variance[:share]))

@@ -99,7 +99,7 @@ def fit_tcvae(
     objective = Objective(settings, sum(len(s.patches) for s in sources), device, guides)
     tested = None
     if settings.evaluate_every and held_out:
-        tested = HeldOutLoss(held_out, settings, objective.pixel_weight, device)
+        tested = HeldOutLoss(held_out, settings, objective.pixel_weight, device, guides)
     started = time.monotonic() - state.seconds
     while state.step < settings.steps and not _enough(settings, state.best):
         step = state.step

@@ -35,6 +35,21 @@ class Outcome:
     guided: Tensor
 
 
+def light_around(model: TCVAE, views: Views) -> Tensor | None:
+    """What the decoder is asked for of the surroundings, (N, 1, H, W); None if nothing."""
+    if model.around is None or views.around is None:
+        return None
+    return (views.around / model.scale(views.clean)[1]).clamp(-CLIP, CLIP)
+
+
+def around_error(
+    wanted: Tensor, shown: Tensor, weight: Tensor, settings: EncoderTraining
+) -> Tensor:
+    """Weighted squared error of the light around cells (N, 1, H, W), in nats per crop."""
+    error = (weight * (wanted - shown).square()).flatten(1).sum(1).mean()
+    return 0.5 * settings.around_weight * error
+
+
 class Objective:
     """The loss, as the settings ask for it.
 
@@ -94,9 +109,7 @@ class Objective:
         """
         settings = self.settings
         crops, unit = views.crops, views.clean if settings.denoise else views.crops
-        target, around = model.seen(unit), None
-        if model.around is not None and views.around is not None:
-            around = (views.around / model.scale(unit)[1]).clamp(-CLIP, CLIP)
+        target, around = model.seen(unit), light_around(model, views)
         weight, rotation = self.pixel_weight, None
         if settings.network.rotating:
             rotation = RandomRotation.draw(len(crops), generator)
@@ -123,8 +136,7 @@ class Objective:
         )
         surroundings = guided = penalty = terms.kl.new_zeros(())
         if around is not None and others is not None:
-            error = (weight * (around - others.float()).square()).flatten(1).sum(1).mean()
-            surroundings = 0.5 * settings.around_weight * error
+            surroundings = around_error(around, others.float(), weight, settings)
         if self.guides is not None and views.light is not None and outlined is not None:
             # every second cell is enough: measuring takes time
             guided = settings.guide_weight * self.guides.error(

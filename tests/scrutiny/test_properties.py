@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import normalise
@@ -54,6 +55,29 @@ def test_brightness_and_texture_are_of_the_normalised_crop() -> None:
     np.testing.assert_allclose(found["brightness"][0], found["brightness"][1], rtol=1e-5)
     assert found["texture"][0] == pytest.approx(0, abs=1e-5)
     assert found["texture"][2] > 0.2
+
+
+def test_light_is_measured_on_the_cell_alone() -> None:
+    """A bright neighbour rescales the crop, and changes nothing of the cell's own light."""
+    one, other = inside(major=12, minor=10), inside(x=26, major=6, minor=6)
+    y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    speckle = 1 + 0.2 * np.sin(2 * np.pi * x / 6) * np.sin(2 * np.pi * y / 6)
+    shade = 1 + 0.02 * x
+    light = [one * 1.0, one * speckle, one * shade]
+    alone = np.array([ndimage.gaussian_filter(v, 1) for v in light]) + 0.1
+    beside = alone + ndimage.gaussian_filter(3.0 * other, 1)
+    labels = np.array([one + 2 * other] * 3, np.int32)
+    found, crowded = measure_crops(alone, labels), measure_crops(beside, labels)
+    names = ["granularity_fine", "granularity_coarse", "edge_sharpness", "unevenness"]
+    names += ["raggedness", "asymmetry_x", "asymmetry_y"]
+    for name in names:
+        np.testing.assert_allclose(found[name], crowded[name], atol=0.02, err_msg=name)
+    assert found["granularity_coarse"][1] > found["granularity_coarse"][0] + 0.5
+    assert found["asymmetry_x"][2] > found["asymmetry_x"][0] + 0.02
+    assert abs(found["asymmetry_y"]).max() < 0.01
+    # one is the contrast between cell and background
+    contrast = (found["contrast"] - crowded["contrast"]) / found["contrast"]
+    assert (contrast > 0.2).all(), "in standard deviations of a crop that the neighbour spreads"
 
 
 def test_a_touching_neighbour_is_not_counted_into_the_cell() -> None:

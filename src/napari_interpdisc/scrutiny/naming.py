@@ -29,7 +29,11 @@ FAMILIES: dict[int, dict[str, tuple[str, str]]] = {
         "elongation": ("elongation_cos", "elongation_sin"),
         "crowding": ("crowding_cos", "crowding_sin"),
     },
-    1: {"offset": ("offset_y", "offset_x"), "crowding": ("crowding_y", "crowding_x")},
+    1: {
+        "offset": ("offset_y", "offset_x"),
+        "asymmetry": ("asymmetry_y", "asymmetry_x"),
+        "crowding": ("crowding_y", "crowding_x"),
+    },
 }
 """Properties that rotate with the cell, by order."""
 

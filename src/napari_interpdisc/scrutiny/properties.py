@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy import ndimage
 
 from napari_interpdisc._types import Float32Array, Float64Array, Progress, silent
 from napari_interpdisc.crops import MODEL_DIAMETER, normalise
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.light import INVARIANT, background_level, measure_light
 from napari_interpdisc.nuclei.crops import central_nucleus, separate_nuclei
+from napari_interpdisc.nuclei.masks import soft_mask
 
-if TYPE_CHECKING:
-    pass
-
+BATCH = 256
+"""Crops whose light is measured at once."""
 
 DEBRIS = 0.05
 """Objects below this share of a typical nucleus's area are no nuclei."""
@@ -48,9 +50,17 @@ PROPERTIES: dict[str, Property] = {
     "elongation_sin": Property("elongation · sin 2θ", "−1–1", "elongation_sin"),
     "solidity": Property("solidity", "0–1", "solidity"),
     "brightness": Property("brightness", "SD of the crop", "brightness"),
+    "contrast": Property("brightness over background", "SD of the crop", "contrast"),
     "texture": Property("texture", "SD of the crop", "texture"),
+    "granularity_fine": Property("fine granularity", "log", "granularity_fine"),
+    "granularity_coarse": Property("coarse granularity", "log", "granularity_coarse"),
+    "edge_sharpness": Property("sharpness of the edge", "log 1/px", "edge_sharpness"),
+    "unevenness": Property("unevenness", "0–1", "unevenness"),
+    "raggedness": Property("raggedness", "log", "raggedness"),
     "offset_y": Property("offset along y", "px", "offset_y"),
     "offset_x": Property("offset along x", "px", "offset_x"),
+    "asymmetry_y": Property("asymmetry along y", "radii", "asymmetry_y"),
+    "asymmetry_x": Property("asymmetry along x", "radii", "asymmetry_x"),
     "neighbours": Property("number of neighbours", "nuclei", "neighbours"),
     "neighbour_distance": Property("distance of the nearest neighbour", "px", "neighbour_distance"),
     "crowding": Property("crowding", "0–1", "crowding"),
@@ -68,8 +78,13 @@ elongation_cos, elongation_sin
     y. The plain angle of a round nucleus means nothing, so that it is not among them.
 brightness
     Mean of the normalised crop inside the nucleus.
+contrast
+    The same, less the level of the background.
 texture
     Root mean square, inside the nucleus, of the normalised crop less its own blur (σ = 2 px).
+granularity_fine, granularity_coarse, edge_sharpness, unevenness, raggedness, asymmetry
+    Of the nucleus's own light above the background; see
+    :func:`napari_interpdisc.models.light.measure_light`. Encoders may be taught the same.
 offset_y, offset_x
     Centroid of the nucleus less the centre of the crop.
 neighbours, neighbour_distance
@@ -124,14 +139,44 @@ def measure_crops(
             "segmentation of these crops."
         )
     pictures = normalise(pictures)
-    rows = np.full((len(pictures), len(PROPERTIES)), np.nan)
-    for i, picture in enumerate(pictures):
-        regions = separate_nuclei(picture, diameter) if labels is None else np.asarray(labels[i])
-        found = _measure(picture, regions, diameter)
-        if found is not None:
-            rows[i] = [found[name] for name in PROPERTIES]
-        progress(i + 1, len(pictures))
-    return {name: rows[:, k] for k, name in enumerate(PROPERTIES)}
+    columns = {name: np.full(len(pictures), np.nan) for name in PROPERTIES}
+    for some in np.array_split(np.arange(len(pictures)), -(-len(pictures) // BATCH) or 1):
+        known, own = [], []
+        for i in some:
+            picture = pictures[i]
+            regions = separate_nuclei(picture, diameter) if labels is None else labels[i]
+            regions = np.asarray(regions)
+            found = _measure(picture, regions, diameter)
+            if found is not None:
+                known.append(i)
+                own.append(_own(regions))
+                for name, value in found.items():
+                    columns[name][i] = value
+            progress(int(i) + 1, len(pictures))
+        if known:
+            for name, values in _of_light(pictures[known], np.stack(own)).items():
+                columns[name][known] = values
+    return columns
+
+
+def _own(regions: npt.NDArray[Any]) -> Float32Array:
+    """Weight (S, S) of the central nucleus and its blurred edge, without other nuclei."""
+    nucleus = regions == central_nucleus(regions)
+    return soft_mask(nucleus, (regions > 0) & ~nucleus)
+
+
+def _of_light(pictures: Float32Array, own: Float32Array) -> dict[str, Float64Array]:
+    """What is measured on the light of n nuclei: pictures and weights (n, S, S)."""
+    crops, weight = (torch.from_numpy(np.asarray(v, np.float32))[:, None] for v in (pictures, own))
+    level = background_level(crops)
+    light = weight * (crops - level)
+    measured = measure_light(light).numpy().astype(np.float64)
+    n = len(INVARIANT)
+    found = dict(zip(INVARIANT[1:], measured[:, 1:n].T, strict=True))
+    found["asymmetry_x"], found["asymmetry_y"] = measured[:, n + 2], measured[:, n + 3]
+    inside = own >= 1
+    above = ((pictures - level[:, 0].numpy()) * inside).sum((1, 2)) / inside.sum((1, 2))
+    return {**found, "contrast": np.asarray(above, np.float64)}
 
 
 def _measure(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
+from napari_interpdisc.models.light import background_level
 from napari_interpdisc.models.texture import blurred
 
 if TYPE_CHECKING:
@@ -210,12 +211,6 @@ def _resampled(
     return functional.grid_sample(
         patches, grid, mode="bilinear", padding_mode="border", align_corners=False
     )
-
-
-def background_level(crops: Tensor) -> Tensor:
-    """Level (N, 1, 1, 1) of the background of crops (N, 1, S, S): what a sixth of them is below."""
-    coarse = functional.avg_pool2d(crops, 4).flatten(1)
-    return coarse.kthvalue(max(1, coarse.shape[1] // 6), 1).values[:, None, None, None]
 
 
 def among_others(

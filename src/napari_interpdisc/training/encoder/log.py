@@ -11,6 +11,8 @@ from types import TracebackType
 TAGS = {
     "reconstruction": "loss/reconstruction",
     "texture": "loss/texture",
+    "around": "loss/around",
+    "guided": "loss/guided",
     "drift": "loss/drift",
     "kl": "loss/kl",
     "total_correlation": "loss/total_correlation",

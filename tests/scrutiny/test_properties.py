@@ -61,7 +61,7 @@ def test_light_is_measured_on_the_cell_alone() -> None:
     """A bright neighbour rescales the crop, and changes nothing of the cell's own light."""
     one, other = inside(major=12, minor=10), inside(x=26, major=6, minor=6)
     y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
-    speckle = 1 + 0.2 * np.sin(2 * np.pi * x / 6) * np.sin(2 * np.pi * y / 6)
+    speckle = 1 + 0.2 * np.sin(2 * np.pi * x / 12) * np.sin(2 * np.pi * y / 12)
     shade = 1 + 0.02 * x
     light = [one * 1.0, one * speckle, one * shade]
     alone = np.array([ndimage.gaussian_filter(v, 1) for v in light]) + 0.1
@@ -72,7 +72,7 @@ def test_light_is_measured_on_the_cell_alone() -> None:
     names += ["raggedness", "asymmetry_x", "asymmetry_y"]
     for name in names:
         np.testing.assert_allclose(found[name], crowded[name], atol=0.02, err_msg=name)
-    assert found["granularity_coarse"][1] > found["granularity_coarse"][0] + 0.5
+    assert found["granularity_coarse"][1] > found["granularity_coarse"][0] + 0.3
     assert found["asymmetry_x"][2] > found["asymmetry_x"][0] + 0.02
     assert abs(found["asymmetry_y"]).max() < 0.01
     # one is the contrast between cell and background

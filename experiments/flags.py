@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,9 +64,9 @@ FAULTS: dict[str, dict[str, float]] = {
 """What is done to a movie: blur in px of a crop, noise in standard deviations of a patch."""
 
 
-def sources_of(data: Path) -> list[EncoderSource]:
-    """Data sets that the bundled encoder was trained on."""
-    return read_sources(HERE / "bundle" / "sources.toml", data, 28.0, 64)
+def sources_of(data: Path, without: Sequence[str] = ()) -> list[EncoderSource]:
+    """Data sets that an encoder was trained on."""
+    return read_sources(HERE / "bundle" / "sources.toml", data, 28.0, 64, without)
 
 
 def at_most(source: PatchSource) -> PatchSource:
@@ -206,9 +206,9 @@ def score_rows(
     return pd.DataFrame(rows, columns=["score", "against", "split", "auc", "flagged"])
 
 
-def measure(folder: str, data: Path, out: Path) -> None:
+def measure(folder: str, data: Path, out: Path, without: Sequence[str]) -> None:
     """Write ``flags.csv`` and ``flags.md``."""
-    model, sources = load_model(folder, device="cpu"), sources_of(data)
+    model, sources = load_model(folder, device="cpu"), sources_of(data, without)
     movies = {name: movie(data, name) for name in DIAMETER}
     strangers = jurkat(data)
     unseen = faulty(movies["hela_20x"], DIAMETER["hela_20x"])
@@ -272,14 +272,17 @@ def main() -> None:
     for one in (first, second):
         one.add_argument("--model", default="h2b")
         one.add_argument("--data", type=Path, default=DATA)
+        one.add_argument(
+            "--without", action="append", default=[], help="source that the encoder never saw"
+        )
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.command == "store":
         model = load_model(args.model, device="cpu")
-        save_model(known_model(model, sources_of(args.data), 0), args.out)
+        save_model(known_model(model, sources_of(args.data, args.without), 0), args.out)
         print("wrote", args.out)
     else:
-        measure(args.model, args.data, args.out)
+        measure(args.model, args.data, args.out, args.without)
 
 
 if __name__ == "__main__":

@@ -77,3 +77,13 @@ def test_idle_latents_decide_nothing() -> None:
 
 def test_norm_by_hand() -> None:
     assert latent_norm([[3.0, 4.0]]).tolist() == [5.0]
+
+
+def test_latents_of_the_surroundings_surprise_nobody() -> None:
+    """A density of the cell's latents, which come first, is blind to those after them."""
+    draw = np.random.default_rng(0)
+    z, power = draw.normal(size=(5000, 3)), np.abs(draw.normal(size=(5000, 7)))
+    ones = np.ones(5000)
+    known = measure_familiarity(z, power, 27 * ones, 0.1 * ones, -2 * ones)
+    crowded = np.concatenate([z, np.full((5000, 2), 50.0)], 1)
+    np.testing.assert_array_equal(known.surprises(crowded, power), known.surprises(z, power))

@@ -93,7 +93,8 @@ class Familiarity:
     Attributes
     ----------
     latents
-        Density of the posterior means.
+        Density of the posterior means; of the cell's alone, where the encoder tells them from those
+        of its surroundings.
     spectra
         Density of the power in bands of frequency
         (:func:`napari_interpdisc.crop_measures.spectra`), band by band.
@@ -122,12 +123,14 @@ class Familiarity:
     def surprises(self, latents: npt.ArrayLike, spectra: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Surprise (N, 2) of (N, L) latents and of (N, B) spectra; see :meth:`Density.surprise`.
 
+        Of the latents, the first ones are judged, as many as the density knows.
+
         Spectra that were not taken, of length 0, surprise nobody.
         """
         z, bands = np.asarray(latents), np.asarray(spectra)
         found = np.zeros((len(z), 2))
         if len(z):
-            found[:, 0] = self.latents.surprise(z)
+            found[:, 0] = self.latents.surprise(z[:, : len(self.latents.mean)])
         if len(bands):
             found[:, 1] = self.spectra.surprise(bands)
         return found

@@ -407,7 +407,7 @@ def _config_faults(config: ModelConfig) -> Iterator[str]:
         if pair[0] == pair[1] or not all(0 <= i < n for i in pair):
             yield f"has an orientation pair {pair} that is none of two of its {n} latents"
     if isinstance(config.familiarity, FamiliarityConfig):
-        yield from _familiarity_faults(config.familiarity, n, config.encoder.crop_size)
+        yield from _familiarity_faults(config.familiarity, config.encoder)
     elif config.familiarity is not None and config.schema_version == SCHEMA:
         yield (
             f"has the quantiles of schema 3 as its familiarity, but schema version {SCHEMA}; "
@@ -436,13 +436,14 @@ def _config_faults(config: ModelConfig) -> Iterator[str]:
             yield f"names a file outside the model folder ('{name}')"
 
 
-def _familiarity_faults(known: FamiliarityConfig, latents: int, crop_size: int) -> Iterator[str]:
-    sizes = {"latents": latents, "spectra": len(BANDS)}
-    for name, wanted in sizes.items():
+def _familiarity_faults(known: FamiliarityConfig, encoder: TCVAEConfig) -> Iterator[str]:
+    crop_size = encoder.crop_size
+    sizes = {"latents": {encoder.n_cell, encoder.latents}, "spectra": {len(BANDS)}}
+    for name, allowed in sizes.items():
         density: DensityConfig = getattr(known, name)
         widths = {len(density.mean), len(density.whitening), *map(len, density.whitening)}
-        if widths != {wanted}:
-            yield f"has a density of {name} that is not one of {wanted} measures"
+        if len(widths) > 1 or not widths <= allowed:
+            yield f"has a density of {name} that is not one of {min(allowed)} measures"
         rows = (density.levels, density.distances)
         rise = all(a < b for row in rows for a, b in pairwise(row))
         if len({len(row) for row in rows}) > 1 or not rise:

@@ -67,6 +67,5 @@ def familiarity_of(model: CellModel, sources: Sequence[PatchSource]) -> Familiar
     """What the training patches of some sources look like to a model, as they are."""
     crops = plain_crops(sources, model.crop_size)
     found = measure_crops(crops)
-    return measure_familiarity(
-        model.encode(crops)[0], spectra(crops), found.diameter, found.noise, found.fineness
-    )
+    own = model.encode(crops)[0][:, : model.n_cell_latents]
+    return measure_familiarity(own, spectra(crops), found.diameter, found.noise, found.fineness)

@@ -3,8 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from napari_interpdisc._types import silent
 from napari_interpdisc.discovery.cross_validation import discover
-from napari_interpdisc.discovery.recipe import Recipe, most_used
+from napari_interpdisc.discovery.recipe import Recipe, Steps, fit_heads, most_used, read_as_radii
 from napari_interpdisc.training.tuning import SparsityTuning
 
 from .conftest import labelled
@@ -34,3 +35,16 @@ def test_optuna_may_choose_the_sparsity(quick: Recipe, tmp_path: Path) -> None:
     # one trial: the highest density, which is tried first
     assert result.heads["sparse"].head.n_weights > round(0.25 * 90)
     assert (tmp_path / "study.db").exists()
+
+
+def test_heads_read_radii_where_the_network_rotates_its_latents(quick: Recipe) -> None:
+    cells = replace(labelled(80), pairs=((4, 5), (6, 7)))
+    recipe = quick.model_copy(update={"kinds": ("dense", "sparse")})
+    found = fit_heads(cells, recipe, Steps(silent, 2))
+    assert found.heads["dense"].pairs == found.heads["sparse"].pairs == ((4, 5), (6, 7))
+    assert found.heads["dense"].layers[0] == 6
+    plain = fit_heads(cells, recipe.model_copy(update={"invariant": False}), Steps(silent, 2))
+    assert plain.heads["dense"].pairs == ()
+    assert plain.heads["dense"].layers[0] == 8
+    # pairs that were found somewhere among the latents are no such network's
+    assert read_as_radii(replace(cells, pairs=((1, 5),))) == ()

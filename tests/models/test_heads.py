@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_interpdisc.models.heads import DenseHead, Head, SparseHead, layer_size
+from napari_interpdisc.models.heads import (
+    RADIUS_SIZE,
+    DenseHead,
+    Head,
+    SparseHead,
+    head_inputs,
+    layer_size,
+)
 
 
 def test_the_papers_head_has_1040_weights_and_8641_nodes() -> None:
@@ -133,3 +140,43 @@ def test_a_head_of_fewer_latents_reads_the_first_ones(head: torch.nn.Module) -> 
     assert torch.equal(head(z), head(z[:, :8]))
     other = torch.cat([z[:, :8], torch.randn(5, 4)], 1)
     assert torch.equal(head(z), head(other))
+
+
+@pytest.mark.parametrize("kind", [DenseHead, SparseHead])
+def test_heads_of_radii_do_not_see_how_a_cell_lies(kind: type[DenseHead | SparseHead]) -> None:
+    torch.manual_seed(0)
+    pairs = ((2, 3), (4, 5))
+    head = kind((4, 5, 1), pairs=pairs)
+    for parameter in head.parameters():
+        torch.nn.init.normal_(parameter)
+    z, angle = torch.randn(50, 6), torch.rand(50) * 6
+    rotated = z.clone()
+    for times, (a, b) in enumerate(pairs, 1):
+        cos, sin = (times * angle).cos(), (times * angle).sin()
+        rotated[:, a], rotated[:, b] = cos * z[:, a] - sin * z[:, b], sin * z[:, a] + cos * z[:, b]
+    assert (rotated - z).abs().max() > 1
+    torch.testing.assert_close(head(rotated), head(z), atol=1e-5, rtol=1e-4)
+    longer = z.clone()
+    longer[:, 4:] *= 2
+    assert (head(longer) - head(z)).abs().max() > 0.01, "the radius itself matters"
+
+
+def test_the_gradient_of_a_pair_without_direction_is_finite() -> None:
+    z = torch.zeros(1, 4, requires_grad=True)
+    head_inputs(z, 3, ((2, 3),)).sum().backward()
+    assert torch.isfinite(z.grad).all()
+
+
+def test_a_radius_uses_both_latents_and_has_its_size() -> None:
+    head = SparseHead((3, 1), pairs=((2, 5),))
+    with torch.no_grad():
+        for mask in head.masks:
+            mask[0, 2] = True
+        head.weights[0][0, 2] = 1.5
+    assert head.used_inputs == (2,)
+    assert head.used_latents == (2, 5)
+    assert head.expression_size == layer_size(1, 1, output=True) + RADIUS_SIZE
+    assert head.pruned().pairs == head.pairs
+    dense = DenseHead((3, 1), pairs=((2, 5),))
+    assert dense.used_latents == (0, 1, 2, 5)
+    assert dense.expression_size == DenseHead((3, 1)).expression_size + RADIUS_SIZE

@@ -21,6 +21,7 @@ from napari_interpdisc.crop_measures import BANDS
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.familiarity import measure_familiarity
+from napari_interpdisc.models.heads import DenseHead
 from napari_interpdisc.models.store import (
     BUNDLED,
     DEFAULT_MODEL,
@@ -395,3 +396,27 @@ def test_cells_that_are_copies_make_a_model_that_loads(tiny: CellModel, tmp_path
     )
     save_model(replace(tiny, familiarity=known), tmp_path / "copies")
     assert load_model(tmp_path / "copies", "cpu").familiarity == known
+
+
+def test_heads_that_read_radii_are_stored(tiny: CellModel, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    heads = {
+        "dense": NamedHead("dense", DenseHead((5, 3, 1), pairs=((4, 5),)), ("a", "b")),
+        "plain": NamedHead("plain", DenseHead((6, 3, 1)), ("a", "b")),
+    }
+    model = replace(tiny, heads=heads)
+    save_model(model, tmp_path / "radii")
+    back = load_model(tmp_path / "radii", "cpu")
+    z = np.random.default_rng(0).normal(size=(9, 6)).astype(np.float32)
+    for name in heads:
+        np.testing.assert_array_equal(back.score(z, name), model.score(z, name))
+    config = tmp_path / "radii" / "config.json"
+    note = json.loads(config.read_text("utf-8"))
+    note["heads"][0]["pairs"] = [[3, 2]]
+    config.write_text(json.dumps(note), "utf-8")
+    assert load_model(tmp_path / "radii", "cpu").sha256 != back.sha256, "another rule"
+    for pairs, told in (([[4, 6]], "each once"), ([[4, 4]], "each once"), ([], "latents")):
+        note["heads"][0]["pairs"] = pairs
+        config.write_text(json.dumps(note), "utf-8")
+        with pytest.raises(InvalidModel, match=told):
+            load_model(tmp_path / "radii", "cpu")

@@ -50,6 +50,11 @@ class Recipe(BaseModel):
     )
     augmentation: Augmentation = Augmentation(edge=0.2, gradient=0.4)
     max_latents: int = Field(6, title="Most latents that a formula may use", ge=1)
+    invariant: bool = Field(
+        True,
+        title="Let dense and sparse heads read the radius of each pair of latents that rotates, "
+        "and not its members",
+    )
     surroundings: bool = Field(
         False,
         title="Let heads read the latents of the surroundings too, where the encoder has them",
@@ -141,11 +146,11 @@ def fit_heads(
     """
     cells = cells.evened(recipe.seed)
     n_classes, seed = len(cells.classes), recipe.seed
-    fitted = FittedHeads()
+    fitted, pairs = FittedHeads(), read_as_radii(cells) if recipe.invariant else ()
     if "dense" in recipe.kinds:
         training = recipe.dense.model_copy(update={"seed": seed})
         fitted.heads["dense"] = train_dense_head(
-            cells.augmented, cells.target, n_classes, training, steps
+            cells.augmented, cells.target, n_classes, training, steps, pairs
         )
         steps.finish()
     if "sparse" in recipe.kinds or "formula" in recipe.kinds:
@@ -154,10 +159,11 @@ def fit_heads(
             density = tune_density(
                 cells.augmented, cells.latents, cells.target, cells.group, n_classes,
                 recipe.tuning.model_copy(update={"seed": seed}), sparse, studies, progress=steps,
+                pairs=pairs,
             )  # fmt: skip
             sparse = sparse.model_copy(update={"density": density})
         fitted.density = sparse.density
-        heads = train_sparse_heads(cells.augmented, cells.target, n_classes, sparse, steps)
+        heads = train_sparse_heads(cells.augmented, cells.target, n_classes, sparse, steps, pairs)
         if "sparse" in recipe.kinds:
             fitted.heads["sparse"] = heads[0]
             steps.finish()
@@ -166,6 +172,15 @@ def fit_heads(
         _search(cells, recipe, steps, fitted)
         steps.finish()
     return fitted
+
+
+def read_as_radii(cells: LabelledCells) -> tuple[tuple[int, int], ...]:
+    """Pairs of latents whose radii heads read: those of an equivariant network, which come last.
+
+    None where pairs were only found in a network that knows nothing of them.
+    """
+    last = range(cells.latents.shape[1] - 2 * len(cells.pairs), cells.latents.shape[1])
+    return cells.pairs if [i for pair in cells.pairs for i in pair] == list(last) else ()
 
 
 def most_used(used: Sequence[Sequence[int]], most: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -54,22 +55,62 @@ def layer_size(inputs: int, units: int, *, output: bool, biases: bool = True) ->
     return units * (sum_of_products if output else 2 * sum_of_products + 6)
 
 
+RADIUS_SIZE = 6
+"""Nodes of the radius of a pair, √(a² + b²), beyond the one of a latent: roots and squares."""
+
+LEAST_RADIUS = 1e-6
+"""Radius below which a pair has no direction, so that its gradient stays finite."""
+
+
+def head_inputs(latents: Tensor, inputs: int, pairs: Sequence[tuple[int, int]]) -> Tensor:
+    """What a head reads of latents (N, L): (N, ``inputs``).
+
+    The first latents, then the radius √(a² + b²) of each pair (a, b) of latents that rotate
+    together. A radius does not change as the cell rotates, so that a head that reads the invariant
+    latents and radii cannot depend on how the dish lay.
+    """
+    plain = latents[:, : inputs - len(pairs)]
+    if not pairs:
+        return plain
+    first, second = (list(members) for members in zip(*pairs, strict=True))
+    squares = latents[:, first].square() + latents[:, second].square()
+    return torch.cat([plain, (squares + LEAST_RADIUS**2).sqrt()], 1)
+
+
+def latents_of_inputs(
+    used: Iterable[int], inputs: int, pairs: Sequence[tuple[int, int]]
+) -> tuple[int, ...]:
+    """Latents behind some inputs of a head, in rising order; of a radius, both."""
+    plain = inputs - len(pairs)
+    found: set[int] = set()
+    for place in used:
+        found.update((place,) if place < plain else pairs[place - plain])
+    return tuple(sorted(found))
+
+
 class DenseHead(nn.Module):
     """Fully connected head: 32→16→16→16→1 with swish has 1040 weights (paper, Table 1).
 
     Parameters
     ----------
     layers
-        Number of units from the latents to the outputs.
+        Number of units from the inputs to the outputs.
     batch_norm
         BatchNorm before each swish, as in scheme 1.
+    pairs
+        Latents that rotate together, whose radii are the last inputs (:func:`head_inputs`).
     """
 
     kind = "dense"
 
-    def __init__(self, layers: tuple[int, ...] = PAPER_LAYERS, batch_norm: bool = False) -> None:
+    def __init__(
+        self,
+        layers: tuple[int, ...] = PAPER_LAYERS,
+        batch_norm: bool = False,
+        pairs: Sequence[tuple[int, int]] = (),
+    ) -> None:
         super().__init__()
-        self.layers = tuple(layers)
+        self.layers, self.pairs = tuple(layers), tuple(pairs)
         self.batch_norm = batch_norm
         steps: list[nn.Module] = []
         for n_in, n_out in itertools.pairwise(layers):
@@ -79,8 +120,9 @@ class DenseHead(nn.Module):
         self.network = nn.Sequential(*steps[: -2 if batch_norm else -1])
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Logits (N, K) of latents (N, L), of which the first ``layers[0]`` are read."""
-        return self.network(latents[:, : self.layers[0]])  # type: ignore[no-any-return]
+        """Logits (N, K) of latents (N, L); see :func:`head_inputs`."""
+        inputs = head_inputs(latents, self.layers[0], self.pairs)
+        return self.network(inputs)  # type: ignore[no-any-return]
 
     @property
     def linears(self) -> list[nn.Linear]:
@@ -111,12 +153,12 @@ class DenseHead(nn.Module):
         for layer in hidden:
             size += layer_size(layer.in_features, layer.out_features, output=False, biases=biases)
             size += 22 * layer.out_features * self.batch_norm
-        return size
+        return size + RADIUS_SIZE * len(self.pairs)
 
     @property
     def used_latents(self) -> tuple[int, ...]:
         """All latents: a dense head leaves none out."""
-        return tuple(range(self.layers[0]))
+        return latents_of_inputs(range(self.layers[0]), self.layers[0], self.pairs)
 
 
 class SparseHead(nn.Module):
@@ -125,7 +167,9 @@ class SparseHead(nn.Module):
     Parameters
     ----------
     layers
-        Number of units from the latents to the outputs.
+        Number of units from the inputs to the outputs.
+    pairs
+        Latents that rotate together, whose radii are the last inputs (:func:`head_inputs`).
 
     Notes
     -----
@@ -134,9 +178,11 @@ class SparseHead(nn.Module):
 
     kind = "sparse"
 
-    def __init__(self, layers: tuple[int, ...] = PAPER_LAYERS) -> None:
+    def __init__(
+        self, layers: tuple[int, ...] = PAPER_LAYERS, pairs: Sequence[tuple[int, int]] = ()
+    ) -> None:
         super().__init__()
-        self.layers = tuple(layers)
+        self.layers, self.pairs = tuple(layers), tuple(pairs)
         shapes = [(n_out, n_in) for n_in, n_out in itertools.pairwise(layers)]
         self.weights = nn.ParameterList(nn.Parameter(torch.zeros(shape)) for shape in shapes)
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(n_out)) for n_out, _ in shapes)
@@ -149,8 +195,8 @@ class SparseHead(nn.Module):
         return [getattr(self, f"mask_{i}") for i in range(len(self.weights))]
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Logits (N, K) of latents (N, L), of which the first ``layers[0]`` are read."""
-        x = latents[:, : self.layers[0]]
+        """Logits (N, K) of latents (N, L); see :func:`head_inputs`."""
+        x = head_inputs(latents, self.layers[0], self.pairs)
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = nn.functional.linear(x if i == 0 else nn.functional.silu(x), weight, bias)
         return x
@@ -175,15 +221,22 @@ class SparseHead(nn.Module):
         inputs = [(int(n), True) for n in last.sum(1)]
         inputs += [(int(n), False) for mask in hidden for n in mask.sum(1) if n]
         # an output that has lost every input is its bias: one constant
-        return sum(
+        size = sum(
             layer_size(n, 1, output=output, biases=biases) if n else int(biases)
             for n, output in inputs
         )
+        radii = sum(place >= self.layers[0] - len(self.pairs) for place in self.used_inputs)
+        return size + RADIUS_SIZE * radii
+
+    @property
+    def used_inputs(self) -> tuple[int, ...]:
+        """Inputs with an active connection; all reach the output once pruned."""
+        return tuple(int(i) for i in self.masks[0].any(0).nonzero()[:, 0])
 
     @property
     def used_latents(self) -> tuple[int, ...]:
-        """Latents with an active connection; all reach the output once pruned."""
-        return tuple(int(i) for i in self.masks[0].any(0).nonzero()[:, 0])
+        """Latents behind these inputs."""
+        return latents_of_inputs(self.used_inputs, self.layers[0], self.pairs)
 
     def is_consistent(self) -> bool:
         """Whether every weight outside the active connections is 0."""
@@ -199,7 +252,7 @@ class SparseHead(nn.Module):
         1. A neuron that no latent reaches is the constant swish(bias): it is folded into the biases
            of the next layer. 2. A neuron that does not reach an output goes. Until nothing changes.
         """
-        head = SparseHead(self.layers).to(self.weights[0].device)
+        head = SparseHead(self.layers, self.pairs).to(self.weights[0].device)
         head.load_state_dict(self.state_dict())
         weights, biases, masks = list(head.weights), list(head.biases), head.masks
         last = len(masks) - 1

@@ -61,6 +61,9 @@ class HeadConfig(BaseModel):
     kind: Literal["dense", "sparse", "formula"]
     classes: tuple[str, ...] = Field(min_length=2)
     layers: tuple[int, ...] = Field((), title="Units of a dense or sparse head")
+    pairs: tuple[tuple[int, int], ...] = Field(
+        (), title="Latents that rotate together, whose radii are the head's last inputs"
+    )
     formulas: tuple[str, ...] = Field((), title="One formula, or one per class")
     scales: tuple[float, ...] = Field((), title="Factor from each formula's value to its logit")
     summary: str = ""
@@ -297,11 +300,12 @@ def replace_heads(
 
 
 def _identity(weights_sha256: str, heads: Sequence[HeadConfig]) -> str:
-    """Hash of all that decides a result: the tensors, and the formulas, which are no tensors."""
-    formulas = [[h.name, h.scales, h.formulas] for h in heads if h.formulas]
-    if not formulas:
+    """Hash of all that decides a result: the tensors, and formulas and pairs, which are none."""
+    said = [[h.name, h.scales, h.formulas] for h in heads if h.formulas]
+    said += [[h.name, h.pairs] for h in heads if h.pairs]
+    if not said:
         return weights_sha256
-    return hashlib.sha256(json.dumps([weights_sha256, formulas]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([weights_sha256, said]).encode()).hexdigest()
 
 
 def _tensors(encoder: TCVAE, heads: Mapping[str, NamedHead]) -> dict[str, torch.Tensor]:
@@ -320,10 +324,10 @@ def _head_configs(model: CellModel) -> tuple[HeadConfig, ...]:
     for named in model.heads.values():
         what: dict[str, Any]
         match named.head:
-            case DenseHead(layers=layers, batch_norm=False):
-                what = {"kind": "dense", "layers": layers}
-            case SparseHead(layers=layers):
-                what = {"kind": "sparse", "layers": layers}
+            case DenseHead(layers=layers, pairs=pairs, batch_norm=False):
+                what = {"kind": "dense", "layers": layers, "pairs": pairs}
+            case SparseHead(layers=layers, pairs=pairs):
+                what = {"kind": "sparse", "layers": layers, "pairs": pairs}
             case FormulaHead(formulas=formulas, scales=scales):
                 texts = tuple(formula.text for formula in formulas)
                 what = {"kind": "formula", "formulas": texts, "scales": scales}
@@ -346,7 +350,8 @@ def _empty_head(
 ) -> DenseHead | SparseHead | FormulaHead:
     """A head of the right shape, to be filled with tensors; formulas are complete."""
     if head.kind != "formula":
-        return DenseHead(head.layers) if head.kind == "dense" else SparseHead(head.layers)
+        made = DenseHead if head.kind == "dense" else SparseHead
+        return made(head.layers, pairs=head.pairs)
     try:
         names = latent_names([LatentMeaning(m.name) for m in config.meanings])
         n_latents = config.encoder.latents
@@ -415,7 +420,7 @@ def _config_faults(config: ModelConfig) -> Iterator[str]:
         )
     for head in config.heads:
         wanted = (n, score_width(head.classes))
-        inputs = {n, config.encoder.n_cell}
+        inputs = {total - len(head.pairs) for total in (n, config.encoder.n_cell)}
         if head.kind == "formula":
             if len(head.formulas) != wanted[1] or head.layers:
                 yield (
@@ -423,6 +428,9 @@ def _config_faults(config: ModelConfig) -> Iterator[str]:
                     f"{len(head.classes)} classes need {wanted[1]}"
                 )
             continue
+        members = [i for pair in head.pairs for i in pair]
+        if len(set(members)) < len(members) or not all(0 <= i < n for i in members):
+            yield f"has a head '{head.name}' with pairs that are not of {n} latents, each once"
         if head.formulas or len(head.layers) < 2:
             yield f"has a head '{head.name}' that says nothing of its layers"
         elif head.layers[0] not in inputs or head.layers[-1] != wanted[1]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,6 +43,7 @@ def train_dense_head(
     n_classes: int,
     settings: HeadTraining | None = None,
     progress: Progress | None = None,
+    pairs: Sequence[tuple[int, int]] = (),
 ) -> DenseHead:
     """Fit a dense head with a class-balanced logistic (or softmax) loss.
 
@@ -57,6 +59,8 @@ def train_dense_head(
         Optimization; the seed decides the result.
     progress
         Called every 100 steps; an exception that it raises ends the training.
+    pairs
+        The last latents, in pairs that rotate together: the head reads their radii.
 
     Raises
     ------
@@ -67,7 +71,8 @@ def train_dense_head(
     batches = BalancedBatches(latents, target, n_classes, options.batch, options.seed)
     with torch.random.fork_rng():
         torch.manual_seed(options.seed)
-        head = DenseHead((batches.n_latents, *options.hidden, batches.width))
+        inputs = batches.n_latents - len(pairs)
+        head = DenseHead((inputs, *options.hidden, batches.width), pairs=pairs)
     optimizer, schedule = optimizer_of(head, options)
     head.train()
     for step in range(options.steps):

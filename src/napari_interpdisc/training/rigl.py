@@ -158,6 +158,7 @@ def train_sparse_heads(
     n_classes: int,
     settings: SparseTraining | None = None,
     progress: Progress | None = None,
+    pairs: Sequence[tuple[int, int]] = (),
 ) -> list[SparseHead]:
     """Fit sparse heads from several seeds; the one of least loss on these cells comes first.
 
@@ -175,6 +176,8 @@ def train_sparse_heads(
         Density, restarts and optimization; the seed decides the result.
     progress
         Called every 100 steps; an exception that it raises ends the training.
+    pairs
+        The last latents, in pairs that rotate together: heads read their radii.
 
     Returns
     -------
@@ -196,16 +199,20 @@ def train_sparse_heads(
     for place in range(n):
         seed = options.seed + place * RESTART
         batches = BalancedBatches(latents, target, n_classes, options.batch, seed)
-        head = _train(batches, options, seed, partial(part, place=place))
+        head = _train(batches, options, seed, partial(part, place=place), pairs)
         found.append((batches.loss_on_all(head), place, head))
     return [head for _, _, head in sorted(found, key=lambda item: item[:2])]
 
 
 def _train(
-    batches: BalancedBatches, options: SparseTraining, seed: int, progress: Progress
+    batches: BalancedBatches,
+    options: SparseTraining,
+    seed: int,
+    progress: Progress,
+    pairs: Sequence[tuple[int, int]],
 ) -> SparseHead:
-    layers = (batches.n_latents, *options.hidden, batches.width)
-    head = SparseHead(layers)
+    layers = (batches.n_latents - len(pairs), *options.hidden, batches.width)
+    head = SparseHead(layers, pairs)
     generator = torch.Generator().manual_seed(seed)
     for weight, mask in zip(head.weights, head.masks, strict=True):
         nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ def tune_density(
     storage: Path | None = None,
     study_name: str = "density",
     progress: Progress | None = None,
+    pairs: Sequence[tuple[int, int]] = (),
 ) -> float:
     """Density at which sparse heads do best on held-out groups, each weight having its price.
 
@@ -74,6 +76,8 @@ def tune_density(
         other data never resume it.
     progress
         Called with (trials done, trials in all).
+    pairs
+        The last latents, in pairs that rotate together: heads read their radii.
 
     Raises
     ------
@@ -96,13 +100,15 @@ def tune_density(
         asked = base.model_copy(update={"density": density, **changes})
         values = []
         for place, fold in enumerate(folds):
-            values.append(_worth(fold, latents, plain, target, n_classes, asked, options.price))
+            values.append(
+                _worth(fold, latents, plain, target, n_classes, asked, options.price, pairs)
+            )
             trial.report(float(np.mean(values)), place)
             if trial.should_prune():
                 raise optuna.TrialPruned
         return float(np.mean(values))
 
-    name = f"{study_name}-{_digest(plain, target, group, options, base)}"
+    name = f"{study_name}-{_digest(plain, target, group, options, base, np.array(pairs))}"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = _study(name, options, storage)
@@ -142,12 +148,13 @@ def _worth(
     n_classes: int,
     training: SparseTraining,
     price: float,
+    pairs: Sequence[tuple[int, int]],
 ) -> float:
     """Balanced accuracy of one head on held-out cells, less the price of its weights."""
     from sklearn.metrics import balanced_accuracy_score
 
     train, test = fold
-    head = train_sparse_heads(latents[:, train], target[train], n_classes, training)[0]
+    head = train_sparse_heads(latents[:, train], target[train], n_classes, training, pairs=pairs)[0]
     with torch.inference_mode():
         found = class_index(head(torch.from_numpy(plain[test])).numpy())
     return float(balanced_accuracy_score(target[test], found)) - price * head.n_weights

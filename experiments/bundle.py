@@ -16,7 +16,7 @@ be looked at once.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +142,86 @@ def test_cells(data: Path, final: bool) -> dict[str, LabelledPatches]:
     return found
 
 
+@dataclass(frozen=True)
+class Made:
+    """A bundled model, and what it was made of and tested on.
+
+    Attributes
+    ----------
+    model
+        The model with its heads.
+    tasks, results
+        What was asked, and what was found.
+    cells
+        MitoCheck's cells, which heads were fitted on and tested on by plate.
+    places
+        Cells that no head was fitted on.
+    """
+
+    model: CellModel
+    tasks: HeadTasks
+    results: list[TaskResult]
+    cells: LabelledPatches
+    places: dict[str, LabelledPatches]
+
+
+def make(
+    encoder: Path, out: Path, data: Path, heads: Path, name: str, seeds: int, *, others: bool,
+    final: bool,
+) -> Made:  # fmt: skip
+    """Name the latents of a trained encoder, fit and test its heads, and write the model folder.
+
+    Parameters
+    ----------
+    encoder
+        Run of ``interpdisc train-encoder``.
+    out
+        Model folder to write.
+    data
+        Folder of the data.
+    heads
+        TOML file of the tasks.
+    name
+        Name of the model.
+    seeds
+        Number of seeds; the heads of the first are kept.
+    others
+        Whether heads learn from the labels of other laboratories too.
+    final
+        Whether to test on the second test set.
+    """
+    tasks = read_settings(heads, HeadTasks)
+    wanted = {label for task in tasks.task for own in task.classes.values() for label in own}
+    cells = mitocheck(data, sorted(wanted))
+    model = named(load_model(encoder / "model", device="cpu"), cells)
+    also = other_laboratories(data) if others else []
+    with Progress(transient=True) as bar:
+        shown = bar.add_task("heads", total=None)
+        results = answer_tasks(
+            cells.patches, cells.labels, cells.groups, model, tasks, range(seeds),
+            lambda done, total: bar.update(shown, completed=done, total=total),
+            also=[(own.patches, own.labels) for own in also],
+        )  # fmt: skip
+    places = test_cells(data, final)
+    more = ["## Elsewhere", ""]
+    more += ["Cells on which no head was fitted: mean and standard deviation"]
+    more += ["over seeds, and the interval of the first seed by cell.", ""]
+    more += elsewhere(model, results, places) if places else ["Not measured: no data."]
+    more += ["", "Share of held-out interphase cells of each shape that are called otherwise", ""]
+    more += ["(first seed):", "", *false_calls(results, cells.labels), ""]
+    confidences = reliabilities(model, results, cells, places)
+    more += [*calibration_section(confidences), "", LIMITS]
+    made = model_of_tasks(model, results, name, "\n".join(more))
+    save_model(made, out)
+    some = cells.patches.take(np.flatnonzero(np.isin(cells.labels, SHOWN)))
+    names = cells.labels[np.isin(cells.labels, SHOWN)]
+    draw_reconstructions(out / "reconstructions.png", made, some.crops(made.crop_size), names)
+    draw_traversals(out / "traversals.png", made)
+    draw_reliability(out / "reliability.png", confidences)
+    draw_losses(out / "losses.png", list(read_log(encoder / "log.csv")))
+    return Made(made, tasks, results, cells, places)
+
+
 def main() -> None:
     """Parse, fit, test, write."""
     parser = argparse.ArgumentParser(
@@ -160,36 +240,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    tasks = read_settings(args.heads, HeadTasks)
-    wanted = {label for task in tasks.task for own in task.classes.values() for label in own}
-    cells = mitocheck(args.data, sorted(wanted))
-    model = named(load_model(args.encoder / "model", device="cpu"), cells)
-    also = [] if args.without_others else other_laboratories(args.data)
-    with Progress(transient=True) as bar:
-        shown = bar.add_task("heads", total=None)
-        results = answer_tasks(
-            cells.patches, cells.labels, cells.groups, model, tasks, range(args.seeds),
-            lambda done, total: bar.update(shown, completed=done, total=total),
-            also=[(own.patches, own.labels) for own in also],
-        )  # fmt: skip
-    places = test_cells(args.data, args.final)
-    more = ["## Elsewhere", ""]
-    more += ["Cells on which no head was fitted: mean and standard deviation"]
-    more += ["over seeds, and the interval of the first seed by cell.", ""]
-    more += elsewhere(model, results, places) if places else ["Not measured: no data."]
-    more += ["", "Share of held-out interphase cells of each shape that are called otherwise", ""]
-    more += ["(first seed):", "", *false_calls(results, cells.labels), ""]
-    confidences = reliabilities(model, results, cells, places)
-    more += [*calibration_section(confidences), "", LIMITS]
-    made = model_of_tasks(model, results, args.name, "\n".join(more))
-    save_model(made, args.out)
-    some = cells.patches.take(np.flatnonzero(np.isin(cells.labels, SHOWN)))
-    names = cells.labels[np.isin(cells.labels, SHOWN)]
-    draw_reconstructions(args.out / "reconstructions.png", made, some.crops(made.crop_size), names)
-    draw_traversals(args.out / "traversals.png", made)
-    draw_reliability(args.out / "reliability.png", confidences)
-    draw_losses(args.out / "losses.png", list(read_log(args.encoder / "log.csv")))
-    print(made.card)
+    made = make(
+        args.encoder, args.out, args.data, args.heads, args.name, args.seeds,
+        others=not args.without_others, final=args.final,
+    )  # fmt: skip
+    print(made.model.card)
     print("wrote", args.out)
 
 

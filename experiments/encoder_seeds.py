@@ -3,9 +3,9 @@
 ``python experiments/encoder_seeds.py --run RUN0 --run RUN1 --run RUN2 --data ../shared/data``
 names the latents of each encoder, fits the heads of ``experiments/bundle/heads.toml`` on MitoCheck
 and on other laboratories, and tests them: on held-out plates, on cells of other laboratories, and
-with the first rows of the scorecard. What was found of a run is kept in its folder. ``--tag`` keeps
-apart what was found with other options. Tables of means and standard deviations over encoders are
-written to ``--out``.
+with the first rows of the scorecard. What was found of a run is kept in its folder, and its model
+with the heads too. ``--tag`` keeps apart what was found with other options. Tables of means and
+standard deviations over encoders are written to ``--out``.
 """
 
 from __future__ import annotations
@@ -17,20 +17,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-from bundle import named, other_laboratories, test_cells
-from napari_interpdisc import load_model
-from napari_interpdisc.discovery.card import model_of_tasks
+from bundle import Made, make
 from napari_interpdisc.discovery.quality import balanced
 from napari_interpdisc.discovery.recipe import head_logits
-from napari_interpdisc.discovery.tasks import HeadTasks, TaskResult, answer_tasks
-from napari_interpdisc.io.settings import read_settings
+from napari_interpdisc.discovery.tasks import HeadTasks, TaskResult
 from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.number_text import mean_sd
 from napari_interpdisc.scrutiny.score_tests import ScorecardSettings
 from napari_interpdisc.scrutiny.scorecard import score_heads
 from napari_interpdisc.scrutiny.segmented import segment_cells
 from napari_interpdisc.training.encoder.settings import ACTIVE_KL
-from other_movies import DATA, LabelledPatches, jurkat, mitocheck
+from other_movies import DATA, LabelledPatches
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "cell_encoder"
 HEADS = Path(__file__).parent / "bundle" / "heads.toml"
@@ -105,30 +102,13 @@ def names_rows(model: CellModel) -> list[tuple[str, str, float]]:
     ]
 
 
-def measured(run: Path, data: Path, with_others: bool, final: bool, scores: bool) -> pd.DataFrame:
-    """Everything that is measured on one encoder."""
-    tasks = read_settings(HEADS, HeadTasks)
-    wanted = {label for task in tasks.task for own in task.classes.values() for label in own}
-    cells = mitocheck(data, sorted(wanted))
-    model = named(load_model(run / "model", device="cpu"), cells)
-    also = other_laboratories(data) if with_others else []
-    results = answer_tasks(
-        cells.patches, cells.labels, cells.groups, model, tasks, (0,),
-        also=[(own.patches, own.labels) for own in also],
-    )  # fmt: skip
-    places = test_cells(data, final)
-    if not with_others:
-        places["jurkat, never seen"] = jurkat(data, 0)
-    rows = names_rows(model)
-    for result in results:
-        rows += accuracy_rows(model, result, places)
-    whole = model_of_tasks(model, results, "seed")
-    for named_head in whole.heads.values():
-        used = "; ".join(map(whole.latent_label, named_head.head.used_latents))
-        if named_head.head.kind != "dense":
-            print(named_head.name, named_head.head.expression_size, used, flush=True)
+def measured(made: Made, scores: bool) -> pd.DataFrame:
+    """Everything that is measured on one encoder and its heads."""
+    rows = names_rows(made.model)
+    for result in made.results:
+        rows += accuracy_rows(made.model, result, made.places)
     if scores:
-        rows += scorecard_rows(whole, cells, tasks)
+        rows += scorecard_rows(made.model, made.cells, made.tasks)
     return pd.DataFrame(rows, columns=["head", "what", "value"])
 
 
@@ -149,7 +129,7 @@ def told(table: pd.DataFrame, whats: list[str], percent: bool) -> list[str]:
 def report(table: pd.DataFrame, runs: int) -> str:
     """All tables as Markdown."""
     lines = [f"Balanced accuracy, {runs} encoders:", ""]
-    lines += told(table, [*PLACES, "jurkat, never seen"], percent=False)
+    lines += told(table, list(PLACES), percent=False)
     lines += ["Calls that change (%):", "", *told(table, list(TESTS), percent=True)]
     metaphase = [f"{what}: Metaphase" for what in TESTS]
     lines += ["The same, of the cells called Metaphase (%):", ""]
@@ -184,9 +164,11 @@ def main() -> None:
     for run in args.run:
         kept = run / f"{args.tag}.csv"
         if not kept.exists():
-            found = measured(
-                run, args.data, not args.without_others, args.final, not args.without_scorecard
-            )
+            made = make(
+                run, run / args.tag, args.data, HEADS, "h2b", 1, others=not args.without_others,
+                final=args.final,
+            )  # fmt: skip
+            found = measured(made, not args.without_scorecard)
             found.to_csv(kept.with_suffix(".partial"), index=False)
             kept.with_suffix(".partial").replace(kept)
         tables.append(pd.read_csv(kept).assign(run=run.name))

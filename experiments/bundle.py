@@ -4,9 +4,12 @@ The whole way, from a clone with the data of ``experiments/fetch_data.py``::
 
     interpdisc train-encoder --sources experiments/bundle/sources.toml --data experiments/data \
         --settings experiments/bundle/encoder.toml --epochs 26 --patience 0 --out runs/encoder
-    python experiments/bundle.py --encoder runs/encoder --out runs/h2b
+    python experiments/bundle.py --encoder runs/encoder --out runs/heads --seeds 1
+    python experiments/flags.py store --model runs/heads --without jurkat \
+        --preface experiments/bundle/preface.md --out runs/h2b
 
-The second command names the latents, fits the heads of ``experiments/bundle/heads.toml`` by the
+The third command measures what is familiar anew, without the cells of a flow cytometer, and begins
+the card. The second command names the latents, fits the heads of ``experiments/bundle/heads.toml`` by the
 recipe, tests them on held-out plates and on other movies, and writes the model folder with its
 card and pictures. Heads learn from MitoCheck's labels and from those of the Jurkat and the RPE1 and
 U2OS cells, each laboratory as much as the others. ``--final`` adds the second test set, which is to
@@ -166,7 +169,7 @@ class Made:
 
 
 def make(
-    encoder: Path, out: Path, data: Path, heads: Path, name: str, seeds: int, *, others: bool,
+    encoder: Path, out: Path, data: Path, tasks: HeadTasks, name: str, seeds: int, *, others: bool,
     final: bool,
 ) -> Made:  # fmt: skip
     """Name the latents of a trained encoder, fit and test its heads, and write the model folder.
@@ -179,8 +182,8 @@ def make(
         Model folder to write.
     data
         Folder of the data.
-    heads
-        TOML file of the tasks.
+    tasks
+        What the heads are asked.
     name
         Name of the model.
     seeds
@@ -190,7 +193,6 @@ def make(
     final
         Whether to test on the second test set.
     """
-    tasks = read_settings(heads, HeadTasks)
     wanted = {label for task in tasks.task for own in task.classes.values() for label in own}
     cells = mitocheck(data, sorted(wanted))
     model = named(load_model(encoder / "model", device="cpu"), cells)
@@ -241,8 +243,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     made = make(
-        args.encoder, args.out, args.data, args.heads, args.name, args.seeds,
-        others=not args.without_others, final=args.final,
+        args.encoder, args.out, args.data, read_settings(args.heads, HeadTasks), args.name,
+        args.seeds, others=not args.without_others, final=args.final,
     )  # fmt: skip
     print(made.model.card)
     print("wrote", args.out)

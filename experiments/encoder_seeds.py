@@ -21,6 +21,7 @@ from bundle import Made, make
 from napari_interpdisc.discovery.quality import balanced
 from napari_interpdisc.discovery.recipe import head_logits
 from napari_interpdisc.discovery.tasks import HeadTasks, TaskResult
+from napari_interpdisc.io.settings import read_settings
 from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.number_text import mean_sd
 from napari_interpdisc.scrutiny.score_tests import ScorecardSettings
@@ -157,15 +158,21 @@ def main() -> None:
     parser.add_argument("--tag", default="seeds", help="name of the tables")
     parser.add_argument("--without-others", action="store_true", help="MitoCheck's labels alone")
     parser.add_argument("--without-scorecard", action="store_true")
+    parser.add_argument(
+        "--skip", action="append", default=[], metavar="HEAD", help="question that is left out"
+    )
     parser.add_argument("--final", action="store_true", help="test on the second set too")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    tasks = read_settings(HEADS, HeadTasks)
+    kept_tasks = [t for t in tasks.task if not {*t.names.values()} & {*args.skip}]
+    asked = tasks.model_copy(update={"task": tuple(kept_tasks)})
     tables = []
     for run in args.run:
         kept = run / f"{args.tag}.csv"
         if not kept.exists():
             made = make(
-                run, run / args.tag, args.data, HEADS, "h2b", 1, others=not args.without_others,
+                run, run / args.tag, args.data, asked, "h2b", 1, others=not args.without_others,
                 final=args.final,
             )  # fmt: skip
             found = measured(made, not args.without_scorecard)

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from napari_interpdisc.checks import check_movie
 from napari_interpdisc.crop_measures import measure_crops, spectra
 from napari_interpdisc.crops import normalise
 from napari_interpdisc.models.cell_model import CellModel, class_index
+from napari_interpdisc.models.store import resolve
 from napari_interpdisc.nuclei.detection import detect_nuclei
 from napari_interpdisc.number_text import mean_sd
 from napari_interpdisc.patches import patches_of_cells, patches_of_crops
@@ -267,6 +269,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     first = commands.add_parser("store")
     first.add_argument("--out", type=Path, required=True, help="model folder to write")
+    first.add_argument("--preface", type=Path, help="text that begins the card, Markdown")
     second = commands.add_parser("measure")
     second.add_argument("--out", type=Path, default=RESULTS)
     for one in (first, second):
@@ -279,7 +282,14 @@ def main() -> None:
     torch.set_num_threads(1)
     if args.command == "store":
         model = load_model(args.model, device="cpu")
-        save_model(known_model(model, sources_of(args.data, args.without), 0), args.out)
+        known = known_model(model, sources_of(args.data, args.without), 0)
+        if args.preface is not None:
+            # what the training wrote of itself begins with its data
+            own = model.card[model.card.index("## Data") :]
+            known = replace(known, card=f"{args.preface.read_text('utf-8').rstrip()}\n\n{own}")
+        save_model(known, args.out)
+        for picture in resolve(args.model).glob("*.png"):
+            shutil.copyfile(picture, args.out / picture.name)
         print("wrote", args.out)
     else:
         measure(args.model, args.data, args.out, args.without)

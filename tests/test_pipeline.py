@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import CROP_SIZE
@@ -43,7 +44,8 @@ def frames() -> Frames:
     image = np.random.default_rng(0).normal(200, 4, (3, 200, 200))
     round_one = np.hypot(rows - 60, cols - 60) <= 14
     rod = (np.abs(rows - 60) <= 4) & (np.abs(cols - 140) <= 11)
-    image += 500 * round_one + 2500 * rod
+    # no microscope shows an edge sharper than its optics
+    image += ndimage.gaussian_filter(500.0 * round_one + 2500.0 * rod, 2)
     return Frames(image.astype(np.uint16))
 
 
@@ -104,7 +106,7 @@ def test_rows_keep_the_order_of_the_cells(
     latents, log_variances = model.encode(crops)
     np.testing.assert_allclose(result.encoding.latents, latents, atol=1e-4)
     np.testing.assert_allclose(result.encoding.log_variances, log_variances, atol=1e-4)
-    wanted = ((model.decode(latents) - crops) ** 2).mean((1, 2, 3))
+    wanted = ((model.decode_whole(latents) - model.seen(crops)) ** 2).mean((1, 2, 3))
     np.testing.assert_allclose(result.encoding.reconstruction_error, wanted, rtol=1e-3)
     one = cell_crops(frames, cells.take([4]), model, 28.0)
     np.testing.assert_array_equal(one[0], crops[4])

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_interpdisc.discovery.table1_summary import aggregate, latent_use, markdown
+from napari_interpdisc.models.cell_model import LatentMeaning
 from napari_interpdisc.models.store import load_model
 
 
@@ -40,7 +43,8 @@ def test_how_many_heads_use_a_latent() -> None:
     for latents in ([3, 7], [3], [3, 9]):
         schemes = {"sparse": {"latents": latents}, "formula": {"latents": [latents[0]]}}
         units.append({"task": "a", "schemes": schemes})
-    model = load_model(device="cpu")
+    meanings = [LatentMeaning("size" if i == 5 else "") for i in range(32)]
+    model = replace(load_model(device="cpu"), meanings=tuple(meanings))
     text = latent_use(units, model)
     assert "- a, sparse, of 3: z3 3, z7 1, z9 1" in text
     assert "- a, formula, of 3: z3 3" in text

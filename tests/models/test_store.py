@@ -134,10 +134,13 @@ def test_every_bundled_model_loads() -> None:
         assert np.isfinite(model.latent_kl).all()
 
 
-def test_the_bundled_model_is_the_papers() -> None:
+def test_the_bundled_model_has_the_papers_layers() -> None:
+    """But its heads read 12 invariant latents of the cell and the radii of 7 pairs."""
     model = load_model(device="cpu")
     assert (model.n_latents, model.crop_size) == (32, 64)
-    assert model.head().head.n_weights == 1040
+    assert model.head().head.layers == (19, 16, 16, 16, 1)
+    for named in model.heads.values():
+        assert model.subject_of(named.name) == "reads latents of the cell alone"
     assert model.head().classes == ("Interphase", "Metaphase")
 
 

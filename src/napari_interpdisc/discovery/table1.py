@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from napari_interpdisc._types import Float32Array, Float64Array, Progress, silent
 from napari_interpdisc.batch.units import missing_units, run_units
 from napari_interpdisc.discovery import baselines
-from napari_interpdisc.discovery.augmented import patch_latents
+from napari_interpdisc.discovery.augmented import pairs_within, patch_latents
 from napari_interpdisc.discovery.labelled import LabelledCells
 from napari_interpdisc.discovery.recipe import Recipe, Steps, fit_heads, predicted_by
 from napari_interpdisc.discovery.table1_summary import aggregate, latent_use, markdown
@@ -239,6 +239,7 @@ def _inputs_of(
     patches = Patches(scaled_to_unit(patches.pixels), patches.field)
     latents = patch_latents(patches, model, options.recipe.model_copy(update={"seed": 0}))
     crops = middle(patches.pixels, model.crop_size)
+    own = pairs_within(model, latents.plain.shape[1])
     return Table1Inputs(
         pixels=patches.pixels,
         field=patches.field,
@@ -248,7 +249,7 @@ def _inputs_of(
         shape=baselines.shape_features(crops),
         target=np.isin(labels[keep], positive).astype(np.int64),
         group=np.unique(groups[keep], return_inverse=True)[1].astype(np.int64),
-        pairs=np.array(model.rotating_pairs, np.int64).reshape(-1, 2),
+        pairs=np.array(own, np.int64).reshape(-1, 2),
     )
 
 

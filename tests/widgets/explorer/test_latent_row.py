@@ -50,8 +50,9 @@ def test_names_and_why_stand_at_the_sliders_if_there_are_any(named: ExplorerWidg
     named.sliders.latents[5].slider.setValue(100)
     session.set_model(replace(session.model, meanings=(), orientation_pairs=()))
     assert not named.sliders.pairs
+    own = session.model.n_cell_latents
     assert {each.name.text() for each in named.sliders.latents.values()} == {
-        f"z{i}" for i in range(32)
+        f"z{i}" if i < own else f"z{i} surroundings" for i in range(32)
     }
     assert named.sliders.latents[5].name.toolTip() == "Show the traversal of z5"
     assert named.cell.edited[5] == 1, "names are no reason to forget what was edited"

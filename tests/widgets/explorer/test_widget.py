@@ -76,7 +76,9 @@ def test_local_contrast_can_be_drawn_instead(explorer: ExplorerWidget, qtbot: An
 
 
 def test_a_model_without_texture_has_no_such_choice(explorer: ExplorerWidget) -> None:
-    config = explorer.session.model.encoder.config.model_copy(update={"texture": False})
+    config = explorer.session.model.encoder.config.model_copy(
+        update={"texture": False, "around": ()}
+    )
     plain = replace(explorer.session.model, encoder=TCVAE(config).eval())
     explorer.show_what.setCurrentText(SHOWN["texture"])
     explorer.session._model = plain

@@ -22,6 +22,7 @@ from napari_interpdisc.models.tcvae import TCVAEConfig
 from napari_interpdisc.patches import patch_side
 from napari_interpdisc.training.encoder.card import best_line, encoder_card
 from napari_interpdisc.training.encoder.data import EncoderSource, at_most, split_sources
+from napari_interpdisc.training.encoder.guides import guided_latents
 from napari_interpdisc.training.encoder.log import EncoderLog
 from napari_interpdisc.training.encoder.loop import Log, fit_tcvae
 from napari_interpdisc.training.encoder.report import (
@@ -39,6 +40,9 @@ SETTINGS, CHECKPOINT, MODEL, REPORT = "settings.json", "checkpoint.pt", "model",
 CPU_INFO = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16", "bf16"}
 """What Linux calls bfloat16 arithmetic of x86 and ARM processors."""
+
+AMONG_OTHERS = 0.5
+"""Share of crops that get the surroundings of another cell as an encoder of cells is fine-tuned."""
 
 FINE_TUNING_RATE = 3e-4
 """Peak learning rate of a training that starts from trained weights."""
@@ -155,11 +159,25 @@ def training_settings(
         "evaluate_every": epoch,
         "patience": patience,
     }
+    network = given.get("network", settings.network)
+    if fine_tune and network.n_around:
+        # an encoder that tells the cell from its surroundings goes on to do so
+        among = settings.augmentation.model_copy(update={"surroundings": AMONG_OTHERS})
+        derived |= {"subject": "cell", "augmentation": among, "guide_weight": guide_weight(network)}
     # what a settings file says wins over what follows from the number of cells
     derived = {name: v for name, v in derived.items() if name not in settings.model_fields_set}
     changed = settings.model_copy(update={**derived, **given})
     # what was chosen here must fit to what the file says
     return checked_settings(changed.model_dump(), EncoderTraining, "This training")
+
+
+def guide_weight(network: TCVAEConfig) -> float:
+    """Weight of guided latents in fine-tuning: 1 where the network has room for them, else 0."""
+    try:
+        guided_latents(network)
+    except ValueError:
+        return 0.0
+    return 1.0
 
 
 def check_run_folder(out: Path, resume: bool) -> None:

@@ -8,12 +8,12 @@ The whole way, from a clone with the data of ``experiments/fetch_data.py``::
     python experiments/flags.py store --model runs/heads --without jurkat \
         --preface experiments/bundle/preface.md --out runs/h2b
 
-The third command measures what is familiar anew, without the cells of a flow cytometer, and begins
-the card. The second command names the latents, fits the heads of ``experiments/bundle/heads.toml`` by the
-recipe, tests them on held-out plates and on other movies, and writes the model folder with its
-card and pictures. Heads learn from MitoCheck's labels and from those of the Jurkat and the RPE1 and
-U2OS cells, each laboratory as much as the others. ``--final`` adds the second test set, which is to
-be looked at once.
+The second command names the latents, fits the heads of ``experiments/bundle/heads.toml`` by the
+recipe, tests them on held-out plates and on other movies, and writes the model folder with its card
+and pictures. Heads learn from MitoCheck's labels and from those of the Jurkat and the RPE1 and U2OS
+cells, each laboratory as much as the others. ``--final`` adds the second test set, which is to be
+looked at once. The third command measures what is familiar anew, without the cells of a flow
+cytometer, and begins the card.
 """
 
 from __future__ import annotations

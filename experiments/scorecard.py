@@ -22,7 +22,9 @@ import tifffile
 
 ROOT = Path(__file__).parents[1]
 MITOCHECK = ROOT / "experiments" / "data" / "mitocheck_crops.npz"
-TWO = ("dense", "sparse", "formula", "dense-plain", "sparse-plain", "formula-plain")
+TWO = tuple(
+    f"{kind}{of}" for of in ("", "-plain", "-strict") for kind in ("dense", "sparse", "formula")
+)
 FIVE = ("mitosis", "mitosis-plain")
 FRAMES = (4, 20, 41, 61, 82)
 """Times of the crowded movie that are used, all of them with masks."""

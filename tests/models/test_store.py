@@ -144,6 +144,24 @@ def test_the_bundled_model_has_the_papers_layers() -> None:
     assert model.head().classes == ("Interphase", "Metaphase")
 
 
+def test_neighbours_stand_still_as_the_latents_of_the_cell_are_traversed() -> None:
+    """The light around the cell does not move at all, and it moves with its own latents."""
+    model = load_model(device="cpu")
+    own = model.n_cell_latents
+    z = np.zeros((2 * model.n_latents, model.n_latents), np.float32)
+    for latent in range(model.n_latents):
+        z[2 * latent : 2 * latent + 2, latent] = -2, 2
+    light = (model.decode_whole(z) - model.decode(z)).reshape(model.n_latents, 2, -1)
+    np.testing.assert_allclose(
+        light[:own], np.broadcast_to(light[0, 0], light[:own].shape), atol=1e-5
+    )
+    moved = np.abs(light[own:, 1] - light[own:, 0]).mean(1)
+    assert (moved > 0.02).all()
+    # nor does the cell move with the latents of its surroundings
+    cell = model.decode(z).reshape(model.n_latents, 2, -1)
+    np.testing.assert_array_equal(cell[own:, 0], cell[own:, 1])
+
+
 def test_a_changed_file_is_named_by_its_hash(folder: Path) -> None:
     data = bytearray((folder / WEIGHTS).read_bytes())
     data[-1] ^= 1

@@ -101,11 +101,11 @@ def test_a_real_movie(
     slider.setValue(slider.maximum())
     qtbot.waitUntil(lambda: explorer.scores.text() != before)
     # far from its own value, one latent or another flips it
-    for row in explorer.sliders.latents.values():
-        for value in (row.slider.minimum(), row.slider.maximum()):
+    for each in explorer.sliders.latents.values():
+        for value in (each.slider.minimum(), each.slider.maximum()):
             if explorer.scores.text().count("Metaphase") < 2:
                 break
-            row.slider.setValue(value)
+            each.slider.setValue(value)
             qtbot.wait(60)
     assert explorer.scores.text().count("Metaphase") < 2
 

@@ -7,6 +7,8 @@
     ``interpdisc train-encoder --sources … --without NAME``.
 ``python experiments/generalisation.py faults --model FOLDER``
     The heads of a model on the same cells as the diameter is mis-set, and as blur and noise rise.
+``python experiments/generalisation.py second --model FOLDER``
+    The heads of a model on the second test set, which nothing is chosen or tuned on.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.patches import middle
 from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.training.folds import grouped_folds
-from other_movies import DATA, SOURCES, LabelledPatches, mitocheck, other_cells
+from other_movies import DATA, SECOND, SOURCES, LabelledPatches, mitocheck, other_cells
 
 ANY_SHAPE = ("Interphase", "Elongated", "Large", "Binuclear", "Folded", "Polylobed")
 MITOSIS = {name: (name,) for name in ("Prometaphase", "Metaphase", "Anaphase")}
@@ -237,6 +239,29 @@ def faults(folder: str, data: Path, out: Path) -> None:
     print("\n".join(lines))
 
 
+def second(folder: str, data: Path, out: Path) -> None:
+    """Write ``second.md``: balanced accuracy and recall of every head on the second test set."""
+    model, cells = load_model(folder, device="cpu"), other_cells(data, SECOND)
+    z = model.encode(cells.patches.crops())[0]
+    states = ("Interphase", "Prometaphase", "Metaphase", "Anaphase", "Apoptosis")
+    counts = [f"{name} {(cells.labels == name).sum()}" for name in states]
+    lines = [f"| head | balanced accuracy [95 %] | {' | '.join(counts)} |", "|---" * 7 + "|"]
+    for name, head in model.heads.items():
+        target = target_of(cells.labels, {c: (c,) for c in head.classes})
+        called = class_index(model.score(z, name))
+        accuracy, between = score(target, called, cells.groups)
+        recall = [
+            f"{(called[cells.labels == c] == head.classes.index(c)).mean():.2f}"
+            if c in head.classes
+            else "–"
+            for c in states
+        ]
+        lines.append(f"| `{name}` | {accuracy:.3f} {between} | {' | '.join(recall)} |")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "second.md").write_text("\n".join(lines) + "\n", "utf-8")
+    print("\n".join(lines))
+
+
 def draw_faults(table: pd.DataFrame, shown: list[str], path: Path) -> None:
     """Draw balanced accuracy, and the share of flagged cells, against each fault."""
     figure = Figure(figsize=(11, 6), layout="constrained")
@@ -272,9 +297,10 @@ def main() -> None:
     first = commands.add_parser("matrix")
     first.add_argument("--run", action="append", required=True, metavar="SOURCE=FOLDER")
     first.add_argument("--seeds", type=int, default=3)
-    second = commands.add_parser("faults")
-    second.add_argument("--model", default="h2b")
-    for one in (first, second):
+    others = [commands.add_parser(name) for name in ("faults", "second")]
+    for one in others:
+        one.add_argument("--model", default="h2b")
+    for one in (first, *others):
         one.add_argument("--data", type=Path, default=DATA)
         one.add_argument("--out", type=Path, default=RESULTS / "generalisation")
     args = parser.parse_args()
@@ -283,8 +309,10 @@ def main() -> None:
         runs = {name: Path(run) for name, run in (item.split("=", 1) for item in args.run)}
         recipe = Recipe(curve=False, search=SearchSettings(engine="operon", max_size=17))
         matrix(runs, args.data, args.seeds, recipe, args.out)
-    else:
+    elif args.command == "faults":
         faults(args.model, args.data, args.out)
+    else:
+        second(args.model, args.data, args.out)
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def _draw_grid(path: Path, tiles: Float32Array, labels: Sequence[str], title: st
     rows, columns, side, _ = tiles.shape
     picture = tiles.transpose(0, 2, 1, 3).reshape(rows * side, columns * side)
     height, width = picture.shape
-    figure = Figure(figsize=(width / 80 + 1.6, height / 80 + 0.5), layout="constrained")
+    figure = Figure(figsize=(width / 80 + 2.1, height / 80 + 0.5), layout="constrained")
     axes = figure.subplots()
     axes.imshow(picture, **GREYS)
     axes.set_yticks([side * (i + 0.5) for i in range(rows)], labels, fontsize=9)

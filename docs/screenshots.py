@@ -22,7 +22,7 @@ from napari_interpdisc.pipeline import Classification, classify
 from napari_interpdisc.samples import link_masks
 from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.discover.widget import DiscoverWidget
-from napari_interpdisc.widgets.explorer.widget import PICTURE, TEXTURE, ExplorerWidget
+from napari_interpdisc.widgets.explorer.widget import SHOWN, ExplorerWidget
 from napari_interpdisc.widgets.layout import lay_out
 from napari_interpdisc.widgets.scorecard.widget import ScorecardWidget
 
@@ -106,10 +106,10 @@ def main() -> None:
         file = name.lower().replace(" ", "-") + ".png"
         viewer.screenshot(str(IMAGES / file), canvas_only=False)
         if isinstance(widget, ExplorerWidget) and model.has_texture:
-            widget.show_what.setCurrentText(TEXTURE)
+            widget.show_what.setCurrentText(SHOWN["texture"])
             settle(1.5)
             viewer.screenshot(str(IMAGES / "local-contrast.png"), canvas_only=False)
-            widget.show_what.setCurrentText(PICTURE)
+            widget.show_what.setCurrentText(SHOWN["cell"])
     scorecard(viewer)
     discover(viewer, result)
     for name in sorted(p.name for p in IMAGES.glob("*.png")):

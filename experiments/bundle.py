@@ -19,6 +19,7 @@ cytometer, and begins the card.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,6 +50,7 @@ from other_movies import (
     micronuclei,
     mitocheck,
     other_cells,
+    other_nuclei,
     some_of_each,
 )
 
@@ -58,6 +60,11 @@ WHOLE = ("Interphase", "Elongated", "Large", "Metaphase")
 SHOWN = ("Interphase", "Prometaphase", "Metaphase", "MetaphaseAlignment", "Anaphase", "Apoptosis")
 INTERPHASE = ("Interphase", "Elongated", "Large", "Binuclear", "Folded", "Polylobed")
 """MitoCheck's labels of nuclei in interphase, whatever their shape."""
+
+OTHERS = ("jurkat", "micronuclei", "nuclei_frames")
+"""Where heads learn from beside MitoCheck."""
+
+OTHER_NUCLEI = "other nuclei: share called Interphase"
 
 LIMITS = """## Limits
 
@@ -125,14 +132,18 @@ def false_calls(results: list[TaskResult], labels: np.ndarray) -> list[str]:
     return table(("head", *shown), rows)
 
 
-def other_laboratories(data: Path) -> list[LabelledPatches]:
+def other_laboratories(data: Path, without: Sequence[str] = ()) -> list[LabelledPatches]:
     """Labelled cells that heads learn from beside MitoCheck's, as far as the data is there."""
-    found = []
-    if (data / "jurkat_crops.npz").exists():
-        found.append(some_of_each(jurkat(data, 0)))
-    if (data / "micronuclei" / "cells.csv").exists():
-        found.append(some_of_each(micronuclei(data)))
-    return found
+    made = {
+        "jurkat": ("jurkat_crops.npz", lambda: some_of_each(jurkat(data, 0))),
+        "micronuclei": ("micronuclei/cells.csv", lambda: some_of_each(micronuclei(data))),
+        "nuclei_frames": ("nuclei_frames", lambda: some_of_each(other_nuclei(data, 0), 800)),
+    }
+    return [
+        make()
+        for name, (file, make) in made.items()
+        if name not in without and (data / file).exists()
+    ]
 
 
 def test_cells(data: Path, final: bool) -> dict[str, LabelledPatches]:
@@ -142,6 +153,8 @@ def test_cells(data: Path, final: bool) -> dict[str, LabelledPatches]:
     found = {name: other_cells(data, name) for name in wanted if (data / files[name]).exists()}
     if (data / "jurkat_crops.npz").exists():
         found["jurkat, held out"] = jurkat(data, 1)
+    if (data / "nuclei_frames").exists():
+        found[OTHER_NUCLEI] = other_nuclei(data, 1)
     return found
 
 
@@ -169,8 +182,8 @@ class Made:
 
 
 def make(
-    encoder: Path, out: Path, data: Path, tasks: HeadTasks, name: str, seeds: int, *, others: bool,
-    final: bool,
+    encoder: Path, out: Path, data: Path, tasks: HeadTasks, name: str, seeds: int, *,
+    without: Sequence[str], final: bool,
 ) -> Made:  # fmt: skip
     """Name the latents of a trained encoder, fit and test its heads, and write the model folder.
 
@@ -188,15 +201,15 @@ def make(
         Name of the model.
     seeds
         Number of seeds; the heads of the first are kept.
-    others
-        Whether heads learn from the labels of other laboratories too.
+    without
+        Other laboratories that heads do not learn from.
     final
         Whether to test on the second test set.
     """
     wanted = {label for task in tasks.task for own in task.classes.values() for label in own}
     cells = mitocheck(data, sorted(wanted))
     model = named(load_model(encoder / "model", device="cpu"), cells)
-    also = other_laboratories(data) if others else []
+    also = other_laboratories(data, without)
     with Progress(transient=True) as bar:
         shown = bar.add_task("heads", total=None)
         results = answer_tasks(
@@ -236,7 +249,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
-        "--without-others", action="store_true", help="fit heads on MitoCheck's labels alone"
+        "--without", action="append", default=[], choices=OTHERS, help="labels that are left out"
     )
     parser.add_argument("--final", action="store_true", help="test on the second set too")
     parser.add_argument("--threads", type=int, default=2)
@@ -244,7 +257,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     made = make(
         args.encoder, args.out, args.data, read_settings(args.heads, HeadTasks), args.name,
-        args.seeds, others=not args.without_others, final=args.final,
+        args.seeds, without=args.without, final=args.final,
     )  # fmt: skip
     print(made.model.card)
     print("wrote", args.out)

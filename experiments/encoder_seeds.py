@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from bundle import Made, make
+from bundle import OTHERS, Made, make
 from napari_interpdisc.discovery.quality import balanced
 from napari_interpdisc.discovery.recipe import head_logits
 from napari_interpdisc.discovery.tasks import HeadTasks, TaskResult
@@ -163,7 +163,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--tag", default="seeds", help="name of the tables")
-    parser.add_argument("--without-others", action="store_true", help="MitoCheck's labels alone")
+    parser.add_argument(
+        "--without", action="append", default=[], choices=OTHERS, help="labels that are left out"
+    )
     parser.add_argument("--without-scorecard", action="store_true")
     parser.add_argument(
         "--skip", action="append", default=[], metavar="HEAD", help="question that is left out"
@@ -179,7 +181,7 @@ def main() -> None:
         kept = run / f"{args.tag}.csv"
         if not kept.exists():
             made = make(
-                run, run / args.tag, args.data, asked, "h2b", 1, others=not args.without_others,
+                run, run / args.tag, args.data, asked, "h2b", 1, without=args.without,
                 final=args.final,
             )  # fmt: skip
             found = measured(made, not args.without_scorecard)

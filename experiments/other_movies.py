@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy import ndimage
+from skimage.measure import regionprops_table
 
 from napari_interpdisc import CellTable, Frames, read_frames
 from napari_interpdisc.io.labelled_crops import read_labelled_crops
 from napari_interpdisc.patches import Patches, patches_of_cells, patches_of_crops
 from napari_interpdisc.scrutiny.properties import measure_crops
+from napari_interpdisc.training.encoder.sources import FEWEST_NUCLEI, SMALLEST_AREA
 
 DATA = Path(__file__).parent / "data"
 LABELS = Path(__file__).parent / "labels"
@@ -42,6 +44,9 @@ JURKAT_CLASSES = {"G1": "Interphase", "S_phase": "Interphase", "G2": "Interphase
 
 MICRONUCLEI_DIAMETER = 26.0
 """Median nucleus of the RPE1 and U2OS frames, px."""
+
+SMALLEST_DIAMETER = 10.0
+"""Frames with smaller nuclei, px, are left out."""
 
 MOST_OF_A_LABEL = 400
 """Cells of one label that another laboratory adds at most to the training of heads."""
@@ -87,6 +92,37 @@ def micronuclei(data: Path) -> LabelledPatches:
     labels = np.full(len(pixels), "Interphase")
     groups = table.sort_values("file", kind="stable")["file"].to_numpy(str)
     return LabelledPatches(Patches(pixels, float(pixels.shape[-1])), labels, groups)
+
+
+def other_nuclei(data: Path, half: int) -> LabelledPatches:
+    """Nuclei of the still frames of many cell types, which nobody labelled, as interphase.
+
+    Nuclei of a typical size, 0.8 to 1.6 of the median area of their frame: few of them are mitotic,
+    and none are known to be. At most three of a frame, at random with seed 0; of every second
+    frame, for ``half`` 0 or 1. Groups are the frames.
+    """
+    draw = np.random.default_rng(0)
+    parts, groups = [], []
+    files = sorted((data / "nuclei_frames").glob("*.tif"))
+    for file in files[half::2]:
+        both = np.asarray(read_frames(file, 0).data)
+        table = regionprops_table(both[1].astype(np.int32), properties=("area", "centroid"))
+        area = table["area"]
+        if (area > SMALLEST_AREA).sum() < FEWEST_NUCLEI:
+            continue
+        typical = float(np.median(area[area > SMALLEST_AREA]))
+        px = float(np.sqrt(4 / np.pi * typical))
+        rows = np.flatnonzero((area > 0.8 * typical) & (area < 1.6 * typical))
+        rows = draw.permutation(rows)[:3]
+        if px < SMALLEST_DIAMETER or not len(rows):
+            continue
+        yx = np.column_stack([table["centroid-0"], table["centroid-1"]])[rows]
+        cells = CellTable.from_arrays(np.zeros(len(yx)), yx)
+        parts.append(patches_of_cells(Frames(both[0]), cells, px).pixels)
+        groups += [file.stem] * len(yx)
+    pixels = np.concatenate(parts)
+    labels = np.full(len(pixels), "Interphase")
+    return LabelledPatches(Patches(pixels, float(pixels.shape[-1])), labels, np.array(groups))
 
 
 def some_of_each(cells: LabelledPatches, most: int = MOST_OF_A_LABEL) -> LabelledPatches:

@@ -140,15 +140,21 @@ def run_demo(
 
 
 def example_cell(result: Classification) -> int:
-    """Row of the clearest cell of the last class, such as metaphase, well inside the image."""
-    cells = result.encoding.cells
+    """Row of a typical cell of the last class, such as metaphase, well inside the image.
+
+    Of those that are called so and not flagged, the one with the median score; without any, the
+    cell with the largest score.
+    """
+    found = result.encoding
     score = result.scores[:, -1]
-    margin = 4 * result.encoding.diameter
-    low, high = cells.yx.min(0) + margin, cells.yx.max(0) - margin
-    inside = ((cells.yx > low) & (cells.yx < high)).all(1)
-    if not inside.any():
-        return int(np.argmax(score))
-    return int(np.argmax(np.where(inside, score, -np.inf)))
+    margin = 4 * found.diameter
+    yx = found.cells.yx
+    inside = ((yx > yx.min(0) + margin) & (yx < yx.max(0) - margin)).all(1)
+    called = result.index == len(result.classes) - 1
+    rows = np.flatnonzero(inside & called & ~found.out_of_distribution & ~found.touches_edge)
+    if not len(rows):
+        return int(np.argmax(np.where(inside, score, -np.inf) if inside.any() else score))
+    return int(rows[np.argsort(score[rows], kind="stable")[len(rows) // 2]])
 
 
 def _write_pictures(

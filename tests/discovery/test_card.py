@@ -59,7 +59,7 @@ def test_the_section_on_calibration() -> None:
     lines = calibration_section({"a": {"by plate": home, "movie": away}, "b": {"by plate": home}})
     text = "\n".join(lines)
     assert lines[0] == "## Calibration"
-    assert "(reliability.png)" in text
+    assert "`reliability.png` is the diagram" in text
     assert "equally frequent" in text
     head, _, first, second = lines[-4:]
     assert head == (

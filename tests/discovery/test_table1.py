@@ -71,7 +71,7 @@ def test_the_table_of_real_cells_and_a_run_that_goes_on(
     assert list(table["scheme"]) == list(SCHEMES)
     found = table.set_index("scheme")
     assert found.loc["cnn", "size"] == 9697
-    assert found.loc["dense", ["weights", "size"]].tolist() == [1040, 8641]
+    assert found.loc["dense", ["weights", "size"]].tolist() == [832, 7019]
     assert found.loc["sparse", "weights"] <= 0.05 * 1040
     assert found.loc["formula", "size"] <= 17
     assert found.loc["dense", "balanced_accuracy"] > 0.85

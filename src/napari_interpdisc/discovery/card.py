@@ -184,8 +184,9 @@ def calibration_section(found: Reliabilities, picture: str = "reliability.png") 
     return [
         "## Calibration",
         "",
-        f"How right confidences are; `{picture}` is the diagram. Confidences are calibrated for classes",
-        "that are equally frequent, so cells are weighted such that all classes count the same.",
+        f"How right confidences are; `{picture}` is the diagram. Confidences are calibrated for",
+        "classes that are equally frequent, so cells are weighted such that all classes count the",
+        "same.",
         "Of the first seed: held-out cells have the logits of heads that did not see their group,",
         "times a factor fitted on the other folds. Other cells have those of the stored heads.",
         "",

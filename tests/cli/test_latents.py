@@ -101,6 +101,8 @@ def test_crops_and_classes_in_place_of_a_movie(
     assert "orientation pair (order 2)" in out
     table = pd.read_csv(tmp_path / "map.csv")
     assert table["rho"].abs().max() > 0.85
+    whose = table.drop_duplicates("latent").set_index("latent")["of"]
+    assert (whose["z0"], whose["z25"], whose["z26"]) == ("cell", "cell", "surroundings")
 
 
 def test_a_model_without_meanings_says_so(run: Run, tmp_path: Path) -> None:

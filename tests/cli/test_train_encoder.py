@@ -218,3 +218,27 @@ def test_an_archive_needs_no_groups(run: Run, files: Path) -> None:
                          "--start", files / "again")  # fmt: skip
     assert (code, err) == (0, "")
     assert "Heads of 'small'" in out
+
+
+def test_outlines_come_from_the_labels_where_they_are_given(run: Run, files: Path) -> None:
+    """In noise nobody finds a nucleus; a segmentation says where it is."""
+    cells = pd.read_csv(files / "cells.csv")
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 200, (3, 200, 200)).astype(np.uint16)
+    tifffile.imwrite(files / "noise.tif", noise, photometric="minisblack")
+    masks = np.zeros((3, 200, 200), np.uint16)
+    rows, cols = np.mgrid[:200, :200]
+    for n, cell in enumerate(cells.itertuples(), 1):
+        masks[cell.t][np.hypot(rows - cell.y, cols - cell.x) < 9] = n
+    tifffile.imwrite(files / "masks.tif", masks, photometric="minisblack")
+    words = [
+        "train-encoder", "--frames", files / "noise.tif", "--centroids", files / "cells.csv",
+        "--diameter", 28, "--start", "h2b", "--batch", 8, "--epochs", 1, "--device", "cpu",
+        "--out", files / "run",
+    ]  # fmt: skip
+    code, _, err = run(*words)
+    assert code == 1
+    assert "No cell has a known outline" in err
+    assert not (files / "run").exists()
+    code, _, err = run(*words, "--labels", files / "masks.tif")
+    assert code == 0, err

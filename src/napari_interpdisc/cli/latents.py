@@ -450,8 +450,10 @@ def _write(
         frame: pd.DataFrame = study.relations.to_frame()
         names = {f"z{i}": meaning.name for i, meaning in enumerate(study.meanings)}
         stored = {f"z{i}": model.latent_name(i) for i in range(model.n_latents)}
-        frame.insert(1, "name", frame["latent"].map(names).fillna(""))
-        frame.insert(2, "stored_name", frame["latent"].map(stored).fillna(""))
+        first = frame["latent"].str.extract(r"z(\d+)", expand=False).astype(int)
+        frame.insert(1, "of", [_subject(model, i) for i in first])
+        frame.insert(2, "name", frame["latent"].map(names).fillna(""))
+        frame.insert(3, "stored_name", frame["latent"].map(stored).fillna(""))
         pairs = [asdict(pair) for pair in study.pairs]
         write_table(frame, {**note, "pairs": pairs}, csv)
         written.append(csv)

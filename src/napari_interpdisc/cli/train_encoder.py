@@ -65,7 +65,9 @@ def train_encoder(
     ] = None,
     labels: Annotated[
         list[Path] | None,
-        typer.Option(help="Segmentation from which the diameter is measured, for each image."),
+        typer.Option(
+            help="Segmentation of each image, for the diameter and the outlines of cells."
+        ),
     ] = None,
     diameter: Annotated[
         list[str] | None,
@@ -348,14 +350,22 @@ def _from_files(
 
 
 def _from_frames(files: MovieFiles, fit: _Fit) -> EncoderSource:
-    from napari_interpdisc.training.encoder.data import source_of_cells
+    from napari_interpdisc.io.images import read_labels
+    from napari_interpdisc.nuclei.masks import cell_masks
+    from napari_interpdisc.patches import label_crops, patch_side
+    from napari_interpdisc.training.encoder.data import masked, source_of_cells
 
     opened = files.open()
     with progress_bar("cells") as progress:
-        return source_of_cells(
+        source = source_of_cells(
             opened.frames, opened.cells, opened.diameter, fit.diameter, fit.crop_size,
             str(files.image), progress,
         )  # fmt: skip
+    if not fit.masks or files.labels is None:
+        return source
+    whole, side = read_labels(files.labels), patch_side(fit.crop_size)
+    labels = label_crops(whole, opened.cells, opened.diameter, fit.diameter, side)
+    return masked(source, cell_masks(source.patches, labels, fit.diameter), fit.diameter)
 
 
 def _from_crops(path: Path, diameter: str, fit: _Fit, group: str | None) -> EncoderSource:

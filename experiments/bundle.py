@@ -137,18 +137,18 @@ def false_calls(results: list[TaskResult], labels: np.ndarray) -> list[str]:
     return table(("head", *shown), rows)
 
 
-def other_laboratories(data: Path, without: Sequence[str] = ()) -> list[LabelledPatches]:
+def other_laboratories(data: Path, without: Sequence[str] = ()) -> dict[str, LabelledPatches]:
     """Labelled cells that heads learn from beside MitoCheck's, as far as the data is there."""
     made = {
         "jurkat": ("jurkat_crops.npz", lambda: some_of_each(jurkat(data, 0))),
         "micronuclei": ("micronuclei/cells.csv", lambda: some_of_each(micronuclei(data))),
         "nuclei_frames": ("nuclei_frames", lambda: some_of_each(other_nuclei(data, 0), 800)),
     }
-    return [
-        make()
+    return {
+        name: make()
         for name, (file, make) in made.items()
         if name not in without and (data / file).exists()
-    ]
+    }
 
 
 def test_cells(data: Path, final: bool) -> dict[str, LabelledPatches]:
@@ -211,6 +211,9 @@ def make(
     final
         Whether to test on the second test set.
     """
+    strange = {name for task in tasks.task for name in task.also or ()} - set(OTHERS)
+    if strange:
+        raise SystemExit(f"There are no labels of {min(strange)}; give {', '.join(OTHERS)}.")
     wanted = {label for task in tasks.task for own in task.classes.values() for label in own}
     cells = mitocheck(data, sorted(wanted))
     model = named(load_model(encoder / "model", device="cpu"), cells)
@@ -220,7 +223,7 @@ def make(
         results = answer_tasks(
             cells.patches, cells.labels, cells.groups, model, tasks, range(seeds),
             lambda done, total: bar.update(shown, completed=done, total=total),
-            also=[(own.patches, own.labels) for own in also],
+            also={name: (own.patches, own.labels) for name, own in also.items()},
         )  # fmt: skip
     places = test_cells(data, final)
     more = ["## Elsewhere", ""]

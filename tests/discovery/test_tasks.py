@@ -112,7 +112,10 @@ def test_labels_of_another_laboratory_join_the_training(
     classes = {"small": ("small",), "large": ("large",)}
     task = HeadTask(names={"sparse": "size"}, classes=classes, density=0.2)
     tasks = HeadTasks(recipe=recipe.model_copy(update={"curve": False}), task=(task,))
-    also = [(patches.take(np.arange(20)), labels[:20]), (patches.take([30]), np.array(["bits"]))]
+    also = {
+        "twins": (patches.take(np.arange(20)), labels[:20]),
+        "bits": (patches.take([30]), np.array(["bits"])),
+    }
     found = answer_tasks(patches, labels, groups, model, tasks, also=also)[0]
     one = found.found[0]
     assert one.cells == np.isin(labels, ("small", "large")).sum(), "they are not tested on"
@@ -120,3 +123,22 @@ def test_labels_of_another_laboratory_join_the_training(
     head = one.heads["sparse"].head
     dense = sum(a * b for a, b in pairwise(head.layers))
     assert 0.1 < head.n_weights / dense <= 0.21, "the task chose the density"
+
+
+def test_a_task_chooses_its_laboratories(
+    model: CellModel, nuclei: tuple[Patches, np.ndarray, np.ndarray]
+) -> None:
+    patches, labels, groups = nuclei
+    swapped = np.where(labels == "small", "large", "small")  # one that contradicts the first
+    recipe = Recipe(folds=2, augmented=1, curve=False, kinds=("dense",))
+    classes = {"small": ("small",), "large": ("large",)}
+
+    def asked(also: tuple[str, ...] | None) -> float:
+        task = HeadTask(names={"dense": "size"}, classes=classes, also=also)
+        tasks = HeadTasks(recipe=recipe, task=(task,))
+        others = {"liar": (patches, swapped)}
+        found = answer_tasks(patches, labels, groups, model, tasks, also=others)[0]
+        return found.accuracies("dense")[0]
+
+    assert asked(()) > 0.9
+    assert asked(("liar",)) == asked(None) < 0.8

@@ -32,6 +32,9 @@ class HeadTask(BaseModel):
     density: float | None = Field(
         None, title="Density of the sparse head; the recipe's if left out", gt=0, le=1
     )
+    also: tuple[str, ...] | None = Field(
+        None, title="Other laboratories whose cells are trained on; all that are given if left out"
+    )
 
     @model_validator(mode="after")
     def _each_label_once(self) -> Self:
@@ -110,7 +113,7 @@ def answer_tasks(
     seeds: Sequence[int] = (0,),
     progress: Progress = silent,
     group_name: str = "plate",
-    also: Sequence[tuple[Patches, npt.NDArray[Any]]] = (),
+    also: Mapping[str, tuple[Patches, npt.NDArray[Any]]] | None = None,
 ) -> list[TaskResult]:
     """Fit and test the heads of every task on the same N cells.
 
@@ -131,8 +134,8 @@ def answer_tasks(
     group_name
         What a group is called in sentences.
     also
-        Patches and labels of cells of other laboratories. They are trained on and not tested on;
-        in each class every laboratory counts the same.
+        Patches and labels of cells of other laboratories, by name. They are trained on, where a
+        task wants them, and not tested on; in each class every laboratory counts the same.
 
     Raises
     ------
@@ -140,21 +143,24 @@ def answer_tasks(
         If a class has too few cells or groups; before any training.
     """
     index = np.unique(groups, return_inverse=True)[1].astype(np.int64)
-    steps = Steps(progress, len(seeds) * (1 + len(also) + len(tasks.task)))
-    everyone = np.concatenate([labels, *(own for _, own in also)])
+    others = dict(also or {})
+    steps = Steps(progress, len(seeds) * (1 + len(others) + len(tasks.task)))
     found: list[list[Discovery]] = [[] for _ in tasks.task]
     for seed in seeds:
         recipe = tasks.recipe.model_copy(update={"seed": seed})
-        parts = []
-        for some in (patches, *(own for own, _ in also)):
-            parts.append(patch_latents(some, model, recipe, steps))
+        home = patch_latents(patches, model, recipe, steps), labels
+        steps.finish()
+        parts = {}
+        for name, (some, own_labels) in others.items():
+            parts[name] = patch_latents(some, model, recipe, steps), own_labels
             steps.finish()
         for place, task in enumerate(tasks.task):
             own = recipe.model_copy(update={"kinds": tuple(k for k in KINDS if k in task.names)})
             if task.density is not None:
                 sparse = own.sparse.model_copy(update={"density": task.density})
                 own = own.model_copy(update={"sparse": sparse})
-            cells = _cells(task, parts, everyone, index, model)
+            wanted = [name for name in parts if task.also is None or name in task.also]
+            cells = _cells(task, [home, *(parts[name] for name in wanted)], index, model)
             found[place].append(discover(cells, own, steps, model.encoder_sha256, group_name))
             steps.finish()
     return [
@@ -170,12 +176,13 @@ def heads_of(results: Sequence[TaskResult]) -> Mapping[str, NamedHead]:
 
 def _cells(
     task: HeadTask,
-    latents: Sequence[PatchLatents],
-    labels: npt.NDArray[Any],
+    parts: Sequence[tuple[PatchLatents, npt.NDArray[Any]]],
     group: npt.NDArray[np.int64],
     model: CellModel,
 ) -> LabelledCells:
     """The cells of all laboratories; of all but the first, those that have a class."""
+    latents = [own for own, _ in parts]
+    labels = np.concatenate([own for _, own in parts])
     laboratory = np.repeat(np.arange(len(latents)), [len(own.plain) for own in latents])
     target = task.target(labels)
     keep = np.flatnonzero((laboratory == 0) | (target >= 0))

@@ -14,7 +14,7 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import CROP_SIZE
 from napari_interpdisc.errors import Cancelled, InvalidInput, InvalidModel
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.models.cell_model import CellModel, TrainingMovie
 from napari_interpdisc.models.familiarity import Density
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.number_text import percent
@@ -25,6 +25,8 @@ from napari_interpdisc.pipeline import (
     classify,
     classify_encoding,
     encode_cells,
+    measured_otherwise,
+    movie_warnings,
     near_edge,
     unlike_training,
 )
@@ -283,6 +285,24 @@ def test_a_model_that_does_not_know_its_training_data_flags_nothing(
         later.encoding.out_of_distribution.mean(), abs=1e-4
     )
     assert classify_encoding(later.encoding, old).encoding.familiarity == known.familiarity
+
+
+def test_a_diameter_that_was_measured_otherwise_is_told(
+    frames: Frames, cells: CellTable, model: CellModel
+) -> None:
+    mine = replace(model, name="mine", movies=(TrainingMovie("a.tif", 80, 25.7, "segmentation"),))
+    detected = encode_cells(frames, cells, mine, 24.1, measured="detection")
+    told = measured_otherwise(detected, mine)
+    assert told.startswith("'mine' was trained at a nuclear diameter measured in a segmentation")
+    assert "(25.7 px), and here it is measured in detected nuclei (24.1 px)" in told
+    assert told in movie_warnings(detected, mine)
+    assert told not in movie_warnings(detected)
+    assert classify_encoding(detected, mine).settings["diameter_from"] == "detection"
+    for way in ("segmentation", "given"):
+        assert measured_otherwise(replace(detected, measured=way), mine) == ""
+    assert measured_otherwise(detected, model) == "", "the bundled model does not say"
+    both = replace(mine, movies=(*mine.movies, TrainingMovie("b.tif", 9, 30.0, "detection")))
+    assert measured_otherwise(detected, both) == ""
 
 
 def test_shares_are_worded() -> None:

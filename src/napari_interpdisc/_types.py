@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ Progress = Callable[[int, int], None]
 
 Cancel = Callable[[], bool]
 """Asked about ten times a second whether to stop."""
+
+Measured = Literal["given", "segmentation", "detection"]
+"""Where a nuclear diameter comes from: a person, a segmentation, or nuclei that were detected."""
 
 RGBA = tuple[float, float, float, float]
 """A colour: red, green, blue and opacity, each 0–1."""

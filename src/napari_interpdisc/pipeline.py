@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc import crops as cropping
-from napari_interpdisc._types import BoolArray, Float32Array, Plane, Progress
+from napari_interpdisc._types import BoolArray, Float32Array, Measured, Plane, Progress
 from napari_interpdisc.checks import SAMPLE, Check, check_movie
 from napari_interpdisc.crop_measures import BANDS, measure_crops
 from napari_interpdisc.crop_measures import spectra as take_spectra
@@ -63,6 +63,8 @@ class Encoding:
         of length 0 if it was not taken.
     checks
         What was found of the movie's settings, on a sample of its cells.
+    measured
+        Where the diameter comes from.
     """
 
     cells: CellTable
@@ -76,6 +78,7 @@ class Encoding:
     familiarity: Familiarity | None = None
     spectra: Float32Array = field(default_factory=lambda: np.zeros((0, len(BANDS)), np.float32))
     checks: tuple[Check, ...] = ()
+    measured: Measured = "given"
 
     def __post_init__(self) -> None:
         """Give every cell a flag, if only a False one."""
@@ -193,10 +196,12 @@ def encode_cells(
     model: CellModel,
     diameter: float,
     progress: Progress | None = None,
+    measured: Measured = "given",
 ) -> Encoding:
     """Crop and encode every cell, one frame at a time.
 
-    Memory: one frame, one batch of crops, and 2·L floats per cell.
+    Memory: one frame, one batch of crops, and 2·L floats per cell. ``measured`` says where the
+    diameter comes from.
 
     Raises
     ------
@@ -215,7 +220,7 @@ def encode_cells(
     inside = np.flatnonzero(~edge)
     sampled = np.zeros(n, bool)
     sampled[inside[np.linspace(0, len(inside) - 1, min(SAMPLE, len(inside))).astype(int)]] = True
-    measured: list[Float32Array] = []
+    sampled_crops: list[Float32Array] = []
     done = 0
     for rows, crops in cropping.iter_crops(
         frames, cells, diameter, model.model_diameter, model.crop_size
@@ -225,11 +230,11 @@ def encode_cells(
             (1, 2, 3)
         )
         spectra[rows] = take_spectra(crops)
-        measured.append(crops[sampled[rows]])
+        sampled_crops.append(crops[sampled[rows]])
         done += len(rows)
         if progress is not None:
             progress(done, n)
-    sample = measure_crops(np.concatenate(measured))
+    sample = measure_crops(np.concatenate(sampled_crops))
     return Encoding(
         cells,
         latents,
@@ -242,6 +247,7 @@ def encode_cells(
         model.familiarity,
         spectra,
         check_movie(sample, model.model_diameter, diameter, model.familiarity),
+        measured,
     )
 
 
@@ -251,14 +257,45 @@ def near_edge(cells: CellTable, shape: tuple[int, ...], diameter: float) -> Bool
     return np.asarray(to_edge < diameter / 2)
 
 
-def movie_warnings(encoding: Encoding) -> list[str]:
+def movie_warnings(encoding: Encoding, model: CellModel | None = None) -> list[str]:
     """What is wrong with a movie as a whole, and what to do: a sentence each, none if it is right.
 
     First the settings that a check names (:mod:`napari_interpdisc.checks`), then whether its cells
-    are out of distribution.
+    are out of distribution, then whether ``model`` was trained at a diameter that was measured in
+    another way.
     """
     told = [check.advice for check in encoding.checks]
-    return [sentence for sentence in (*told, unlike_training(encoding)) if sentence]
+    told.append(unlike_training(encoding))
+    if model is not None:
+        told.append(measured_otherwise(encoding, model))
+    return [sentence for sentence in told if sentence]
+
+
+WAYS: dict[Measured, str] = {
+    "given": "given by hand",
+    "segmentation": "measured in a segmentation",
+    "detection": "measured in detected nuclei",
+}
+
+
+def measured_otherwise(encoding: Encoding, model: CellModel) -> str:
+    """One sentence if heads were trained at a diameter that was measured otherwise, else "".
+
+    The two ways differ by some per cent on one and the same movie. A diameter that is given now is
+    taken for what its giver means.
+    """
+    ways = {movie.measured for movie in model.movies}
+    if not ways or encoding.measured in ("given", *ways):
+        return ""
+    trained = " or ".join(WAYS[way] for way in sorted(ways))
+    sizes = [movie.diameter for movie in model.movies]
+    low, high = f"{min(sizes):.1f}", f"{max(sizes):.1f}"
+    return (
+        f"'{model.name}' was trained at a nuclear diameter {trained} "
+        f"({low if low == high else f'{low} to {high}'} px), and here it is "
+        f"{WAYS[encoding.measured]} ({encoding.diameter:.1f} px): measure it in the same way, or "
+        "give it."
+    )
 
 
 def unlike_training(encoding: Encoding) -> str:
@@ -330,6 +367,7 @@ def classify_encoding(
             "head": named.name,
             "classes": list(named.classes),
             "diameter": encoding.diameter,
+            "diameter_from": encoding.measured,
             "cells": encoding.cells.source,
             "unfamiliar_share": round(float(encoding.out_of_distribution.mean()), 4)
             if known
@@ -347,10 +385,12 @@ def classify(
     diameter: float,
     head: str | None = None,
     progress: Progress | None = None,
+    measured: Measured = "given",
 ) -> Classification:
     """Crop, encode and classify every cell: the whole way from an image to classes."""
     model.head(head)
-    return classify_encoding(encode_cells(frames, cells, model, diameter, progress), model, head)
+    encoding = encode_cells(frames, cells, model, diameter, progress, measured)
+    return classify_encoding(encoding, model, head)
 
 
 def cell_crops(frames: Frames, cells: CellTable, model: CellModel, diameter: float) -> Float32Array:

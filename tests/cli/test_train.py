@@ -11,6 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.discovery.kept_cells import write_kept
+from napari_interpdisc.discovery.movies import cut_movie
+from napari_interpdisc.io.images import read_frames
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.simulate.movie import SimulationSettings
 from napari_interpdisc.symbolic.search import julia_is_present
@@ -150,7 +154,7 @@ def test_faults_are_told_before_any_training(
         "--out", files / "mine",
     )  # fmt: skip
     table.assign(track_id=1).to_csv(files / "cells.csv", index=False)
-    refused("on one track_id", *words(files))
+    refused("on one track", *words(files))
     table.assign(state=np.where(np.arange(len(table)) < 1, "big", "small")).to_csv(
         files / "cells.csv", index=False
     )
@@ -210,3 +214,102 @@ def test_the_command_line_wins_over_the_recipe(
     (asked, copies), *_ = seen
     assert (asked.folds, asked.seed, asked.search.seed) == (3, 3, 3)
     assert (asked.kinds, copies) == (("dense",), 1)
+
+
+def second(files: Path) -> pd.DataFrame:
+    """Copy the movie, and give half of the tracks to each."""
+    (files / "second.tif").write_bytes((files / "movie.tif").read_bytes())
+    table = pd.read_csv(files / "cells.csv")
+    odd = table["track_id"] % 2 == 1
+    table[~odd].to_csv(files / "cells.csv", index=False)
+    table[odd].to_csv(files / "more.csv", index=False)
+    return table
+
+
+def test_several_movies_train_one_model(run: Run, files: Path, recipe: Path) -> None:
+    table = second(files)
+    more = ("--image", files / "second.tif", "--cells", files / "more.csv", "--recipe", recipe)
+    code, out, err = run(*words(files, *more, "--kind", "dense"))
+    assert (code, err) == (0, "")
+    told = " ".join(out.split())
+    known = table[table["state"].notna()]
+    groups = known["track_id"].nunique()
+    assert f"{len(known)} labelled cells" in told
+    assert f"in {groups} groups" in told
+    model = load_model(files / "mine", device="cpu")
+    assert [m.name for m in model.movies] == ["movie.tif", "second.tif"]
+    assert sum(m.cells for m in model.movies) == len(known)
+    assert {(m.diameter, m.measured) for m in model.movies} == {(28.0, "given")}
+    assert "| second.tif |" in model.card
+    # the same from a table of movies, tested by movie where there are as many as folds
+    movies = pd.DataFrame(
+        {"image": ["movie.tif", "second.tif"], "cells": ["cells.csv", "more.csv"]}
+    )
+    movies.assign(diameter=["28", ""]).to_csv(files / "movies.csv", index=False)
+    code, out, err = run(
+        "train", "--movies", files / "movies.csv", "--label-column", "state", "--diameter", 28.5,
+        "--folds", 2, "--kind", "dense", "--recipe", recipe, "--out", files / "theirs",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    model = load_model(files / "theirs", device="cpu")
+    assert [m.diameter for m in model.movies] == [28.0, 28.5]
+    assert "groups (movies) held out of 2 folds" in model.card
+
+
+def test_movies_that_do_not_pair_up(run: Run, files: Path) -> None:
+    second(files)
+
+    def refused(told: str, *arguments: object) -> None:
+        code, out, err = run(*arguments)
+        assert (code, out) == (1, ""), err
+        assert told in " ".join(err.split())
+        assert err.count("\n") == 1
+        assert not (files / "mine").exists()
+
+    refused("do not pair up (2 --image, 1 --cells)", *words(files, "--image", files / "second.tif"))
+    refused("do not pair up (1 --image, 1 --cells, 2 --labels)",
+            *words(files, "--labels", "a.tif", "--labels", "b.tif"))  # fmt: skip
+    again = ("--image", files / "movie.tif", "--cells", files / "cells.csv")
+    code, _, err = run(*words(files, *again))
+    assert code == 1
+    assert "is given twice" in " ".join(err.split())
+    movies = files / "movies.csv"
+    of_table = ("train", "--movies", movies, "--out", files / "mine", "--diameter", 28)
+    for text, told in (
+        ("image,tracks\na,b\n", "has no column 'cells'"),
+        ("image,cells,mask\na,b,c\n", "has a column 'mask', which is not understood"),
+        ("image,cells\na,\n", "has no image or no cells in row 0"),
+        ("image,cells,channel\na,b,red\n", "has 'red' for channel"),
+        ("image,cells,diameter\na,b,wide\n", "'wide' is no diameter"),
+        ("image,cells\n", "names no movie"),
+    ):
+        movies.write_text(text)
+        refused(told, *of_table)
+    refused("Give --image and --cells", *of_table, "--image", files / "movie.tif")
+
+
+def test_cells_that_discover_kept(run: Run, files: Path, recipe: Path) -> None:
+    table = pd.read_csv(files / "cells.csv")
+    known = table[table["state"].notna()]
+    model = load_model(device="cpu")
+    cells = CellTable.from_frame(known[["t", "y", "x", "track_id"]])
+    kept = cut_movie(
+        "m.tif", read_frames(files / "movie.tif"), cells, known["state"].to_numpy(object),
+        cells.track_id, 28.0, "detection", model,
+    )  # fmt: skip
+    write_kept(files / "kept.npz", [kept])
+    code, _, err = run(
+        "train", "--crops", files / "kept.npz", "--kind", "dense", "--folds", 3, "--recipe", recipe,
+        "--out", files / "mine",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    mine = load_model(files / "mine", device="cpu")
+    assert mine.movies == (kept.summary,)
+    # the same heads as from the movie itself
+    code, _, err = run(
+        "train", "--image", files / "movie.tif", "--cells", files / "cells.csv", "--label-column",
+        "state", "--diameter", 28, "--kind", "dense", "--folds", 3, "--recipe", recipe, "--out",
+        files / "again",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    assert load_model(files / "again", device="cpu").sha256 == mine.sha256

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from napari_interpdisc.crop_measures import BANDS
 from napari_interpdisc.errors import InvalidInput, InvalidModel
-from napari_interpdisc.models.cell_model import CellModel, NamedHead
+from napari_interpdisc.models.cell_model import CellModel, NamedHead, TrainingMovie
 from napari_interpdisc.models.familiarity import measure_familiarity
 from napari_interpdisc.models.heads import DenseHead
 from napari_interpdisc.models.store import (
@@ -27,6 +27,7 @@ from napari_interpdisc.models.store import (
     DEFAULT_MODEL,
     installed_models,
     load_model,
+    replace_heads,
     resolve,
     save_model,
 )
@@ -86,6 +87,19 @@ def test_round_trip(tiny: CellModel, folder: Path) -> None:
     np.testing.assert_allclose(back.latent_sd, tiny.latent_sd)
     assert back.by_importance()[0] == 5
     assert back.sha256 == hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+
+
+def test_movies_that_heads_were_trained_on_are_stored(tiny: CellModel, tmp_path: Path) -> None:
+    movies = (
+        TrainingMovie("a.tif", 80, 25.7, "segmentation"),
+        TrainingMovie("b.tif", 9, 30.0, "detection"),
+    )
+    trained = replace_heads(tiny, "mine", tiny.heads, "# mine", movies)
+    save_model(trained, tmp_path / "mine")
+    back = load_model(tmp_path / "mine", "cpu")
+    assert back.movies == movies
+    assert back.sha256 == trained.sha256 == replace_heads(tiny, "x", tiny.heads, "").sha256
+    assert replace_heads(back, "other", tiny.heads, "").movies == (), "they are of the old heads"
 
 
 def test_texture_and_turning_latents_are_stored(tiny: CellModel, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def classify(
     opened = MovieFiles(image, tracks, labels, diameter, channel, channel_axis, swap_xy).open()
     with progress_bar("cells") as progress:
         result = pipeline.classify(
-            opened.frames, opened.cells, loaded, opened.diameter, head, progress
+            opened.frames, opened.cells, loaded, opened.diameter, head, progress, opened.measured
         )
     settings = {
         **result.settings,
@@ -79,5 +79,5 @@ def classify(
         flags.append(told)
     flags.append(f"{encoding.touches_edge.sum()} may be cut by the edge of the image")
     say(f"flagged: {', '.join(flags)}", str(out))
-    for warning in pipeline.movie_warnings(encoding):
+    for warning in pipeline.movie_warnings(encoding, loaded):
         note(warning)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
-from napari_interpdisc._types import Progress
+from napari_interpdisc._types import Measured, Progress
 from napari_interpdisc.errors import InvalidInput, MissingExtra
 
 if TYPE_CHECKING:
@@ -152,13 +152,15 @@ def names_of(text: str) -> tuple[str, ...]:
 class Opened:
     """An image, its cells, and the typical nuclear diameter in it, px.
 
-    ``doubt`` says in a sentence why that diameter, which was estimated, is unsure.
+    ``measured`` says where the diameter comes from, and ``doubt`` in a sentence why one that was
+    estimated is unsure.
     """
 
     frames: Frames
     cells: CellTable
     diameter: float
     doubt: str = ""
+    measured: Measured = "given"
 
 
 @dataclass(frozen=True)
@@ -202,4 +204,4 @@ class MovieFiles:
         say(f"nuclear diameter: {found.diameter:.1f} px (estimated)")
         if found.doubt:
             note(found.doubt)
-        return Opened(frames, cells, found.diameter, found.doubt)
+        return Opened(frames, cells, found.diameter, found.doubt, found.measured)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +14,6 @@ from napari_interpdisc.cli.common import (
     ChannelAxis,
     Diameter,
     Engine,
-    LabelsPath,
     Model,
     MovieFiles,
     RecipeFile,
@@ -30,18 +31,33 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_interpdisc.discovery.labelled import LabelledCells, Labels
+    from napari_interpdisc.discovery.movies import LabelledMovie
     from napari_interpdisc.discovery.recipe import Recipe
     from napari_interpdisc.discovery.results import Discovery
-    from napari_interpdisc.models.cell_model import CellModel
+    from napari_interpdisc.models.cell_model import CellModel, TrainingMovie
 
 
 def train(
     out: Annotated[Path, typer.Option(help="Model folder to write; it must not exist.")],
     image: Annotated[
-        Path | None, typer.Option(help="Image or movie of the labelled cells.")
+        list[Path] | None,
+        typer.Option(help="Image or movie of the labelled cells; once for each movie."),
     ] = None,
     cells: Annotated[
-        Path | None, typer.Option(help="Table of cells (t, y, x, track_id) with a label column.")
+        list[Path] | None,
+        typer.Option(
+            help="Table of cells (t, y, x, track_id) with a label column; once for each image, in "
+            "the same order."
+        ),
+    ] = None,
+    movies: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Table of movies in place of image and cells: columns image and cells, and "
+            "labels, diameter, channel and channel_axis where movies differ. Paths are relative "
+            "to the table.",
+        ),
     ] = None,
     label_column: Annotated[
         str, typer.Option(help="Column, or array of the archive, with the classes.")
@@ -49,14 +65,16 @@ def train(
     group_column: Annotated[
         str | None,
         typer.Option(
-            help="Column, or array, of groups that are never split between training and test; "
-            "track_id, or plate for --crops, if left out."
+            help="Column, or array, of groups that are never split between training and test. If "
+            "left out: plate for --crops; the movie where there are as many as folds; else the "
+            "track."
         ),
     ] = None,
     crops: Annotated[
         Path | None,
         typer.Option(
-            help="Archive (.npz) of images, label and group, in place of image and cells."
+            help="Archive (.npz) of images, label and group, or of cells that Discover kept, in "
+            "place of image and cells."
         ),
     ] = None,
     kind: Annotated[
@@ -81,7 +99,10 @@ def train(
     ] = None,
     recipe: RecipeFile = None,
     name: Annotated[str, typer.Option(help="Name of the model; the folder's if left out.")] = "",
-    labels: LabelsPath = None,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(help="Segmentation to measure the diameter in; none, or one for each image."),
+    ] = None,
     diameter: Diameter = "auto",
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
@@ -89,13 +110,16 @@ def train(
     model: Model = "h2b",
 ) -> None:
     """Train heads on labelled cells: a model folder that classify and the viewer accept."""
-    if (crops is None) == (image is None) or (image is None) != (cells is None):
-        raise InvalidInput("Give --image and --cells, or --crops in their place.")
     if out.exists():
         raise InvalidInput(f"{out} already exists; choose another folder, nothing was written.")
     diameter_of(diameter)
+    files = _movie_files(
+        MovieFiles(Path(), Path(), None, diameter, channel, channel_axis, swap_xy),
+        image or [], cells or [], labels or [], movies, crops,
+    )  # fmt: skip
     from napari_interpdisc.discovery.card import discovered_model
     from napari_interpdisc.discovery.cross_validation import discover
+    from napari_interpdisc.discovery.kept_cells import is_kept, read_kept
     from napari_interpdisc.models.store import load_model, save_model
 
     asked = _recipe(recipe, kind, folds, seed, engine, study is not None)
@@ -103,19 +127,123 @@ def train(
         check_engine(asked.search.engine)
     loaded = load_model(model)
     wanted = names_of(classes) or None
-    if crops is not None:
+    told_of: tuple[TrainingMovie, ...] = ()
+    if crops is not None and not is_kept(crops):
         group = group_column or "plate"
         labelled = _from_crops(crops, label_column, group, wanted, diameter, asked, loaded)
     else:
-        assert image is not None
-        assert cells is not None
-        group = group_column or "track_id"
-        files = MovieFiles(image, cells, labels, diameter, channel, channel_axis, swap_xy)
-        labelled = _from_movie(files, label_column, group, wanted, asked, loaded)
+        known = (
+            read_kept(crops)
+            if crops is not None
+            else _from_movies(files, label_column, group_column, wanted, asked, loaded)
+        )
+        labelled, group = _joined(known, group_column, wanted, asked, loaded)
+        told_of = tuple(movie.summary for movie in known)
     with progress_bar("training") as progress:
         found = discover(labelled, asked, progress, loaded.encoder_sha256, group, study)
+    found = replace(found, movies=told_of)
     save_model(discovered_model(loaded, found, name or out.name), out)
-    say(*_told(found, str(crops or cells), loaded), str(out))
+    source = crops or movies or ", ".join(str(one.tracks) for one in files)
+    say(*_told(found, str(source), loaded), str(out))
+
+
+GIVE = "Give --image and --cells, once for each movie, or --movies or --crops in their place."
+
+OF_A_MOVIE = ("image", "cells", "labels", "diameter", "channel", "channel_axis")
+"""Columns of a table of movies; the first two must be there."""
+
+
+def _movie_files(
+    base: MovieFiles,
+    images: list[Path],
+    cells: list[Path],
+    labels: list[Path],
+    table: Path | None,
+    crops: Path | None,
+) -> list[MovieFiles]:
+    """Files of every movie; none where crops are given.
+
+    Raises
+    ------
+    InvalidInput
+        If movies are given in two ways or not at all, or their files do not pair up.
+    """
+    if (crops is not None) + (table is not None) + bool(images or cells) != 1:
+        raise InvalidInput(GIVE)
+    if (table is not None or crops is not None) and labels:
+        raise InvalidInput("Give --labels with --image; a table of movies has a column for them.")
+    if crops is not None:
+        return []
+    if table is not None:
+        return _movies_of_table(base, table)
+    if len(images) != len(cells) or len(labels) not in (0, len(images)):
+        counted = f"{len(images)} --image, {len(cells)} --cells"
+        counted += f", {len(labels)} --labels" if labels else ""
+        raise InvalidInput(f"Images and cells do not pair up ({counted}). {GIVE}")
+    given = [*labels] if labels else [None] * len(images)
+    return [
+        replace(base, image=one, tracks=own, labels=mask)
+        for one, own, mask in zip(images, cells, given, strict=True)
+    ]
+
+
+def _movies_of_table(base: MovieFiles, path: Path) -> list[MovieFiles]:
+    import pandas as pd
+
+    try:
+        if path.suffix.lower() == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path, sep=None, engine="python", dtype=str, encoding="utf-8-sig")
+    except Exception as fault:
+        text = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
+        raise InvalidInput(f"{path} cannot be read as a table of movies ({text}).") from None
+    names = {str(name).strip().lower(): name for name in table.columns}
+    missing = [name for name in OF_A_MOVIE[:2] if name not in names]
+    strange = [name for name in names if name not in OF_A_MOVIE]
+    if missing or strange or not len(table):
+        what = (
+            f"has no column '{missing[0]}'"
+            if missing
+            else f"has a column '{strange[0]}', which is not understood"
+            if strange
+            else "names no movie"
+        )
+        raise InvalidInput(
+            f"{path} {what}; a table of movies has the columns {', '.join(OF_A_MOVIE)}, the last "
+            "four where they are needed."
+        )
+
+    def value(row: Any, name: str) -> Any:
+        found = row[names[name]] if name in names else None
+        return None if pd.isna(found) or str(found).strip() == "" else found
+
+    def number(row: Any, name: str, otherwise: int | None) -> int | None:
+        found = value(row, name)
+        try:
+            return otherwise if found is None else int(found)
+        except ValueError:
+            raise InvalidInput(f"{path} has '{found}' for {name}; give a whole number.") from None
+
+    files = []
+    for line, row in table.iterrows():
+        image, cells, labels = (value(row, name) for name in OF_A_MOVIE[:3])
+        if image is None or cells is None:
+            raise InvalidInput(f"{path} has no image or no cells in row {line}; fill them in.")
+        px = value(row, "diameter")
+        diameter_of(base.diameter if px is None else str(px))
+        files.append(
+            replace(
+                base,
+                image=path.parent / str(image),
+                tracks=path.parent / str(cells),
+                labels=None if labels is None else path.parent / str(labels),
+                diameter=base.diameter if px is None else str(px),
+                channel=number(row, "channel", base.channel),
+                channel_axis=number(row, "channel_axis", base.channel_axis),
+            )
+        )
+    return files
 
 
 def _recipe(
@@ -179,31 +307,72 @@ def _from_crops(
         return label_ready_crops(images, px, model, labels, recipe, progress)
 
 
-def _from_movie(
-    files: MovieFiles,
+def _from_movies(
+    files: Sequence[MovieFiles],
     label: str,
-    group: str,
+    group: str | None,
     wanted: tuple[str, ...] | None,
     recipe: Recipe,
     model: CellModel,
-) -> LabelledCells:
+) -> list[LabelledMovie]:
+    """Open and check all movies, then cut their labelled cells."""
     import numpy as np
 
-    from napari_interpdisc.discovery.augmented import label_cells
+    from napari_interpdisc.discovery.movies import cut_movie, join_labels, labelled_rows
 
-    opened = files.open()
-    table = opened.cells
-    columns = {"track_id": table.track_id, "t": table.t, **table.extra}
-    for name in (label, group):
-        if name not in columns:
-            raise InvalidInput(
-                f"{files.tracks} has no column '{name}'; it has {', '.join(columns)}."
+    opened, labels, groups, names = [], [], [], _short_names([one.image for one in files])
+    for one, name in zip(files, names, strict=True):
+        if len(files) > 1:
+            say(f"{name}:")
+        movie = one.open()
+        table = movie.cells
+        columns = {"track_id": table.track_id, "t": table.t, **table.extra}
+        for column in (label, group or "track_id"):
+            if column not in columns:
+                raise InvalidInput(
+                    f"{one.tracks} has no column '{column}'; it has {', '.join(columns)}."
+                )
+        rows = labelled_rows(name, np.asarray(columns[label]))
+        opened.append(replace(movie, cells=table.take(rows)))
+        labels.append(np.asarray(columns[label])[rows])
+        groups.append(np.asarray(columns[group or "track_id"])[rows])
+    join_labels(names, labels, groups, recipe.folds, wanted, group)
+    with progress_bar("cells") as progress:
+        return [
+            cut_movie(
+                name, movie.frames, movie.cells, own, units, movie.diameter, movie.measured, model,
+                progress,
             )
-    labels = _checked_labels(
-        np.asarray(columns[label]), np.asarray(columns[group]), wanted, recipe.folds, group
+            for name, movie, own, units in zip(names, opened, labels, groups, strict=True)
+        ]  # fmt: skip
+
+
+def _short_names(images: Sequence[Path]) -> list[str]:
+    """File names, or whole paths where two movies share a file name."""
+    names = [image.name for image in images]
+    return names if len(set(names)) == len(names) else [str(image) for image in images]
+
+
+def _joined(
+    movies: Sequence[LabelledMovie],
+    group: str | None,
+    wanted: tuple[str, ...] | None,
+    recipe: Recipe,
+    model: CellModel,
+) -> tuple[LabelledCells, str]:
+    """Labelled cells of all movies, and what their groups are called."""
+    from napari_interpdisc.discovery.movies import join_labels, label_movies
+
+    labels, what = join_labels(
+        [movie.name for movie in movies],
+        [movie.labels for movie in movies],
+        [movie.groups for movie in movies],
+        recipe.folds,
+        wanted,
+        group,
     )
     with progress_bar("augmentations") as progress:
-        return label_cells(opened.frames, table, opened.diameter, model, labels, recipe, progress)
+        return label_movies(movies, labels, model, recipe, progress), what
 
 
 def _told(found: Discovery, source: str, model: CellModel) -> list[str]:

@@ -45,7 +45,8 @@ def discovered_model(
         if kind == "formula" and formula is not None:
             head, quality = formula.head, formula.quality
         heads[kind] = NamedHead(kind, head, found.classes, summary(quality, found))
-    return replace_heads(model, name, heads, discovery_card(name, model, found, heads))
+    card = discovery_card(name, model, found, heads)
+    return replace_heads(model, name, heads, card, found.movies)
 
 
 def model_of_tasks(
@@ -96,15 +97,25 @@ def discovery_card(
         f"Heads trained on {found.cells} annotated cells ({counts(found)}) of {found.groups} "
         f"groups, on the latents of the encoder of '{model.name}' (SHA-256 "
         f"{model.encoder_sha256[:16]}).",
-        f"Balanced accuracy is on groups held out of {found.folds} folds, pooled, with a 95 % "
-        "bootstrap interval over groups. The stored heads were fitted on all cells.",
+        f"Balanced accuracy is on groups ({found.group_name}s) held out of {found.folds} folds, "
+        "pooled, with a 95 % bootstrap interval over groups. The stored heads were fitted on all "
+        "cells.",
         "",
+        *_of_movies(found),
         *table(("head", "weights", "expression size", "balanced accuracy"), rows),
     ]
     if "formula" in heads:
         texts = formulas_of(heads["formula"], model)
         lines += ["", f"Formula ({found.engine}): {'; '.join(texts)}"]
     return "\n".join(lines) + "\n"
+
+
+def _of_movies(found: Discovery) -> list[str]:
+    """Table of the movies, with the nuclear diameter in each; nothing where they are not known."""
+    if not found.movies:
+        return []
+    rows = [(m.name, m.cells, f"{m.diameter:.1f}", m.measured) for m in found.movies]
+    return [*table(("movie", "labelled cells", "nuclear diameter, px", "measured by"), rows), ""]
 
 
 def tasks_section(model: CellModel, results: Sequence[TaskResult]) -> str:

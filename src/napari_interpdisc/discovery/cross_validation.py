@@ -130,6 +130,7 @@ def discover(
         encoder_sha256=encoder_sha256,
         engine=final.engine,
         settings=options.model_dump(mode="json"),
+        group_name=group_name,
     )
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from napari_interpdisc._types import Float32Array
 from napari_interpdisc.discovery.quality import Quality
-from napari_interpdisc.models.cell_model import class_index
+from napari_interpdisc.models.cell_model import TrainingMovie, class_index
 from napari_interpdisc.models.formula import FormulaHead
 from napari_interpdisc.models.heads import Head
 
@@ -121,6 +121,10 @@ class Discovery:
         Name and version of the symbolic search engine; empty without a search.
     settings
         All settings, as they are stored.
+    group_name
+        What a group is called: "track", "plate", "movie".
+    movies
+        Movies that the labelled cells are of, where that is known.
     """
 
     classes: tuple[str, ...]
@@ -133,3 +137,5 @@ class Discovery:
     encoder_sha256: str
     engine: str
     settings: dict[str, object]
+    group_name: str = "track"
+    movies: tuple[TrainingMovie, ...] = ()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from napari_interpdisc._types import Float32Array, Float64Array
+from napari_interpdisc._types import Float32Array, Float64Array, Measured
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.models.heads import Head
@@ -84,6 +84,26 @@ def latent_of(word: str, names: Mapping[str, int] | None = None) -> int | None:
 
 
 @dataclass(frozen=True)
+class TrainingMovie:
+    """A movie whose labelled cells heads were trained on, and the nuclear diameter in it.
+
+    Attributes
+    ----------
+    name
+        File or layer.
+    cells
+        Number of labelled cells.
+    diameter, measured
+        Typical nuclear diameter in its image, px, and how it was measured.
+    """
+
+    name: str
+    cells: int
+    diameter: float
+    measured: Measured
+
+
+@dataclass(frozen=True)
 class CellModel:
     """Encoder, decoder and heads of one stored model.
 
@@ -109,6 +129,8 @@ class CellModel:
         does not change then.
     familiarity
         What the training data looked like; None if that was not stored.
+    movies
+        Movies that the heads were trained on, where that was stored.
     card
         The model card, Markdown.
     encoder_sha256
@@ -126,6 +148,7 @@ class CellModel:
     meanings: tuple[LatentMeaning, ...] = ()
     orientation_pairs: tuple[tuple[int, int], ...] = ()
     familiarity: Familiarity | None = None
+    movies: tuple[TrainingMovie, ...] = ()
     card: str = ""
     device: torch.device = field(default_factory=default_device)
     encoder_sha256: str = ""

@@ -22,12 +22,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from napari_interpdisc._types import Measured
 from napari_interpdisc.crop_measures import BANDS
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.cell_model import (
     CellModel,
     LatentMeaning,
     NamedHead,
+    TrainingMovie,
     default_device,
     hash_of,
     latent_names,
@@ -112,6 +114,17 @@ class FamiliarityConfig(BaseModel):
     fineness: float
 
 
+class MovieConfig(BaseModel):
+    """A movie that heads were trained on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    cells: int = Field(ge=1)
+    diameter: float = Field(gt=0)
+    measured: Measured
+
+
 class ModelConfig(BaseModel):
     """Content of ``config.json``."""
 
@@ -127,6 +140,7 @@ class ModelConfig(BaseModel):
     meanings: tuple[MeaningConfig, ...] = ()
     orientation_pairs: tuple[tuple[int, int], ...] = ()
     familiarity: FamiliarityConfig | QuantilesConfig | None = None
+    movies: tuple[MovieConfig, ...] = ()
     heads: tuple[HeadConfig, ...] = Field(title="The first is the default; may be none yet")
     sha256: dict[str, str]
 
@@ -227,6 +241,7 @@ def load_model(
         meanings=tuple(LatentMeaning(m.name, m.evidence) for m in config.meanings),
         orientation_pairs=config.orientation_pairs,
         familiarity=_familiarity(config.familiarity),
+        movies=tuple(TrainingMovie(**movie.model_dump()) for movie in config.movies),
         card=content["card.md"].decode("utf-8", "replace"),
         device=torch.device(device) if device is not None else default_device(),
     )
@@ -259,6 +274,7 @@ def save_model(model: CellModel, folder: Path) -> None:
             if model.familiarity
             else None
         ),
+        movies=tuple(MovieConfig.model_validate(asdict(movie)) for movie in model.movies),
         heads=heads,
         sha256={name: hashlib.sha256(data).hexdigest() for name, data in content.items()},
     )
@@ -278,9 +294,15 @@ def save_model(model: CellModel, folder: Path) -> None:
 
 
 def replace_heads(
-    model: CellModel, name: str, heads: Mapping[str, NamedHead], card: str
+    model: CellModel,
+    name: str,
+    heads: Mapping[str, NamedHead],
+    card: str,
+    movies: Sequence[TrainingMovie] = (),
 ) -> CellModel:
     """Return a model of the same encoder with other heads; it is not written anywhere.
+
+    ``movies`` are those that the new heads were trained on.
 
     Raises
     ------
@@ -294,7 +316,7 @@ def replace_heads(
                 f"Head '{named.name}' reads z{missing[0]}, but the encoder of '{model.name}' has "
                 f"the latents z0 to z{model.n_latents - 1}."
             )
-    changed = replace(model, name=name, heads=dict(heads), card=card)
+    changed = replace(model, name=name, heads=dict(heads), card=card, movies=tuple(movies))
     weights = hashlib.sha256(save_tensors(_tensors(model.encoder, heads))).hexdigest()
     return replace(changed, sha256=_identity(weights, _head_configs(changed)))
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_interpdisc._types import Float32Array, Float64Array
+from napari_interpdisc._types import Float32Array, Float64Array, Measured
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.nuclei.segmentation import (
     NOTHING_FOUND,
@@ -74,6 +74,11 @@ class DiameterEstimate:
         """Estimate from the diameters (n,) of single nuclei, px, in an image of that side."""
         low, middle, high = np.quantile(diameters, (0.25, 0.5, 0.75))
         return cls(float(middle), len(diameters), float(low), float(high), side)
+
+    @property
+    def measured(self) -> Measured:
+        """How it was measured: in a segmentation, or in nuclei that were detected."""
+        return "segmentation" if self.side is None else "detection"
 
     @property
     def doubt(self) -> str:

@@ -175,6 +175,15 @@ def test_estimate_then_detect(viewer: Any, widget: CellsWidget, settled: Settled
     assert isinstance(points, Points)
     assert len(points.data) == 18
     assert np.abs(np.sort(points.data[:, 1]) - np.sort(TRACKS[:, 2])).max() < 2
+    widget.run.click()
+    settled()
+    encoding = session_of(viewer).encoding
+    assert encoding is not None
+    assert encoding.measured == "detection", "an estimate is not given by hand"
+    widget.diameter.setValue(widget.diameter.value() + 1)
+    widget.run.click()
+    settled()
+    assert session_of(viewer).encoding.measured == "given"  # type: ignore[union-attr]
 
 
 def test_detected_points_lie_on_a_scaled_image(

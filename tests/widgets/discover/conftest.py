@@ -151,7 +151,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Training that is over at once; the list holds what was trained on."""
     seen: list[Any] = []
 
-    def discover(cells: Any, settings: Any, report: Any, sha256: str = "") -> Discovery:
+    def discover(
+        cells: Any, settings: Any, report: Any, sha256: str = "", group: str = "track"
+    ) -> Discovery:
         seen.append((cells, settings))
         report(1, 1)
         return made_up(sha256)

@@ -34,7 +34,7 @@ from .conftest import (
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [
-        ({}, "no cell has a label"),
+        ({}, "No cell is annotated yet"),
         ({0: "class 1", 2: "class 1"}, "all labelled cells are 'class 1'"),
         ({0: "class 1", 1: "class 2"}, "fewer than the 5 folds"),
         ({0: "class 1", TRACKS: "class 1", 2 * TRACKS: "class 2"}, "folds"),
@@ -74,7 +74,9 @@ def test_a_model_of_another_encoder_that_was_chosen_meanwhile_is_kept(
     widget, session = scene.widget, scene.session
     other = replace(session.model, name="other", sha256="other", encoder_sha256="other")
 
-    def discover(cells: Any, settings: Any, report: Any, sha256: str = "") -> Discovery:
+    def discover(
+        cells: Any, settings: Any, report: Any, sha256: str = "", group: str = "track"
+    ) -> Discovery:
         assert chosen.wait(PATIENCE)
         return made_up(sha256)
 
@@ -103,7 +105,7 @@ def test_cancel_and_failure_keep_the_model(
     found, model, shown = results.found, scene.session.model, scene.session.classification
     begun = threading.Event()
 
-    def slow(cells: Any, settings: Any, report: Any, sha256: str = "") -> None:
+    def slow(cells: Any, settings: Any, report: Any, *_: Any) -> None:
         begun.set()
         if ends == "fault":
             raise RuntimeError("no more")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from napari.layers import Labels
 
-from napari_interpdisc._types import Progress
+from napari_interpdisc._types import Measured, Progress
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.checks import Check
 from napari_interpdisc.frames import Frames
@@ -69,20 +69,25 @@ class Choice:
     before: npt.NDArray[Any] | None
 
     def classify(
-        self, model: CellModel, head: str | None, diameter: float | None, progress: Progress
+        self,
+        model: CellModel,
+        head: str | None,
+        diameter: float | None,
+        progress: Progress,
+        measured: Measured = "given",
     ) -> Classification:
-        """Do the whole work; on a thread."""
+        """Do the whole work; on a thread. ``measured`` says where the diameter comes from."""
         model.head(head)
         doubts: tuple[Check, ...] = ()
         if diameter is None:
             found = self.diameter(progress)
-            diameter = found.diameter
+            diameter, measured = found.diameter, found.measured
             if found.doubt:
                 doubts = (Check("estimate", diameter, found.low, found.high, found.doubt),)
         cells = self.cells
         if cells is None:
             cells = cells_from_planes(self.planes, self.frames, self.cells_layer.name, progress)
-        encoding = encode_cells(self.frames, cells, model, diameter, progress)
+        encoding = encode_cells(self.frames, cells, model, diameter, progress, measured)
         encoding = replace(encoding, checks=(*doubts, *encoding.checks))
         return classify_encoding(encoding, model, head)
 

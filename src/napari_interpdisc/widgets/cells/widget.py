@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_interpdisc._types import Measured
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import check_diameter
 from napari_interpdisc.errors import InterpdiscError, InvalidInput
@@ -90,6 +91,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             "Choose labels of the nuclei, if there are any, to colour them by class. "
             "Without labels, discs are drawn.",
         )
+        self._measured: dict[float, Measured] = {}
         self.diameter = QDoubleSpinBox()
         self.diameter.setRange(0, 9999)
         self.diameter.setDecimals(1)
@@ -275,13 +277,14 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         model, head = self._session.model, self._session.head_name
         given = self.diameter.value()
         diameter = check_diameter(given) if given > 0 else None
+        measured = self._measured.get(given, "given")
 
         def done(result: Classification) -> None:
             self._start(lambda: self._take(choice, model, result))
 
         self.status.say("Working …")
         self.work.start(
-            lambda progress: choice.classify(model, head, diameter, progress),
+            lambda progress: choice.classify(model, head, diameter, progress, measured),
             done,
             self.status.fault,
         )
@@ -308,7 +311,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         session.set_result(choice.image, layer, labels, choice.frames, result)
         update_overlay(self._viewer, session).visible = True
         if not self.diameter.value():
-            self.diameter.setValue(result.encoding.diameter)
+            self._show_diameter(result.encoding.diameter, result.encoding.measured)
         counts = pd.Series(result.names()).value_counts()
         told = ", ".join(f"{counts.get(name, 0)} {name}" for name in result.classes)
         cut = int(result.encoding.touches_edge.sum())
@@ -319,8 +322,13 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             f"{cut} may be cut by the edge of the image." if cut else "",
             f"Scores and latents are in the features of '{layer.name}'.",
         ]
-        warnings = [f"⚠ {sentence}" for sentence in movie_warnings(result.encoding)]
+        warnings = [f"⚠ {sentence}" for sentence in movie_warnings(result.encoding, model)]
         self.status.say("\n".join([*warnings, " ".join(filter(None, words))]))
+
+    def _show_diameter(self, diameter: float, measured: Measured) -> None:
+        """Show a diameter, and remember how it was measured for as long as it stands there."""
+        self.diameter.setValue(diameter)
+        self._measured = {self.diameter.value(): measured}
 
     def _estimate(self) -> None:
         self._start(self._begin_estimate)
@@ -330,7 +338,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         choice = Choice(self.image.value, None, None, frames, None, self._planes(frames), None)
 
         def done(found: DiameterEstimate) -> None:
-            self.diameter.setValue(found.diameter)
+            self._show_diameter(found.diameter, found.measured)
             told = found.doubt or f"Nuclei are typically {found.diameter:.1f} px wide."
             self.status.say(told)
 

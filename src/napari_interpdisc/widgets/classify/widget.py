@@ -244,7 +244,9 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             shares = {name: float((flags & bit > 0).mean()) for bit, name in FLAG_NAMES.items()}
             told = "; ".join(f"{percent(share)} {name}" for name, share in shares.items() if share)
             counted = f"Of all cells: {told}." if told else ""
-            warnings = [f"⚠ {sentence}" for sentence in movie_warnings(encoding)]
+            warnings = [
+                f"⚠ {sentence}" for sentence in movie_warnings(encoding, self._session.model)
+            ]
             told = "\n".join(filter(None, [*warnings, counted]))
         self.flagged.say(told)
         self.flagged.setVisible(bool(told))

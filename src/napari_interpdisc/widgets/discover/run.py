@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from napari_interpdisc._types import Progress
+from napari_interpdisc._types import Measured, Progress, silent
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
@@ -17,6 +20,7 @@ from napari_interpdisc.widgets.session import Session
 
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.labelled import Labels
+    from napari_interpdisc.discovery.movies import LabelledMovie
     from napari_interpdisc.discovery.recipe import Recipe
     from napari_interpdisc.discovery.results import Discovery, FrontRow
 
@@ -30,32 +34,102 @@ NO_CELLS = "No cells yet: run the Cells widget first, then annotate some of them
 
 
 @dataclass(frozen=True)
+class Annotated:
+    """Annotated cells of the movie in the window.
+
+    Attributes
+    ----------
+    name
+        What the movie is called.
+    frames, cells, labels
+        The movie, its N annotated cells, and the class of each.
+    diameter, measured
+        Typical nuclear diameter in it, px, and how it was measured.
+    """
+
+    name: str
+    frames: Frames
+    cells: CellTable
+    labels: npt.NDArray[Any]
+    diameter: float
+    measured: Measured
+
+    def cut(self, model: CellModel, progress: Progress = silent) -> LabelledMovie:
+        """Cut the cells out of the movie, for crops of a model; on a thread."""
+        from napari_interpdisc.discovery.movies import cut_movie
+
+        return cut_movie(
+            self.name, self.frames, self.cells, self.labels, self.cells.track_id, self.diameter,
+            self.measured, model, progress,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Annotated cells that are to be kept in a file, beside those of other movies.
+
+    Attributes
+    ----------
+    movie
+        The annotated cells.
+    model
+        For whose crops they are cut.
+    path
+        The file, which may be there already.
+    """
+
+    movie: Annotated
+    model: CellModel
+    path: Path
+
+    def carry_out(self, progress: Progress) -> tuple[list[LabelledMovie], bool]:
+        """Cut the cells and write the file; on a thread.
+
+        Returns
+        -------
+        All movies in the file, and whether this one was there before and was replaced.
+        """
+        from napari_interpdisc.discovery.kept_cells import read_kept, with_movie, write_kept
+
+        before = read_kept(self.path) if self.path.exists() else []
+        movies, replaced = with_movie(before, self.movie.cut(self.model, progress))
+        write_kept(self.path, movies)
+        return movies, replaced
+
+
+@dataclass(frozen=True)
 class Training:
     """What one training works on, read on the main thread and checked.
 
     Attributes
     ----------
-    frames, cells, diameter
-        The movie, its annotated cells and the nuclear diameter, px.
+    present
+        The movie in the window with its annotated cells, if there are any.
+    kept
+        Movies that were kept for training before.
     model
         Whose encoder is used.
-    labels
-        Class and track of each of these cells.
+    labels, group_name
+        Class and group of each cell, the present movie last, and what a group is called.
     recipe
         Kinds of heads, engine, folds and seed.
     """
 
-    frames: Frames
-    cells: CellTable
-    diameter: float
+    present: Annotated | None
+    kept: tuple[LabelledMovie, ...]
     model: CellModel
     labels: Labels
+    group_name: str
     recipe: Recipe
+
+    def __len__(self) -> int:
+        """Number of cells that are trained on."""
+        return len(self.labels.target)
 
     def carry_out(self, progress: Progress) -> Discovery:
         """Encode the cells and fit the heads; on a thread."""
-        from napari_interpdisc.discovery.augmented import label_cells
         from napari_interpdisc.discovery.cross_validation import discover
+        from napari_interpdisc.discovery.movies import label_movies
 
         first = int(ENCODING_SHARE * STEPS)
 
@@ -65,34 +139,89 @@ class Training:
         def fitting(done: int, n: int) -> None:
             progress(first + (STEPS - first) * done // max(n, 1), STEPS)
 
-        labelled = label_cells(
-            self.frames, self.cells, self.diameter, self.model, self.labels, self.recipe, encoding
-        )
-        return discover(labelled, self.recipe, fitting, self.model.encoder_sha256)
+        movies = list(self.kept)
+        if self.present is not None:
+            movies.append(self.present.cut(self.model))
+        labelled = label_movies(movies, self.labels, self.model, self.recipe, encoding)
+        sha256, group = self.model.encoder_sha256, self.group_name
+        found = discover(labelled, self.recipe, fitting, sha256, group)
+        return replace(found, movies=tuple(movie.summary for movie in movies))
 
 
-def plan_training(session: Session, annotations: Annotations, recipe: Recipe) -> Training:
+def annotated_movie(session: Session, annotations: Annotations) -> Annotated:
+    """Annotated cells of the movie in the window, read on the main thread.
+
+    Raises
+    ------
+    InvalidInput
+        If there are no cells, or none is annotated.
+    """
+    encoding = session.encoding
+    if encoding is None or session.frames is None:
+        raise InvalidInput(NO_CELLS)
+    rows, names = annotations.labelled()
+    if not len(rows):
+        raise InvalidInput("No cell is annotated yet; annotate some of them first.")
+    return Annotated(
+        movie_name(session),
+        session.frames,
+        encoding.cells.take(rows),
+        np.asarray(names, dtype=object),
+        encoding.diameter,
+        encoding.measured,
+    )
+
+
+def movie_name(session: Session) -> str:
+    """What the movie in the window is called among those that are kept: its file, or its layer."""
+    path = getattr(getattr(session.image, "source", None), "path", None)
+    return str(path or getattr(session.image, "name", "image"))
+
+
+def plan_training(
+    session: Session,
+    annotations: Annotations,
+    recipe: Recipe,
+    kept: Sequence[LabelledMovie] = (),
+) -> Training:
     """Read and check all that a training needs.
+
+    Kept movies are trained on too, but not one that is in the window: what is annotated there now
+    counts.
 
     Raises
     ------
     InvalidInput
         If there are no cells, or the annotations cannot be trained on.
     """
-    from napari_interpdisc.discovery.labelled import Labels, check_labels, encode_labels
+    from napari_interpdisc.discovery.movies import check_fits, join_labels
 
-    if session.encoding is None or session.frames is None:
-        raise InvalidInput(NO_CELLS)
-    rows, names = annotations.labelled()
-    target, classes = encode_labels(names, annotations.classes)
-    cells = session.encoding.cells.take(rows)
-    check_labels(target, cells.track_id, classes, recipe.folds)
     if "formula" in recipe.kinds:
         reason = engine_faults().get(recipe.search.engine)
         if reason:
             raise InvalidInput(reason)
-    labels = Labels(np.arange(len(cells)), target, cells.track_id, classes)
-    return Training(session.frames, cells, session.encoding.diameter, session.model, labels, recipe)
+    present = None
+    if session.encoding is not None and len(annotations.labelled()[0]):
+        present = annotated_movie(session, annotations)
+        kept = [movie for movie in kept if movie.name != present.name]
+    for movie in kept:
+        check_fits(movie, session.model)
+    if present is None and not kept:
+        annotated_movie(session, annotations)  # says what is missing
+    names, labels, groups = (
+        [m.name for m in kept],
+        [m.labels for m in kept],
+        [m.groups for m in kept],
+    )
+    if present is not None:
+        names.append(present.name)
+        labels.append(present.labels)
+        groups.append(present.cells.track_id.astype(str))
+    order = list(annotations.classes)
+    found = {str(name) for own in labels for name in own}
+    classes = [name for name in order if name in found] + sorted(found - set(order))
+    joined, group_name = join_labels(names, labels, groups, recipe.folds, classes)
+    return Training(present, tuple(kept), session.model, joined, group_name, recipe)
 
 
 def engine_faults() -> dict[str, str | None]:

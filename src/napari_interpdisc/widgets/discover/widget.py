@@ -30,8 +30,15 @@ from napari_interpdisc.widgets.discover.annotations import Annotations
 from napari_interpdisc.widgets.discover.class_list import ClassList
 from napari_interpdisc.widgets.discover.import_panel import ImportPanel
 from napari_interpdisc.widgets.discover.keeping import AnnotationKeeper
+from napari_interpdisc.widgets.discover.kept_panel import KeptPanel
 from napari_interpdisc.widgets.discover.results_panel import ResultsPanel
-from napari_interpdisc.widgets.discover.run import NO_CELLS, Suggestions, plan_training
+from napari_interpdisc.widgets.discover.run import (
+    NO_CELLS,
+    Keeping,
+    Suggestions,
+    annotated_movie,
+    plan_training,
+)
 from napari_interpdisc.widgets.discover.train_panel import TrainPanel
 from napari_interpdisc.widgets.parts.controls import StatusLine, button, folded, row
 from napari_interpdisc.widgets.parts.links import connect_while_alive, when_destroyed
@@ -39,6 +46,7 @@ from napari_interpdisc.widgets.parts.workers import Work
 from napari_interpdisc.widgets.session import session_of
 
 if TYPE_CHECKING:
+    from napari_interpdisc.discovery.movies import LabelledMovie
     from napari_interpdisc.discovery.results import Discovery
 
 KEYS_OF_QT = {Qt.Key.Key_Delete: "Delete", Qt.Key.Key_Backspace: "Backspace"}
@@ -117,6 +125,11 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.training = TrainPanel()
         self.training.train.connect(self.train)
         self.training.cancel.connect(self._cancel)
+        self.kept = KeptPanel()
+        self.kept.keep.connect(self.keep_in)
+        self.kept.opened.connect(self.open_kept)
+        others = folded("Other movies")
+        others.addWidget(self.kept)
         self.results = ResultsPanel(self._session)
         self.results.picked.connect(self._use)
         self.results.said.connect(self.status.say)
@@ -127,7 +140,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             _group("1  Classes and annotations", self.classes, row(self.add, self.undo),
                    self.annotate, self.hint, row(self.suggest, self.export), more)
         )  # fmt: skip
-        layout.addWidget(_group("2  Training", self.training))
+        layout.addWidget(_group("2  Training", others, self.training))
         layout.addWidget(self.results)
         layout.addStretch()
         self._scroll = scroll = QScrollArea()
@@ -268,18 +281,60 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         """Write the annotations as a table."""
         self._guarded(lambda: self.status.say(self.keeper.export_to(path)))
 
+    # -- other movies ---------------------------------------------------------------------------
+
+    def keep_in(self, path: Path) -> None:
+        """Add the annotated cells to a file, on a thread; the training uses it from then on."""
+
+        def begin() -> None:
+            movie = annotated_movie(self._session, self.annotations)
+            plan = Keeping(movie, self._session.model, path)
+
+            def done(result: tuple[list[LabelledMovie], bool]) -> None:
+                movies, replaced = result
+                self.kept.show_file(path, movies)
+                n = len(movie.labels)
+                again = " in place of those that were kept of it before" if replaced else ""
+                self.status.say(f"{n} cells of '{movie.name}' are kept in {path}{again}.")
+
+            self.status.say("Keeping …")
+            self.work.start(plan.carry_out, done, self.status.fault)
+
+        self._guarded(begin)
+
+    def open_kept(self, path: Path) -> None:
+        """Train on the cells of a file too; their classes join those that are there."""
+
+        def read() -> None:
+            from napari_interpdisc.discovery.kept_cells import read_kept
+
+            movies = read_kept(path)
+            names = dict.fromkeys(str(name) for movie in movies for name in movie.labels)
+            if not self.annotations.marks:
+                self.annotations.start_with()
+            for name in names:
+                if name not in self.annotations.classes:
+                    self.annotations.add_class(name)
+            self.kept.show_file(path, movies)
+            self._show_classes()
+            self.status.say(f"{self.kept.told.text()} Classes: {', '.join(names)}.")
+
+        self._guarded(read)
+
     # -- training -------------------------------------------------------------------------------
 
     def train(self) -> None:
         """Check the annotations and train on them, on a thread."""
 
         def begin() -> None:
-            plan = plan_training(self._session, self.annotations, self.training.settings())
+            plan = plan_training(
+                self._session, self.annotations, self.training.settings(), self.kept.movies
+            )
 
             def done(found: Discovery) -> None:
                 self._guarded(lambda: self._take(plan.model, found))
 
-            self.status.say(f"Training on {len(plan.cells)} cells …")
+            self.status.say(f"Training on {len(plan)} cells …")
             self.work.start(plan.carry_out, done, self.status.fault)
 
         self._guarded(begin)
@@ -303,8 +358,8 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self._scroll.ensureWidgetVisible(self.results.quality)
         engine = f" Formulas: {found.engine}." if found.engine else ""
         self.status.say(
-            f"Trained on {found.cells} cells of {found.groups} tracks, tested on held-out tracks "
-            f"in {found.folds} folds.{engine}"
+            f"Trained on {found.cells} cells of {found.groups} {found.group_name}s, tested on "
+            f"held-out {found.group_name}s in {found.folds} folds.{engine}"
         )
 
     def _use(self, kind: str) -> None:

@@ -10,14 +10,20 @@ import typer
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
+    Columns,
     Diameter,
+    FirstFrame,
+    FrameInterval,
     Head,
     ImagePath,
     LabelsPath,
     Model,
     MovieFiles,
+    PixelSize,
     SwapXY,
     Tracks,
+    Unit,
+    asked_of,
     diameter_of,
     note,
     progress_bar,
@@ -34,6 +40,11 @@ def classify(
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
     swap_xy: SwapXY = False,
+    columns: Columns = None,
+    first_frame: FirstFrame = None,
+    unit: Unit = "",
+    pixel_size: PixelSize = None,
+    frame_interval: FrameInterval = None,
     model: Model = "h2b",
     head: Head = None,
 ) -> None:
@@ -42,13 +53,16 @@ def classify(
 
     check_table_path(out, (image, tracks, labels))
     diameter_of(diameter)
+    choices = asked_of(columns, first_frame, unit, pixel_size, frame_interval)
     from napari_interpdisc import pipeline
     from napari_interpdisc.models.store import load_model
     from napari_interpdisc.number_text import percent
 
     loaded = load_model(model)
     loaded.head(head)
-    opened = MovieFiles(image, tracks, labels, diameter, channel, channel_axis, swap_xy).open()
+    opened = MovieFiles(
+        image, tracks, labels, diameter, channel, channel_axis, swap_xy, asked=choices
+    ).open()
     with progress_bar("cells") as progress:
         result = pipeline.classify(
             opened.frames, opened.cells, loaded, opened.diameter, head, progress

@@ -10,13 +10,19 @@ import typer
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
+    Columns,
     Diameter,
     Engine,
+    FirstFrame,
+    FrameInterval,
     LabelsPath,
     Model,
     MovieFiles,
+    PixelSize,
     RecipeFile,
     SwapXY,
+    Unit,
+    asked_of,
     check_engine,
     crop_diameter,
     diameter_of,
@@ -33,6 +39,10 @@ if TYPE_CHECKING:
     from napari_interpdisc.discovery.recipe import Recipe
     from napari_interpdisc.discovery.results import Discovery
     from napari_interpdisc.models.cell_model import CellModel
+
+
+TRACK = "track_id"
+"""Groups of cells of a movie, if the user names no other."""
 
 
 def train(
@@ -86,6 +96,11 @@ def train(
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
     swap_xy: SwapXY = False,
+    columns: Columns = None,
+    first_frame: FirstFrame = None,
+    unit: Unit = "",
+    pixel_size: PixelSize = None,
+    frame_interval: FrameInterval = None,
     model: Model = "h2b",
 ) -> None:
     """Train heads on labelled cells: a model folder that classify and the viewer accept."""
@@ -94,6 +109,7 @@ def train(
     if out.exists():
         raise InvalidInput(f"{out} already exists; choose another folder, nothing was written.")
     diameter_of(diameter)
+    choices = asked_of(columns, first_frame, unit, pixel_size, frame_interval)
     from napari_interpdisc.discovery.card import discovered_model
     from napari_interpdisc.discovery.cross_validation import discover
     from napari_interpdisc.models.store import load_model, save_model
@@ -109,8 +125,10 @@ def train(
     else:
         assert image is not None
         assert cells is not None
-        group = group_column or "track_id"
-        files = MovieFiles(image, cells, labels, diameter, channel, channel_axis, swap_xy)
+        group = group_column or TRACK
+        files = MovieFiles(
+            image, cells, labels, diameter, channel, channel_axis, swap_xy, asked=choices
+        )
         labelled = _from_movie(files, label_column, group, wanted, asked, loaded)
     with progress_bar("training") as progress:
         found = discover(labelled, asked, progress, loaded.encoder_sha256, group, study)
@@ -187,21 +205,18 @@ def _from_movie(
     recipe: Recipe,
     model: CellModel,
 ) -> LabelledCells:
-    import numpy as np
-
     from napari_interpdisc.discovery.augmented import label_cells
 
     opened = files.open()
     table = opened.cells
-    columns = {"track_id": table.track_id, "t": table.t, **table.extra}
-    for name in (label, group):
-        if name not in columns:
-            raise InvalidInput(
-                f"{files.tracks} has no column '{name}'; it has {', '.join(columns)}."
-            )
-    labels = _checked_labels(
-        np.asarray(columns[label]), np.asarray(columns[group]), wanted, recipe.folds, group
-    )
+    if group == TRACK and not table.taken.tracked and len(opened.frames) > 1:
+        raise InvalidInput(
+            f"{files.tracks} has no column of tracks that is known (it has "
+            f"{', '.join(table.taken.columns)}). Cells of one track would be trained on and held "
+            "out: name it with --columns, such as track_id=Track, or other groups with "
+            "--group-column."
+        )
+    labels = _checked_labels(table.column(label), table.column(group), wanted, recipe.folds, group)
     with progress_bar("augmentations") as progress:
         return label_cells(opened.frames, table, opened.diameter, model, labels, recipe, progress)
 

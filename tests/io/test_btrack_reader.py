@@ -78,3 +78,50 @@ def test_damaged_btrack_file(tmp_path: Path, what: str) -> None:
             tracks["LBEPR"] = np.ones((3, 6), np.int32)
     with pytest.raises(InvalidInput, match="is damaged: its tracks refer to objects"):
         read_cells(path)
+
+
+def test_parents_properties_and_depth(tmp_path: Path) -> None:
+    path = tmp_path / "tracks.h5"
+    _write_btrack(path)
+    with h5py.File(path, "r+") as file:
+        file["tracks/obj_type_1/LBEPR"][1, 3] = 1  # track 4 descends from track 1
+        file["objects/obj_type_1/properties/area"] = np.array([5.0, 6, 7, 8])
+        file["objects/obj_type_1/properties/box"] = np.arange(8).reshape(4, 2)
+        file["objects/obj_type_1/coords"][:, 3] = [0, 1, 2, 3]
+    cells = read_cells(path)
+    assert cells.graph == {4: (1,)}
+    np.testing.assert_array_equal(cells.extra["parent_id"], [0, 0, 0, 1])
+    np.testing.assert_array_equal(cells.extra["area"], [5, 7, 8, 6])
+    np.testing.assert_array_equal(cells.extra["box-1"], [1, 5, 7, 3])
+    np.testing.assert_array_equal(cells.extra["z"], [0, 2, 3, 1])
+    assert cells.taken.notes == ("1 dummies of btrack in 'tracks.h5' are left out.",)
+    assert "2 tracks, 1 with a parent" in cells.taken.sentence
+
+
+def test_objects_of_another_type_and_objects_without_tracks(tmp_path: Path) -> None:
+    path = tmp_path / "tracks.h5"
+    _write_btrack(path)
+    with h5py.File(path, "r+") as file:
+        for group in ("objects", "tracks"):
+            file.move(f"{group}/obj_type_1", f"{group}/obj_type_2")
+    assert read_cells(path).track_id.tolist() == [1, 1, 1, 4]
+    with h5py.File(path, "r+") as file:
+        file.copy("objects/obj_type_2", "objects/obj_type_1")
+    assert len(read_cells(path)) == 4  # one of them has tracks
+    with h5py.File(path, "r+") as file:
+        file.copy("tracks/obj_type_2", "tracks/obj_type_1")
+    with pytest.raises(InvalidInput, match=r"several types of objects .obj_type_1, obj_type_2"):
+        read_cells(path)
+    with h5py.File(path, "r+") as file:
+        del file["tracks"], file["objects/obj_type_1"]
+    cells = read_cells(path)
+    np.testing.assert_array_equal(cells.yx, [[1, 10], [2, 20], [1, 11], [1, 12]])
+    assert not cells.taken.tracked
+    assert "no tracks" in cells.taken.sentence
+
+
+def test_a_file_of_ilastik_is_told(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["exported_data"] = np.zeros(3)
+    with pytest.raises(InvalidInput, match=r"it holds exported_data.; of ilastik, export .* CSV"):
+        read_cells(tmp_path / "a.h5")

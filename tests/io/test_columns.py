@@ -248,7 +248,7 @@ def test_the_first_frame(header: str, first: int, movie: Movie | None, wanted: l
 def test_frames_from_1_are_asked_about_where_nothing_tells() -> None:
     frame, long = table("frame,y,x,track", one(*T), Y, X, TRACK), Movie(9, 40, 60)
     with pytest.raises(
-        InvalidInput, match="begins with 1 and the image has 9 frames.*--first-frame"
+        InvalidInput, match=r"begins with 1 and the image has 9 frames.*--first-frame"
     ):
         cells_of_frame(frame, movie=long)
     for first, wanted in ((0, one(*T)), (1, T)):
@@ -276,7 +276,7 @@ def test_a_frame_wins_over_a_time_that_goes_with_it() -> None:
 @pytest.mark.parametrize("times", [[0, 1, 3, 0, 1, 3], [0, 0, 1, 0, 0, 1], [0, 1, 2, 1, 2, 3]])
 def test_two_counts_of_frames_that_contradict_each_other(times: list[int]) -> None:
     frame = table("t,y,x,track,frame", times, Y, X, TRACK, T)
-    with pytest.raises(InvalidInput, match="'frame' and 't' .* contradict .*--columns t=frame or"):
+    with pytest.raises(InvalidInput, match=r"'frame' and 't' .* contradict .*--columns t=frame or"):
         cells_of_frame(frame, movie=Movie(5, 40, 60))
     cells = cells_of_frame(frame, "a", Asked({"t": "t"}), Movie(5, 40, 60))
     np.testing.assert_array_equal(cells.t, times)
@@ -484,7 +484,7 @@ def test_what_cannot_be_asked(asked: dict[str, Any], sentence: str) -> None:
 
 
 def test_values_that_are_not_numbers_are_shown() -> None:
-    with pytest.raises(InvalidInput, match="Column 'y' .* not numbers .first 'north', in row 1"):
+    with pytest.raises(InvalidInput, match=r"Column 'y' .* not numbers .first 'north', in row 1"):
         cells_of_frame(table("t,y,x", [0, 0], ["1", "north"], [1, 2]))
     dates = pd.to_datetime(["2026-01-01", "2026-01-02"])
     with pytest.raises(InvalidInput, match="holds dates; give frame numbers"):

@@ -70,14 +70,28 @@ def read_trackmate_xml(
         warnings.simplefilter("ignore")  # what a file leaves out
         store_path = Path(folder) / "tracks.geff"
         try:
-            from_trackmate_xml_to_geff(path, store_path, discard_filtered_spots=True)
+            # its option to leave out filtered spots leaves out all that are in no track
+            from_trackmate_xml_to_geff(path, store_path)
             store = read_to_memory(str(store_path))
         except Exception as fault:
             text = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
             raise InvalidInput(
                 f"{path} cannot be read as TrackMate XML ({text}); export the spots as CSV."
             ) from None
-    return _cells(store, path.name, asked or Asked(), movie)
+    return _visible(_cells(store, path.name, asked or Asked(), movie))
+
+
+def _visible(cells: CellTable) -> CellTable:
+    """Leave out the spots that TrackMate's filters hid, and say so."""
+    shown = np.asarray(cells.extra.get("VISIBILITY", np.ones(len(cells)))) != 0
+    if shown.all() or not shown.any():
+        return cells
+    told = (
+        f"{(~shown).sum()} of {len(cells)} spots in '{cells.source}' are hidden by a filter of "
+        "TrackMate and left out."
+    )
+    taken = replace(cells.taken, notes=(*cells.taken.notes, told))
+    return replace(cells.take(shown), taken=taken)
 
 
 def _cells(store: Any, source: str, asked: Asked, movie: Movie | None) -> CellTable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -198,23 +198,33 @@ class CellTable:
             )
         return columns[known]
 
+    def own_names(self, taken: Iterable[str] = ()) -> dict[str, str]:
+        """Names of the source's own columns in a table that has others, ``taken``, too.
+
+        A name that is one of those, or t, y, x or track_id, gets the ending :data:`SUFFIX`.
+        """
+        used = {"t", "y", "x", "track_id", *taken}
+        names: dict[str, str] = {}
+        for name in self.extra:
+            free = name
+            while free in used:
+                free += SUFFIX
+            names[name] = free
+            used.add(free)
+        return names
+
     def to_frame(self, results: pd.DataFrame | None = None) -> pd.DataFrame:
         """Return columns t, y, x, track_id, the source's own, and those of ``results`` (N rows).
 
-        A column of the source's own whose name is taken gets the ending :data:`SUFFIX`.
+        The source's own are named by :meth:`own_names`.
         """
         import pandas as pd
 
         core = pd.DataFrame(
             {"t": self.t, "y": self.yx[:, 0], "x": self.yx[:, 1], "track_id": self.track_id}
         )
-        taken = [*core, *(() if results is None else results)]
-        own: dict[str, npt.NDArray[Any]] = {}
-        for name, values in self.extra.items():
-            free = name
-            while free in taken or free in own:
-                free += SUFFIX
-            own[free] = values
+        names = self.own_names([] if results is None else map(str, results))
+        own = {names[name]: values for name, values in self.extra.items()}
         parts = [core, pd.DataFrame(own, index=core.index)]
         if results is not None:
             parts.append(results.set_axis(core.index))

@@ -72,6 +72,20 @@ PROGRAMS: dict[str, Callable[[], pd.DataFrame]] = {
     ),
     "btrack or napari": lambda: table("ID,t,y,x", TRACK, T, Y, X),
     "spaces and case": lambda: table("Track ID,Time Point,Y Pos,X Pos", TRACK, T, Y, X),
+    "the plugin Manual Tracking": lambda: table(
+        " ,Track n°,Slice n°,X,Y,Distance,Velocity,Pixel Value",
+        one(*range(6)), TRACK, one(*T), X, Y, [-1.0] * 6, [-1.0] * 6, [5] * 6,
+    ),
+    "ultrack": lambda: table(
+        "track_id,t,z,y,x,id,parent_track_id,parent_id",
+        TRACK, T, [0] * 6, Y, X, range(100, 106), [-1] * 6, [-1, 100, 101, -1, 103, 104],
+    ),
+    "the weighted centroid": lambda: table(
+        "label,centroid_weighted-0,centroid_weighted-1,frame,track", [1] * 6, Y, X, T, TRACK
+    ),
+    "the same positions twice": lambda: table(
+        "frame,track_id,centroid-0,centroid-1,y,x", T, TRACK, Y, X, Y, X
+    ),
     "units that are pixels": lambda: table("track,frame,Y [px],x_pixel", TRACK, T, Y, X),
 }  # fmt: skip
 
@@ -263,6 +277,17 @@ def test_frames_from_1_are_asked_about_where_nothing_tells() -> None:
     np.testing.assert_array_equal(cells_of_frame(imaris.assign(Time=T), movie=long).t, T)
 
 
+def test_a_count_from_0_beside_one_from_1_tells_the_first_frame() -> None:
+    frame = table("frame,t,y,x,track", one(*T), T, Y, X, TRACK)
+    np.testing.assert_array_equal(cells_of_frame(frame, movie=Movie(9, 40, 60)).t, T)
+
+
+def test_a_slice_is_no_time_of_a_still_image() -> None:
+    frame = table("t,slice,y,x", [0] * 6, one(*T), Y, X)
+    np.testing.assert_array_equal(cells_of_frame(frame, movie=Movie(1, 40, 60)).t, 0)
+    np.testing.assert_array_equal(cells_of_frame(frame, movie=MOVIE).t, T)
+
+
 def test_a_frame_wins_over_a_time_that_goes_with_it() -> None:
     frame = table("t,y,x,track,frame", [300 * t for t in T], Y, X, TRACK, T)
     cells = cells_of_frame(frame, movie=MOVIE)
@@ -383,6 +408,22 @@ def test_divisions_travel() -> None:
     assert cells_of_frame(acdc).graph == {2: (1,), 3: (1,)}
 
 
+def test_parents_can_be_cells() -> None:
+    """The table of napari-track-edit: parent_id is the cell before, or the mother cell."""
+    frame = table(
+        "t,y,x,id,parent_id,track_id", [0, 1, 2, 2, 3, 3], Y, X, [1, 2, 3, 4, 5, 6],
+        [-1, 1, 2, 2, 3, 4], [1, 1, 2, 3, 2, 3],
+    )  # fmt: skip
+    cells = cells_of_frame(frame)
+    assert cells.graph == {2: (1,), 3: (1,)}
+    np.testing.assert_array_equal(cells.extra["parent_id"], [0, 0, 1, 1, 1, 1])
+    np.testing.assert_array_equal(cells.extra["parent_id_in_file"], frame["parent_id"])
+    ultrack = PROGRAMS["ultrack"]().assign(parent_track_id=[-1] * 3 + [1] * 3)
+    cells = cells_of_frame(ultrack)
+    assert cells.graph == {2: (1,)}
+    np.testing.assert_array_equal(cells.extra["parent_id_in_file"], ultrack["parent_id"])
+
+
 # -- rows and columns that are left ---------------------------------------------------------------
 
 
@@ -424,6 +465,10 @@ def test_a_depth_is_left_out_if_it_is_one_and_kept_if_it_is_not() -> None:
         ),
         ("t,y,b,c", "no column for x that is known"),
         ("FRAME,TRACK_ID,POSITION_X,POSITION_Y,QUALITY,centroid-0,centroid-1", "in two ways, as"),
+        (
+            "frame,track,centroid-0,centroid-1,y,x",
+            "two ways, as regionprops_table .* or a plain",
+        ),
         ("t,y,x,pos_x", "two columns for x, 'x' and 'pos_x', which differ"),
     ],
 )

@@ -71,6 +71,14 @@ def test_quoted_decimal_commas() -> None:
     assert positions(parse_table(text.encode(), "a.csv")) == RIGHT
 
 
+def test_a_decimal_comma_far_down_is_seen() -> None:
+    whole = "".join(f"{i};1;2\n" for i in range(300))
+    table = parse_table(("t;y;x\n" + whole + "300;1,25;2\n").encode(), "a.csv")
+    assert table.frame["y"].iloc[-1] == 1.25
+    with pytest.raises(InvalidInput, match="writes thousands"):
+        parse_table(("t;y;x\n" + whole + "300;1,025.5;2\n").encode(), "a.csv")
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -26,6 +26,7 @@ from napari_interpdisc.cli.common import (
     asked_of,
     diameter_of,
     note,
+    note_renamed,
     progress_bar,
     say,
 )
@@ -80,6 +81,7 @@ def classify(
     }
     table = result.to_frame()
     write_table(table, settings, out)
+    note_renamed(opened.cells, map(str, table))
     counts = table["class"].value_counts(sort=False)
     say(f"{len(table)} cells: {', '.join(f'{n} {name}' for name, n in counts.items())}")
     encoding, flags = result.encoding, []

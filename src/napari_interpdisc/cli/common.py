@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
     from napari_interpdisc.frames import Frames
     from napari_interpdisc.io.columns import Asked
+
+CORE = 4
+"""Columns of a table of cells before those of the user's own."""
 
 ImagePath = Annotated[
     Path, typer.Argument(metavar="IMAGE", help="TIFF, .npy, .zarr, .png, or a folder of TIFFs.")
@@ -102,6 +106,18 @@ def say(*lines: str, to: Console | None = None) -> None:
 def note(text: str) -> None:
     """Print a note on standard error."""
     Console(stderr=True).print(f"[yellow]Note:[/yellow] {plain(text)}", soft_wrap=True)
+
+
+def note_renamed(cells: CellTable, table: Iterable[str]) -> None:
+    """Say which columns of the cells' own have another name in a table of results."""
+    own = islice(table, CORE, None)  # they come after t, y, x and track_id
+    changed = [
+        f"'{name}' of {cells.source} is '{new}'"
+        for name, new in zip(cells.extra, own, strict=False)
+        if name != new
+    ]
+    if changed:
+        note(f"{', '.join(changed)} in the table.")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc._types import BoolArray, Float64Array
-from napari_interpdisc.cells import CellTable, Taken
+from napari_interpdisc.cells import SUFFIX, CellTable, Taken
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.dialects import (
     FRAME,
@@ -33,7 +33,7 @@ from napari_interpdisc.io.dialects import (
     matching_dialects,
     unit_of,
 )
-from napari_interpdisc.io.track_ids import Numbered, number_tracks, parents_of
+from napari_interpdisc.io.track_ids import Numbered, id_text, number_tracks, parents_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,6 +186,7 @@ class _Reading:
         self.notes: list[str] = []
         self.kept: dict[str, npt.NDArray[Any]] = {}
         self.used: set[str] = set()
+        self.counted_from: int | None = None
         self.dialect, self.roles = self._chosen()
         self._unit_column()
 
@@ -212,6 +213,8 @@ class _Reading:
         extra = self._extra(rows)
         graph: dict[int, tuple[int, ...]] = {}
         if parent is not None:
+            if "parent_id" in extra:
+                extra = {n + SUFFIX * (n == "parent_id"): v for n, v in extra.items()}
             extra["parent_id"] = parent
             graph = parents_of(ids, parent)
             n = len(graph)
@@ -248,6 +251,7 @@ class _Reading:
     def _chosen(self) -> tuple[Dialect, dict[str, list[Column]]]:
         """The dialect, and the columns that can have each role, best first."""
         found = matching_dialects([c.name for c in self.columns])
+        found = self._of_other_values(found)
         named = {role: self._named(name) for role, name in self.asked.columns.items()}
         if {"y", "x"} <= named.keys() or len(found) == 1:
             # a dialect is known by its columns: where they mean something else, it is another one
@@ -278,6 +282,20 @@ class _Reading:
             f"'{self.source}' has no column for {' and '.join(missing) or 'cells'} that is known "
             f"(it has {self.names}); name its columns with --columns, such as {self._example()}."
         )
+
+    def _of_other_values(self, found: list[Dialect]) -> list[Dialect]:
+        """Leave out dialects whose columns hold the same positions as those of one before."""
+        if len(found) == 1:
+            return found
+        kept: list[Dialect] = []
+        seen: list[npt.NDArray[np.float64]] = []
+        for dialect in found:
+            roles = dialect.roles(self.columns)
+            here = np.column_stack([self._values(roles[role][0]) for role in ("y", "x")])
+            if not any(np.allclose(here, other, equal_nan=True) for other in seen):
+                kept.append(dialect)
+                seen.append(here)
+        return kept
 
     def _example(self) -> str:
         return "t=Frame,y=Y,x=X,track_id=Track"
@@ -328,9 +346,9 @@ class _Reading:
         try:
             numbers = pd.to_numeric(raw)
         except (ValueError, TypeError):
-            numbers = pd.to_numeric(raw.astype(str).str.replace(",", "."), errors="coerce")
+            numbers = pd.to_numeric(raw, errors="coerce")
             bad = np.flatnonzero(numbers.isna() & raw.notna() & (raw.astype(str).str.strip() != ""))
-            if len(bad) and str(raw.iloc[bad[0]]).strip().casefold() not in ("nan", "inf"):
+            if len(bad):
                 raise InvalidInput(
                     f"Column '{column.name}' of '{self.source}' holds values that are not numbers "
                     f"(first '{raw.iloc[bad[0]]}', in row {bad[0]})."
@@ -445,10 +463,10 @@ class _Reading:
             return None
         if "t" not in self.asked.columns and len(candidates) > 1:
             # the one frame of a z-stack, or the one slice of a movie, is no time
-            moving = [
-                c for c in candidates if np.nanmin(values[c.name]) < np.nanmax(values[c.name])
-            ]
-            candidates = moving or candidates
+            moving = [c for c in candidates if np.ptp(_finite(values[c.name])) > 0]
+            still = [c for c in candidates if c not in moving]
+            one_frame = self.movie is not None and self.movie.frames == 1
+            candidates = (still or moving) if one_frame else (moving or still)
         chosen = candidates[0]
         self.roles["t"] = [chosen]
         if "t" not in self.asked.columns:
@@ -477,6 +495,8 @@ class _Reading:
         if same and grows and counts and (step > 0).any():
             rate = np.diff(s)[step > 0] / step[step > 0]
             grows = bool(np.ptp(rate) <= tolerance)
+            if grows and abs(rate[0] - 1) <= tolerance and s[0] == 0 and f[0] == 1:
+                self.counted_from = 1  # the other column counts the same frames from 0
         if not (same and grows):
             raise InvalidInput(
                 f"Columns '{chosen.name}' and '{other.name}' of '{self.source}' contradict each "
@@ -591,8 +611,8 @@ class _Reading:
                     f"--first-frame {asked}."
                 )
             return asked
-        if low == 0:
-            return 0
+        if low == 0 or self.counted_from is not None:
+            return self.counted_from or 0
         frames = self.movie.frames if self.movie is not None else None
         if frames is not None and high == frames:
             return 1  # there is no frame of that number if the first one is 0
@@ -684,9 +704,34 @@ class _Reading:
         if column is None:
             return None
         self.used.add(column.name)
+        raw = self.table[self.by_name[column.name]].iloc[rows]
         of = next((c for c in self.columns if c.key in self.dialect.parent_of), None)
+        if of is None and column.key in ("parentid", "parent"):
+            of = self._cells_that_parents_name(raw, rows)
         names = None if of is None else self.table[self.by_name[of.name]].iloc[rows]
-        return numbered.parents(self.table[self.by_name[column.name]].iloc[rows], names)
+        if of is not None:
+            self._keep(column)
+        return numbered.parents(raw, names)
+
+    def _cells_that_parents_name(
+        self, raw: pd.Series[Any], rows: npt.NDArray[np.intp]
+    ) -> Column | None:
+        """The column of ids of cells, if it is those that parents refer to, and not tracks.
+
+        Then every parent is a cell, and there are about as many parents as cells.
+        """
+        track = self._first("track_id")
+        for column in self.columns:
+            if column.key not in (*MAYBE_TRACK_NAMES, "nodeid", "spotid") or column.name == track:
+                continue
+            cells = _ids(self.table[self.by_name[column.name]].iloc[rows])
+            parents = {key for key in _ids(raw) if key not in ("", "0", "-1")}
+            if not parents or len(set(cells)) < len(cells) or not parents <= set(cells):
+                continue
+            tracks = set(_ids(self.table[self.by_name[track]].iloc[rows]))
+            if not parents <= tracks or len(parents) > len(tracks) / 2:
+                return column
+        return None
 
     # -- rows and columns that are left -----------------------------------------------------------
 
@@ -744,6 +789,15 @@ class _Reading:
         first = {"t ": 0, "y ": 1, "x ": 2}
         told = sorted(self.taken, key=lambda text: first.get(text[:2], 3))
         return told if "t" in self.roles else ["no time", *told]
+
+
+def _ids(values: pd.Series[Any]) -> list[str]:
+    """Ids as text, equal where they are the same number."""
+    return [id_text(value) for value in values]
+
+
+def _finite(values: Float64Array) -> Float64Array:
+    return values[np.isfinite(values)]
 
 
 def _with_unit(column: Column, units: Mapping[str, str]) -> Column:

@@ -47,7 +47,9 @@ _SUFFIXES = sorted(
 )
 _IN_BRACKETS = re.compile(r"(?P<name>.*?)\s*[(\[](?P<unit>[^()\[\]]*)[)\]]\s*")
 _AS_SUFFIX = re.compile(rf"(?P<name>.+)[_\s.\-](?P<unit>{'|'.join(_SUFFIXES)})")
-_NUMBERED = re.compile(r"(axis|centroid|coord|coords|coordinate)(\d)")
+_NUMBERED = re.compile(
+    r"(axis|centroid|weightedcentroid|centroidweighted|coord|coords|coordinate)(\d)"
+)
 
 
 def unit_of(text: str) -> str:
@@ -206,7 +208,7 @@ FRAME_NAMES = (
     *("frame", "frames", "framei", "frameno", "framenumber", "framenum", "frameindex", "frameidx"),
     *("frameid", "timeframe", "timepoint", "timepoints", "timeindex", "tindex", "timestep"),
     *("metadatat", "metadataframe", "metadataframenumber", "metadatatimepoint", "metadatatime"),
-    *("imagenumber", "slice", "slicenumber"),
+    *("imagenumber", "slice", "slicenumber", "slicen"),
 )
 """Columns that count frames."""
 
@@ -214,8 +216,17 @@ TIME_NAMES = ("t", "time", "times", "positiont", "post", "timeelapsed", "elapsed
 """Columns that count frames, or tell a time."""
 
 OWN_TRACK_NAMES = (
-    *("trackid", "track", "tracks", "tracknumber", "trackno", "trackindex", "trackidx"),
-    *("trackletid", "tracklet", "trackname", "idtrack", "particle", "particleid", "trajectory"),
+    *("trackid", "track", "tracks", "tracknumber", "trackno", "trackn", "trackindex", "trackidx"),
+    *(
+        "trackletid",
+        "tracklet",
+        "trackname",
+        "idtrack",
+        "tid",
+        "particle",
+        "particleid",
+        "trajectory",
+    ),
     *("trajectoryid", "trackobjectslabel*"),
 )
 """Columns that number tracks."""
@@ -320,7 +331,7 @@ DIALECTS: tuple[Dialect, ...] = (
             ("slice", "ch", "frame"),
             ("area", "mean", "perim", "intden", "rawintden", "feret", "circ", "label", "slice"),
         ),
-        without=("trackid", "particle", "z0", "quality", "class", "mass", "treeid"),
+        without=("t", "trackid", "particle", "z0", "quality", "class", "mass", "treeid"),
         names={
             "t": ("frame", "slice"),
             "y": ("y", "ym"),
@@ -429,8 +440,12 @@ def matching_dialects(columns: Iterable[object]) -> list[Dialect]:
             found.setdefault(answer, dialect)
     if DIALECTS[0] in found.values():
         return [DIALECTS[0]]  # results keep what else a table had, under its own names
-    if not found and PLAIN.matches(read):
-        return [PLAIN]
+    plain = {"y", "x"} <= {column.key for column in read}
+    if PLAIN.matches(read) and (plain or not found):
+        roles = PLAIN.roles(read)
+        used = {(y, x) for _, y, x, _ in found}
+        if (roles["y"][0].name, roles["x"][0].name) not in used:
+            found["", "", "", ""] = PLAIN
     return list(found.values())
 
 

@@ -116,10 +116,11 @@ def parse_table(raw: bytes, source: str, named: Iterable[str] = ()) -> Table:
     names, row_names = _fitted(rows[skipped:], names, source, body + skipped + 1)
     if row_names:
         told.append("the first column, which has no name, holds names of rows")
-    decimal = _decimal(rows[skipped:], names, separator, source, named)
+    kept = [line for line in lines[body:] if line.strip()][skipped:]
+    commas = separator != "," or '"' in text
+    decimal = _decimal(_split(kept, separator) if commas else [], names, separator, source, named)
     if decimal == ",":
         told.append("decimal commas")
-    kept = [line for line in lines[body:] if line.strip()][skipped:]
     frame = _parsed(kept, names, separator, decimal, source)
     return Table(_without_blanks(frame), source, units, tuple(told))
 
@@ -186,6 +187,10 @@ def _cells(line: str, separator: str) -> list[str]:
     if separator == " ":
         return next(csv.reader([" ".join(line.split())], delimiter=" "), [])
     return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+
+
+def _split(lines: Sequence[str], separator: str) -> list[list[str]]:
+    return [_cells(line, separator) for line in lines if "," in line or "." in line]
 
 
 def _header(lines: Sequence[str], named: Sequence[str]) -> tuple[int, str, list[str]]:

@@ -49,8 +49,8 @@ class Numbered:
         """
         known = self.known
         if names is not None:
-            known = {_key(name): int(i) for name, i in zip(names, self.ids, strict=True)}
-        keys = [_key(value) for value in parent]
+            known = {id_text(name): int(i) for name, i in zip(names, self.ids, strict=True)}
+        keys = [id_text(value) for value in parent]
         ids = set(self.ids.tolist())
         own = any(
             known.get(key, 0) == track != 0 for key, track in zip(keys, self.ids, strict=True)
@@ -62,7 +62,7 @@ class Numbered:
         parents = {key: self._parent(key, known, ids, none) for key in set(keys)}
         found = np.array([parents[key] for key in keys], dtype=np.int64)
         found[(found == self.ids) | self.missing] = none
-        return found
+        return _of_whole_tracks(self.ids, found, none)
 
     def _parent(self, key: str, known: Mapping[str, int], ids: set[int], none: int) -> int:
         if key in known:
@@ -88,7 +88,7 @@ def number_tracks(raw: pd.Series[Any], none: BoolArray | None = None) -> Numbere
     missing = raw.isna().to_numpy(bool)
     if none is not None:
         missing = missing | none
-    keys = [_key(value) for value in raw]
+    keys = [id_text(value) for value in raw]
     missing = missing | np.array([not key for key in keys], bool)
     names = list(dict.fromkeys(k for k, gone in zip(keys, missing, strict=True) if not gone))
     numbers = [_WHOLE.fullmatch(name) for name in names]
@@ -116,7 +116,20 @@ def _unused(known: list[int], n: int) -> list[int]:
     return found
 
 
-def _key(value: Any) -> str:
+def _of_whole_tracks(
+    ids: npt.NDArray[np.int64], parent: npt.NDArray[np.int64], none: int
+) -> npt.NDArray[np.int64]:
+    """Give all cells of a track its parent, where only its first cell tells."""
+    first: dict[int, int] = {}
+    pairs = list(zip(ids.tolist(), parent.tolist(), strict=True))
+    for track, one in pairs:
+        if one != none:
+            first.setdefault(track, one)
+    told = [one if one != none else first.get(track, none) for track, one in pairs]
+    return np.array(told, dtype=np.int64)
+
+
+def id_text(value: Any) -> str:
     """An id as text: ``7`` of 7, 7.0 and "7.0"; empty for none."""
     if isinstance(value, float | np.floating):
         if np.isnan(value):

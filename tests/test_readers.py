@@ -32,9 +32,16 @@ def test_tracks_come_sorted_with_their_features(tmp_path: Path) -> None:
 
 
 def test_cells_without_tracks_are_points(tmp_path: Path) -> None:
-    ((data, _, kind),) = layers_of(pd.DataFrame({"y": [5, 4], "x": [1, 2]}), tmp_path)
+    ((data, _, kind),) = layers_of(pd.DataFrame({"t": [3, 0], "y": [5, 4], "x": 1}), tmp_path)
     assert kind == "points"
-    np.testing.assert_array_equal(data, [[0, 5, 1], [0, 4, 2]])
+    np.testing.assert_array_equal(data, [[3, 5, 1], [0, 4, 1]])
+
+
+def test_cells_without_times_are_not_in_the_first_frame(tmp_path: Path) -> None:
+    table = pd.DataFrame({"y": [5, 4], "x": [1, 2], "track_id": [7, 7]})
+    ((data, _, kind),) = layers_of(table, tmp_path)
+    assert kind == "points"
+    np.testing.assert_array_equal(data, [[5, 1], [4, 2]])
 
 
 def test_divisions_reach_the_layer(tmp_path: Path) -> None:

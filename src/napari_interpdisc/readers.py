@@ -44,6 +44,9 @@ def layer_of_cells(cells: CellTable, name: str) -> LayerData:
     """Layer of cells: Tracks with their graph, or Points where no two cells share a track."""
     order = np.lexsort((cells.t, cells.track_id))
     features = {column: np.asarray(values)[order] for column, values in cells.extra.items()}
+    if not cells.taken.timed:
+        # without a time they fit a still image alone, and must not be the first frame of a movie
+        return cells.yx[order], {"name": name, "features": features}, "points"
     places = np.column_stack([cells.t, cells.yx])[order]
     if len(np.unique(cells.track_id)) == len(cells):
         return places, {"name": name, "features": features}, "points"

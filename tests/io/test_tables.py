@@ -11,7 +11,13 @@ import pandas as pd
 import pytest
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.io.tables import Table, parse_table, read_parquet, read_table
+from napari_interpdisc.io.tables import (
+    Table,
+    columns_of_file,
+    parse_table,
+    read_parquet,
+    read_table,
+)
 
 TEXT = "t,y,x,track_id,area [\N{MICRO SIGN}m²]\n0,1.5,3.5,7,2.5\n1,2.25,4.5,7,2.5\n"
 
@@ -34,7 +40,7 @@ RIGHT = [[0, 1.5, 3.5], [1, 2.25, 4.5]]
         (TEXT.encode("utf-16"), ("UTF-16",)),
         (TEXT.encode("utf-16-le"), ("UTF-16",)),
         (TEXT.encode("utf-16-be"), ("UTF-16",)),
-        (gzip.compress(TEXT.encode()), ()),
+        (gzip.compress(TEXT.encode(), mtime=0), ()),
         (TEXT.replace(",", ";").encode(), ()),
         (TEXT.replace(",", "\t").encode(), ()),
         (TEXT.replace(",", "|").encode(), ()),
@@ -99,7 +105,8 @@ def test_tables_that_could_be_misread_are_refused(text: str, sentence: str) -> N
 
 
 @pytest.mark.parametrize(
-    "raw", [b"PK\x03\x04" + bytes(50), TEXT.encode("utf-16")[:-1], gzip.compress(b"t,y")[:-4]]
+    "raw",
+    [b"PK\x03\x04" + bytes(50), TEXT.encode("utf-16")[:-1], gzip.compress(b"t,y", mtime=0)[:-4]],
 )
 def test_other_bytes_are_no_table(raw: bytes) -> None:
     with pytest.raises(InvalidInput, match=r"no table of text|no whole UTF-16|damaged gzip"):
@@ -159,6 +166,15 @@ def test_numbers_of_tracks_are_text_so_that_none_is_rounded() -> None:
 def test_columns_that_the_user_names_tell_the_header() -> None:
     text = b"Report\nA,B,C\n1,2,3\n4,5,6\n"
     assert list(parse_table(text, "a.csv", ["C", "B"]).frame) == ["A", "B", "C"]
+
+
+def test_the_columns_of_a_file_that_may_be_no_table(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("A;B\n1;2\n")
+    (tmp_path / "b.csv").write_text("")
+    (tmp_path / "c.h5").write_text("A,B")
+    pd.DataFrame({"A": [1], "B": [2]}).to_parquet(tmp_path / "d.parquet")
+    found = [columns_of_file(tmp_path / name) for name in ("a.csv", "b.csv", "c.h5", "d.parquet")]
+    assert found == [["A", "B"], [], [], ["A", "B"]]
 
 
 def test_a_name_twice() -> None:

@@ -150,6 +150,20 @@ def read_parquet(path: Path) -> Table:
     return Table(frame.reset_index(drop=True), path.name)
 
 
+def columns_of_file(path: str | Path) -> list[str]:
+    """Names of the columns of a table; none of a file that is no table."""
+    source = Path(path)
+    suffixes = {suffix.lower() for suffix in source.suffixes}
+    try:
+        if ".parquet" in suffixes:
+            return [str(name) for name in read_parquet(source).frame]
+        if suffixes & set(TEXT_SUFFIXES):
+            return [str(name) for name in read_table(source).frame]
+    except InvalidInput:
+        pass
+    return []
+
+
 def _decoded(raw: bytes, source: str) -> tuple[str, list[str]]:
     if raw[:2] == b"\x1f\x8b":
         try:

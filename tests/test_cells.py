@@ -26,16 +26,19 @@ def test_take_keeps_the_row_key() -> None:
     some = cells.take(np.array([False, True, True]))
     np.testing.assert_array_equal(some.row, [1, 2])
     np.testing.assert_array_equal(some.extra["state"], ["b", "c"])
-    assert list(some.to_frame().columns) == ["t", "y", "x", "track_id"]
+    assert list(some.to_frame().columns) == ["t", "y", "x", "track_id", "state"]
 
 
 @pytest.mark.parametrize(
     ("columns", "ids"),
     [
         (["t", "y", "x", "track_id"], [5, 6]),
-        (["Frame", "Y", "X", "ID"], [5, 6]),
-        (["axis-0", "axis-1", "axis-2", "label"], [5, 6]),
+        (["Frame", "Y", "X", "Track"], [5, 6]),
+        (["axis-0", "axis-1", "axis-2", "particle"], [5, 6]),
         (["time", "centroid-0", "centroid-1", "TrackID"], [5, 6]),
+        # a number that no two cells share is one of cells, and a label is a class
+        (["Frame", "Y", "X", "ID"], [0, 1]),
+        (["axis-0", "axis-1", "axis-2", "label"], [0, 1]),
     ],
 )
 def test_column_names(columns: list[str], ids: list[int]) -> None:
@@ -68,11 +71,9 @@ def test_track_id_wins_over_id() -> None:
         (pd.DataFrame({"a": [0]}), "has no column for y and x"),
         (pd.DataFrame({"y": [], "x": []}), "holds no cells"),
         (pd.DataFrame({"y": ["north"], "x": [1]}), "Column 'y' of .* are not numbers"),
-        (pd.DataFrame({"y": [1, np.nan], "x": [1, 2]}), "1 of 2 cells .* NaN or infinite .* row 1"),
-        (pd.DataFrame({"y": [1], "x": [np.inf]}), "NaN or infinite"),
+        (pd.DataFrame({"y": [1], "x": [np.inf]}), "None of the 1 rows of .* has a position"),
         (pd.DataFrame({"t": [0.5], "y": [1], "x": [1]}), "whole and not negative"),
         (pd.DataFrame({"t": [-1], "y": [1], "x": [1]}), "whole and not negative"),
-        (pd.DataFrame({"track_id": [np.nan], "y": [1], "x": [1]}), "without a track id"),
     ],
 )
 def test_unusable_tables(table: pd.DataFrame, sentence: str) -> None:
@@ -83,6 +84,8 @@ def test_unusable_tables(table: pd.DataFrame, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("kwargs", "sentence"),
     [
+        ({"t": [0, 0], "yx": [[1, np.nan], [1, 2]]}, "1 of 2 cells .* NaN or infinite .* row 0"),
+        ({"t": [0], "yx": [[1, 2]], "track_id": [np.nan]}, "without a track id"),
         ({"t": [0], "yx": [[1, 2], [3, 4]]}, "1 times but 2 centroids"),
         ({"t": [0], "yx": [[1, 2]], "track_id": [1, 2]}, "Column 'track_id' .* has 2 rows, not 1"),
     ],
@@ -90,6 +93,46 @@ def test_unusable_tables(table: pd.DataFrame, sentence: str) -> None:
 def test_unequal_lengths(kwargs: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InvalidInput, match=sentence):
         CellTable.from_arrays(**kwargs)
+
+
+def test_columns_of_the_sources_own_come_before_results_under_names_that_are_free() -> None:
+    extra = {"class": ["a", "b"], "area": [1, 2], "t": [0.5, 1.5], "class_in_file": [7, 8]}
+    cells = CellTable.from_arrays([0, 1], [[1, 2], [3, 4]], [5, 5], extra=extra)
+    table = cells.to_frame(pd.DataFrame({"class": ["x", "y"], "score": [1.0, 2.0]}))
+    assert list(table) == [
+        *("t", "y", "x", "track_id", "class_in_file", "area", "t_in_file"),
+        *("class_in_file_in_file", "class", "score"),
+    ]
+    assert table["class"].tolist() == ["x", "y"]
+    assert table["class_in_file"].tolist() == ["a", "b"]
+    assert table["t_in_file"].tolist() == [0.5, 1.5]
+
+
+def test_a_column_is_found_by_either_name() -> None:
+    table = pd.DataFrame({"Frame": [0, 1], "Y": [1, 2], "X": [3, 4], "Track": [5, 5], "kind": "a"})
+    cells = CellTable.from_frame(table)
+    for name in ("track_id", "Track"):
+        np.testing.assert_array_equal(cells.column(name), [5, 5])
+    np.testing.assert_array_equal(cells.column("Frame"), [0, 1])
+    assert cells.column("kind").tolist() == ["a", "a"]
+    with pytest.raises(InvalidInput, match="has no column 'phase'; it has track_id, t, y, x, kind"):
+        cells.column("phase")
+
+
+def test_take_keeps_graph_and_what_was_taken() -> None:
+    cells = CellTable.from_arrays([0, 1], [[1, 2], [3, 4]], [1, 2], graph={2: (1,)})
+    assert cells.take([1]).graph == {2: (1,)}
+    assert cells.take([1]).taken is cells.taken
+    assert not CellTable.from_arrays([0], [[1, 2]]).taken.tracked
+
+
+def test_cells_without_times_need_a_still_image() -> None:
+    cells = CellTable.from_frame(pd.DataFrame({"y": [1], "x": [2], "area": [3]}))
+    cells.check_inside(Frames(np.zeros((10, 20))))
+    with pytest.raises(
+        InvalidInput, match=r"no column of times .* \(it has y, x, area\).*--columns"
+    ):
+        cells.check_inside(Frames(np.zeros((2, 10, 20))))
 
 
 def test_inside() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,34 @@ if TYPE_CHECKING:
 
     from napari_interpdisc.frames import Frames
 
-COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
-    "t": ("t", "frame", "time", "timepoint", "t_index", "axis-0"),
-    "y": ("y", "centroid-0", "centroid_y", "pos_y", "axis-1"),
-    "x": ("x", "centroid-1", "centroid_x", "pos_x", "axis-2"),
-    "track_id": ("track_id", "id", "trackid", "track id", "track", "label"),
-}
-"""Column names that are understood, best first; case does not matter."""
+SUFFIX = "_in_file"
+"""Ending of a column of the user's own whose name is one of a result's."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was taken for what, when cells were read.
+
+    Attributes
+    ----------
+    sentence
+        One line: the columns of time, position and track, and what was converted.
+    notes
+        Sentences about rows that could not be used, and other things to look at.
+    timed, tracked
+        Whether the source tells the frame, and the track, of a cell.
+    columns
+        Names of the source's columns.
+    names
+        What columns are called here whose name in the source is another: ``{"Frame": "t"}``.
+    """
+
+    sentence: str = ""
+    notes: tuple[str, ...] = ()
+    timed: bool = True
+    tracked: bool = True
+    columns: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,7 +63,12 @@ class CellTable:
     source
         Name of the layer or file.
     extra
-        Further columns of the source, each (N,), carried through unread.
+        Further columns of the source, each (N,), carried through to every result.
+    graph
+        Tracks that descend from others, and those: ``{child: (parent, …)}``, as napari's Tracks
+        take it.
+    taken
+        What was taken for what, if the cells were read from a file.
     """
 
     t: npt.NDArray[np.int64]
@@ -51,6 +77,8 @@ class CellTable:
     row: npt.NDArray[np.int64]
     source: str = "cells"
     extra: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    graph: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    taken: Taken = field(default_factory=Taken)
 
     @classmethod
     def from_arrays(
@@ -61,6 +89,8 @@ class CellTable:
         row: npt.ArrayLike | None = None,
         source: str = "cells",
         extra: Mapping[str, npt.ArrayLike] | None = None,
+        graph: Mapping[int, tuple[int, ...]] | None = None,
+        taken: Taken | None = None,
     ) -> CellTable:
         """Build a table from columns of length N, checking that every value can be used.
 
@@ -107,53 +137,25 @@ class CellTable:
             rows.astype(np.int64),
             source,
             columns,
+            dict(graph or {}),
+            taken or Taken(tracked=track_id is not None),
         )
 
     @classmethod
     def from_frame(cls, table: pd.DataFrame, source: str = "cells") -> CellTable:
-        """Build a table from a data frame, finding columns by :data:`COLUMN_NAMES`.
+        """Build a table from a data frame whose columns are those of a known program.
 
-        y and x are required; t may be missing (all cells are then in frame 0), and so may
-        track_id. Positions are in pixels.
+        y and x are required, in pixels; t may be missing for a still image, and so may track_id.
+        :mod:`napari_interpdisc.io.columns` does the work, and takes units and other names.
 
         Raises
         ------
         InvalidInput
-            If y or x is missing, or a value cannot be used.
+            If the columns are not known, contradict each other, or no row can be used.
         """
-        lowered = {str(c).strip().lower(): c for c in reversed(list(table.columns))}
-        found: dict[str, Any] = {}
-        for wanted, names in COLUMN_NAMES.items():
-            for name in names:
-                if name not in lowered or lowered[name] in found.values():
-                    continue
-                if name == "label" and not _is_number(table[lowered[name]]):
-                    continue  # the name of a class, not the number of a mask
-                found[wanted] = lowered[name]
-                break
-        missing = [name for name in ("y", "x") if name not in found]
-        if missing:
-            raise InvalidInput(
-                f"'{source}' has no column for {' and '.join(missing)} (it has "
-                f"{', '.join(map(str, table.columns))}); name the columns t, y, x and track_id."
-            )
-        columns: dict[str, npt.NDArray[Any]] = {}
-        for wanted, name in found.items():
-            try:
-                columns[wanted] = table[name].to_numpy(dtype=np.float64)
-            except (TypeError, ValueError):
-                raise InvalidInput(
-                    f"Column '{name}' of '{source}' holds values that are not numbers."
-                ) from None
-        n = len(table)
-        rest = {str(c): table[c].to_numpy() for c in table.columns if c not in found.values()}
-        return cls.from_arrays(
-            columns.get("t", np.zeros(n)),
-            np.column_stack([columns["y"], columns["x"]]),
-            columns.get("track_id"),
-            source=source,
-            extra=rest,
-        )
+        from napari_interpdisc.io.columns import cells_of_frame
+
+        return cells_of_frame(table, source)
 
     def __len__(self) -> int:
         """Return the number of cells."""
@@ -169,15 +171,64 @@ class CellTable:
             self.row[which],
             self.source,
             {k: v[which] for k, v in self.extra.items()},
+            self.graph,
+            self.taken,
         )
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return columns t, y, x, track_id as a data frame."""
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """Return a column (N,) by its name here, or by its name in the source.
+
+        Raises
+        ------
+        InvalidInput
+            If there is no such column.
+        """
+        y, x = self.yx.T
+        columns: dict[str, npt.NDArray[Any]] = {
+            "track_id": self.track_id,
+            "t": self.t,
+            "y": y,
+            "x": x,
+            **self.extra,
+        }
+        known = name if name in columns else self.taken.names.get(name)
+        if known is None:
+            raise InvalidInput(
+                f"{self.source} has no column '{name}'; it has {', '.join(columns)}."
+            )
+        return columns[known]
+
+    def own_names(self, taken: Iterable[str] = ()) -> dict[str, str]:
+        """Names of the source's own columns in a table that has others, ``taken``, too.
+
+        A name that is one of those, or t, y, x or track_id, gets the ending :data:`SUFFIX`.
+        """
+        used = {"t", "y", "x", "track_id", *taken}
+        names: dict[str, str] = {}
+        for name in self.extra:
+            free = name
+            while free in used:
+                free += SUFFIX
+            names[name] = free
+            used.add(free)
+        return names
+
+    def to_frame(self, results: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return columns t, y, x, track_id, the source's own, and those of ``results`` (N rows).
+
+        The source's own are named by :meth:`own_names`.
+        """
         import pandas as pd
 
-        return pd.DataFrame(
+        core = pd.DataFrame(
             {"t": self.t, "y": self.yx[:, 0], "x": self.yx[:, 1], "track_id": self.track_id}
         )
+        names = self.own_names([] if results is None else map(str, results))
+        own = {names[name]: values for name, values in self.extra.items()}
+        parts = [core, pd.DataFrame(own, index=core.index)]
+        if results is not None:
+            parts.append(results.set_axis(core.index))
+        return pd.concat(parts, axis=1)
 
     def check_inside(self, frames: Frames) -> None:
         """Raise unless every centroid lies within the frames' time range and field of view.
@@ -188,6 +239,12 @@ class CellTable:
             If a time has no frame, or a centroid is outside the image by more than half a pixel.
         """
         n_frames, height, width = frames.shape
+        if n_frames > 1 and not self.taken.timed:
+            has = f" (it has {', '.join(self.taken.columns)})" if self.taken.columns else ""
+            raise InvalidInput(
+                f"'{self.source}' has no column of times that is known{has}, and the image has "
+                f"{n_frames} frames; name it with --columns, such as t=Frame."
+            )
         late = self.t >= n_frames
         if late.any():
             raise InvalidInput(
@@ -216,7 +273,3 @@ def at_most(rows: npt.NDArray[np.intp], most: int, seed: int) -> npt.NDArray[np.
     if len(rows) <= most:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
-
-
-def _is_number(column: pd.Series[Any]) -> bool:
-    return bool(np.issubdtype(column.to_numpy().dtype, np.number))

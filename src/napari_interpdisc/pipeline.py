@@ -167,12 +167,12 @@ class Classification:
     def to_frame(self) -> pd.DataFrame:
         """One row per cell: t, y, x, track_id, class, score (one per class if K > 1), and flags.
 
-        Then reconstruction_error, latent_norm, surprise, unfamiliar, touches_edge, flag, and the
-        latents z_0 ….
+        Columns of the cells' own come before the class. After the scores: reconstruction_error,
+        latent_norm, surprise, unfamiliar, touches_edge, flag, and the latents z_0 ….
         """
         import pandas as pd
 
-        table = self.encoding.cells.to_frame()
+        table = pd.DataFrame()
         table["class"] = pd.Categorical(self.names(), categories=list(self.classes))
         if self.scores.shape[1] == 1:
             table["score"] = self.scores[:, 0]
@@ -187,7 +187,7 @@ class Classification:
         table["flag"] = self.encoding.reasons
         z = self.encoding.latents
         columns = {f"z_{i}": z[:, i] for i in range(z.shape[1])}
-        return pd.concat([table, pd.DataFrame(columns)], axis=1)
+        return self.encoding.cells.to_frame(pd.concat([table, pd.DataFrame(columns)], axis=1))
 
 
 def encode_cells(
@@ -369,6 +369,9 @@ def classify_encoding(
             "diameter": encoding.diameter,
             "diameter_from": encoding.measured,
             "cells": encoding.cells.source,
+            "taken": [encoding.cells.taken.sentence, *encoding.cells.taken.notes]
+            if encoding.cells.taken.sentence
+            else None,
             "unfamiliar_share": round(float(encoding.out_of_distribution.mean()), 4)
             if known
             else None,

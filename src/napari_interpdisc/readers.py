@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from napari_interpdisc._types import LayerData
+from napari_interpdisc.cells import CellTable
 from napari_interpdisc.io.tracks import read_cells
+
+LARGEST_EXACT = 2**53
+"""Numbers above it are rounded as floats."""
 
 SUFFIXES = (".csv", ".parquet", ".h5", ".hdf5", ".geff")
 
@@ -28,12 +33,33 @@ def read_tracks(path: str) -> list[LayerData]:
     InvalidInput
         If the file has no usable cells.
     """
+    from napari_interpdisc.widgets.notices import tell
+
     cells = read_cells(path)
-    name = Path(path).stem
+    tell(cells.taken)
+    return [layer_of_cells(cells, Path(path).stem)]
+
+
+def layer_of_cells(cells: CellTable, name: str) -> LayerData:
+    """Layer of cells: Tracks with their graph, or Points where no two cells share a track."""
     order = np.lexsort((cells.t, cells.track_id))
     features = {column: np.asarray(values)[order] for column, values in cells.extra.items()}
+    if not cells.taken.timed:
+        # without a time they fit a still image alone, and must not be the first frame of a movie
+        return cells.yx[order], {"name": name, "features": features}, "points"
     places = np.column_stack([cells.t, cells.yx])[order]
     if len(np.unique(cells.track_id)) == len(cells):
-        return [(places, {"name": name, "features": features}, "points")]
-    tracks = np.column_stack([cells.track_id[order], places])
-    return [(tracks, {"name": name, "features": features}, "tracks")]
+        return places, {"name": name, "features": features}, "points"
+    ids, graph = cells.track_id[order], dict(cells.graph)
+    if np.abs(ids).max() > LARGEST_EXACT or ids.min() < 0:
+        # napari holds ids as floats, which would make one of two that are near each other
+        features["track_id"] = ids
+        known, ids = np.unique(ids, return_inverse=True)
+        number = {int(track): i for i, track in enumerate(known)}
+        graph = {
+            number[child]: tuple(number[p] for p in parents) for child, parents in graph.items()
+        }
+    arguments: dict[str, Any] = {"name": name, "features": features}
+    if graph:
+        arguments["graph"] = {child: list(parents) for child, parents in graph.items()}
+    return np.column_stack([ids, places]), arguments, "tracks"

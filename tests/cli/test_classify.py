@@ -50,7 +50,9 @@ def test_classify_writes_a_row_per_cell_and_the_settings(classify: Run, files: P
     flags = ["reconstruction_error", "latent_norm", "surprise", "unfamiliar", "touches_edge"]
     flags += ["flag"]
     latents = [f"z_{i}" for i in range(32)]
-    assert list(table) == ["t", "y", "x", "track_id", "class", "score", *flags, *latents]
+    assert list(table) == [*cells, "class", "score", *flags, *latents]
+    assert list(cells)[:4] == ["t", "y", "x", "track_id"]
+    pd.testing.assert_frame_equal(table[list(cells)], cells)  # whatever else it has
     assert f"{table['touches_edge'].sum()} may be cut by the edge of the image" in done.out
     pd.testing.assert_frame_equal(table[["t", "track_id"]], cells[["t", "track_id"]])
     note = json.loads((files / "out.json").read_text())
@@ -152,8 +154,6 @@ def change_tracks(files: Path, change: Callable[[pd.DataFrame], object]) -> None
         ("y", -3.0, "lie outside the image"),
         ("t", 5, "the image has 5 frames (0 to 4)"),
         ("t", -1, "times are frame numbers"),
-        ("y", np.nan, "NaN or infinite coordinates"),
-        ("x", np.inf, "NaN or infinite coordinates"),
     ],
 )
 def test_bad_coordinates(classify: Run, files: Path, column: str, value: float, told: str) -> None:
@@ -161,6 +161,41 @@ def test_bad_coordinates(classify: Run, files: Path, column: str, value: float, 
         files, lambda table: table.__setitem__(column, table[column].where(table.index > 0, value))
     )
     assert told in sentence(classify("--diameter", 28), files)
+
+
+def test_a_table_of_a_stranger(classify: Run, files: Path) -> None:
+    """What was taken for what is told, and stands beside the result; nothing of it is lost."""
+    cells = pd.read_csv(files / "tracks.csv")[["t", "y", "x", "track_id"]]
+    assert classify("--diameter", 28, out="plain.csv").code == 0
+    plain = pd.read_csv(files / "plain.csv")
+    foreign = pd.DataFrame(
+        {
+            "Image": cells["t"] + 1, "Row": cells["y"] * 0.5, "Column": cells["x"] * 0.5,
+            "Cell name": "c" + cells["track_id"].astype(str), "class": "mine",
+        }
+    )  # fmt: skip
+    foreign.loc[0, "Row"] = np.nan
+    foreign.to_csv(files / "foreign.tsv", index=False, sep="\t", encoding="utf-16")
+    told = sentence(classify("--diameter", 28, tracks="foreign.tsv"), files)
+    assert "(it has Image, Row, Column, Cell name, class); name its columns with --columns" in told
+    done = classify(
+        "--diameter", 28, "--columns", "t=Image,y=Row,x=Column,track_id=Cell name",
+        "--unit", "um", "--pixel-size", 0.5, tracks="foreign.tsv", out="b.csv",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    line = "foreign.tsv: t from 'Image' (1…5, counted from 1), y from 'Row' in µm ÷ 0.5"
+    assert line in done.out
+    assert f"1 of {len(cells)} rows of 'foreign.tsv' have no position" in done.err
+    assert "'Cell name' keeps the names" in done.err
+    table = pd.read_csv(files / "b.csv")
+    same = ["t", "y", "x", "class", "score"]
+    pd.testing.assert_frame_equal(table[same], plain[same].iloc[1:].reset_index(drop=True))
+    assert set(table["class_in_file"]) == {"mine"}
+    assert table["Cell name"].tolist() == foreign["Cell name"].tolist()[1:]
+    assert "'class' of foreign.tsv is 'class_in_file' in the table" in done.err
+    note = json.loads((files / "b.json").read_text("utf-8"))
+    assert note["taken"][0].startswith(line)
+    assert len(note["taken"]) == 3
 
 
 @pytest.mark.parametrize(
@@ -223,8 +258,8 @@ def test_an_image_that_is_none(classify: Run, files: Path) -> None:
 
 def test_tracks_that_are_not_there(classify: Run, files: Path) -> None:
     assert "There is no file" in sentence(classify(tracks="other.csv"), files)
-    (files / "tracks.txt").write_text("")
-    assert "not a kind of track file" in sentence(classify(tracks="tracks.txt"), files)
+    (files / "tracks.docx").write_text("")
+    assert "not a kind of track file" in sentence(classify(tracks="tracks.docx"), files)
 
 
 @pytest.mark.parametrize(

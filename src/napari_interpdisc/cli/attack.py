@@ -11,14 +11,20 @@ import typer
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
+    Columns,
     Diameter,
+    FirstFrame,
+    FrameInterval,
     Head,
     ImagePath,
     LabelsPath,
     Model,
     MovieFiles,
+    PixelSize,
     SwapXY,
     Tracks,
+    Unit,
+    asked_of,
     diameter_of,
     names_of,
     progress_bar,
@@ -49,6 +55,11 @@ def attack(
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
     swap_xy: SwapXY = False,
+    columns: Columns = None,
+    first_frame: FirstFrame = None,
+    unit: Unit = "",
+    pixel_size: PixelSize = None,
+    frame_interval: FrameInterval = None,
     model: Model = "h2b",
     head: Head = None,
 ) -> None:
@@ -57,6 +68,7 @@ def attack(
 
     check_empty_folder(out)
     diameter_of(diameter)
+    choices = asked_of(columns, first_frame, unit, pixel_size, frame_interval)
     from pydantic import ValidationError
 
     from napari_interpdisc.models.store import load_model
@@ -74,7 +86,9 @@ def attack(
         raise InvalidInput(
             f"ε = {step:g} cannot be used ({fault.errors()[0]['msg'].lower()}); give 0 to 8."
         ) from None
-    opened = MovieFiles(image, tracks, labels, diameter, channel, channel_axis, swap_xy).open()
+    opened = MovieFiles(
+        image, tracks, labels, diameter, channel, channel_axis, swap_xy, asked=choices
+    ).open()
     about = {"image": str(image), "tracks": str(tracks), "diameter": opened.diameter}
     with progress_bar("cells") as progress:
         summary = attack_movie(

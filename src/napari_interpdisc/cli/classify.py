@@ -10,16 +10,23 @@ import typer
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
+    Columns,
     Diameter,
+    FirstFrame,
+    FrameInterval,
     Head,
     ImagePath,
     LabelsPath,
     Model,
     MovieFiles,
+    PixelSize,
     SwapXY,
     Tracks,
+    Unit,
+    asked_of,
     diameter_of,
     note,
+    note_renamed,
     progress_bar,
     say,
 )
@@ -34,6 +41,11 @@ def classify(
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
     swap_xy: SwapXY = False,
+    columns: Columns = None,
+    first_frame: FirstFrame = None,
+    unit: Unit = "",
+    pixel_size: PixelSize = None,
+    frame_interval: FrameInterval = None,
     model: Model = "h2b",
     head: Head = None,
 ) -> None:
@@ -42,13 +54,16 @@ def classify(
 
     check_table_path(out, (image, tracks, labels))
     diameter_of(diameter)
+    choices = asked_of(columns, first_frame, unit, pixel_size, frame_interval)
     from napari_interpdisc import pipeline
     from napari_interpdisc.models.store import load_model
     from napari_interpdisc.number_text import percent
 
     loaded = load_model(model)
     loaded.head(head)
-    opened = MovieFiles(image, tracks, labels, diameter, channel, channel_axis, swap_xy).open()
+    opened = MovieFiles(
+        image, tracks, labels, diameter, channel, channel_axis, swap_xy, asked=choices
+    ).open()
     with progress_bar("cells") as progress:
         result = pipeline.classify(
             opened.frames, opened.cells, loaded, opened.diameter, head, progress, opened.measured
@@ -66,6 +81,7 @@ def classify(
     }
     table = result.to_frame()
     write_table(table, settings, out)
+    note_renamed(opened.cells, map(str, table))
     counts = table["class"].value_counts(sort=False)
     say(f"{len(table)} cells: {', '.join(f'{n} {name}' for name, n in counts.items())}")
     encoding, flags = result.encoding, []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,13 +18,20 @@ from napari_interpdisc.errors import InvalidInput, MissingExtra
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
     from napari_interpdisc.frames import Frames
+    from napari_interpdisc.io.columns import Asked
+
+CORE = 4
+"""Columns of a table of cells before those of the user's own."""
 
 ImagePath = Annotated[
     Path, typer.Argument(metavar="IMAGE", help="TIFF, .npy, .zarr, .png, or a folder of TIFFs.")
 ]
 Tracks = Annotated[
     Path,
-    typer.Option(help="Cells: .csv or .parquet (t, y, x, track_id), btrack .h5, or a GEFF store."),
+    typer.Option(
+        help="Cells: a table (.csv, .tsv, .parquet, - for standard input), TrackMate's .xml, "
+        "btrack's .h5, a GEFF store, or man_track.txt with its masks."
+    ),
 ]
 LabelsPath = Annotated[
     Path | None, typer.Option(help="Segmentation from which the diameter is measured.")
@@ -35,6 +43,31 @@ Diameter = Annotated[
 Channel = Annotated[int | None, typer.Option(help="Channel with the nuclei, counted from 0.")]
 ChannelAxis = Annotated[
     int | None, typer.Option(help="Axis of the channels, if the file does not say so.")
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ROLE=NAME,…",
+        help="Columns of the table, such as t=Slice,y=Y,x=X,track_id=Track, if they are not known "
+        "by their names. Roles: t, y, x, z, track_id, parent.",
+    ),
+]
+FirstFrame = Annotated[
+    int | None,
+    typer.Option(min=0, max=1, help="Number of the first frame in the table, if it does not tell."),
+]
+Unit = Annotated[
+    str, typer.Option(metavar="px|um|…", help="Unit of y and x, if the table does not tell.")
+]
+PixelSize = Annotated[
+    float | None,
+    typer.Option(metavar="UM", help="µm per pixel, for positions in µm; the image's if left out."),
+]
+FrameInterval = Annotated[
+    float | None,
+    typer.Option(
+        metavar="S", help="Seconds between frames, for times in seconds; the image's if left out."
+    ),
 ]
 SwapXY = Annotated[bool, typer.Option("--swap-xy", help="The table has x and y exchanged.")]
 Model = Annotated[str, typer.Option(metavar="NAME|DIR", help="Installed model, or model folder.")]
@@ -75,6 +108,18 @@ def note(text: str) -> None:
     Console(stderr=True).print(f"[yellow]Note:[/yellow] {plain(text)}", soft_wrap=True)
 
 
+def note_renamed(cells: CellTable, table: Iterable[str]) -> None:
+    """Say which columns of the cells' own have another name in a table of results."""
+    own = islice(table, CORE, None)  # they come after t, y, x and track_id
+    changed = [
+        f"'{name}' of {cells.source} is '{new}'"
+        for name, new in zip(cells.extra, own, strict=False)
+        if name != new
+    ]
+    if changed:
+        note(f"{', '.join(changed)} in the table.")
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[Progress]:
     """Progress bar on standard error, as a callback of (done, in all)."""
@@ -88,6 +133,26 @@ def progress_bar(what: str) -> Iterator[Progress]:
     with ProgressBar(*columns, console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, n: bar.update(task, completed=done, total=n)
+
+
+def asked_of(
+    columns: str | None,
+    first_frame: int | None,
+    unit: str,
+    pixel_size: float | None,
+    frame_interval: float | None,
+) -> Asked:
+    """What the options say of a table of cells.
+
+    Raises
+    ------
+    InvalidInput
+        If one of them cannot be.
+    """
+    from napari_interpdisc.io.columns import Asked, columns_of_text
+
+    roles = columns_of_text(columns) if columns is not None else {}
+    return Asked(roles, first_frame, unit, pixel_size, frame_interval)
 
 
 def diameter_of(text: str) -> float | None:
@@ -174,6 +239,7 @@ class MovieFiles:
     channel: int | None = None
     channel_axis: int | None = None
     swap_xy: bool = False
+    asked: Asked | None = None
 
     def open(self) -> Opened:
         """Open and check everything, and estimate the diameter if need be.
@@ -183,6 +249,7 @@ class MovieFiles:
         InvalidInput
             If a file cannot be read, or they do not fit each other.
         """
+        from napari_interpdisc.io.columns import read_movie
         from napari_interpdisc.io.images import read_frames, read_labels
         from napari_interpdisc.io.tracks import read_cells
         from napari_interpdisc.nuclei.diameter import measure_diameter
@@ -196,7 +263,12 @@ class MovieFiles:
                 f"{self.labels} has shape {tuple(segmentation.shape)}, the image {wanted}; give "
                 "the segmentation of this image."
             )
-        cells = read_cells(self.tracks, self.swap_xy)
+        cells = read_cells(
+            self.tracks, self.swap_xy, self.asked, read_movie(self.image, frames.shape)
+        )
+        say(cells.taken.sentence)
+        for sentence in cells.taken.notes:
+            note(sentence)
         cells.check_inside(frames)
         if given is not None:
             return Opened(frames, cells, given)

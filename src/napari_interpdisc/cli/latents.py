@@ -12,10 +12,16 @@ from rich.console import Console
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
+    Columns,
     Diameter,
+    FirstFrame,
+    FrameInterval,
     Model,
     MovieFiles,
+    PixelSize,
     SwapXY,
+    Unit,
+    asked_of,
     crop_diameter,
     diameter_of,
     names_of,
@@ -112,6 +118,11 @@ def latents(
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
     swap_xy: SwapXY = False,
+    columns: Columns = None,
+    first_frame: FirstFrame = None,
+    unit: Unit = "",
+    pixel_size: PixelSize = None,
+    frame_interval: FrameInterval = None,
     model: Model = "h2b",
 ) -> None:
     """Tell what each latent stands for: as the model says, or as measured on your cells."""
@@ -128,6 +139,7 @@ def latents(
     if out is not None and out.exists():
         raise InvalidInput(f"{out} already exists; choose another folder, nothing was written.")
     diameter_of(diameter)
+    choices = asked_of(columns, first_frame, unit, pixel_size, frame_interval)
     from napari_interpdisc.models.store import load_model
 
     loaded = load_model(model)
@@ -140,7 +152,9 @@ def latents(
     else:
         assert image is not None
         assert cells is not None
-        files = MovieFiles(image, cells, labels, diameter, channel, channel_axis, swap_xy)
+        files = MovieFiles(
+            image, cells, labels, diameter, channel, channel_axis, swap_xy, asked=choices
+        )
         given = _from_movie(files, group_column or "track_id", chosen, loaded, seed)
     study = _studied(given, loaded, threshold, seed)
     _tell(loaded, study, given, threshold)
@@ -299,15 +313,9 @@ def _from_movie(
 
     opened = files.open()
     table, px = opened.cells, opened.diameter
-    columns = {"track_id": table.track_id, "t": table.t, **table.extra}
     wanted, label = chosen.classes, chosen.column
-    for name in (group, label) if wanted else (group,):
-        if name not in columns:
-            raise InvalidInput(
-                f"{files.tracks} has no column '{name}'; it has {', '.join(columns)}."
-            )
-    groups = np.asarray(columns[group])
-    names = np.asarray(columns[label]) if wanted else None
+    groups = table.column(group)
+    names = table.column(label) if wanted else None
     rows, found = _rows(groups, names, wanted, group, seed)
     some = table.take(rows)
     rotated = np.random.default_rng(seed).permutation(len(some))[:ROTATED_CELLS]

@@ -11,9 +11,15 @@ import typer
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
+    Columns,
     Diameter,
+    FirstFrame,
+    FrameInterval,
     MovieFiles,
+    PixelSize,
     SwapXY,
+    Unit,
+    asked_of,
     crop_diameter,
     diameter_of,
     names_of,
@@ -123,6 +129,11 @@ def scorecard(
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
     swap_xy: SwapXY = False,
+    columns: Columns = None,
+    first_frame: FirstFrame = None,
+    unit: Unit = "",
+    pixel_size: PixelSize = None,
+    frame_interval: FrameInterval = None,
 ) -> None:
     """Change what must not matter, and count how often each head changes its mind."""
     if (crops is None) == (image is None) or (image is None) != (cells is None):
@@ -134,6 +145,7 @@ def scorecard(
 
     check_empty_folder(out)
     diameter_of(diameter)
+    choices = asked_of(columns, first_frame, unit, pixel_size, frame_interval)
     kinds = _controls(control or [], named)
     from napari_interpdisc.models.store import load_model
     from napari_interpdisc.scrutiny.scorecard import ScorecardSettings, score_heads
@@ -148,7 +160,9 @@ def scorecard(
     else:
         assert image is not None
         assert cells is not None
-        files = MovieFiles(image, cells, labels, diameter, channel, channel_axis, swap_xy)
+        files = MovieFiles(
+            image, cells, labels, diameter, channel, channel_axis, swap_xy, asked=choices
+        )
         given = _from_movie(files, group_column or "track_id", wanted, loaded)
     present = set() if given.labels is None else set(given.labels.tolist())
     for name in names:
@@ -371,7 +385,6 @@ def _from_crops(
 
 
 def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel) -> _Given:
-    import numpy as np
 
     from napari_interpdisc.io.images import read_labels
     from napari_interpdisc.patches import label_crops, patch_side, patches_of_cells
@@ -380,15 +393,9 @@ def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel
 
     opened = files.open()
     table = opened.cells
-    columns = {"track_id": table.track_id, "t": table.t, **table.extra}
-    for name in (group, wanted.column) if wanted.classes else (group,):
-        if name not in columns:
-            raise InvalidInput(
-                f"{files.tracks} has no column '{name}'; it has {', '.join(columns)}."
-            )
-    labels = np.asarray(columns[wanted.column]) if wanted.classes else None
+    labels = table.column(wanted.column) if wanted.classes else None
     rows = wanted.rows(len(table), labels)
-    of_cell = _check_groups(np.asarray(columns[group])[rows], group, files.tracks)
+    of_cell = _check_groups(table.column(group)[rows], group, files.tracks)
     some = table.take(rows)
     patches = patches_of_cells(
         opened.frames, some, opened.diameter, model.model_diameter, model.crop_size

@@ -12,12 +12,18 @@ import typer
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
+    Columns,
     Diameter,
     Engine,
+    FirstFrame,
+    FrameInterval,
     Model,
     MovieFiles,
+    PixelSize,
     RecipeFile,
     SwapXY,
+    Unit,
+    asked_of,
     check_engine,
     crop_diameter,
     diameter_of,
@@ -35,6 +41,10 @@ if TYPE_CHECKING:
     from napari_interpdisc.discovery.recipe import Recipe
     from napari_interpdisc.discovery.results import Discovery
     from napari_interpdisc.models.cell_model import CellModel, TrainingMovie
+
+
+TRACK = "track_id"
+"""Groups of cells of a movie, if the user names no other."""
 
 
 def train(
@@ -107,16 +117,22 @@ def train(
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
     swap_xy: SwapXY = False,
+    columns: Columns = None,
+    first_frame: FirstFrame = None,
+    unit: Unit = "",
+    pixel_size: PixelSize = None,
+    frame_interval: FrameInterval = None,
     model: Model = "h2b",
 ) -> None:
     """Train heads on labelled cells: a model folder that classify and the viewer accept."""
     if out.exists():
         raise InvalidInput(f"{out} already exists; choose another folder, nothing was written.")
     diameter_of(diameter)
-    files = _movie_files(
-        MovieFiles(Path(), Path(), None, diameter, channel, channel_axis, swap_xy),
-        image or [], cells or [], labels or [], movies, crops,
+    base = MovieFiles(
+        Path(), Path(), None, diameter, channel, channel_axis, swap_xy,
+        asked=asked_of(columns, first_frame, unit, pixel_size, frame_interval),
     )  # fmt: skip
+    files = _movie_files(base, image or [], cells or [], labels or [], movies, crops)
     from napari_interpdisc.discovery.card import discovered_model
     from napari_interpdisc.discovery.cross_validation import discover
     from napari_interpdisc.discovery.kept_cells import is_kept, read_kept
@@ -316,8 +332,6 @@ def _from_movies(
     model: CellModel,
 ) -> list[LabelledMovie]:
     """Open and check all movies, then cut their labelled cells."""
-    import numpy as np
-
     from napari_interpdisc.discovery.movies import cut_movie, join_labels, labelled_rows
 
     opened, labels, groups, names = [], [], [], _short_names([one.image for one in files])
@@ -326,16 +340,19 @@ def _from_movies(
             say(f"{name}:")
         movie = one.open()
         table = movie.cells
-        columns = {"track_id": table.track_id, "t": table.t, **table.extra}
-        for column in (label, group or "track_id"):
-            if column not in columns:
-                raise InvalidInput(
-                    f"{one.tracks} has no column '{column}'; it has {', '.join(columns)}."
-                )
-        rows = labelled_rows(name, np.asarray(columns[label]))
+        by_track = group is None and len(files) < recipe.folds
+        if by_track and not table.taken.tracked and len(movie.frames) > 1:
+            raise InvalidInput(
+                f"{one.tracks} has no column of tracks that is known (it has "
+                f"{', '.join(table.taken.columns)}). Cells of one track would be trained on and "
+                "held out: name it with --columns, such as track_id=Track, or other groups with "
+                "--group-column."
+            )
+        of_label, of_group = table.column(label), table.column(group or TRACK)
+        rows = labelled_rows(name, of_label)
         opened.append(replace(movie, cells=table.take(rows)))
-        labels.append(np.asarray(columns[label])[rows])
-        groups.append(np.asarray(columns[group or "track_id"])[rows])
+        labels.append(of_label[rows])
+        groups.append(of_group[rows])
     join_labels(names, labels, groups, recipe.folds, wanted, group)
     with progress_bar("cells") as progress:
         return [

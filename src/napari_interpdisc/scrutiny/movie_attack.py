@@ -111,7 +111,7 @@ def _occupy(path: Path) -> None:
 
 def _table(cells: CellTable, classes: tuple[str, ...], before: Any, after: Any) -> pd.DataFrame:
     """One row per cell: where it is, class and score before and after, and whether it flipped."""
-    table = cells.to_frame()
+    table = pd.DataFrame()
     names = np.array(classes, dtype=object)
     for when, scores in (("before", before), ("after", after)):
         table[f"class_{when}"] = names[class_index(scores)]
@@ -119,4 +119,4 @@ def _table(cells: CellTable, classes: tuple[str, ...], before: Any, after: Any) 
         for k, suffix in enumerate(columns):
             table[f"score{suffix}_{when}"] = scores[:, k]
     table["flipped"] = class_index(before) != class_index(after)
-    return table
+    return cells.to_frame(table)

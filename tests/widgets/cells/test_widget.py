@@ -11,11 +11,13 @@ import pytest
 import tifffile
 from napari.layers import Points
 
+from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import NamedHead
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.store import load_model, replace_heads
 from napari_interpdisc.widgets.canvas.overlay import find_overlay
+from napari_interpdisc.widgets.cells.columns_form import ColumnsForm
 from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.session import session_of
 
@@ -366,3 +368,33 @@ def test_the_result_on_a_real_movie(
     assert overlay is not None
     shown, labels = np.asarray(overlay.data[0]), stack[0, 1]
     assert (shown[labels > 0] > 0).mean() > 0.9
+
+
+def test_a_table_that_is_not_known_is_asked_about(
+    make_napari_viewer: Callable[[], Any],
+    movie: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = pd.DataFrame(TRACKS, columns=["Spur", "Bild", "Zeile", "Spalte"]).assign(kind="a")
+    table.to_csv(tmp_path / "cells.csv", index=False)
+    viewer = make_napari_viewer()
+    viewer.add_image(movie, scale=(1, 0.5, 0.5), translate=(0, 7, 3))
+    widget = CellsWidget(viewer)
+
+    def answered(form: ColumnsForm) -> bool:
+        for role, name in {"t": "Bild", "y": "Zeile", "x": "Spalte", "track_id": "Spur"}.items():
+            form.columns[role].setCurrentText(name)
+        return True
+
+    monkeypatch.setattr(ColumnsForm, "exec", answered)
+    widget.add_table(str(tmp_path / "cells.csv"))
+    layer = widget.cells.value
+    np.testing.assert_array_equal(layer.data, TRACKS[np.lexsort((TRACKS[:, 1], TRACKS[:, 0]))])
+    np.testing.assert_array_equal(layer.scale, [1, 0.5, 0.5])
+    np.testing.assert_array_equal(layer.translate, [0, 7, 3])
+    assert set(layer.features["kind"]) == {"a"}
+    assert "t from 'Bild' (0…2, counted from 0)" in widget.status.text()
+    monkeypatch.setattr(ColumnsForm, "exec", lambda form: False)
+    with pytest.raises(InvalidInput, match="no column for y and x"):
+        widget.add_table(str(tmp_path / "cells.csv"))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from napari.layers import Image, Labels, Points, Tracks
+from napari.layers import Image, Labels, Layer, Points, Tracks
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
+    QFileDialog,
     QFormLayout,
     QLabel,
     QVBoxLayout,
@@ -23,17 +25,23 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import check_diameter
 from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.frames import Frames
+from napari_interpdisc.io.columns import Asked, Movie
+from napari_interpdisc.io.tables import columns_of_file
+from napari_interpdisc.io.tracks import read_cells
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.pipeline import Classification, classify_encoding, movie_warnings
+from napari_interpdisc.readers import layer_of_cells
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.layers import (
     cells_from_layer,
     check_segmentation,
     frames_from_layer,
+    image_axes,
     placed_like,
     write_features,
 )
 from napari_interpdisc.widgets.canvas.overlay import follow_session, is_overlay, update_overlay
+from napari_interpdisc.widgets.cells.columns_form import ColumnsForm
 from napari_interpdisc.widgets.cells.run import Choice, WatchedFrames, result_columns, result_note
 from napari_interpdisc.widgets.parts.controls import StatusLine, WorkBar, button, combo, row
 from napari_interpdisc.widgets.parts.links import connect_while_alive
@@ -109,6 +117,11 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             self._detect,
             "Find the nuclei of the image and add them as a Points layer.",
         )
+        self.open_table = button(
+            "Open table…",
+            self._open_table,
+            "Read the cells of a file. If its columns are not known, a form asks which are which.",
+        )
         self.run = button(
             "Run", self._run, "Encode and classify every cell; results go into the cells layer."
         )
@@ -127,7 +140,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             ("Image", self.image.native),
             ("Channel axis", self.channel_axis.native),
             ("Channel", self.channel.native),
-            ("Cells", row(self.cells.native, self.detect)),
+            ("Cells", row(self.cells.native, self.detect, self.open_table)),
             ("Segmentation", self.labels.native),
             ("Nuclear diameter", row(self.diameter, self.estimate)),
         ):
@@ -382,6 +395,45 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.cells.value = layer
         self.status.say(f"{len(cells)} nuclei were found; check them, then press Run.")
 
+    def _open_table(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Open a table of cells")
+        if name:
+            self._start(lambda: self.add_table(name))
+
+    def add_table(self, path: str) -> None:
+        """Add the cells of a file, placed on the image; ask for what the file leaves open.
+
+        Raises
+        ------
+        InvalidInput
+            If it cannot be read, or the user does not answer.
+        """
+        frames = None if self.image.value is None else self._frames()
+        cells = self._asked_cells(path, frames)
+        if frames is not None:
+            cells.check_inside(frames)
+        data, arguments, kind = layer_of_cells(cells, Path(path).stem)
+        if frames is not None:
+            axes = image_axes(self.image.value, frames)
+            axes = axes[-(data.shape[1] - (kind == "tracks")) :]
+            for key in ("scale", "translate"):
+                arguments[key] = np.asarray(getattr(self.image.value, key))[axes]
+        self.cells.value = self._viewer.add_layer(Layer.create(data, arguments, kind))
+        self.status.say(" ".join((cells.taken.sentence + ".", *cells.taken.notes)))
+
+    def _asked_cells(self, path: str, frames: Frames | None) -> CellTable:
+        movie = None if frames is None else Movie(*frames.shape)
+        asked = Asked()
+        while True:
+            try:
+                return read_cells(path, asked=asked, movie=movie)
+            except InvalidInput as fault:
+                columns = columns_of_file(path)
+                form = ColumnsForm(columns, str(fault), self) if columns else None
+                if form is None or not form.exec():
+                    raise
+                asked = form.asked()
+
     # -- what is going on -----------------------------------------------------------------------
 
     def _cancel(self) -> None:
@@ -391,7 +443,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
     def _show_running(self, running: bool) -> None:
         self.progress.show_running(running)
         self.cancel.setEnabled(running)
-        for knob in (self.run, self.estimate, self.detect):
+        for knob in (self.run, self.estimate, self.detect, self.open_table):
             knob.setEnabled(not running)
         if not running:
             self._image_changed()

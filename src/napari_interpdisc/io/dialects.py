@@ -1,0 +1,462 @@
+"""Dialects of cell tables as data: how each program names its columns and counts its frames.
+
+Nothing here reads a file: :func:`matching_dialect` needs the names in the header alone, so that a
+reader can look at a table before it claims it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+ROLES = ("t", "y", "x", "z", "track_id", "parent")
+"""What a column can be taken for; ``parent`` is the track that a track descends from."""
+
+MICROMETRES: Mapping[str, float] = {"nm": 1e-3, "um": 1.0, "mm": 1e3, "cm": 1e4, "inch": 25_400.0}
+"""Micrometres in one of each unit of length."""
+
+SECONDS: Mapping[str, float] = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+"""Seconds in one of each unit of time."""
+
+PIXEL, FRAME = "px", "frame"
+
+_UNITS: Mapping[str, tuple[str, ...]] = {
+    PIXEL: ("px", "pix", "pixel", "pixels", "voxel", "voxels", "pxl"),
+    "nm": ("nm", "nanometer", "nanometers", "nanometre", "nanometres"),
+    # the last three are what wrong encodings make of a micro sign
+    "um": (
+        *("um", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres"),
+        *("\ufffdm", "?m", "âum"),
+    ),
+    "mm": ("mm", "millimeter", "millimeters", "millimetre", "millimetres"),
+    "cm": ("cm", "centimeter", "centimeters", "centimetre", "centimetres"),
+    "inch": ("inch", "inches"),
+    FRAME: ("frame", "frames"),
+    "ms": ("ms", "msec", "millisecond", "milliseconds"),
+    "s": ("s", "sec", "secs", "second", "seconds"),
+    "min": ("min", "mins", "minute", "minutes"),
+    "h": ("h", "hr", "hrs", "hour", "hours"),
+    "d": ("d", "day", "days"),
+}
+_UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words}
+_SUFFIXES = sorted(
+    {w for w in _UNIT_OF if len(w) > 1 and w.isalpha() and w != "frame"} | {"s", "h"}
+)
+_IN_BRACKETS = re.compile(r"(?P<name>.*?)\s*[(\[](?P<unit>[^()\[\]]*)[)\]]\s*")
+_AS_SUFFIX = re.compile(rf"(?P<name>.+)[_\s.\-](?P<unit>{'|'.join(_SUFFIXES)})")
+_NUMBERED = re.compile(
+    r"(axis|centroid|weightedcentroid|centroidweighted|coord|coords|coordinate)(\d)"
+)
+
+
+def unit_of(text: str) -> str:
+    """Common name of a unit: ``um`` of ``Micron`` or ``µm``; an unknown one as it is, stripped.
+
+    Units that say nothing (``none``, ``a.u.``) become the empty string.
+    """
+    plain = unicodedata.normalize("NFKC", text).casefold().replace("\N{GREEK SMALL LETTER MU}", "u")
+    plain = plain.strip().strip("()[]").strip()
+    return "" if plain in ("none", "a.u.", "n/a", "-") else _UNIT_OF.get(plain, plain)
+
+
+@dataclass(frozen=True)
+class Column:
+    """The name of a column, read.
+
+    Attributes
+    ----------
+    name
+        As it is in the file.
+    key
+        Small letters and digits of the name without its unit: ``positionx`` of ``Position X [µm]``.
+    unit
+        Its unit (:func:`unit_of`), empty if the name has none.
+    """
+
+    name: str
+    key: str
+    unit: str = ""
+
+    @classmethod
+    def of(cls, name: object) -> Column:
+        """Read the name of a column."""
+        text = unicodedata.normalize("NFKC", str(name)).casefold().strip().lstrip("#").strip()
+        text = text.replace("\N{GREEK SMALL LETTER MU}", "u")
+        unit = ""
+        if found := _IN_BRACKETS.fullmatch(text) or _AS_SUFFIX.fullmatch(text):
+            text, unit = found["name"], unit_of(found["unit"])
+        return cls(str(name), re.sub(r"[^a-z0-9%]+", "", text), unit)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one program writes a table of cells.
+
+    All names are keys (:class:`Column`), best first; ``*`` stands for any letters. A role that is
+    not named here has the names of :data:`COMMON`.
+
+    Attributes
+    ----------
+    name
+        The program, to be told.
+    needs
+        A table is of this dialect if it has a column of each of these groups.
+    without
+        And none of these.
+    names
+        Names of the columns of each role.
+    first_frame
+        The number of the first frame, or None if the program does not fix it.
+    length_unit
+        What positions are in where no unit is written: ``px``, or empty where that depends on the
+        calibration of the image.
+    corner
+        Whether y and x are the upper left corner of a box with columns ``width`` and ``height``.
+    parent_of
+        Columns to which ``parent`` refers, where that is not the track.
+    axes
+        Word before the number of an axis, for programs that number them: ``centroid``.
+    no_track
+        Numbers in the track column of cells that have no track; negative ones never have.
+    dummy
+        Columns that are true for cells which the program invented.
+    napari
+        Whether napari reads the file itself.
+    """
+
+    name: str
+    needs: tuple[tuple[str, ...], ...]
+    without: tuple[str, ...] = ()
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    first_frame: int | None = None
+    length_unit: str = ""
+    corner: bool = False
+    parent_of: tuple[str, ...] = ()
+    axes: str = ""
+    no_track: tuple[int, ...] = ()
+    dummy: tuple[str, ...] = ()
+    napari: bool = False
+
+    def matches(self, columns: Sequence[Column]) -> bool:
+        """Whether a table with these columns is of this dialect."""
+        keys = [column.key for column in columns]
+        return (
+            all(any(_among(keys, name) for name in group) for group in self.needs)
+            and not any(_among(keys, name) for name in self.without)
+            and {"y", "x"} <= self.roles(columns).keys()
+        )
+
+    def roles(self, columns: Sequence[Column]) -> dict[str, list[Column]]:
+        """Columns that can have each role, best first; without roles that none can have."""
+        found: dict[str, list[Column]] = {}
+        numbered = _numbered(columns, self.axes)
+        for role in ROLES:
+            here = _named(columns, self.names.get(role, COMMON[role]))
+            if role in numbered:
+                here = [numbered[role]] if self.axes else [*here, numbered[role]]
+            if here:
+                found[role] = here
+        if "z" not in found and "t" in found and "depth" in numbered and _has_frame(found["t"]):
+            # of numbered axes, the one before y and x is the time, unless another column is
+            found["z"] = [numbered["depth"]]
+        elif "depth" in numbered and not _has_frame(found.get("t", [])):
+            found["t"] = [numbered["depth"], *found.get("t", [])]
+        return found
+
+
+def _has_frame(columns: Sequence[Column]) -> bool:
+    return any(column.key in FRAME_NAMES or column.key == "t" for column in columns)
+
+
+def _among(keys: Iterable[str], name: str) -> bool:
+    return any(fnmatchcase(key, name) for key in keys)
+
+
+def _named(columns: Sequence[Column], names: Iterable[str]) -> list[Column]:
+    found: list[Column] = []
+    for name in names:
+        found += [c for c in columns if fnmatchcase(c.key, name) and c not in found]
+    return found
+
+
+def _numbered(columns: Sequence[Column], stem: str) -> dict[str, Column]:
+    """The last two of numbered axes are y and x, and the one before them is time or depth."""
+    groups: dict[str, dict[int, Column]] = {}
+    for column in columns:
+        part = _NUMBERED.fullmatch(column.key)
+        if part is not None and stem in ("", part[1]):
+            groups.setdefault(part[1], {})[int(part[2])] = column
+    for axes in groups.values():
+        order = sorted(axes)
+        if len(order) < 2 or order != list(range(order[0], order[0] + len(order))):
+            continue
+        if len(order) > 4:
+            continue
+        found = {"y": axes[order[-2]], "x": axes[order[-1]]}
+        if len(order) == 3:
+            found["depth"] = axes[order[0]]
+        if len(order) == 4:
+            found |= {"t": axes[order[0]], "z": axes[order[1]]}
+        return found
+    return {}
+
+
+FRAME_NAMES = (
+    *("frame", "frames", "framei", "frameno", "framenumber", "framenum", "frameindex", "frameidx"),
+    *("frameid", "timeframe", "timepoint", "timepoints", "timeindex", "tindex", "timestep"),
+    *("metadatat", "metadataframe", "metadataframenumber", "metadatatimepoint", "metadatatime"),
+    *("imagenumber", "slice", "slicenumber", "slicen"),
+)
+"""Columns that count frames."""
+
+TIME_NAMES = ("t", "time", "times", "positiont", "post", "timeelapsed", "elapsedtime")
+"""Columns that count frames, or tell a time."""
+
+OWN_TRACK_NAMES = (
+    *("trackid", "track", "tracks", "tracknumber", "trackno", "trackn", "trackindex", "trackidx"),
+    *(
+        "trackletid",
+        "tracklet",
+        "trackname",
+        "idtrack",
+        "tid",
+        "particle",
+        "particleid",
+        "trajectory",
+    ),
+    *("trajectoryid", "trackobjectslabel*"),
+)
+"""Columns that number tracks."""
+
+MAYBE_TRACK_NAMES = ("id", "cellid", "cell", "cellnumber")
+"""Columns that number tracks, or cells: what they hold decides."""
+
+COMMON: Mapping[str, tuple[str, ...]] = {
+    "t": (*FRAME_NAMES, *TIME_NAMES),
+    "y": (
+        *("y", "posy", "positiony", "ypos", "yposition", "centroidy", "ycentroid", "centery"),
+        *("centrey", "ycenter", "ycentre", "coordy", "ycoord", "ycoordinate", "ym"),
+        *("locationcentery", "areashapecentery"),
+    ),
+    "x": (
+        *("x", "posx", "positionx", "xpos", "xposition", "centroidx", "xcentroid", "centerx"),
+        *("centrex", "xcenter", "xcentre", "coordx", "xcoord", "xcoordinate", "xm"),
+        *("locationcenterx", "areashapecenterx"),
+    ),
+    "z": (
+        *("z", "posz", "positionz", "zpos", "zposition", "centroidz", "zcentroid", "centerz"),
+        *("centrez", "zcenter", "coordz", "zcoord", "zcoordinate"),
+    ),
+    "track_id": (*OWN_TRACK_NAMES, *MAYBE_TRACK_NAMES),
+    "parent": ("parenttrackid", "parentid", "parent", "parenttrack", "mothertrackid", "motherid"),
+}
+"""Names that mean the same in most programs, best first."""
+
+PLAIN = Dialect(
+    "a plain table",
+    (),
+    # what napari writes for shapes, and what says where lines or boxes are
+    without=("shapetype", "vertexindex"),
+)
+"""A table without marks of a program; it is read by the names of :data:`COMMON`."""
+
+_RESULT_MARKS = ("reconstructionerror", "latentnorm", "z0")
+
+DIALECTS: tuple[Dialect, ...] = (
+    Dialect(
+        "napari-interpdisc",
+        (("t",), ("y",), ("x",), ("trackid",), _RESULT_MARKS),
+        names={"t": ("t",), "y": ("y",), "x": ("x",), "z": ("z",), "track_id": ("trackid",)},
+        first_frame=0,
+        length_unit=PIXEL,
+    ),
+    Dialect(
+        "TrackMate",
+        (("positionx",), ("positiony",), ("positiont", "quality", "visibility", "spotid")),
+        names={
+            "t": ("frame", "positiont"),
+            "y": ("positiony",),
+            "x": ("positionx",),
+            "z": ("positionz",),
+            "track_id": ("trackid",),
+        },
+        first_frame=0,
+    ),
+    Dialect(
+        "celldetective",
+        (("positionx",), ("positiony",), ("frame",), ("trackid",), ("time",)),
+        without=("positiont", "quality"),
+        names={"t": ("frame", "time"), "y": ("positiony",), "x": ("positionx",)},
+        first_frame=0,
+        length_unit=PIXEL,
+    ),
+    Dialect(
+        "CellProfiler",
+        (
+            ("imagenumber",),
+            ("*locationcenterx", "*areashapecenterx"),
+            ("*locationcentery", "*areashapecentery"),
+        ),
+        names={
+            "t": (
+                *("imagenumber", "*metadatat", "*metadatatimepoint", "*metadatatime"),
+                *("*metadataframe", "*metadataframenumber"),
+            ),
+            "y": ("*locationcentery", "*areashapecentery"),
+            "x": ("*locationcenterx", "*areashapecenterx"),
+            "z": ("*locationcenterz", "*areashapecenterz"),
+            "track_id": ("*trackobjectslabel*",),
+            "parent": (),
+        },
+        first_frame=1,
+        length_unit=PIXEL,
+        no_track=(0,),
+    ),
+    Dialect(
+        "the ROI Manager of ImageJ",
+        (("name",), ("type",), ("x",), ("y",), ("width",), ("height",)),
+        names={"t": ("t", "pos"), "y": ("y",), "x": ("x",), "z": ("z",), "track_id": ()},
+        first_frame=1,
+        length_unit=PIXEL,
+        corner=True,
+    ),
+    Dialect(
+        "ImageJ Results",
+        (
+            ("x", "xm"),
+            ("y", "ym"),
+            ("slice", "ch", "frame"),
+            ("area", "mean", "perim", "intden", "rawintden", "feret", "circ", "label", "slice"),
+        ),
+        without=("t", "trackid", "particle", "z0", "quality", "class", "mass", "treeid"),
+        names={
+            "t": ("frame", "slice"),
+            "y": ("y", "ym"),
+            "x": ("x", "xm"),
+            "track_id": ("track", "trackid"),
+        },
+        first_frame=1,
+    ),
+    Dialect(
+        "Imaris",
+        (("positionx",), ("positiony",), ("time",), ("category", "collection", "unit")),
+        names={
+            "t": ("time",),
+            "y": ("positiony",),
+            "x": ("positionx",),
+            "z": ("positionz",),
+            "track_id": ("trackid",),
+        },
+        first_frame=1,
+    ),
+    Dialect(
+        "ilastik",
+        (("labelimageid", "labelimageoid"), ("objectcenter0", "centeroftheobject0")),
+        names={
+            "t": ("frame", "timestep"),
+            "y": ("centeroftheobject1", "objectcenter1"),
+            "x": ("centeroftheobject0", "objectcenter0"),
+            "z": ("centeroftheobject2", "objectcenter2"),
+            "track_id": ("trackid",),
+            "parent": ("parenttrackid",),
+        },
+        first_frame=0,
+        length_unit=PIXEL,
+        no_track=(0, 1),
+    ),
+    Dialect(
+        "btrack",
+        (("id",), ("t",), ("x",), ("y",), ("parent",), ("root", "generation")),
+        names={"t": ("t",), "y": ("y",), "x": ("x",), "track_id": ("id",), "parent": ("parent",)},
+        first_frame=0,
+        length_unit=PIXEL,
+        dummy=("dummy",),
+    ),
+    Dialect(
+        "laptrack",
+        (("frame",), ("trackid",), ("treeid",)),
+        names={"t": ("frame",), "track_id": ("trackid",)},
+        first_frame=0,
+    ),
+    Dialect(
+        "trackpy",
+        (("x",), ("y",), ("particle", "mass"), ("frame",)),
+        without=("trackid",),
+        names={"t": ("frame",), "y": ("y",), "x": ("x",), "track_id": ("particle",)},
+        first_frame=0,
+        length_unit=PIXEL,
+    ),
+    Dialect(
+        "Cell-ACDC",
+        (("framei",), ("cellid",), ("xcentroid",), ("ycentroid",)),
+        names={
+            "t": ("framei",),
+            "y": ("ycentroid",),
+            "x": ("xcentroid",),
+            "z": ("zcentroid",),
+            "track_id": ("cellid",),
+            "parent": ("parentidtree",),
+        },
+        first_frame=0,
+        length_unit=PIXEL,
+        parent_of=("cellidtree",),
+    ),
+    Dialect(
+        "regionprops_table of scikit-image",
+        (("centroid0",), ("centroid1",)),
+        axes="centroid",
+    ),
+    Dialect(
+        "napari",
+        (("axis0",), ("axis1",), ("index",)),
+        without=("shapetype", "vertexindex"),
+        names={"track_id": ()},
+        axes="axis",
+        first_frame=0,
+        length_unit=PIXEL,
+        napari=True,
+    ),
+)
+"""Every program whose tables are known by their columns."""
+
+
+def matching_dialects(columns: Iterable[object]) -> list[Dialect]:
+    """Dialects that a table with these column names can be of, each with another answer.
+
+    Two dialects that would read the same columns as t, y, x and track are one. A table of no known
+    program is a plain one, if it has columns for y and x.
+    """
+    read = [Column.of(name) for name in columns]
+    found: dict[tuple[str, ...], Dialect] = {}
+    for dialect in DIALECTS:
+        if dialect.matches(read):
+            roles = dialect.roles(read)
+            answer = tuple(
+                roles[role][0].name if role in roles else "" for role in ("t", "y", "x", "track_id")
+            )
+            found.setdefault(answer, dialect)
+    if DIALECTS[0] in found.values():
+        return [DIALECTS[0]]  # results keep what else a table had, under its own names
+    plain = {"y", "x"} <= {column.key for column in read}
+    if PLAIN.matches(read) and (plain or not found):
+        roles = PLAIN.roles(read)
+        used = {(y, x) for _, y, x, _ in found}
+        if (roles["y"][0].name, roles["x"][0].name) not in used:
+            found["", "", "", ""] = PLAIN
+    return list(found.values())
+
+
+def matching_dialect(columns: Sequence[object]) -> Dialect | None:
+    """Return the dialect of a table of cells with these column names, or None for another table.
+
+    Of several that match, the first is given: what opens the table then asks which one is meant. A
+    table of no known program is one of cells if it has a time or a track beside y and x.
+    """
+    found = next(iter(matching_dialects(columns)), None)
+    if found is PLAIN:
+        roles = found.roles([Column.of(name) for name in columns])
+        return found if "t" in roles or "track_id" in roles else None
+    return found

@@ -1,0 +1,40 @@
+"""The form that asks which columns are which."""
+
+from __future__ import annotations
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.io.columns import Asked
+from napari_interpdisc.widgets.cells.columns_form import ColumnsForm
+
+
+@pytest.fixture
+def form(qtbot: QtBot) -> ColumnsForm:
+    """Return a form of three columns, one of an unlucky name."""
+    made = ColumnsForm(["Zeile", "none", "as the table tells"], "It has no column for y.")
+    qtbot.addWidget(made)
+    return made
+
+
+def test_nothing_is_chosen_at_first(form: ColumnsForm) -> None:
+    assert form.asked() == Asked()
+
+
+def test_what_is_chosen_is_what_the_options_say(form: ColumnsForm) -> None:
+    form.columns["y"].setCurrentIndex(2)
+    form.columns["x"].setCurrentIndex(4)
+    form.columns["track_id"].setCurrentIndex(1)
+    form.first_frame.setCurrentText("1")
+    form.unit.setCurrentText("um")
+    form.pixel_size.setValue(0.65)
+    form.frame_interval.setValue(300)
+    columns = {"y": "Zeile", "x": "as the table tells", "track_id": ""}
+    assert form.asked() == Asked(columns, 1, "um", 0.65, 300)
+
+
+def test_what_cannot_be_is_told(form: ColumnsForm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(form.pixel_size, "value", lambda: -1.0)
+    with pytest.raises(InvalidInput, match="pixel size of -1 is impossible"):
+        form.asked()

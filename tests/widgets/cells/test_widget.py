@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import tifffile
 from napari.layers import Points
+from qtpy.QtWidgets import QFileDialog
 
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import NamedHead
@@ -163,6 +164,24 @@ def test_objects_of_a_segmentation_as_cells(
     assert table["t"].tolist() == [0] * 6 + [1] * 6 + [2] * 6
     assert widget.diameter.value() == pytest.approx(20, abs=1)
     assert session_of(viewer).labels is layer
+
+
+def test_cells_are_opened_from_a_file_and_chosen(
+    viewer: Any, widget: CellsWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "found.csv"
+    pd.DataFrame(TRACKS, columns=["track_id", "t", "y", "x"]).to_csv(path, index=False)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    viewer.add_points(np.zeros((1, 3)))
+    table, store = widget.open.menu().actions()
+    table.trigger()
+    assert widget.cells.value is viewer.layers["found"]
+    path.write_text("a,b\n1,2\n")
+    table.trigger()
+    assert "no column for y and x" in widget.status.text()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
+    store.trigger()
+    assert len(viewer.layers) == 3
 
 
 def test_estimate_then_detect(viewer: Any, widget: CellsWidget, settled: Settled) -> None:

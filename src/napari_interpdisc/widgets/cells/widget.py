@@ -14,6 +14,8 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QLabel,
+    QMenu,
+    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -34,6 +36,7 @@ from napari_interpdisc.widgets.canvas.layers import (
 )
 from napari_interpdisc.widgets.canvas.overlay import follow_session, is_overlay, update_overlay
 from napari_interpdisc.widgets.cells.run import Choice, WatchedFrames, result_columns, result_note
+from napari_interpdisc.widgets.opening import open_cells, open_geff
 from napari_interpdisc.widgets.parts.controls import StatusLine, WorkBar, button, combo, row
 from napari_interpdisc.widgets.parts.links import connect_while_alive
 from napari_interpdisc.widgets.parts.workers import Work
@@ -107,6 +110,12 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             self._detect,
             "Find the nuclei of the image and add them as a Points layer.",
         )
+        self.open = QPushButton("Open …")
+        self.open.setToolTip("Open a table, an HDF5 file or a GEFF store of cells as a layer.")
+        menu = QMenu(self.open)
+        menu.addAction("Table or HDF5 file …", lambda: self._open(open_cells))
+        menu.addAction("GEFF store …", lambda: self._open(open_geff))
+        self.open.setMenu(menu)
         self.run = button(
             "Run", self._run, "Encode and classify every cell; results go into the cells layer."
         )
@@ -125,7 +134,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             ("Image", self.image.native),
             ("Channel axis", self.channel_axis.native),
             ("Channel", self.channel.native),
-            ("Cells", row(self.cells.native, self.detect)),
+            ("Cells", row(self.cells.native, self.open, self.detect)),
             ("Segmentation", self.labels.native),
             ("Nuclear diameter", row(self.diameter, self.estimate)),
         ):
@@ -266,6 +275,14 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             begin()
         except InterpdiscError as fault:
             self.status.fault(str(fault))
+
+    def _open(self, ask: Callable[[Any], None]) -> None:
+        """Ask for cells, add their layer, and choose it."""
+        before = set(self._viewer.layers)
+        self._start(lambda: ask(self._viewer))
+        for layer in self._viewer.layers:
+            if layer not in before:
+                self.cells.value = layer
 
     def _run(self) -> None:
         self._start(self._begin_run)

@@ -160,7 +160,8 @@ def test_objects_of_a_segmentation_as_cells(
     settled()
     table = layer.features
     assert len(table) == 18
-    assert table["index"].tolist() == [1, 2, 3, 4, 5, 6] * 3
+    assert table["label"].tolist() == [1, 2, 3, 4, 5, 6] * 3
+    assert (table["index"] < 0).all()  # napari shows no row of another frame
     assert table["t"].tolist() == [0] * 6 + [1] * 6 + [2] * 6
     assert widget.diameter.value() == pytest.approx(20, abs=1)
     assert session_of(viewer).labels is layer

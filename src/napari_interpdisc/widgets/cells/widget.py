@@ -31,6 +31,7 @@ from napari_interpdisc.widgets.canvas.layers import (
     cells_from_layer,
     check_segmentation,
     frames_from_layer,
+    label_columns,
     placed_like,
     write_features,
 )
@@ -317,8 +318,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         columns = result_columns(result, model)
         if isinstance(layer, Labels):
             cells = result.encoding.cells
-            columns.insert(0, "t", cells.t)
-            columns.insert(0, "index", cells.track_id)
+            columns = pd.concat([label_columns(cells.track_id, cells.t), columns], axis=1)
         write_features(layer, columns)
         layer.metadata["interpdisc"] = result_note(result, choice)
         labels = choice.labels if choice.labels in self._viewer.layers else None

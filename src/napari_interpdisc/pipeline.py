@@ -164,7 +164,7 @@ class Classification:
     def to_frame(self) -> pd.DataFrame:
         """One row per cell: t, y, x, track_id, class, score (one per class if K > 1), and flags.
 
-        Then reconstruction_error, latent_norm, surprise, unfamiliar, touches_edge, flag, and the
+        Then confidence, model, head, diameter (px), reconstruction_error, latent_norm, surprise, unfamiliar, touches_edge, flag, and the
         latents z_0 ….
         """
         import pandas as pd
@@ -176,6 +176,12 @@ class Classification:
         else:
             for k, name in enumerate(self.classes):
                 table[f"score_{name}"] = self.scores[:, k]
+        table["confidence"] = self.confidence
+        # of one value each, so that a row says what made it wherever it is copied to
+        model = str(self.settings.get("model", self.encoding.model_name))
+        table["model"] = pd.Categorical([model] * len(table))
+        table["head"] = pd.Categorical([self.head] * len(table))
+        table["diameter"] = self.encoding.diameter
         table["reconstruction_error"] = self.encoding.reconstruction_error
         table["latent_norm"] = self.encoding.latent_norm
         table["surprise"] = self.encoding.surprise

@@ -50,12 +50,17 @@ def test_classify_writes_a_row_per_cell_and_the_settings(classify: Run, files: P
     flags = ["reconstruction_error", "latent_norm", "surprise", "unfamiliar", "touches_edge"]
     flags += ["flag"]
     latents = [f"z_{i}" for i in range(32)]
-    assert list(table) == ["t", "y", "x", "track_id", "class", "score", *flags, *latents]
+    made = ["class", "score", "confidence", "model", "head", "diameter"]
+    assert list(table) == ["t", "y", "x", "track_id", *made, *flags, *latents]
+    np.testing.assert_allclose(table["confidence"], 1 / (1 + np.exp(-table["score"].abs())), 1e-4)
+    assert set(table["model"]) == {"h2b"}
+    assert set(table["head"]) == {"dense"}
     assert f"{table['touches_edge'].sum()} may be cut by the edge of the image" in done.out
     pd.testing.assert_frame_equal(table[["t", "track_id"]], cells[["t", "track_id"]])
     note = json.loads((files / "out.json").read_text())
     measured = diameter_from_labels(tifffile.imread(files / "masks.tif"))
     assert note["diameter"] == pytest.approx(measured)
+    assert set(table["diameter"]) == {note["diameter"]}
     assert note["image"].endswith("movie.tif")
     assert note["labels"].endswith("masks.tif")
     assert note["rows"] == len(cells)

@@ -94,12 +94,12 @@ class Choice:
 
 
 def result_columns(result: Classification, model: CellModel) -> pd.DataFrame:
-    """Feature columns of a result: class, score, confidence, flags and their measures, z_0 …."""
+    """Feature columns of a result: class, score, confidence, flags and their measures, z_0 ….
+
+    Model, head and diameter are the same for all cells: the layer's metadata have them.
+    """
     table = result.to_frame()
-    columns = table.drop(columns=["t", "y", "x", "track_id"])
-    at = list(columns.columns).index("reconstruction_error")
-    columns.insert(at, "confidence", result.confidence)
-    return columns
+    return table.drop(columns=["t", "y", "x", "track_id", "model", "head", "diameter"])
 
 
 def result_note(result: Classification, choice: Choice) -> dict[str, Any]:

@@ -162,14 +162,20 @@ class Classification:
         return np.asarray(names[np.where(unsure, len(self.classes), self.index)])
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per cell: t, y, x, track_id, class, score (one per class if K > 1), and flags.
+        """One row per cell: t, y, x, track_id, and the columns of :meth:`results`."""
+        import pandas as pd
 
-        Then confidence, model, head, diameter (px), reconstruction_error, latent_norm, surprise, unfamiliar, touches_edge, flag, and the
-        latents z_0 ….
+        return pd.concat([self.encoding.cells.to_frame(), self.results()], axis=1)
+
+    def results(self) -> pd.DataFrame:
+        """One row per cell: class, score (one per class if K > 1), and what else was found.
+
+        That is confidence, model, head, diameter (px), reconstruction_error, latent_norm, surprise,
+        unfamiliar, touches_edge, flag, and the latents z_0 ….
         """
         import pandas as pd
 
-        table = self.encoding.cells.to_frame()
+        table = pd.DataFrame(index=range(len(self.scores)))
         table["class"] = pd.Categorical(self.names(), categories=list(self.classes))
         if self.scores.shape[1] == 1:
             table["score"] = self.scores[:, 0]

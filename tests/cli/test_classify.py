@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import tifffile
 
+from napari_interpdisc.io.geff_files import read_node_table
 from napari_interpdisc.models.familiarity import Density
 from napari_interpdisc.models.store import (
     BUNDLED,
@@ -74,6 +75,21 @@ def test_classify_to_parquet(classify: Run, files: Path) -> None:
     assert classify("--diameter", 28, out="out.parquet").code == 0
     assert "class" in pd.read_parquet(files / "out.parquet")
     assert json.loads((files / "out.json").read_text())["diameter"] == 28
+
+
+def test_classify_into_geff_stores(classify: Run, files: Path) -> None:
+    """A new store of other cells; of a store, a copy with the results in it."""
+    assert classify("--diameter", 28, out="a.geff").code == 0
+    assert classify("--diameter", 28, tracks="a.geff", out="b.geff").code == 0
+    assert classify("--diameter", 28, out="plain.csv").code == 0
+    table = pd.read_csv(files / "plain.csv")
+    for name in ("a.geff", "b.geff"):
+        nodes, about = read_node_table(files / name)
+        assert nodes["class"].tolist() == table["class"].tolist()
+        np.testing.assert_allclose(nodes["score"], table["score"], atol=1e-5)
+        assert about["head"] == "dense"
+    assert "would replace" in sentence(classify(tracks="a.geff", out="a.geff"), files)
+    assert "a copy of btrack's file" in sentence(classify(tracks="a.geff", out="b.h5"), files)
 
 
 def test_the_same_call_gives_the_same_table(classify: Run, files: Path) -> None:
@@ -276,7 +292,7 @@ def test_damaged_models(classify: Run, files: Path) -> None:
 
 def test_places_that_cannot_be_written(classify: Run, files: Path) -> None:
     assert "does not exist" in sentence(classify(out="nowhere/a.csv"), files)
-    assert "end the file name in .csv or .parquet" in sentence(classify(out="cells.xlsx"), files)
+    assert "end it in .csv, .parquet, .geff" in sentence(classify(out="cells.xlsx"), files)
     (files / "folder.csv").mkdir()
     assert "is a folder" in sentence(classify(out="folder.csv"), files)
 

@@ -98,8 +98,7 @@ def result_columns(result: Classification, model: CellModel) -> pd.DataFrame:
 
     Model, head and diameter are the same for all cells: the layer's metadata have them.
     """
-    table = result.to_frame()
-    return table.drop(columns=["t", "y", "x", "track_id", "model", "head", "diameter"])
+    return result.results().drop(columns=["model", "head", "diameter"])
 
 
 def result_note(result: Classification, choice: Choice) -> dict[str, Any]:

@@ -17,7 +17,8 @@ def test_menus_are_known_to_napari(manifest: PluginManifest) -> None:
     from napari._app_model.constants import MenuId
 
     known = {menu.value for menu in MenuId.contributables()}
-    assert set(manifest.contributions.menus) == {"napari/layers/classify"}
+    ours = {"napari/layers/classify", "napari/file/io_utilities"}
+    assert set(manifest.contributions.menus) == ours
     assert set(manifest.contributions.menus) <= known
 
 
@@ -34,4 +35,6 @@ def test_every_menu_and_widget_names_a_command(manifest: PluginManifest) -> None
     used = {widget.command for widget in contributions.widgets or ()}
     used |= {sample.command for sample in contributions.sample_data or ()}
     used |= {reader.command for reader in contributions.readers or ()}
+    used |= {writer.command for writer in contributions.writers or ()}
+    used |= {item.command for menu in contributions.menus.values() for item in menu}
     assert used == commands

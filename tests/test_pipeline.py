@@ -119,7 +119,12 @@ def test_the_table_has_one_row_per_cell(result: Classification, cells: CellTable
     table = result.to_frame()
     flags = ["reconstruction_error", "latent_norm", "surprise", "unfamiliar", "touches_edge"]
     flags += ["flag"]
-    assert list(table)[:13] == ["t", "y", "x", "track_id", "class", "score", *flags, "z_0"]
+    made = ["class", "score", "confidence", "model", "head", "diameter"]
+    assert list(table)[:17] == ["t", "y", "x", "track_id", *made, *flags, "z_0"]
+    np.testing.assert_array_equal(table["confidence"], result.confidence)
+    assert table[["model", "head", "diameter"]].drop_duplicates().to_numpy().tolist() == [
+        ["h2b", "dense", 28.0]
+    ]
     norm = np.linalg.norm(table.filter(regex="^z_").to_numpy(np.float64), axis=1)
     np.testing.assert_allclose(table["latent_norm"], norm)
     assert table["unfamiliar"].dtype == table["touches_edge"].dtype == bool

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 from napari.layers import Tracks
 from napari.utils.notifications import notification_manager
 
-from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.readers import get_reader
+from napari_interpdisc.io.layer_files import write_layer
+from napari_interpdisc.readers import claims, get_reader, read_tracks
 
 
 def layers_of(table: pd.DataFrame, folder: Path) -> list[tuple]:
@@ -80,5 +81,39 @@ def test_how_the_file_was_read_is_told(tmp_path: Path) -> None:
 def test_other_files_are_left_to_others(tmp_path: Path) -> None:
     assert get_reader("movie.tif") is None
     assert get_reader(["a.csv", "b.csv"]) is None
-    with pytest.raises(InvalidInput, match="has no column for y and x"):
-        layers_of(pd.DataFrame({"a": [1]}), tmp_path)
+    for table in (
+        pd.DataFrame({"a": [1]}),
+        pd.DataFrame({"index": [0], "axis-0": [1], "axis-1": [2]}),
+        pd.DataFrame({"index": [0], "axis-0": [0], "axis-1": [1], "axis-2": [2], "y": [1]}),
+    ):
+        table.to_csv(tmp_path / "a.csv", index=False)
+        assert get_reader(str(tmp_path / "a.csv")) is None
+        assert not claims(tmp_path / "a.csv")
+
+
+def test_a_list_of_one_file_is_that_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.csv")
+    pd.DataFrame({"y": [5, 4], "x": [1, 2]}).to_csv(path, index=False)
+    reader = get_reader([path])
+    assert reader is not None
+    assert reader([path])[0][2] == "points"
+
+
+def test_a_saved_layer_is_opened_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    features = pd.DataFrame({"ok": [True, False]})
+    write_layer(path, "points", np.array([[0, 1, 2], [0, 3, 4.0]]), {"features": features})
+    assert claims(path)  # though its columns are those of napari's own tables
+    ((data, arguments, kind),) = read_tracks(str(path))
+    assert (kind, data.tolist()) == ("points", [[0, 1, 2], [0, 3, 4]])
+    pd.testing.assert_frame_equal(arguments["features"], features)
+
+
+def test_headers_are_read_without_pandas(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("t,y,x\n0,1,2\n")
+    code = (
+        "import sys; from napari_interpdisc.readers import get_reader; "
+        f"assert get_reader({str(path)!r}); assert 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -165,20 +165,30 @@ class Classification:
         return np.asarray(names[np.where(unsure, len(self.classes), self.index)])
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per cell: t, y, x, track_id, class, score (one per class if K > 1), and flags.
+        """One row per cell: t, y, x, track_id, and the columns of :meth:`results`."""
+        return self.encoding.cells.to_frame(self.results())
 
-        Columns of the cells' own come before the class. After the scores: reconstruction_error,
-        latent_norm, surprise, unfamiliar, touches_edge, flag, and the latents z_0 ….
+    def results(self) -> pd.DataFrame:
+        """One row per cell: class, score (one per class if K > 1), and what else was found.
+
+        That is confidence, model, head, diameter (px), reconstruction_error, latent_norm, surprise,
+        unfamiliar, touches_edge, flag, and the latents z_0 ….
         """
         import pandas as pd
 
-        table = pd.DataFrame()
+        table = pd.DataFrame(index=range(len(self.scores)))
         table["class"] = pd.Categorical(self.names(), categories=list(self.classes))
         if self.scores.shape[1] == 1:
             table["score"] = self.scores[:, 0]
         else:
             for k, name in enumerate(self.classes):
                 table[f"score_{name}"] = self.scores[:, k]
+        table["confidence"] = self.confidence
+        # of one value each, so that a row says what made it wherever it is copied to
+        model = str(self.settings.get("model", self.encoding.model_name))
+        table["model"] = pd.Categorical([model] * len(table))
+        table["head"] = pd.Categorical([self.head] * len(table))
+        table["diameter"] = self.encoding.diameter
         table["reconstruction_error"] = self.encoding.reconstruction_error
         table["latent_norm"] = self.encoding.latent_norm
         table["surprise"] = self.encoding.surprise

@@ -1,4 +1,4 @@
-"""Open track files in napari: btrack HDF5, GEFF, CSV and Parquet become Tracks or Points layers."""
+"""Open files of cells in napari: they become Tracks or Points, or the layer that was saved."""
 
 from __future__ import annotations
 
@@ -10,23 +10,38 @@ import numpy as np
 
 from napari_interpdisc._types import LayerData
 from napari_interpdisc.cells import CellTable
+from napari_interpdisc.io.headers import holds_cells
+from napari_interpdisc.io.layer_files import is_saved_layer, read_layer
 from napari_interpdisc.io.tracks import read_cells
 
 LARGEST_EXACT = 2**53
 """Numbers above it are rounded as floats."""
 
-SUFFIXES = (".csv", ".parquet", ".h5", ".hdf5", ".geff")
-
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
-    """Return the reader of one track file, or None for anything else."""
-    if isinstance(path, list) or Path(path).suffix.lower() not in SUFFIXES:
+    """Return the reader of one file of cells, or None for anything else.
+
+    The header decides. napari's own tables of Points and Shapes are left to napari, unless this
+    package saved them.
+    """
+    if isinstance(path, list):
+        if len(path) != 1:
+            return None
+        path = path[0]
+    if not claims(path):
         return None
     return read_tracks
 
 
-def read_tracks(path: str) -> list[LayerData]:
-    """Layer of the cells in a file: Tracks, or Points where no two cells share a track.
+def claims(path: str | Path) -> bool:
+    """Whether a file or store is one of cells, by its header."""
+    return holds_cells(path) or is_saved_layer(path)
+
+
+def read_tracks(path: str | list[str]) -> list[LayerData]:
+    """Layer of the cells in a file: the layer that was saved there, Tracks, or Points.
+
+    Points are made where no two cells share a track.
 
     Raises
     ------
@@ -35,9 +50,13 @@ def read_tracks(path: str) -> list[LayerData]:
     """
     from napari_interpdisc.widgets.notices import tell
 
-    cells = read_cells(path)
+    source = path[0] if isinstance(path, list) else path
+    saved = read_layer(source)
+    if saved is not None:
+        return [saved]
+    cells = read_cells(source)
     tell(cells.taken)
-    return [layer_of_cells(cells, Path(path).stem)]
+    return [layer_of_cells(cells, Path(source).stem)]
 
 
 def layer_of_cells(cells: CellTable, name: str) -> LayerData:

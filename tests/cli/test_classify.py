@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import tifffile
 
+from napari_interpdisc.io.geff_files import read_node_table
 from napari_interpdisc.models.familiarity import Density
 from napari_interpdisc.models.store import (
     BUNDLED,
@@ -50,14 +51,19 @@ def test_classify_writes_a_row_per_cell_and_the_settings(classify: Run, files: P
     flags = ["reconstruction_error", "latent_norm", "surprise", "unfamiliar", "touches_edge"]
     flags += ["flag"]
     latents = [f"z_{i}" for i in range(32)]
-    assert list(table) == [*cells, "class", "score", *flags, *latents]
+    made = ["class", "score", "confidence", "model", "head", "diameter"]
+    assert list(table) == [*cells, *made, *flags, *latents]
     assert list(cells)[:4] == ["t", "y", "x", "track_id"]
     pd.testing.assert_frame_equal(table[list(cells)], cells)  # whatever else it has
+    np.testing.assert_allclose(table["confidence"], 1 / (1 + np.exp(-table["score"].abs())), 1e-4)
+    assert set(table["model"]) == {"h2b"}
+    assert set(table["head"]) == {"dense"}
     assert f"{table['touches_edge'].sum()} may be cut by the edge of the image" in done.out
     pd.testing.assert_frame_equal(table[["t", "track_id"]], cells[["t", "track_id"]])
     note = json.loads((files / "out.json").read_text())
     measured = diameter_from_labels(tifffile.imread(files / "masks.tif"))
     assert note["diameter"] == pytest.approx(measured)
+    assert set(table["diameter"]) == {note["diameter"]}
     assert note["image"].endswith("movie.tif")
     assert note["labels"].endswith("masks.tif")
     assert note["rows"] == len(cells)
@@ -71,6 +77,21 @@ def test_classify_to_parquet(classify: Run, files: Path) -> None:
     assert classify("--diameter", 28, out="out.parquet").code == 0
     assert "class" in pd.read_parquet(files / "out.parquet")
     assert json.loads((files / "out.json").read_text())["diameter"] == 28
+
+
+def test_classify_into_geff_stores(classify: Run, files: Path) -> None:
+    """A new store of other cells; of a store, a copy with the results in it."""
+    assert classify("--diameter", 28, out="a.geff").code == 0
+    assert classify("--diameter", 28, tracks="a.geff", out="b.geff").code == 0
+    assert classify("--diameter", 28, out="plain.csv").code == 0
+    table = pd.read_csv(files / "plain.csv")
+    for name in ("a.geff", "b.geff"):
+        nodes, about = read_node_table(files / name)
+        assert nodes["class"].tolist() == table["class"].tolist()
+        np.testing.assert_allclose(nodes["score"], table["score"], atol=1e-5)
+        assert about["head"] == "dense"
+    assert "would replace" in sentence(classify(tracks="a.geff", out="a.geff"), files)
+    assert "a copy of btrack's file" in sentence(classify(tracks="a.geff", out="b.h5"), files)
 
 
 def test_the_same_call_gives_the_same_table(classify: Run, files: Path) -> None:
@@ -306,7 +327,7 @@ def test_damaged_models(classify: Run, files: Path) -> None:
 
 def test_places_that_cannot_be_written(classify: Run, files: Path) -> None:
     assert "does not exist" in sentence(classify(out="nowhere/a.csv"), files)
-    assert "end the file name in .csv or .parquet" in sentence(classify(out="cells.xlsx"), files)
+    assert "end it in .csv, .parquet, .geff" in sentence(classify(out="cells.xlsx"), files)
     (files / "folder.csv").mkdir()
     assert "is a folder" in sentence(classify(out="folder.csv"), files)
 

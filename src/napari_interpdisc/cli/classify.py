@@ -35,7 +35,13 @@ from napari_interpdisc.cli.common import (
 def classify(
     image: ImagePath,
     tracks: Tracks,
-    out: Annotated[Path, typer.Option(help="Table to write: .csv or .parquet.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="What to write: a table (.csv, .parquet), a GEFF store (.geff), a copy of "
+            "btrack's file (.h5), or AnnData (.h5ad)."
+        ),
+    ],
     labels: LabelsPath = None,
     diameter: Diameter = "auto",
     channel: Channel = None,
@@ -49,10 +55,13 @@ def classify(
     model: Model = "h2b",
     head: Head = None,
 ) -> None:
-    """Classify every cell: one row each, and a JSON file with the settings beside the table."""
-    from napari_interpdisc.io.results import check_table_path, write_table
+    """Classify every cell: one row each, and a JSON file with the settings beside the table.
 
-    check_table_path(out, (image, tracks, labels))
+    A GEFF store or btrack's file as --out is a copy of --tracks with the results in it.
+    """
+    from napari_interpdisc.io.exports import Result, check_result_path, write_result
+
+    check_result_path(out, tracks, (image, labels))
     diameter_of(diameter)
     choices = asked_of(columns, first_frame, unit, pixel_size, frame_interval)
     from napari_interpdisc import pipeline
@@ -78,9 +87,14 @@ def classify(
         "swap_xy": swap_xy,
         "model_diameter": loaded.model_diameter,
         "diameter_doubt": opened.doubt or None,
+        "rule": [formula.text for formula in getattr(loaded.head(head).head, "formulas", ())],
     }
-    table = result.to_frame()
-    write_table(table, settings, out)
+    table, flags_of = result.to_frame(), result.encoding.flags
+    written = Result(
+        result.encoding.cells, table, result.results(), result.classes, flags_of, settings
+    )
+    for sentence in write_result(written, out, tracks):
+        note(sentence)
     note_renamed(opened.cells, map(str, table))
     counts = table["class"].value_counts(sort=False)
     say(f"{len(table)} cells: {', '.join(f'{n} {name}' for name, n in counts.items())}")

@@ -138,6 +138,11 @@ def settings_path(table: Path) -> Path:
     return table.with_suffix(".json")
 
 
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Settings as JSON; what JSON does not know becomes text."""
+    return json.dumps(settings, indent=1, default=str, ensure_ascii=False) + "\n"
+
+
 def write_table(frame: pd.DataFrame, settings: Mapping[str, Any], path: str | Path) -> Path:
     """Write a table as CSV or Parquet, and settings and versions as JSON beside it.
 
@@ -158,7 +163,7 @@ def write_table(frame: pd.DataFrame, settings: Mapping[str, Any], path: str | Pa
             frame.to_parquet(partial, index=False)
 
     note = {"table": target.name, "rows": len(frame), "versions": versions(), **settings}
-    text = json.dumps(note, indent=1, default=str, ensure_ascii=False) + "\n"
+    text = settings_text(note)
     with contextlib.ExitStack() as stack:
         table = stack.enter_context(_partial(target))
         beside = stack.enter_context(_partial(settings_path(target)))

@@ -9,6 +9,9 @@ from napari_interpdisc.widgets.canvas.layers import (
     cells_from_layer,
     check_segmentation,
     frames_from_layer,
+    label_columns,
+    label_key,
+    positions_in,
     write_features,
 )
 
@@ -150,7 +153,37 @@ def test_features_of_labels_are_matched_by_label_and_time() -> None:
     labels = Labels(
         np.zeros((2, 5, 5), int), features={"index": [1, 1], "t": [0, 1], "given": ["x", "y"]}
     )
-    result = pd.DataFrame({"index": [1, 1, 2], "t": [1, 0, 0], "z_0": [0.5, 1.5, 2.5]})
+    result = label_columns([1, 1, 2], [1, 0, 0]).assign(z_0=[0.5, 1.5, 2.5])
+    assert list(result) == ["index", "label", "t", "z_0"]
     write_features(labels, result)
     assert labels.features["z_0"].tolist() == [0.5, 1.5, 2.5]
     assert labels.features["given"].tolist()[:2] == ["y", "x"]
+    once = label_columns([2, 1], [0, 0]).assign(z_0=[3.5, 4.5])
+    assert once["index"].tolist() == [2, 1]
+    write_features(labels, once)  # what was written before has its labels elsewhere
+    assert labels.features["given"].tolist()[1] == "x"
+    assert list(labels.features) == ["index", "t", "z_0", "given"]
+
+
+def test_napari_shows_no_row_of_another_frame() -> None:
+    planes = np.ones((2, 5, 5), int)
+    columns = label_columns([1, 1], [0, 1]).assign(name=["first", "second"])
+    labels = Labels(planes, features=columns)
+    assert "second" not in labels.get_status((0, 2, 2))["value"]
+    one = label_columns([1], [0]).assign(name=["first"])
+    assert "first" in Labels(planes, features=one).get_status((0, 2, 2))["value"]
+
+
+def test_the_column_of_labels_is_found() -> None:
+    assert label_key(pd.DataFrame({"index": [1], "label": ["Metaphase"]})) == "index"
+    assert label_key(label_columns([1, 1], [0, 1])) == "label"
+    assert label_key(pd.DataFrame({"label": [1]})) == "label"
+    assert label_key(pd.DataFrame({"t": [1]})) is None
+
+
+def test_pixels_of_an_image_in_another_layer() -> None:
+    image = Image(np.zeros((2, 3, 8, 8)), scale=(1, 1, 2, 2), translate=(5, 0, 0, 0))
+    labels = Labels(np.zeros((2, 16, 16), int), translate=(5, 0, 0))
+    frames = frames_from_layer(image, 1)
+    found = positions_in(labels, image, frames, [0, 1], [[1, 2], [3, 4]])
+    np.testing.assert_allclose(found, [[0, 2, 4], [1, 6, 8]])

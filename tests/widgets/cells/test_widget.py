@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import tifffile
 from napari.layers import Points
+from qtpy.QtWidgets import QFileDialog
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
@@ -17,8 +18,8 @@ from napari_interpdisc.models.cell_model import NamedHead
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.store import load_model, replace_heads
 from napari_interpdisc.widgets.canvas.overlay import find_overlay
-from napari_interpdisc.widgets.cells.columns_form import ColumnsForm
 from napari_interpdisc.widgets.cells.widget import CellsWidget
+from napari_interpdisc.widgets.columns_form import ColumnsForm
 from napari_interpdisc.widgets.session import session_of
 
 from ...conftest import known_within
@@ -161,10 +162,30 @@ def test_objects_of_a_segmentation_as_cells(
     settled()
     table = layer.features
     assert len(table) == 18
-    assert table["index"].tolist() == [1, 2, 3, 4, 5, 6] * 3
+    assert table["label"].tolist() == [1, 2, 3, 4, 5, 6] * 3
+    assert (table["index"] < 0).all()  # napari shows no row of another frame
     assert table["t"].tolist() == [0] * 6 + [1] * 6 + [2] * 6
     assert widget.diameter.value() == pytest.approx(20, abs=1)
     assert session_of(viewer).labels is layer
+
+
+def test_cells_are_opened_from_a_file_and_chosen(
+    viewer: Any, widget: CellsWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "found.csv"
+    pd.DataFrame(TRACKS, columns=["track_id", "t", "y", "x"]).to_csv(path, index=False)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    viewer.add_points(np.zeros((1, 3)))
+    table, store = widget.open.menu().actions()
+    table.trigger()
+    assert widget.cells.value is viewer.layers["found"]
+    path.write_text("a,b\n1,2\n")
+    monkeypatch.setattr(ColumnsForm, "exec", lambda form: False)  # the form is closed
+    table.trigger()
+    assert "no column for y and x" in widget.status.text()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
+    store.trigger()
+    assert len(viewer.layers) == 3
 
 
 def test_estimate_then_detect(viewer: Any, widget: CellsWidget, settled: Settled) -> None:

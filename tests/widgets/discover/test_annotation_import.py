@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.widgets.canvas.layers import label_columns
 from napari_interpdisc.widgets.discover.annotation_import import (
     LABEL_VALUE,
     columns_of,
@@ -63,6 +64,12 @@ def test_import_from_labels(scene: SimpleNamespace) -> None:
     assert found.missed == 1
     labels.features = pd.DataFrame({"index": [0, 1, 2], "name": ["", "a", "b"]})
     assert taken(labels, "name", scene).names == {0: "a", 3: "b"}
+    planes[1, 25:37, 25:37] = 1  # the same label, of another class in another frame
+    labels.features = pd.DataFrame({"index": [1, 1], "t": [0, 1], "name": ["a", "b"]})
+    assert taken(labels, "name", scene).names == {0: "a", 2: "b"}
+    by_frame = label_columns([1, 1], [1, 0]).assign(name=["b", "a"])
+    labels.features = by_frame
+    assert taken(labels, "name", scene).names == {0: "a", 2: "b"}
 
 
 def test_import_refuses_what_names_no_classes(scene: SimpleNamespace) -> None:

@@ -67,6 +67,24 @@ def image_axes(image: Layer, frames: Frames) -> list[int]:
     return axes
 
 
+def positions_in(
+    base: Layer, image: Layer, frames: Frames, t: npt.ArrayLike, yx: npt.ArrayLike
+) -> Float64Array:
+    """Frames (N,) and pixels (N, 2) of ``image`` as data coordinates (N, d) of another layer."""
+    axes = image_axes(image, frames)
+    places = np.asarray(yx, dtype=float).reshape(-1, 2)
+    pixels = np.zeros((len(places), image.ndim))
+    pixels[:, axes[-2:]] = places
+    if frames.is_movie:
+        pixels[:, axes[0]] = t
+    world = data_to_world(image, pixels)
+    if base.ndim != image.ndim:
+        world = world[:, axes][:, -base.ndim :]
+    if base.ndim > world.shape[1]:  # a still image beside a segmentation of one frame
+        world = np.column_stack([np.full(len(world), affine_of(base)[1][0]), world])
+    return world_to_data(base, world)
+
+
 def cells_from_layer(layer: Tracks | Points | Labels, image: Image, frames: Frames) -> CellTable:
     """Read a Tracks, Points or Labels layer as cells of ``image``, through world coordinates.
 
@@ -192,8 +210,8 @@ def write_features(layer: Layer, columns: pd.DataFrame) -> None:
     napari sorts tracks, and reorders features that are set on a layer whose data came unsorted; a
     key column is used to find out and to undo that.
 
-    For a Labels layer ``columns`` holds ``index`` (the label) and, in a movie, ``t``; rows of the
-    layer's own table are matched by them.
+    For a Labels layer ``columns`` begins as :func:`label_columns` says; rows of the layer's own
+    table are matched by label and time.
 
     Raises
     ------
@@ -222,11 +240,36 @@ def write_features(layer: Layer, columns: pd.DataFrame) -> None:
         layer.features = table.iloc[np.argsort(order)].reset_index(drop=True)
 
 
+def label_columns(labels: npt.ArrayLike, t: npt.ArrayLike) -> pd.DataFrame:
+    """Return the columns that say which object of a Labels layer each row is of.
+
+    napari shows, of a label, the last row with that ``index``. Where a label has one row, ``index``
+    is the label. Where it occurs in several frames, ``label`` is, and ``index`` is negative: napari
+    then shows none, not that of another frame.
+    """
+    numbers = np.asarray(labels, dtype=np.int64)
+    if len(np.unique(numbers)) == len(numbers):
+        return pd.DataFrame({"index": numbers, "t": t})
+    return pd.DataFrame({"index": -1 - np.arange(len(numbers)), "label": numbers, "t": t})
+
+
+def label_key(table: pd.DataFrame) -> str | None:
+    """Column of a Labels layer's table that has the labels, or None."""
+    if "label" in table and ("index" not in table or (table["index"] < 0).all()):
+        return "label"
+    return "index" if "index" in table else None
+
+
 def _merged(present: pd.DataFrame, columns: pd.DataFrame) -> pd.DataFrame:
     """Columns with what else a Labels layer's table already says of the same objects."""
-    keys = [key for key in ("index", "t") if key in present and key in columns]
+    theirs, ours = label_key(present), label_key(columns)
+    if theirs is None or ours is None:
+        return columns
+    kept = present.drop(columns=[n for n in ("index", "label") if n in present and n != theirs])
+    present = kept.rename(columns={theirs: ours})
+    keys = [key for key in (ours, "t") if key in present and key in columns]
     others = [name for name in present if name not in columns]
-    if "index" not in keys or not others:
+    if not others:
         return columns
     return columns.merge(present[keys + others].drop_duplicates(keys), on=keys, how="left")
 

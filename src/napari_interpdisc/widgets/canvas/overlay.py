@@ -22,13 +22,8 @@ from napari_interpdisc.flags import N_FLAGS, flag_name
 from napari_interpdisc.paint import MOST_VALUES, hatch, paint_discs, paint_labels
 from napari_interpdisc.pipeline import UNSURE
 from napari_interpdisc.widgets.canvas.compat import unwrapped
-from napari_interpdisc.widgets.canvas.layers import (
-    affine_of,
-    data_to_world,
-    image_axes,
-    placed_like,
-    world_to_data,
-)
+from napari_interpdisc.widgets.canvas.hover import follow_cursor
+from napari_interpdisc.widgets.canvas.layers import affine_of, placed_like, positions_in
 from napari_interpdisc.widgets.cells.run import rewrite_classes
 
 if TYPE_CHECKING:
@@ -211,20 +206,10 @@ def _overlay_data(session: Session, base: Any) -> Any:
 
 def cell_positions(session: Session, base: Any) -> Float64Array:
     """Cells in the pixels of a segmentation, which may have a scale and an offset of its own."""
-    image, frames, encoding = session.image, session.frames, session.encoding
-    assert frames is not None
-    assert encoding is not None
-    axes = image_axes(image, frames)
-    pixels = np.zeros((len(encoding.cells), image.ndim))
-    pixels[:, axes[-2:]] = encoding.cells.yx
-    if frames.is_movie:
-        pixels[:, axes[0]] = encoding.cells.t
-    world = data_to_world(image, pixels)
-    if base.ndim != image.ndim:
-        world = world[:, axes][:, -base.ndim :]
-    if base.ndim > world.shape[1]:  # a still image beside a segmentation of one frame
-        world = np.column_stack([np.full(len(world), affine_of(base)[1][0]), world])
-    return world_to_data(base, world)
+    assert session.frames is not None
+    assert session.encoding is not None
+    cells = session.encoding.cells
+    return positions_in(base, session.image, session.frames, cells.t, cells.yx)
 
 
 def _same_place(layer: Any, base: Any) -> bool:
@@ -252,6 +237,7 @@ def follow_session(viewer: Any, session: Session) -> None:
     if session in _followed:
         return
     _followed.add(session)
+    follow_cursor(viewer, session)
     # The session outlives no viewer, but its signals must not be what keeps one alive.
     reference = weakref.ref(unwrapped(viewer))
 

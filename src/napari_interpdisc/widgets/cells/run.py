@@ -17,7 +17,7 @@ from napari_interpdisc.frames import Frames
 from napari_interpdisc.io.results import versions
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.pipeline import Classification, classify_encoding, encode_cells
-from napari_interpdisc.widgets.canvas.layers import cells_from_planes, write_features
+from napari_interpdisc.widgets.canvas.layers import cells_from_planes, label_columns, write_features
 from napari_interpdisc.widgets.session import Session
 
 if TYPE_CHECKING:
@@ -99,12 +99,11 @@ class Choice:
 
 
 def result_columns(result: Classification, model: CellModel) -> pd.DataFrame:
-    """Feature columns of a result: class, score, confidence, flags and their measures, z_0 …."""
-    table = result.to_frame()
-    columns = table.drop(columns=["t", "y", "x", "track_id"])
-    at = list(columns.columns).index("reconstruction_error")
-    columns.insert(at, "confidence", result.confidence)
-    return columns
+    """Feature columns of a result: class, score, confidence, flags and their measures, z_0 ….
+
+    Model, head and diameter are the same for all cells: the layer's metadata have them.
+    """
+    return result.results().drop(columns=["model", "head", "diameter"])
 
 
 def result_note(result: Classification, choice: Choice) -> dict[str, Any]:
@@ -143,8 +142,8 @@ def rewrite_classes(session: Session) -> None:
     ours = ["score", *(f"score_{name}" for name in note.get("classes", ()))]
     stale = [name for name in ours if name in layer.features and name not in columns]
     if isinstance(layer, Labels):
-        columns.insert(0, "t", result.encoding.cells.t)
-        columns.insert(0, "index", result.encoding.cells.track_id)
+        cells = result.encoding.cells
+        columns = pd.concat([label_columns(cells.track_id, cells.t), columns], axis=1)
     write_features(layer, columns)
     if stale:
         layer.features = layer.features.drop(columns=stale)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from napari.layers import Image, Labels, Layer, Points, Tracks
+from napari.layers import Image, Labels, Points, Tracks
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
-    QFileDialog,
     QFormLayout,
     QLabel,
+    QMenu,
+    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -25,24 +25,20 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import check_diameter
 from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.io.columns import Asked, Movie
-from napari_interpdisc.io.tables import columns_of_file
-from napari_interpdisc.io.tracks import read_cells
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.pipeline import Classification, classify_encoding, movie_warnings
-from napari_interpdisc.readers import layer_of_cells
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.layers import (
     cells_from_layer,
     check_segmentation,
     frames_from_layer,
-    image_axes,
+    label_columns,
     placed_like,
     write_features,
 )
 from napari_interpdisc.widgets.canvas.overlay import follow_session, is_overlay, update_overlay
-from napari_interpdisc.widgets.cells.columns_form import ColumnsForm
 from napari_interpdisc.widgets.cells.run import Choice, WatchedFrames, result_columns, result_note
+from napari_interpdisc.widgets.opening import add_cells, ask_file, ask_store
 from napari_interpdisc.widgets.parts.controls import StatusLine, WorkBar, button, combo, row
 from napari_interpdisc.widgets.parts.links import connect_while_alive
 from napari_interpdisc.widgets.parts.workers import Work
@@ -117,11 +113,15 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             self._detect,
             "Find the nuclei of the image and add them as a Points layer.",
         )
-        self.open_table = button(
-            "Open table…",
-            self._open_table,
-            "Read the cells of a file. If its columns are not known, a form asks which are which.",
+        self.open = QPushButton("Open …")
+        self.open.setToolTip(
+            "Open a table, an HDF5 file or a GEFF store of cells as a layer. If the columns of a "
+            "table are not known, a form asks which are which."
         )
+        menu = QMenu(self.open)
+        menu.addAction("Table or HDF5 file …", lambda: self._open(ask_file))
+        menu.addAction("GEFF store …", lambda: self._open(ask_store))
+        self.open.setMenu(menu)
         self.run = button(
             "Run", self._run, "Encode and classify every cell; results go into the cells layer."
         )
@@ -140,7 +140,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             ("Image", self.image.native),
             ("Channel axis", self.channel_axis.native),
             ("Channel", self.channel.native),
-            ("Cells", row(self.cells.native, self.detect, self.open_table)),
+            ("Cells", row(self.cells.native, self.open, self.detect)),
             ("Segmentation", self.labels.native),
             ("Nuclear diameter", row(self.diameter, self.estimate)),
         ):
@@ -282,6 +282,24 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         except InterpdiscError as fault:
             self.status.fault(str(fault))
 
+    def _open(self, ask: Callable[[QWidget], str]) -> None:
+        if path := ask(self):
+            self._start(lambda: self.add_table(path))
+
+    def add_table(self, path: str) -> None:
+        """Add the cells of a file, placed on the image; ask for what the file leaves open.
+
+        Raises
+        ------
+        InvalidInput
+            If it cannot be read, or the user does not answer.
+        """
+        image = self.image.value
+        frames = None if image is None else self._frames()
+        self.cells.value, taken = add_cells(self._viewer, path, image, frames, self)
+        if taken.sentence:
+            self.status.say(" ".join((f"{taken.sentence}.", *taken.notes)))
+
     def _run(self) -> None:
         self._start(self._begin_run)
 
@@ -316,8 +334,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         columns = result_columns(result, model)
         if isinstance(layer, Labels):
             cells = result.encoding.cells
-            columns.insert(0, "t", cells.t)
-            columns.insert(0, "index", cells.track_id)
+            columns = pd.concat([label_columns(cells.track_id, cells.t), columns], axis=1)
         write_features(layer, columns)
         layer.metadata["interpdisc"] = result_note(result, choice)
         labels = choice.labels if choice.labels in self._viewer.layers else None
@@ -394,45 +411,6 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         )
         self.cells.value = layer
         self.status.say(f"{len(cells)} nuclei were found; check them, then press Run.")
-
-    def _open_table(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Open a table of cells")
-        if name:
-            self._start(lambda: self.add_table(name))
-
-    def add_table(self, path: str) -> None:
-        """Add the cells of a file, placed on the image; ask for what the file leaves open.
-
-        Raises
-        ------
-        InvalidInput
-            If it cannot be read, or the user does not answer.
-        """
-        frames = None if self.image.value is None else self._frames()
-        cells = self._asked_cells(path, frames)
-        if frames is not None:
-            cells.check_inside(frames)
-        data, arguments, kind = layer_of_cells(cells, Path(path).stem)
-        if frames is not None:
-            axes = image_axes(self.image.value, frames)
-            axes = axes[-(data.shape[1] - (kind == "tracks")) :]
-            for key in ("scale", "translate"):
-                arguments[key] = np.asarray(getattr(self.image.value, key))[axes]
-        self.cells.value = self._viewer.add_layer(Layer.create(data, arguments, kind))
-        self.status.say(" ".join((cells.taken.sentence + ".", *cells.taken.notes)))
-
-    def _asked_cells(self, path: str, frames: Frames | None) -> CellTable:
-        movie = None if frames is None else Movie(*frames.shape)
-        asked = Asked()
-        while True:
-            try:
-                return read_cells(path, asked=asked, movie=movie)
-            except InvalidInput as fault:
-                columns = columns_of_file(path)
-                form = ColumnsForm(columns, str(fault), self) if columns else None
-                if form is None or not form.exec():
-                    raise
-                asked = form.asked()
 
     # -- what is going on -----------------------------------------------------------------------
 

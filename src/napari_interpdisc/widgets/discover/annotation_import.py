@@ -14,7 +14,7 @@ from napari.layers import Labels
 
 from napari_interpdisc._types import Progress
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.widgets.canvas.layers import cells_from_layer
+from napari_interpdisc.widgets.canvas.layers import cells_from_layer, label_key
 from napari_interpdisc.widgets.canvas.overlay import cell_positions
 from napari_interpdisc.widgets.discover.annotations import NO_ROW, Mark, match_marks
 from napari_interpdisc.widgets.discover.run import NO_CELLS
@@ -63,7 +63,7 @@ def columns_of(layer: Any, session: Session) -> list[str]:
     texts = [n for n in plain if not pd.api.types.is_numeric_dtype(table[n])]
     columns = [*texts, *(n for n in plain if n not in texts)]
     if isinstance(layer, Labels):
-        columns = [n for n in columns if n not in ("index", "t")]
+        columns = [n for n in columns if n not in ("index", "label", "t")]
         if layer is not session.cells_layer:
             columns = [LABEL_VALUE, *columns]
     return [str(name) for name in columns]
@@ -131,19 +131,26 @@ def _is_label(value: Any) -> bool:
     return bool(pd.notna(value)) and str(value).strip() != ""
 
 
-def _names_of_labels(layer: Labels, table: pd.DataFrame, column: str) -> dict[int, object]:
-    if "index" not in table:
+def _names_of_labels(
+    layer: Labels, table: pd.DataFrame, column: str
+) -> dict[tuple[int | None, int], object]:
+    """Value of each label, by frame where the table tells; the frame is None where it does not."""
+    key = label_key(table)
+    if key is None:
         raise InvalidInput(
             f"The features of '{layer.name}' have no column 'index' that says which label each row "
             f"is about; choose '{LABEL_VALUE}'."
         )
-    return dict(zip(table["index"].astype(int), table[column], strict=True))
+    labels = table[key].astype(int)
+    times = table["t"].astype(int) if "t" in table and labels.duplicated().any() else None
+    frames = [None] * len(table) if times is None else times
+    return dict(zip(zip(frames, labels, strict=True), table[column], strict=True))
 
 
 def _from_planes(
     data: Any,
     position: npt.NDArray[np.float64],
-    names: dict[int, object],
+    names: dict[tuple[int | None, int], object],
     reach: float,
     source: str,
     progress: Progress,
@@ -163,7 +170,7 @@ def _from_planes(
         regions, free = label(plane), list(here)
         for region in regionprops(regions):
             value = int(plane[tuple(region.coords[0])])
-            name = names.get(value) if names else value
+            name = names.get((frame, value), names.get((None, value))) if names else value
             if not _is_label(name):
                 continue
             inside = [r for r in free if _within(regions, position[r, -2:], region.label)]

@@ -7,7 +7,7 @@ from pytestqt.qtbot import QtBot
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.columns import Asked
-from napari_interpdisc.widgets.cells.columns_form import ColumnsForm
+from napari_interpdisc.widgets.columns_form import ColumnsForm
 
 
 @pytest.fixture

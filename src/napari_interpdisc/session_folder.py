@@ -1,0 +1,220 @@
+"""A session as a folder of plain files: paths of its layers, latents, annotations, model, settings.
+
+    session.json          versions, paths, model and its hash, settings
+    cells.parquet         one row for each cell: t, y, x, track_id, row, and its own columns
+    encoding.parquet      latents, log-variances, spectra and flags, row by row
+    annotations.csv       t, y, x, track_id, class; if there are any
+
+Pixels are not copied: the folder says where they are. Nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.crop_measures import BANDS
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.io.results import new_folder, settings_text, versions
+from napari_interpdisc.pipeline import Encoding
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+Ask = Callable[[str, Path], "Path | None"]
+"""Asked for the path of what is no longer where it was: (role, old path) → new path, or None."""
+
+CELLS = ("t", "y", "x", "track_id", "row")
+
+
+@dataclass(frozen=True)
+class SavedSession:
+    """What a session is made of.
+
+    Attributes
+    ----------
+    encoding
+        The cells and their latents.
+    model_sha256
+        Hash of the model with all its heads.
+    head
+        Name of the head that classified them.
+    files
+        Path of each layer's file by role, such as ``image`` and ``labels``.
+    annotations
+        t, y, x, track_id and class of the annotated cells, or None.
+    settings
+        Further settings, such as the channel and the threshold.
+    """
+
+    encoding: Encoding
+    model_sha256: str
+    head: str
+    files: Mapping[str, Path] = field(default_factory=dict)
+    annotations: pd.DataFrame | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save_session(folder: str | Path, session: SavedSession) -> Path:
+    """Write a session as a new folder, whole or not at all.
+
+    Raises
+    ------
+    InvalidInput
+        If something is there already, or the folder cannot be written.
+    """
+    import pandas as pd
+
+    target, encoding = Path(folder), session.encoding
+    cells = encoding.cells
+    own = {f"own_{name}": values for name, values in cells.extra.items()}
+    columns = (cells.t, cells.yx[:, 0], cells.yx[:, 1], cells.track_id, cells.row)
+    rows = pd.DataFrame({**dict(zip(CELLS, columns, strict=True)), **own})
+    parts = {
+        "z": encoding.latents,
+        "log_variance": encoding.log_variances,
+        "spectrum": encoding.spectra,
+    }
+    table = pd.concat(
+        [pd.DataFrame(values).add_prefix(f"{name}_") for name, values in parts.items()], axis=1
+    )
+    if not len(encoding.spectra):
+        table = table.drop(columns=[n for n in table if str(n).startswith("spectrum_")])
+    table["reconstruction_error"] = encoding.reconstruction_error
+    table["touches_edge"] = encoding.touches_edge
+    note = {
+        "session": SCHEMA,
+        "versions": versions(),
+        "cells": len(rows),
+        "source": cells.source,
+        "model": encoding.model_name,
+        "model_sha256": session.model_sha256,
+        "encoder_sha256": encoding.encoder_sha256,
+        "head": session.head,
+        "diameter": encoding.diameter,
+        "files": {role: _paths(Path(path), target) for role, path in session.files.items()},
+        "settings": dict(session.settings),
+    }
+    with new_folder(target) as partial:
+        rows.to_parquet(partial / "cells.parquet", index=False)
+        table.to_parquet(partial / "encoding.parquet", index=False)
+        if session.annotations is not None and len(session.annotations):
+            session.annotations.to_csv(partial / "annotations.csv", index=False)
+        (partial / "session.json").write_text(settings_text(note), "utf-8")
+    return target
+
+
+def open_session(folder: str | Path, ask: Ask | None = None) -> SavedSession:
+    """Read a session; files that moved are looked for beside the folder, then asked for.
+
+    The caller loads the model, and compares its hash with ``model_sha256``; with
+    :func:`napari_interpdisc.pipeline.classify_encoding` the cells have their classes again.
+
+    Parameters
+    ----------
+    folder
+        As :func:`save_session` wrote it.
+    ask
+        Asked for each file that is at neither of its paths. If it returns None, the file is left
+        out of ``files``.
+
+    Raises
+    ------
+    InvalidInput
+        If this is no session, it is damaged, or a file is missing and ``ask`` is left out.
+    """
+    import pandas as pd
+
+    source = Path(folder)
+    try:
+        note = json.loads((source / "session.json").read_text("utf-8"))
+        if note["session"] != SCHEMA:
+            raise InvalidInput(
+                f"{source} is a session of another version ({note['session']}); open it with the "
+                f"napari-interpdisc that saved it ({note['versions']['napari-interpdisc']})."
+            )
+        rows = pd.read_parquet(source / "cells.parquet")
+        table = pd.read_parquet(source / "encoding.parquet")
+        marks = source / "annotations.csv"
+        annotations = pd.read_csv(marks) if marks.exists() else None
+        if not len(rows) == len(table) == note["cells"]:
+            raise ValueError("its tables have other numbers of rows")
+        cells = CellTable.from_arrays(
+            rows["t"],
+            rows[["y", "x"]],
+            rows["track_id"],
+            rows["row"],
+            note["source"],
+            {
+                str(n).removeprefix("own_"): rows[n].to_numpy()
+                for n in rows
+                if str(n).startswith("own_")
+            },
+        )
+        latents, log_variances, spectra = (
+            table[[n for n in table if str(n).startswith(f"{name}_")]].to_numpy(np.float32)
+            for name in ("z", "log_variance", "spectrum")
+        )
+        encoding = Encoding(
+            cells,
+            latents,
+            log_variances,
+            table["reconstruction_error"].to_numpy(),
+            float(note["diameter"]),
+            note["model"],
+            note["encoder_sha256"],
+            table["touches_edge"].to_numpy(bool),
+            spectra=spectra if spectra.shape[1] else np.zeros((0, len(BANDS)), np.float32),
+        )
+        files = {role: _found(role, paths, source, ask) for role, paths in note["files"].items()}
+        return SavedSession(
+            encoding,
+            note["model_sha256"],
+            note["head"],
+            {role: path for role, path in files.items() if path is not None},
+            annotations,
+            note["settings"],
+        )
+    except InvalidInput:
+        raise
+    except Exception as fault:
+        text = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
+        raise InvalidInput(
+            f"{source} is not a session that can be opened ({text}); choose the folder that "
+            "'Save session' wrote."
+        ) from None
+
+
+def _paths(path: Path, folder: Path) -> dict[str, str | None]:
+    """Absolute path, and the one from the session's folder where there is one (one drive)."""
+    absolute = path.resolve()
+    try:
+        relative = Path(os.path.relpath(absolute, folder.resolve())).as_posix()
+    except ValueError:
+        return {"path": str(absolute), "relative": None}
+    return {"path": str(absolute), "relative": relative}
+
+
+def _found(
+    role: str, paths: Mapping[str, str | None], folder: Path, ask: Ask | None
+) -> Path | None:
+    old, relative = Path(str(paths["path"])), paths["relative"]
+    # beside the folder first: a session that was copied with its movie means the copy
+    if relative is not None and (folder.resolve() / relative).exists():
+        return (folder.resolve() / relative).resolve()
+    if old.exists():
+        return old
+    if ask is None:
+        raise InvalidInput(
+            f"The {role} of this session, {old}, is not there; put it back, or say where it is "
+            "(ask= of open_session)."
+        )
+    return ask(role, old)

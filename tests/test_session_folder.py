@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.crop_measures import BANDS
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.store import load_model
+from napari_interpdisc.pipeline import Encoding, classify_encoding
+from napari_interpdisc.session_folder import SavedSession, open_session, save_session
+
+
+@pytest.fixture
+def session(tmp_path: Path, rng: np.random.Generator) -> SavedSession:
+    model = load_model()
+    cells = CellTable.from_arrays(
+        [0, 1, 1], rng.random((3, 2)), [5, 5, 6], [2, 0, 1], "cells.csv", {"state": ["a", "", "b"]}
+    )
+    encoding = Encoding(
+        cells,
+        rng.normal(size=(3, 32)).astype(np.float32),
+        rng.normal(size=(3, 32)).astype(np.float32),
+        rng.random(3).astype(np.float32),
+        25.5,
+        model.name,
+        model.encoder_sha256,
+        np.array([True, False, False]),
+        spectra=rng.random((3, len(BANDS))).astype(np.float32),
+    )
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "movie.tif").touch()
+    marks = pd.DataFrame({"t": [0], "y": [1.5], "x": [2.5], "track_id": [5], "class": ["mine"]})
+    files = {"image": tmp_path / "here" / "movie.tif"}
+    return SavedSession(encoding, model.sha256, "dense", files, marks, {"threshold": 0.7})
+
+
+def test_a_session_comes_back_and_classifies_as_before(
+    session: SavedSession, tmp_path: Path
+) -> None:
+    found = open_session(save_session(tmp_path / "saved", session))
+    cells, before = found.encoding.cells, session.encoding.cells
+    for name in ("t", "yx", "track_id", "row"):
+        np.testing.assert_array_equal(getattr(cells, name), getattr(before, name))
+    assert cells.extra["state"].tolist() == ["a", "", "b"]
+    assert cells.source == "cells.csv"
+    for name in ("latents", "log_variances", "reconstruction_error", "touches_edge", "spectra"):
+        got, wanted = getattr(found.encoding, name), getattr(session.encoding, name)
+        np.testing.assert_array_equal(got, wanted)
+        assert got.dtype == wanted.dtype
+    pd.testing.assert_frame_equal(found.annotations, session.annotations)
+    assert (found.head, found.settings, found.files) == ("dense", {"threshold": 0.7}, session.files)
+    model = load_model()
+    assert found.model_sha256 == model.sha256
+    scores = classify_encoding(session.encoding, model, "dense").scores
+    np.testing.assert_array_equal(classify_encoding(found.encoding, model, "dense").scores, scores)
+    suffixes = {path.suffix for path in (tmp_path / "saved").iterdir()}
+    assert suffixes == {".json", ".parquet", ".csv"}
+
+
+def test_spectra_and_annotations_may_be_missing(session: SavedSession, tmp_path: Path) -> None:
+    none = np.zeros((0, len(BANDS)), np.float32)
+    given = replace(session, encoding=replace(session.encoding, spectra=none), annotations=None)
+    found = open_session(save_session(tmp_path / "saved", given))
+    assert found.encoding.spectra.shape == none.shape
+    assert found.annotations is None
+
+
+def test_files_are_found_beside_the_folder_or_asked_for(
+    session: SavedSession, tmp_path: Path
+) -> None:
+    save_session(tmp_path / "here" / "saved", session)
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    folder = tmp_path / "there" / "saved"
+    assert open_session(folder).files == {"image": tmp_path / "there" / "movie.tif"}
+    (tmp_path / "there" / "movie.tif").rename(tmp_path / "other.tif")
+    with pytest.raises(InvalidInput, match="The image of this session"):
+        open_session(folder)
+    asked: list[tuple[str, str]] = []
+
+    def ask(role: str, old: Path) -> Path:
+        asked.append((role, old.name))
+        return tmp_path / "other.tif"
+
+    assert open_session(folder, ask).files == {"image": tmp_path / "other.tif"}
+    assert asked == [("image", "movie.tif")]
+    assert open_session(folder, lambda role, old: None).files == {}
+
+
+def test_other_and_damaged_folders_are_refused(session: SavedSession, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="is not a session that can be opened"):
+        open_session(tmp_path)
+    folder = save_session(tmp_path / "saved", session)
+    with pytest.raises(InvalidInput, match="is not empty"):
+        save_session(folder, session)
+    text = (folder / "session.json").read_text()
+    (folder / "session.json").write_text(text.replace('"session": 1', '"session": 9'))
+    with pytest.raises(InvalidInput, match="of another version"):
+        open_session(folder)
+    (folder / "session.json").write_text(text)
+    pd.DataFrame({"t": [0]}).to_parquet(folder / "cells.parquet")
+    with pytest.raises(InvalidInput, match="other numbers of rows"):
+        open_session(folder)

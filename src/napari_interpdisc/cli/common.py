@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
 from napari_interpdisc._types import Progress
+from napari_interpdisc.cli.reading import PLAIN, Reading
 from napari_interpdisc.errors import InvalidInput, MissingExtra
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from napari_interpdisc.cells import CellTable
     from napari_interpdisc.frames import Frames
 
 ImagePath = Annotated[
-    Path, typer.Argument(metavar="IMAGE", help="TIFF, .npy, .zarr, .png, or a folder of TIFFs.")
+    Path,
+    typer.Argument(
+        metavar="IMAGE",
+        help="TIFF, .npy, .zarr, .png, ND2, CZI, LIF; a folder of numbered images, or a pattern of "
+        "their names in quotes.",
+    ),
 ]
 Tracks = Annotated[
     Path,
@@ -34,7 +43,11 @@ Diameter = Annotated[
 ]
 Channel = Annotated[int | None, typer.Option(help="Channel with the nuclei, counted from 0.")]
 ChannelAxis = Annotated[
-    int | None, typer.Option(help="Axis of the channels, if the file does not say so.")
+    str | None,
+    typer.Option(
+        metavar="AXIS",
+        help="Axis of the channels, by position or letter, if the file does not say so.",
+    ),
 ]
 SwapXY = Annotated[bool, typer.Option("--swap-xy", help="The table has x and y exchanged.")]
 Model = Annotated[str, typer.Option(metavar="NAME|DIR", help="Installed model, or model folder.")]
@@ -152,13 +165,15 @@ def names_of(text: str) -> tuple[str, ...]:
 class Opened:
     """An image, its cells, and the typical nuclear diameter in it, px.
 
-    ``doubt`` says in a sentence why that diameter, which was estimated, is unsure.
+    ``segmentation`` is that of the image, or None. ``doubt`` says in a sentence why the diameter,
+    which was estimated, is unsure.
     """
 
     frames: Frames
     cells: CellTable
     diameter: float
     doubt: str = ""
+    segmentation: Any = None
 
 
 @dataclass(frozen=True)
@@ -170,8 +185,9 @@ class MovieFiles:
     labels: Path | None = None
     diameter: str = "auto"
     channel: int | None = None
-    channel_axis: int | None = None
+    channel_axis: str | None = None
     swap_xy: bool = False
+    reading: Reading = PLAIN
 
     def open(self) -> Opened:
         """Open and check everything, and estimate the diameter if need be.
@@ -181,25 +197,69 @@ class MovieFiles:
         InvalidInput
             If a file cannot be read, or they do not fit each other.
         """
-        from napari_interpdisc.io.images import read_frames, read_labels
+        from napari_interpdisc.crops import z_planes
         from napari_interpdisc.io.tracks import read_cells
         from napari_interpdisc.nuclei.diameter import measure_diameter
 
         given = diameter_of(self.diameter)
-        frames = read_frames(self.image, self.channel, self.channel_axis)
-        segmentation = read_labels(self.labels) if self.labels is not None else None
-        wanted = frames.shape if frames.is_movie else frames.shape[1:]
-        if segmentation is not None and tuple(segmentation.shape) != wanted:
-            raise InvalidInput(
-                f"{self.labels} has shape {tuple(segmentation.shape)}, the image {wanted}; give "
-                "the segmentation of this image."
-            )
+        frames = self.reading.frames(self.image, self.channel, self.channel_axis)
+        say(f"image: {frames.taken}")
+        segmentation = None if self.labels is None else self._segmentation(frames)
         cells = read_cells(self.tracks, self.swap_xy)
         cells.check_inside(frames)
+        z_planes(frames, cells)
         if given is not None:
-            return Opened(frames, cells, given)
+            return Opened(frames, cells, given, "", segmentation)
         found = measure_diameter(frames, segmentation)
         say(f"nuclear diameter: {found.diameter:.1f} px (estimated)")
         if found.doubt:
             note(found.doubt)
-        return Opened(frames, cells, found.diameter, found.doubt)
+        return Opened(frames, cells, found.diameter, found.doubt, segmentation)
+
+    def open_usable(self) -> Opened:
+        """Open as :meth:`open` does, and leave out cells without pixels, counted and told.
+
+        Raises
+        ------
+        InvalidInput
+            If no cell has pixels, and as in :meth:`open`.
+        """
+        from napari_interpdisc.crops import cells_without_pixels
+
+        opened = self.open()
+        why = cells_without_pixels(opened.frames, opened.cells, opened.diameter)
+        usable = why == ""
+        if usable.all():
+            return opened
+        said = without_pixels(why)
+        if not usable.any():
+            raise InvalidInput(f"No cell of {self.tracks} can be used: {said}.")
+        note(f"{said}; they are left out.")
+        return replace(opened, cells=opened.cells.take(usable))
+
+    def _segmentation(self, frames: Frames) -> Any:
+        from napari_interpdisc.io.images import open_labels
+
+        assert self.labels is not None
+        segmentation, taken = open_labels(
+            self.labels, frames.shape, time_axis=self.reading.time_axis, z=self.reading.z
+        )
+        if taken:
+            say(f"segmentation: {taken}")
+        wanted = frames.shape if frames.is_movie else frames.shape[1:]
+        if tuple(segmentation.shape) != wanted:
+            raise InvalidInput(
+                f"{self.labels} has shape {tuple(segmentation.shape)}, the image {wanted}; give "
+                "the segmentation of this image."
+            )
+        return segmentation
+
+
+def without_pixels(why: npt.NDArray[np.object_]) -> str:
+    """How many cells have no pixels, by reason; ``why`` is empty for the others."""
+    from collections import Counter
+
+    counted = Counter(text.removeprefix("no pixels: ") for text in why if text)
+    n = sum(counted.values())
+    told = ", ".join(f"{k} {text}" for text, k in counted.items())
+    return f"{n} cell{'s have' if n > 1 else ' has'} no pixels ({told})"

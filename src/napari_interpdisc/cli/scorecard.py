@@ -21,6 +21,7 @@ from napari_interpdisc.cli.common import (
     progress_bar,
     say,
 )
+from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class _Given:
     cut: npt.NDArray[np.bool_] | None = None
 
 
+@reads_images
 def scorecard(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Installed model, or folder.")],
     out: Annotated[Path, typer.Option(help="Folder to write; it must not exist or be empty.")],
@@ -123,6 +125,7 @@ def scorecard(
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
     swap_xy: SwapXY = False,
+    reading: Reading = PLAIN,
 ) -> None:
     """Change what must not matter, and count how often each head changes its mind."""
     if (crops is None) == (image is None) or (image is None) != (cells is None):
@@ -148,7 +151,7 @@ def scorecard(
     else:
         assert image is not None
         assert cells is not None
-        files = MovieFiles(image, cells, labels, diameter, channel, channel_axis, swap_xy)
+        files = MovieFiles(image, cells, labels, diameter, channel, channel_axis, swap_xy, reading)
         given = _from_movie(files, group_column or "track_id", wanted, loaded)
     present = set() if given.labels is None else set(given.labels.tolist())
     for name in names:
@@ -192,7 +195,7 @@ def _checked(given: _Given, model: CellModel) -> list[dict[str, Any]]:
 
 
 def _check_crops_alone(
-    labels: Path | None, channel: int | None, channel_axis: int | None, swap_xy: bool
+    labels: Path | None, channel: int | None, channel_axis: str | None, swap_xy: bool
 ) -> None:
     """Refuse what says something of an image where crops are given."""
     given = {
@@ -373,12 +376,11 @@ def _from_crops(
 def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel) -> _Given:
     import numpy as np
 
-    from napari_interpdisc.io.images import read_labels
     from napari_interpdisc.patches import label_crops, patch_side, patches_of_cells
     from napari_interpdisc.pipeline import near_edge
     from napari_interpdisc.scrutiny.score_results import cell_names
 
-    opened = files.open()
+    opened = files.open_usable()
     table = opened.cells
     columns = {"track_id": table.track_id, "t": table.t, **table.extra}
     for name in (group, wanted.column) if wanted.classes else (group,):
@@ -394,10 +396,9 @@ def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel
         opened.frames, some, opened.diameter, model.model_diameter, model.crop_size
     )
     masks = None
-    if files.labels is not None:
-        segmentation = read_labels(files.labels)
+    if opened.segmentation is not None:
         side = patch_side(model.crop_size)
-        masks = label_crops(segmentation, some, opened.diameter, model.model_diameter, side)
+        masks = label_crops(opened.segmentation, some, opened.diameter, model.model_diameter, side)
     about = {
         "image": str(files.image),
         "cells": str(files.tracks),

@@ -24,6 +24,7 @@ from napari_interpdisc.cli.common import (
     progress_bar,
     say,
 )
+from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from napari_interpdisc.models.cell_model import CellModel
 
 
+@reads_images
 def train(
     out: Annotated[Path, typer.Option(help="Model folder to write; it must not exist.")],
     image: Annotated[
@@ -87,6 +89,7 @@ def train(
     channel_axis: ChannelAxis = None,
     swap_xy: SwapXY = False,
     model: Model = "h2b",
+    reading: Reading = PLAIN,
 ) -> None:
     """Train heads on labelled cells: a model folder that classify and the viewer accept."""
     if (crops is None) == (image is None) or (image is None) != (cells is None):
@@ -110,7 +113,7 @@ def train(
         assert image is not None
         assert cells is not None
         group = group_column or "track_id"
-        files = MovieFiles(image, cells, labels, diameter, channel, channel_axis, swap_xy)
+        files = MovieFiles(image, cells, labels, diameter, channel, channel_axis, swap_xy, reading)
         labelled = _from_movie(files, label_column, group, wanted, asked, loaded)
     with progress_bar("training") as progress:
         found = discover(labelled, asked, progress, loaded.encoder_sha256, group, study)
@@ -191,7 +194,7 @@ def _from_movie(
 
     from napari_interpdisc.discovery.augmented import label_cells
 
-    opened = files.open()
+    opened = files.open_usable()
     table = opened.cells
     columns = {"track_id": table.track_id, "t": table.t, **table.extra}
     for name in (label, group):

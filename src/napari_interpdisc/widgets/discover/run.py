@@ -43,6 +43,8 @@ class Training:
         Class and track of each of these cells.
     recipe
         Kinds of heads, engine, folds and seed.
+    left_out
+        Number of annotated cells that have no pixels.
     """
 
     frames: Frames
@@ -51,6 +53,7 @@ class Training:
     model: CellModel
     labels: Labels
     recipe: Recipe
+    left_out: int = 0
 
     def carry_out(self, progress: Progress) -> Discovery:
         """Encode the cells and fit the heads; on a thread."""
@@ -84,6 +87,9 @@ def plan_training(session: Session, annotations: Annotations, recipe: Recipe) ->
     if session.encoding is None or session.frames is None:
         raise InvalidInput(NO_CELLS)
     rows, names = annotations.labelled()
+    # annotations where there are no pixels teach nothing
+    usable = session.encoding.usable[rows]
+    rows, names = rows[usable], [name for name, has in zip(names, usable, strict=True) if has]
     target, classes = encode_labels(names, annotations.classes)
     cells = session.encoding.cells.take(rows)
     check_labels(target, cells.track_id, classes, recipe.folds)
@@ -92,7 +98,10 @@ def plan_training(session: Session, annotations: Annotations, recipe: Recipe) ->
         if reason:
             raise InvalidInput(reason)
     labels = Labels(np.arange(len(cells)), target, cells.track_id, classes)
-    return Training(session.frames, cells, session.encoding.diameter, session.model, labels, recipe)
+    return Training(
+        session.frames, cells, session.encoding.diameter, session.model, labels, recipe,
+        int((~usable).sum()),
+    )  # fmt: skip
 
 
 def engine_faults() -> dict[str, str | None]:
@@ -144,8 +153,9 @@ class Suggestions:
         if self._of is not result:
             self._of = result
             track_id = result.encoding.cells.track_id
+            without = np.flatnonzero(~result.encoding.usable).tolist()
             self._queue = most_uncertain(
-                result.scores, track_id, sorted(annotated), len(result.scores)
+                result.scores, track_id, sorted(annotated | set(without)), len(result.scores)
             )
         while self._queue:
             row = self._queue.pop(0)

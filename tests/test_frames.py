@@ -8,7 +8,7 @@ import pytest
 import zarr
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.frames import Frames
+from napari_interpdisc.frames import Frames, UnreadableFrame
 
 MOVIE = np.arange(3 * 4 * 5, dtype=np.uint16).reshape(3, 4, 5)
 
@@ -88,25 +88,50 @@ def test_unusable_images(data: Any, kwargs: dict[str, int], sentence: str) -> No
         Frames(data, **kwargs)
 
 
-@pytest.mark.parametrize(
-    ("value", "sentence"),
-    [
-        (np.nan, "Frame 1 of the image holds NaN or infinite pixels"),
-        (np.inf, "Frame 1 of the image holds NaN or infinite pixels"),
-    ],
-)
-def test_non_finite_pixels(value: float, sentence: str) -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_pixels_without_a_value(value: float) -> None:
     data = MOVIE.astype(float)
     data[1, 2, 3] = value
-    frames = Frames(data)
-    frames.frame(0)
-    with pytest.raises(InvalidInput, match=sentence):
-        frames.frame(1)
+    picture = Frames(data).picture(1)
+    assert picture.missing is not None
+    assert np.argwhere(picture.missing).tolist() == [[2, 3]]
+    others = ~picture.missing
+    np.testing.assert_array_equal(picture.pixels[others], (MOVIE[1] - MOVIE[1].min())[others])
+    assert picture.pixels[2, 3] == 0
+    assert picture.beyond_edge()[2, 3] == pytest.approx(picture.pixels[others].mean())
+    assert Frames(data).picture(0).missing is None
 
 
-def test_constant_frame() -> None:
-    with pytest.raises(InvalidInput, match="Frame 0 of the image is constant"):
-        Frames(np.full((4, 5), 7)).frame(0)
+@pytest.mark.parametrize("value", [0, 7, np.nan])
+def test_a_blank_frame_is_no_fault(value: float) -> None:
+    picture = Frames(np.full((4, 5), value)).picture(0)
+    assert picture.blank
+    assert not picture.pixels.any()
+
+
+def test_a_frame_that_cannot_be_read_is_told() -> None:
+    class Damaged:
+        shape, dtype = (3, 4, 5), np.dtype("u1")
+
+        def __getitem__(self, key: Any) -> Any:
+            raise OSError("data end too soon")
+
+    with pytest.raises(UnreadableFrame, match=r"Frame 1 .* cannot be read \(data end too soon\)"):
+        Frames(Damaged()).frame(1)
+
+
+@pytest.mark.parametrize("z_axis", [0, 1, -1])
+def test_planes_of_a_z_stack(z_axis: int) -> None:
+    stack = np.stack([MOVIE, MOVIE[:, ::-1], 2 * MOVIE], z_axis)
+    frames = Frames(stack, z_axis=z_axis, z="mid")
+    assert (frames.shape, frames.n_planes) == (MOVIE.shape, 3)
+    np.testing.assert_array_equal(frames.frame(2), MOVIE[2, ::-1] - MOVIE[2].min())
+    np.testing.assert_array_equal(
+        Frames(stack, z_axis=z_axis).frame(2), 2 * (MOVIE[2] - MOVIE[2].min())
+    )
+    np.testing.assert_array_equal(
+        Frames(stack, z_axis=z_axis, z="centroid").picture(1, 0).pixels, MOVIE[1] - MOVIE[1].min()
+    )
 
 
 @pytest.mark.parametrize("gain", [1e-300, 1e-40, 1e-25, 1e-13, 1e13, 1e25, 1e40, 1e300])

@@ -13,7 +13,7 @@ from scipy import ndimage
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import CROP_SIZE
 from napari_interpdisc.errors import Cancelled, InvalidInput, InvalidModel
-from napari_interpdisc.frames import Frames
+from napari_interpdisc.frames import Frames, Picture
 from napari_interpdisc.models.cell_model import CellModel, TrainingMovie
 from napari_interpdisc.models.familiarity import Density
 from napari_interpdisc.models.store import load_model
@@ -181,9 +181,9 @@ def test_progress_can_stop_the_work(frames: Frames, cells: CellTable, model: Cel
 
 def test_one_frame_is_read_at_a_time(frames: Frames, cells: CellTable, model: CellModel) -> None:
     class Watched(Frames):
-        def frame(self, t: int) -> np.ndarray:
+        def picture(self, t: int, plane: int | None = None) -> Picture:
             seen.append(t)
-            return super().frame(t)
+            return super().picture(t, plane)
 
     seen: list[int] = []
     encode_cells(Watched(frames.data), cells, model, 28.0)
@@ -192,7 +192,7 @@ def test_one_frame_is_read_at_a_time(frames: Frames, cells: CellTable, model: Ce
 
 def test_an_unknown_head_is_refused_before_any_work(cells: CellTable, model: CellModel) -> None:
     class Unread(Frames):
-        def frame(self, t: int) -> np.ndarray:
+        def picture(self, t: int, plane: int | None = None) -> Picture:
             raise AssertionError("a frame was read")
 
     with pytest.raises(InvalidModel, match="no head 'convex'; it has dense"):

@@ -7,7 +7,8 @@ its centre.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import cache
 
 import numpy as np
@@ -134,19 +135,32 @@ class CropMeasures:
         return len(self.diameter)
 
 
+def joined_measures(parts: Sequence[CropMeasures]) -> CropMeasures:
+    """Measures of the crops of all parts, in their order."""
+    names = [field.name for field in fields(CropMeasures)]
+    return CropMeasures(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    )
+
+
+def flat_share(pixels: Float32Array) -> Float64Array:
+    """Share of pixels (N,), 0–1, at the very top of the range of each crop (N, S, S)."""
+    top = pixels.max((1, 2), keepdims=True)
+    # a thousandth of the range: neighbouring pixels of a smooth top differ by more
+    reach = top - 1e-3 * (top - pixels.min((1, 2), keepdims=True))
+    return np.asarray((pixels >= reach).mean((1, 2)), np.float64)
+
+
 def measure_crops(crops: Float32Array) -> CropMeasures:
     """Measure normalised crops (N, 1, S, S); about 50 µs each, so that a sample is enough."""
     pixels, spectrum = crops[:, 0], spectra(crops)
     size = pixels.shape[-1]
-    top = pixels.max((1, 2), keepdims=True)
-    # a thousandth of the range: neighbouring pixels of a smooth top differ by more
-    reach = top - 1e-3 * (top - pixels.min((1, 2), keepdims=True))
     y, x = np.ogrid[:size, :size]
     middle = np.hypot(y - (size - 1) / 2, x - (size - 1) / 2) < CORE * size / PERIOD
     return CropMeasures(
         _diameters(pixels),
         np.asarray(pixels[:, middle].mean(1), np.float64),
-        np.asarray((pixels >= reach).mean((1, 2)), np.float64),
+        flat_share(pixels),
         noise_of(spectrum),
         fineness_of(spectrum),
     )

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_interpdisc._types import Float32Array
+from napari_interpdisc._types import BoolArray, Float32Array
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.flags import BLANK, NOT_A_NUMBER, UNIFORM, UNREADABLE
+from napari_interpdisc.frames import UnreadableFrame
 
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
-    from napari_interpdisc.frames import Frames
+    from napari_interpdisc.frames import Frames, Picture
 
 CROP_SIZE = 64
 """Side of a crop in (resampled) pixels, as in the paper, §4.1."""
@@ -27,6 +30,12 @@ CLIP = 8.0
 
 LEAST_CONTRAST = 1e-6
 """Standard deviation of a crop, relative to its largest value, below which it is rounding alone."""
+
+MOST_MISSING = 0.1
+"""Share of a nucleus that may lack pixels; with more, the cell has none."""
+
+NEAR_TOP = 1e-3
+"""Part of a frame's range within which a crop reaches its top."""
 
 DIAMETER_RANGE = (3.0, 500.0)
 """Nuclear diameters, in image pixels, that can be meant seriously."""
@@ -57,7 +66,11 @@ def smooth_for_zoom(frame: Float32Array, zoom: float) -> Float32Array:
 
 
 def cut_crops(
-    frame: Float32Array, yx: npt.ArrayLike, zoom: float = 1.0, size: int = CROP_SIZE
+    frame: Float32Array,
+    yx: npt.ArrayLike,
+    zoom: float = 1.0,
+    size: int = CROP_SIZE,
+    beyond: float | None = None,
 ) -> Float32Array:
     """Resample one square crop per centroid, bilinearly and to sub-pixel precision.
 
@@ -71,10 +84,12 @@ def cut_crops(
         Crop pixels per frame pixel: model diameter / image diameter.
     size
         Side of a crop, in crop pixels.
+    beyond
+        Value of pixels outside the frame; the frame's mean if None.
 
     Returns
     -------
-    (n, size, size) float32. Pixels outside the frame have the frame's mean.
+    (n, size, size) float32.
     """
     centres = np.asarray(yx, dtype=np.float64).reshape(-1, 2)
     offsets = (np.arange(size) - (size - 1) / 2) / zoom
@@ -86,7 +101,7 @@ def cut_crops(
             [rows, cols],
             order=1,
             mode="constant",
-            cval=float(frame.mean()),
+            cval=float(frame.mean()) if beyond is None else beyond,
             output=np.float32,
         )
     )
@@ -116,6 +131,130 @@ def normalise(crops: npt.ArrayLike) -> Float32Array:
     return np.asarray(np.clip(scaled, -CLIP, CLIP), dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class CutCells:
+    """Crops of some cells of one frame.
+
+    Attributes
+    ----------
+    rows
+        (n,) positions in the cell table.
+    crops
+        (n, size, size) float32 pixels, not normalised; 0 for cells without pixels.
+    no_pixels
+        (n,) why a cell has no pixels, in words; empty for a cell that has some.
+    at_top
+        (n,) whether the crop reaches the top of the frame's range, where pixels may be cut off.
+    """
+
+    rows: npt.NDArray[np.intp]
+    crops: Float32Array
+    no_pixels: npt.NDArray[np.object_]
+    at_top: BoolArray
+
+
+def z_planes(frames: Frames, cells: CellTable) -> npt.NDArray[np.intp] | None:
+    """Plane (N,) of each cell along z, or None where frames choose the plane by themselves.
+
+    Raises
+    ------
+    InvalidInput
+        If each cell's own plane is asked for and the cells have no z, or one outside the stack.
+    """
+    if frames.z_axis is None or frames.z != "centroid":
+        return None
+    if "z" not in cells.extra:
+        raise InvalidInput(
+            f"'{cells.source}' has no column z, which --z centroid reads (plane, from 0); give "
+            "--z max or --z mid."
+        )
+    z = np.asarray(cells.extra["z"], dtype=np.float64)
+    bad = ~((z >= -0.5) & (z <= frames.n_planes - 0.5))
+    if bad.any():
+        first = np.flatnonzero(bad)[0]
+        raise InvalidInput(
+            f"{bad.sum()} of {len(cells)} cells in '{cells.source}' have a z outside the "
+            f"{frames.n_planes} planes of the image (first in row {first}: {z[first]:g}); z is the "
+            "number of the plane, from 0."
+        )
+    return np.clip(np.rint(z), 0, frames.n_planes - 1).astype(np.intp)
+
+
+def iter_cells(
+    frames: Frames, cells: CellTable, diameter: float, model_diameter: float, size: int, batch: int
+) -> Iterator[CutCells]:
+    """Yield crops of all cells, frame by frame, in bounded memory.
+
+    Parameters are those of :func:`iter_crops`, which normalises the crops. A frame that is blank or
+    damaged costs its own cells only.
+
+    Raises
+    ------
+    InvalidInput
+        For an impossible diameter, or cells without the z that is asked for.
+    """
+    zoom = model_diameter / check_diameter(diameter)
+    planes = z_planes(frames, cells)
+    z = np.zeros(len(cells), np.intp) if planes is None else planes
+    order = np.lexsort((z, cells.t))
+    ends = np.flatnonzero((np.diff(cells.t[order]) != 0) | (np.diff(z[order]) != 0)) + 1
+    for rows in np.split(order, ends) if len(order) else []:
+        t, plane = int(cells.t[rows[0]]), None if planes is None else int(z[rows[0]])
+        picture, reason = _read(frames, t, plane)
+        frame = None if picture is None else smooth_for_zoom(picture.beyond_edge(), zoom)
+        for start in range(0, len(rows), batch):
+            some = rows[start : start + batch]
+            if frame is None or picture is None:
+                nothing = np.zeros((len(some), size, size), np.float32)
+                told = np.full(len(some), reason, object)
+                yield CutCells(some, nothing, told, np.zeros(len(some), bool))
+                continue
+            yx = cells.yx[some]
+            crops = cut_crops(frame, yx, zoom, size)
+            told = _without_pixels(picture, crops, yx, zoom, model_diameter)
+            crops[told != ""] = 0
+            top = float(frame.max())
+            at_top = crops.max((1, 2)) >= top - NEAR_TOP * (top - float(frame.min()))
+            yield CutCells(some, crops, told, np.asarray(at_top))
+
+
+def _read(frames: Frames, t: int, plane: int | None) -> tuple[Picture | None, str]:
+    """Frame ``t``, or None and why it has no pixels."""
+    try:
+        picture = frames.picture(t, plane)
+    except UnreadableFrame:
+        return None, UNREADABLE
+    if not picture.blank:
+        return picture, ""
+    no_values = picture.missing is not None and bool(picture.missing.all())
+    return None, NOT_A_NUMBER if no_values else BLANK
+
+
+def _without_pixels(
+    picture: Picture,
+    crops: Float32Array,
+    yx: npt.NDArray[np.float64],
+    zoom: float,
+    model_diameter: float,
+) -> npt.NDArray[np.object_]:
+    """Why cells (n,) of a frame have no pixels; empty for most."""
+    told = np.full(len(crops), "", object)
+    low, high = crops.min((1, 2)), crops.max((1, 2))
+    told[high - low <= LEAST_CONTRAST * np.abs(high)] = UNIFORM
+    if picture.missing is not None:
+        size = crops.shape[-1]
+        inside = _far(size) < model_diameter / 2
+        gone = cut_crops(picture.missing.astype(np.float32), yx, zoom, size, 0.0) > 0.5
+        told[gone[:, inside].mean(1) > MOST_MISSING] = NOT_A_NUMBER
+    return told
+
+
+def _far(size: int) -> npt.NDArray[np.float64]:
+    """Distance of each pixel of a crop from its centre, px."""
+    along = np.arange(size) - (size - 1) / 2
+    return np.asarray(np.hypot(along[:, None], along[None, :]))
+
+
 def iter_crops(
     frames: Frames,
     cells: CellTable,
@@ -140,22 +279,26 @@ def iter_crops(
     Yields
     ------
     rows, crops
-        Positions in ``cells`` (n,) and their crops (n, 1, size, size), n ≤ ``batch``.
+        Positions in ``cells`` (n,) and their crops (n, 1, size, size), n ≤ ``batch``; 0 for cells
+        without pixels (:func:`cells_without_pixels`).
 
     Raises
     ------
     InvalidInput
-        For an impossible diameter, or a frame that cannot be read.
+        For an impossible diameter, or cells without the z that is asked for.
     """
-    zoom = model_diameter / check_diameter(diameter)
-    order = np.argsort(cells.t, kind="stable")
-    starts = np.flatnonzero(np.diff(cells.t[order], prepend=-1))
-    for rows in np.split(order, starts[1:]) if len(order) else []:
-        frame = smooth_for_zoom(frames.frame(int(cells.t[rows[0]])), zoom)
-        for start in range(0, len(rows), batch):
-            some = rows[start : start + batch]
-            crops = cut_crops(frame, cells.yx[some], zoom, size)
-            yield some, normalise(crops)[:, None]
+    for found in iter_cells(frames, cells, diameter, model_diameter, size, batch):
+        yield found.rows, normalise(found.crops)[:, None]
+
+
+def cells_without_pixels(
+    frames: Frames, cells: CellTable, diameter: float
+) -> npt.NDArray[np.object_]:
+    """Why each cell (N,) has no pixels, in words; empty for those that have. Reads every frame."""
+    told = np.full(len(cells), "", object)
+    for found in iter_cells(frames, cells, diameter, MODEL_DIAMETER, CROP_SIZE, 1024):
+        told[found.rows] = found.no_pixels
+    return told
 
 
 def paste_crops(

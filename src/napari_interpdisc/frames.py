@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc._types import BoolArray, Float32Array
+from napari_interpdisc.errors import InterpdiscError, InvalidInput
 
 LEAST_RANGE, LARGEST_RANGE = 1e-9, 1e12
 """Ranges of pixels that keep their scale: their squares are far from the ends of float32."""
@@ -30,6 +31,48 @@ def less_lowest(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return np.asarray(values / values.max(), dtype=np.float32)
 
 
+class UnreadableFrame(InvalidInput):
+    """One frame of a file is damaged: the fault that a movie may have in some frames."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One frame as it was read, and where it has no pixels.
+
+    Attributes
+    ----------
+    pixels
+        (Y, X) float32, less the lowest value; 0 where there is no value.
+    missing
+        (Y, X) where the file has NaN or infinite values; None if nowhere.
+    """
+
+    pixels: Float32Array
+    missing: BoolArray | None = None
+
+    @property
+    def blank(self) -> bool:
+        """Whether there is one single value throughout, or none."""
+        return not self.pixels.any()
+
+    def beyond_edge(self) -> Float32Array:
+        """Pixels with the mean where there is no value, as beyond the edge of the image."""
+        if self.missing is None or self.missing.all():
+            return self.pixels
+        mean = self.pixels[~self.missing].mean(dtype=np.float64)
+        return np.where(self.missing, np.float32(mean), self.pixels)
+
+
+def _picture(pixels: npt.NDArray[Any]) -> Picture:
+    finite = np.isfinite(pixels) if pixels.dtype.kind == "f" else None
+    if finite is None or finite.all():
+        return Picture(less_lowest(pixels))
+    if not finite.any():
+        return Picture(np.zeros(pixels.shape, np.float32), ~finite)
+    filled = np.where(finite, pixels, pixels[finite].min())
+    return Picture(less_lowest(filled), ~finite)
+
+
 @dataclass(frozen=True)
 class Frames:
     """A 2D or 2D+t image that gives the pixels of one frame at a time.
@@ -40,11 +83,19 @@ class Frames:
     Attributes
     ----------
     data
-        numpy, dask or zarr array, axes (y, x), (t, y, x), or either with a channel axis.
+        numpy, dask or zarr array, axes (y, x), (t, y, x), or either with a channel axis, a z axis,
+        or both.
     channel_axis
         Position of the channel axis in ``data``, or None.
     channel
         The channel to read, if there is a channel axis.
+    z_axis
+        Position of the z axis in ``data``, or None.
+    z
+        How planes along z become one: ``max``, the brightest pixel; ``mid``, the middle plane;
+        ``centroid``, the plane of each cell, where a plane is asked for, else the brightest pixel.
+    taken
+        What was taken for what, in one line, if the image was read from a file.
 
     Raises
     ------
@@ -55,6 +106,9 @@ class Frames:
     data: Any
     channel_axis: int | None = None
     channel: int = 0
+    z_axis: int | None = None
+    z: Literal["max", "mid", "centroid"] = "max"
+    taken: str = ""
 
     def __post_init__(self) -> None:
         """Check axes and type without reading a pixel."""
@@ -80,6 +134,8 @@ class Frames:
                     f"channels; choose one between 0 and {n_channels - 1}."
                 )
             ndim -= 1
+        if self.z_axis is not None:
+            ndim -= 1
         if ndim not in (2, 3):
             raise InvalidInput(
                 f"The image has shape {tuple(self.data.shape)}; a 2D image (y, x) or a movie "
@@ -87,11 +143,20 @@ class Frames:
             )
 
     @property
+    def _axes(self) -> list[int]:
+        """Positions of (t), y, x in ``data``."""
+        n = len(self.data.shape)
+        others = [a % n for a in (self.channel_axis, self.z_axis) if a is not None]
+        return [a for a in range(n) if a not in others]
+
+    @property
     def _spatial(self) -> tuple[int, ...]:
-        shape = list(self.data.shape)
-        if self.channel_axis is not None:
-            del shape[self.channel_axis]
-        return tuple(int(n) for n in shape)
+        return tuple(int(self.data.shape[a]) for a in self._axes)
+
+    @property
+    def n_planes(self) -> int:
+        """Number of planes along z; 1 without a z axis."""
+        return 1 if self.z_axis is None else int(self.data.shape[self.z_axis])
 
     @property
     def is_movie(self) -> bool:
@@ -108,31 +173,52 @@ class Frames:
         """Return the number of frames."""
         return self.shape[0]
 
-    def frame(self, t: int) -> npt.NDArray[np.float32]:
+    def frame(self, t: int) -> Float32Array:
         """Read frame ``t`` as float32 (Y, X), less its lowest value; see :func:`less_lowest`.
+
+        Pixels without a value (NaN or infinite) have the lowest one; a blank frame is 0.
 
         Raises
         ------
-        InvalidInput
-            If the frame holds NaN or infinite values, or one single value throughout.
+        UnreadableFrame
+            If the file is damaged there.
         """
-        data = self.data
-        index: list[Any] = [slice(None)] * len(data.shape)
+        return self.picture(t).pixels
+
+    def picture(self, t: int, plane: int | None = None) -> Picture:
+        """Read frame ``t``, and where it has no pixels.
+
+        Parameters
+        ----------
+        t
+            Number of the frame.
+        plane
+            Number of the plane along z; by :attr:`z` if None.
+
+        Raises
+        ------
+        UnreadableFrame
+            If the file is damaged there.
+        """
+        n = len(self.data.shape)
+        index: list[Any] = [slice(None)] * n
         if self.channel_axis is not None:
-            index[self.channel_axis % len(data.shape)] = self.channel
+            index[self.channel_axis % n] = self.channel
         if self.is_movie:
-            axes = [a for a in range(len(data.shape)) if index[a] == slice(None)]
-            index[axes[0]] = int(t)
-        pixels = np.asarray(data[tuple(index)])
-        low, high = float(pixels.min()), float(pixels.max())
-        if not (np.isfinite(low) and np.isfinite(high)):
-            raise InvalidInput(
-                f"Frame {t} of the image holds NaN or infinite pixels; replace them "
-                "(for example with numpy.nan_to_num) and try again."
-            )
-        if low == high:
-            raise InvalidInput(
-                f"Frame {t} of the image is constant (every pixel is {low:g}); "
-                "there is nothing to see in it: choose another image or channel."
-            )
-        return less_lowest(pixels)
+            index[self._axes[0]] = int(t)
+        if self.z_axis is not None and (plane is not None or self.z == "mid"):
+            index[self.z_axis % n] = self.n_planes // 2 if plane is None else int(plane)
+        try:
+            pixels = np.asarray(self.data[tuple(index)])
+        except (InterpdiscError, MemoryError):
+            raise
+        except Exception as fault:
+            text = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
+            raise UnreadableFrame(f"Frame {t} of the image cannot be read ({text}).") from None
+        if pixels.ndim == 3:  # z is the first axis left, or the last
+            left = [a for a in range(n) if isinstance(index[a], slice)]
+            # of floats, planes without a value count for nothing
+            brightest = np.fmax if pixels.dtype.kind == "f" else np.maximum
+            assert self.z_axis is not None
+            pixels = brightest.reduce(pixels, axis=left.index(self.z_axis % n))
+        return _picture(pixels)

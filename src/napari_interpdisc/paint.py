@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc._types import Plane
-from napari_interpdisc.flags import CUT, N_FLAGS, OUT_OF_DISTRIBUTION
+from napari_interpdisc.flags import CUT, N_FLAGS, OUT_OF_DISTRIBUTION, SATURATED
 
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
 
 MOST_VALUES = 255 // (2 * N_FLAGS)
-"""Classes, and unsure, that can be hatched: a plane has one byte for a pixel."""
+"""Values that can be hatched (classes, unsure, no pixels): a plane has one byte for a pixel."""
 
 
 def paint_discs(
@@ -121,7 +121,12 @@ def stripes(shape: tuple[int, ...], flag: int, period: int) -> npt.NDArray[np.bo
     rows, cols = np.ogrid[: shape[0], : shape[1]]
     width = max(1, period // 3)
     striped = np.zeros(shape[:2], bool)
-    for bit, along in ((OUT_OF_DISTRIBUTION, rows + cols), (CUT, rows - cols)):
+    marks = (
+        (OUT_OF_DISTRIBUTION, rows + cols),
+        (CUT, rows - cols),
+        (SATURATED, rows + 0 * cols),
+    )
+    for bit, along in marks:
         if flag & bit:
             striped |= along % period < width
     return striped

@@ -17,6 +17,7 @@ from napari_interpdisc.crops import (
     MODEL_DIAMETER,
     check_diameter,
     cut_crops,
+    iter_cells,
     normalise,
     smooth_for_zoom,
 )
@@ -130,21 +131,18 @@ def iter_patches(
     Yields
     ------
     rows, pixels
-        Positions in ``cells`` (n,) and their pixels (n, P, P); the frame's mean beyond the frame.
+        Positions in ``cells`` (n,) and their pixels (n, P, P); the frame's mean beyond the frame,
+        0 for cells without pixels.
 
     Raises
     ------
     InvalidInput
-        If a cell is outside the image, the diameter is impossible, or a frame cannot be used.
+        If a cell is outside the image, or the diameter is impossible.
     """
     cells.check_inside(frames)
-    zoom = model_diameter / check_diameter(diameter)
     side = patch_side(crop_size)
-    for t in np.unique(cells.t):
-        rows = np.flatnonzero(cells.t == t)
-        frame = smooth_for_zoom(frames.frame(int(t)), zoom)
-        for some in np.array_split(rows, -(-len(rows) // BATCH)):
-            yield some, cut_crops(frame, cells.yx[some], zoom, side)
+    for found in iter_cells(frames, cells, diameter, model_diameter, side, BATCH):
+        yield found.rows, found.crops
 
 
 def patches_of_cells(

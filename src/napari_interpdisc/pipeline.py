@@ -11,11 +11,17 @@ import numpy.typing as npt
 
 from napari_interpdisc import crops as cropping
 from napari_interpdisc._types import BoolArray, Float32Array, Measured, Plane, Progress
-from napari_interpdisc.checks import SAMPLE, Check, check_movie
-from napari_interpdisc.crop_measures import BANDS, measure_crops
+from napari_interpdisc.checks import FLAT, SAMPLE, Check, check_movie
+from napari_interpdisc.crop_measures import (
+    BANDS,
+    CropMeasures,
+    flat_share,
+    joined_measures,
+    measure_crops,
+)
 from napari_interpdisc.crop_measures import spectra as take_spectra
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.flags import CUT, OUT_OF_DISTRIBUTION, REASONS
+from napari_interpdisc.flags import CUT, NO_PIXELS, OUT_OF_DISTRIBUTION, REASONS, SATURATED
 from napari_interpdisc.models.cell_model import CellModel, class_index, confidence
 from napari_interpdisc.models.familiarity import SURPRISED, Familiarity, latent_norm
 from napari_interpdisc.models.store import installed_models
@@ -29,6 +35,9 @@ if TYPE_CHECKING:
 
 
 UNSURE = "unsure"
+
+BATCH = 1024
+"""Crops that are encoded at once."""
 
 TOO_MANY = 0.05
 """Share of out-of-distribution cells from which a movie as a whole is called so."""
@@ -65,6 +74,10 @@ class Encoding:
         What was found of the movie's settings, on a sample of its cells.
     measured
         Where the diameter comes from.
+    saturated
+        (N,) whether the nucleus is cut off at the top of the frame's brightness.
+    no_pixels
+        (N,) why a cell has no pixels, in words; empty for one that has. Its latents are NaN.
     """
 
     cells: CellTable
@@ -79,11 +92,22 @@ class Encoding:
     spectra: Float32Array = field(default_factory=lambda: np.zeros((0, len(BANDS)), np.float32))
     checks: tuple[Check, ...] = ()
     measured: Measured = "given"
+    saturated: BoolArray = field(default_factory=lambda: np.zeros(0, bool))
+    no_pixels: npt.NDArray[np.object_] = field(default_factory=lambda: np.zeros(0, object))
 
     def __post_init__(self) -> None:
         """Give every cell a flag, if only a False one."""
-        if len(self.touches_edge) != len(self.latents):
-            object.__setattr__(self, "touches_edge", np.zeros(len(self.latents), bool))
+        n = len(self.latents)
+        for name in ("touches_edge", "saturated"):
+            if len(getattr(self, name)) != n:
+                object.__setattr__(self, name, np.zeros(n, bool))
+        if len(self.no_pixels) != n:
+            object.__setattr__(self, "no_pixels", np.full(n, "", object))
+
+    @cached_property
+    def usable(self) -> BoolArray:
+        """(N,) whether a cell has pixels, and so latents and a class."""
+        return np.asarray(self.no_pixels == "", bool)
 
     @cached_property
     def latent_norm(self) -> npt.NDArray[np.float64]:
@@ -95,11 +119,13 @@ class Encoding:
         """(N, 2) how rare a cell's latents, and its spectrum, are among the training cells.
 
         −log₁₀ of the share of these that are as far from their middle: 2 means one in a hundred.
-        NaN if the model does not say what they looked like.
+        NaN if the model does not say what they looked like, and for cells without pixels.
         """
-        if self.familiarity is None:
-            return np.full((len(self.latents), 2), np.nan)
-        return self.familiarity.surprises(self.latents, self.spectra)
+        found = np.full((len(self.latents), 2), np.nan)
+        if self.familiarity is not None and self.usable.any():
+            spectra = self.spectra[self.usable] if len(self.spectra) else self.spectra
+            found[self.usable] = self.familiarity.surprises(self.latents[self.usable], spectra)
+        return found
 
     @property
     def surprise(self) -> npt.NDArray[np.float64]:
@@ -114,16 +140,21 @@ class Encoding:
     @property
     def flags(self) -> Plane:
         """(N,) sum of the flags of every cell (:mod:`napari_interpdisc.flags`): 0 for most."""
-        return np.asarray(
-            OUT_OF_DISTRIBUTION * self.out_of_distribution + CUT * self.touches_edge, np.uint8
+        found = (
+            OUT_OF_DISTRIBUTION * self.out_of_distribution
+            + CUT * self.touches_edge
+            + SATURATED * self.saturated
         )
+        return np.where(self.usable, found, NO_PIXELS).astype(np.uint8)
 
     @property
     def reasons(self) -> npt.NDArray[np.object_]:
         """(N,) why a cell is flagged, in words; empty for most."""
         latents, spectrum = (self.surprises > SURPRISED).T
-        told = np.full(len(self.latents), "", dtype=object)
-        for flagged, reason in zip((latents, spectrum, self.touches_edge), REASONS, strict=True):
+        told = self.no_pixels.copy()
+        why = (latents, spectrum, self.touches_edge, self.saturated)
+        for some, reason in zip(why, REASONS, strict=True):
+            flagged = some & self.usable
             told[flagged] = [f"{before}; {reason}".removeprefix("; ") for before in told[flagged]]
         return told
 
@@ -150,17 +181,20 @@ class Classification:
 
     @property
     def index(self) -> npt.NDArray[np.int64]:
-        """(N,) position of each cell's class in ``classes``."""
-        return class_index(self.scores)
+        """(N,) position of each cell's class in ``classes``; −1 for a cell without pixels."""
+        return np.where(self.encoding.usable, class_index(self.scores), -1)
 
     @property
     def confidence(self) -> Float32Array:
-        """(N,) probability that the head gives to its own choice."""
+        """(N,) probability that the head gives to its own choice; NaN without pixels."""
         return confidence(self.scores)
 
     def names(self, threshold: float = 0.0) -> npt.NDArray[np.object_]:
-        """(N,) class names; :data:`UNSURE` where the confidence is below ``threshold``."""
-        names = np.array([*self.classes, UNSURE], dtype=object)
+        """(N,) class names; :data:`UNSURE` where the confidence is below ``threshold``.
+
+        None for a cell without pixels.
+        """
+        names = np.array([*self.classes, UNSURE, None], dtype=object)
         unsure = self.confidence < threshold
         return np.asarray(names[np.where(unsure, len(self.classes), self.index)])
 
@@ -172,7 +206,8 @@ class Classification:
         """One row per cell: class, score (one per class if K > 1), and what else was found.
 
         That is confidence, model, head, diameter (px), reconstruction_error, latent_norm, surprise,
-        unfamiliar, touches_edge, flag, and the latents z_0 ….
+        unfamiliar, touches_edge, flag, and the latents z_0 …. A cell without pixels has no class,
+        no score and no latents.
         """
         import pandas as pd
 
@@ -197,7 +232,7 @@ class Classification:
         table["flag"] = self.encoding.reasons
         z = self.encoding.latents
         columns = {f"z_{i}": z[:, i] for i in range(z.shape[1])}
-        return self.encoding.cells.to_frame(pd.concat([table, pd.DataFrame(columns)], axis=1))
+        return pd.concat([table, pd.DataFrame(columns)], axis=1)
 
 
 def encode_cells(
@@ -216,35 +251,56 @@ def encode_cells(
     Raises
     ------
     InvalidInput
-        If a cell is outside the image or its time range, the diameter is impossible, or a frame
-        cannot be used; before any cell is encoded, save for faults inside a frame's pixels.
+        If a cell is outside the image or its time range, or the diameter is impossible, before any
+        cell is encoded; or if no cell has pixels. A frame that is blank or damaged costs its own
+        cells only.
     """
     cells.check_inside(frames)
     cropping.check_diameter(diameter)
     n = len(cells)
-    latents = np.empty((n, model.n_latents), np.float32)
-    log_variances = np.empty_like(latents)
-    errors = np.empty(n, np.float32)
-    spectra = np.empty((n, len(BANDS)), np.float32)
+    latents = np.full((n, model.n_latents), np.nan, np.float32)
+    log_variances = np.full_like(latents, np.nan)
+    errors = np.full(n, np.nan, np.float32)
+    spectra = np.full((n, len(BANDS)), np.nan, np.float32)
+    saturated, no_pixels = np.zeros(n, bool), np.full(n, "", object)
     edge = near_edge(cells, frames.shape[1:], diameter)
     inside = np.flatnonzero(~edge)
     sampled = np.zeros(n, bool)
     sampled[inside[np.linspace(0, len(inside) - 1, min(SAMPLE, len(inside))).astype(int)]] = True
-    sampled_crops: list[Float32Array] = []
+    measures: list[CropMeasures] = []
     done = 0
-    for rows, crops in cropping.iter_crops(
-        frames, cells, diameter, model.model_diameter, model.crop_size
+    for found in cropping.iter_cells(
+        frames, cells, diameter, model.model_diameter, model.crop_size, BATCH
     ):
-        latents[rows], log_variances[rows] = model.encode(crops)
-        errors[rows] = ((model.decode_whole(latents[rows]) - model.seen(crops)) ** 2).mean(
-            (1, 2, 3)
-        )
-        spectra[rows] = take_spectra(crops)
-        sampled_crops.append(crops[sampled[rows]])
-        done += len(rows)
+        no_pixels[found.rows] = found.no_pixels
+        has = found.no_pixels == ""
+        rows = found.rows[has]
+        if len(rows):
+            crops = cropping.normalise(found.crops[has])[:, None]
+            latents[rows], log_variances[rows] = model.encode(crops)
+            errors[rows] = ((model.decode_whole(latents[rows]) - model.seen(crops)) ** 2).mean(
+                (1, 2, 3)
+            )
+            spectra[rows] = take_spectra(crops)
+            # pixels are cut off where many are alike at the top of the frame, and not of the crop
+            flat = np.where(found.at_top[has], flat_share(crops[:, 0]), 0.0)
+            saturated[rows] = flat > FLAT
+            if sampled[rows].any():
+                sample = measure_crops(crops[sampled[rows]])
+                measures.append(replace(sample, flat=flat[sampled[rows]]))
+        done += len(found.rows)
         if progress is not None:
             progress(done, n)
-    sample = measure_crops(np.concatenate(sampled_crops))
+    if n and (no_pixels != "").all():
+        raise InvalidInput(
+            f"No cell of '{cells.source}' can be used ({no_pixels[0]}); choose another image or "
+            "channel."
+        )
+    checks = (
+        check_movie(joined_measures(measures), model.model_diameter, diameter, model.familiarity)
+        if measures
+        else ()
+    )
     return Encoding(
         cells,
         latents,
@@ -256,8 +312,10 @@ def encode_cells(
         edge,
         model.familiarity,
         spectra,
-        check_movie(sample, model.model_diameter, diameter, model.familiarity),
+        checks,
         measured,
+        saturated,
+        no_pixels,
     )
 
 
@@ -315,7 +373,7 @@ def unlike_training(encoding: Encoding) -> str:
     three standard deviations above the share of the training data. Cells that touch the edge are
     not counted: they look unlike it for another reason.
     """
-    known, whole = encoding.familiarity, ~encoding.touches_edge
+    known, whole = encoding.familiarity, ~encoding.touches_edge & encoding.usable
     n = int(whole.sum())
     if known is None or n < FEWEST:
         return ""
@@ -324,7 +382,7 @@ def unlike_training(encoding: Encoding) -> str:
         return ""
     name = encoding.model_name
     start = name if name in installed_models() else "and the model's folder"
-    which = "cells inside the image" if n < len(whole) else "cells"
+    which = "cells inside the image" if encoding.touches_edge.any() else "cells"
     latents, spectrum = (encoding.surprises[whole] > SURPRISED).mean(0)
     if spectrum > latents:
         what = (
@@ -365,12 +423,16 @@ def classify_encoding(
     named = model.head(head)
     if model.familiarity not in (None, encoding.familiarity):
         encoding = replace(encoding, familiarity=model.familiarity)
-    known = encoding.familiarity is not None and len(encoding.latents) > 0
+    usable = encoding.usable
+    known = encoding.familiarity is not None and bool(usable.any())
+    found = model.score(encoding.latents[usable], named.name)
+    scores = np.full((len(usable), found.shape[1]), np.nan, found.dtype)
+    scores[usable] = found
     return Classification(
         encoding,
         named.name,
         named.classes,
-        model.score(encoding.latents, named.name),
+        scores,
         {
             "model": model.name,
             "model_sha256": model.sha256,
@@ -382,10 +444,12 @@ def classify_encoding(
             "taken": [encoding.cells.taken.sentence, *encoding.cells.taken.notes]
             if encoding.cells.taken.sentence
             else None,
-            "unfamiliar_share": round(float(encoding.out_of_distribution.mean()), 4)
+            "unfamiliar_share": round(float(encoding.out_of_distribution[usable].mean()), 4)
             if known
             else None,
             "touches_edge": int(encoding.touches_edge.sum()),
+            "saturated": int(encoding.saturated.sum()),
+            "no_pixels": int((~usable).sum()),
             "checks": [check.note() for check in encoding.checks],
         },
     )

@@ -30,9 +30,11 @@ from napari_interpdisc.cli.common import (
     progress_bar,
     say,
 )
+from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.errors import InvalidInput
 
 
+@reads_images
 def attack(
     image: ImagePath,
     tracks: Tracks,
@@ -62,6 +64,7 @@ def attack(
     frame_interval: FrameInterval = None,
     model: Model = "h2b",
     head: Head = None,
+    reading: Reading = PLAIN,
 ) -> None:
     """Perturb every cell against its class; writes scores, crops, and the controls' flips."""
     from napari_interpdisc.io.results import check_empty_folder
@@ -87,8 +90,8 @@ def attack(
             f"ε = {step:g} cannot be used ({fault.errors()[0]['msg'].lower()}); give 0 to 8."
         ) from None
     opened = MovieFiles(
-        image, tracks, labels, diameter, channel, channel_axis, swap_xy, asked=choices
-    ).open()
+        image, tracks, labels, diameter, channel, channel_axis, swap_xy, reading, choices
+    ).open_usable()
     about = {"image": str(image), "tracks": str(tracks), "diameter": opened.diameter}
     with progress_bar("cells") as progress:
         summary = attack_movie(

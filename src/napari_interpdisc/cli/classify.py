@@ -29,9 +29,12 @@ from napari_interpdisc.cli.common import (
     note_renamed,
     progress_bar,
     say,
+    without_pixels,
 )
+from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 
 
+@reads_images
 def classify(
     image: ImagePath,
     tracks: Tracks,
@@ -54,6 +57,7 @@ def classify(
     frame_interval: FrameInterval = None,
     model: Model = "h2b",
     head: Head = None,
+    reading: Reading = PLAIN,
 ) -> None:
     """Classify every cell: one row each, and a JSON file with the settings beside the table.
 
@@ -71,7 +75,7 @@ def classify(
     loaded = load_model(model)
     loaded.head(head)
     opened = MovieFiles(
-        image, tracks, labels, diameter, channel, channel_axis, swap_xy, asked=choices
+        image, tracks, labels, diameter, channel, channel_axis, swap_xy, reading, choices
     ).open()
     with progress_bar("cells") as progress:
         result = pipeline.classify(
@@ -85,6 +89,7 @@ def classify(
         "channel": channel,
         "channel_axis": channel_axis,
         "swap_xy": swap_xy,
+        **reading.note(),
         "model_diameter": loaded.model_diameter,
         "diameter_doubt": opened.doubt or None,
         "rule": [formula.text for formula in getattr(loaded.head(head).head, "formulas", ())],
@@ -108,6 +113,10 @@ def classify(
             told += f" ({', '.join(f'{n} {name}' for name, n in of_class.items() if n)})"
         flags.append(told)
     flags.append(f"{encoding.touches_edge.sum()} may be cut by the edge of the image")
+    if encoding.saturated.any():
+        flags.append(f"{encoding.saturated.sum()} saturated")
     say(f"flagged: {', '.join(flags)}", str(out))
+    if not encoding.usable.all():
+        note(f"{without_pixels(encoding.no_pixels)}; they have no class.")
     for warning in pipeline.movie_warnings(encoding, loaded):
         note(warning)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
 from napari_interpdisc._types import Measured, Progress
+from napari_interpdisc.cli.reading import PLAIN, Reading
 from napari_interpdisc.errors import InvalidInput, MissingExtra
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from napari_interpdisc.cells import CellTable
     from napari_interpdisc.frames import Frames
     from napari_interpdisc.io.columns import Asked
@@ -24,7 +28,12 @@ CORE = 4
 """Columns of a table of cells before those of the user's own."""
 
 ImagePath = Annotated[
-    Path, typer.Argument(metavar="IMAGE", help="TIFF, .npy, .zarr, .png, or a folder of TIFFs.")
+    Path,
+    typer.Argument(
+        metavar="IMAGE",
+        help="TIFF, .npy, .zarr, .png, ND2, CZI, LIF; a folder of numbered images, or a pattern of "
+        "their names in quotes.",
+    ),
 ]
 Tracks = Annotated[
     Path,
@@ -42,7 +51,11 @@ Diameter = Annotated[
 ]
 Channel = Annotated[int | None, typer.Option(help="Channel with the nuclei, counted from 0.")]
 ChannelAxis = Annotated[
-    int | None, typer.Option(help="Axis of the channels, if the file does not say so.")
+    str | None,
+    typer.Option(
+        metavar="AXIS",
+        help="Axis of the channels, by position or letter, if the file does not say so.",
+    ),
 ]
 Columns = Annotated[
     str | None,
@@ -218,7 +231,7 @@ class Opened:
     """An image, its cells, and the typical nuclear diameter in it, px.
 
     ``measured`` says where the diameter comes from, and ``doubt`` in a sentence why one that was
-    estimated is unsure.
+    estimated is unsure. ``segmentation`` is that of the image, or None.
     """
 
     frames: Frames
@@ -226,6 +239,7 @@ class Opened:
     diameter: float
     doubt: str = ""
     measured: Measured = "given"
+    segmentation: Any = None
 
 
 @dataclass(frozen=True)
@@ -237,8 +251,9 @@ class MovieFiles:
     labels: Path | None = None
     diameter: str = "auto"
     channel: int | None = None
-    channel_axis: int | None = None
+    channel_axis: str | None = None
     swap_xy: bool = False
+    reading: Reading = PLAIN
     asked: Asked | None = None
 
     def open(self) -> Opened:
@@ -249,20 +264,15 @@ class MovieFiles:
         InvalidInput
             If a file cannot be read, or they do not fit each other.
         """
+        from napari_interpdisc.crops import z_planes
         from napari_interpdisc.io.columns import read_movie
-        from napari_interpdisc.io.images import read_frames, read_labels
         from napari_interpdisc.io.tracks import read_cells
         from napari_interpdisc.nuclei.diameter import measure_diameter
 
         given = diameter_of(self.diameter)
-        frames = read_frames(self.image, self.channel, self.channel_axis)
-        segmentation = read_labels(self.labels) if self.labels is not None else None
-        wanted = frames.shape if frames.is_movie else frames.shape[1:]
-        if segmentation is not None and tuple(segmentation.shape) != wanted:
-            raise InvalidInput(
-                f"{self.labels} has shape {tuple(segmentation.shape)}, the image {wanted}; give "
-                "the segmentation of this image."
-            )
+        frames = self.reading.frames(self.image, self.channel, self.channel_axis)
+        say(f"image: {frames.taken}")
+        segmentation = None if self.labels is None else self._segmentation(frames)
         cells = read_cells(
             self.tracks, self.swap_xy, self.asked, read_movie(self.image, frames.shape)
         )
@@ -270,10 +280,59 @@ class MovieFiles:
         for sentence in cells.taken.notes:
             note(sentence)
         cells.check_inside(frames)
+        z_planes(frames, cells)
         if given is not None:
-            return Opened(frames, cells, given)
+            return Opened(frames, cells, given, segmentation=segmentation)
         found = measure_diameter(frames, segmentation)
         say(f"nuclear diameter: {found.diameter:.1f} px (estimated)")
         if found.doubt:
             note(found.doubt)
-        return Opened(frames, cells, found.diameter, found.doubt, found.measured)
+        return Opened(frames, cells, found.diameter, found.doubt, found.measured, segmentation)
+
+    def open_usable(self) -> Opened:
+        """Open as :meth:`open` does, and leave out cells without pixels, counted and told.
+
+        Raises
+        ------
+        InvalidInput
+            If no cell has pixels, and as in :meth:`open`.
+        """
+        from napari_interpdisc.crops import cells_without_pixels
+
+        opened = self.open()
+        why = cells_without_pixels(opened.frames, opened.cells, opened.diameter)
+        usable = why == ""
+        if usable.all():
+            return opened
+        said = without_pixels(why)
+        if not usable.any():
+            raise InvalidInput(f"No cell of {self.tracks} can be used: {said}.")
+        note(f"{said}; they are left out.")
+        return replace(opened, cells=opened.cells.take(usable))
+
+    def _segmentation(self, frames: Frames) -> Any:
+        from napari_interpdisc.io.images import open_labels
+
+        assert self.labels is not None
+        segmentation, taken = open_labels(
+            self.labels, frames.shape, time_axis=self.reading.time_axis, z=self.reading.z
+        )
+        if taken:
+            say(f"segmentation: {taken}")
+        wanted = frames.shape if frames.is_movie else frames.shape[1:]
+        if tuple(segmentation.shape) != wanted:
+            raise InvalidInput(
+                f"{self.labels} has shape {tuple(segmentation.shape)}, the image {wanted}; give "
+                "the segmentation of this image."
+            )
+        return segmentation
+
+
+def without_pixels(why: npt.NDArray[np.object_]) -> str:
+    """How many cells have no pixels, by reason; ``why`` is empty for the others."""
+    from collections import Counter
+
+    counted = Counter(text.removeprefix("no pixels: ") for text in why if text)
+    n = sum(counted.values())
+    told = ", ".join(f"{k} {text}" for text, k in counted.items())
+    return f"{n} cell{'s have' if n > 1 else ' has'} no pixels ({told})"

@@ -29,6 +29,7 @@ from napari_interpdisc.cli.common import (
     progress_bar,
     say,
 )
+from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class _Given:
     note: dict[str, Any]
 
 
+@reads_images
 def latents(
     image: Annotated[
         Path | None, typer.Option(help="Image or movie of cells on which to measure.")
@@ -124,6 +126,7 @@ def latents(
     pixel_size: PixelSize = None,
     frame_interval: FrameInterval = None,
     model: Model = "h2b",
+    reading: Reading = PLAIN,
 ) -> None:
     """Tell what each latent stands for: as the model says, or as measured on your cells."""
     _check_call(image, cells, crops, labels, figure, out)
@@ -153,7 +156,7 @@ def latents(
         assert image is not None
         assert cells is not None
         files = MovieFiles(
-            image, cells, labels, diameter, channel, channel_axis, swap_xy, asked=choices
+            image, cells, labels, diameter, channel, channel_axis, swap_xy, reading, choices
         )
         given = _from_movie(files, group_column or "track_id", chosen, loaded, seed)
     study = _studied(given, loaded, threshold, seed)
@@ -306,12 +309,11 @@ def _from_movie(
 ) -> _Given:
     import numpy as np
 
-    from napari_interpdisc.io.images import read_labels
     from napari_interpdisc.patches import label_crops, patches_of_cells
     from napari_interpdisc.pipeline import cell_crops
     from napari_interpdisc.scrutiny.rotation import ROTATED_CELLS
 
-    opened = files.open()
+    opened = files.open_usable()
     table, px = opened.cells, opened.diameter
     wanted, label = chosen.classes, chosen.column
     groups = table.column(group)
@@ -320,9 +322,9 @@ def _from_movie(
     some = table.take(rows)
     rotated = np.random.default_rng(seed).permutation(len(some))[:ROTATED_CELLS]
     segmentation = None
-    if files.labels is not None:
+    if opened.segmentation is not None:
         segmentation = label_crops(
-            read_labels(files.labels), some, px, model.model_diameter, model.crop_size
+            opened.segmentation, some, px, model.model_diameter, model.crop_size
         )
     note = {
         "image": str(files.image),

@@ -27,6 +27,7 @@ from napari_interpdisc.cli.common import (
     progress_bar,
     say,
 )
+from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class _Given:
     cut: npt.NDArray[np.bool_] | None = None
 
 
+@reads_images
 def scorecard(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Installed model, or folder.")],
     out: Annotated[Path, typer.Option(help="Folder to write; it must not exist or be empty.")],
@@ -134,6 +136,7 @@ def scorecard(
     unit: Unit = "",
     pixel_size: PixelSize = None,
     frame_interval: FrameInterval = None,
+    reading: Reading = PLAIN,
 ) -> None:
     """Change what must not matter, and count how often each head changes its mind."""
     if (crops is None) == (image is None) or (image is None) != (cells is None):
@@ -161,7 +164,7 @@ def scorecard(
         assert image is not None
         assert cells is not None
         files = MovieFiles(
-            image, cells, labels, diameter, channel, channel_axis, swap_xy, asked=choices
+            image, cells, labels, diameter, channel, channel_axis, swap_xy, reading, choices
         )
         given = _from_movie(files, group_column or "track_id", wanted, loaded)
     present = set() if given.labels is None else set(given.labels.tolist())
@@ -206,7 +209,7 @@ def _checked(given: _Given, model: CellModel) -> list[dict[str, Any]]:
 
 
 def _check_crops_alone(
-    labels: Path | None, channel: int | None, channel_axis: int | None, swap_xy: bool
+    labels: Path | None, channel: int | None, channel_axis: str | None, swap_xy: bool
 ) -> None:
     """Refuse what says something of an image where crops are given."""
     given = {
@@ -386,12 +389,11 @@ def _from_crops(
 
 def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel) -> _Given:
 
-    from napari_interpdisc.io.images import read_labels
     from napari_interpdisc.patches import label_crops, patch_side, patches_of_cells
     from napari_interpdisc.pipeline import near_edge
     from napari_interpdisc.scrutiny.score_results import cell_names
 
-    opened = files.open()
+    opened = files.open_usable()
     table = opened.cells
     labels = table.column(wanted.column) if wanted.classes else None
     rows = wanted.rows(len(table), labels)
@@ -401,10 +403,9 @@ def _from_movie(files: MovieFiles, group: str, wanted: _Wanted, model: CellModel
         opened.frames, some, opened.diameter, model.model_diameter, model.crop_size
     )
     masks = None
-    if files.labels is not None:
-        segmentation = read_labels(files.labels)
+    if opened.segmentation is not None:
         side = patch_side(model.crop_size)
-        masks = label_crops(segmentation, some, opened.diameter, model.model_diameter, side)
+        masks = label_crops(opened.segmentation, some, opened.diameter, model.model_diameter, side)
     about = {
         "image": str(files.image),
         "cells": str(files.tracks),

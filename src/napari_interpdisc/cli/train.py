@@ -31,6 +31,7 @@ from napari_interpdisc.cli.common import (
     progress_bar,
     say,
 )
+from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ TRACK = "track_id"
 """Groups of cells of a movie, if the user names no other."""
 
 
+@reads_images
 def train(
     out: Annotated[Path, typer.Option(help="Model folder to write; it must not exist.")],
     image: Annotated[
@@ -123,14 +125,15 @@ def train(
     pixel_size: PixelSize = None,
     frame_interval: FrameInterval = None,
     model: Model = "h2b",
+    reading: Reading = PLAIN,
 ) -> None:
     """Train heads on labelled cells: a model folder that classify and the viewer accept."""
     if out.exists():
         raise InvalidInput(f"{out} already exists; choose another folder, nothing was written.")
     diameter_of(diameter)
     base = MovieFiles(
-        Path(), Path(), None, diameter, channel, channel_axis, swap_xy,
-        asked=asked_of(columns, first_frame, unit, pixel_size, frame_interval),
+        Path(), Path(), None, diameter, channel, channel_axis, swap_xy, reading,
+        asked_of(columns, first_frame, unit, pixel_size, frame_interval),
     )  # fmt: skip
     files = _movie_files(base, image or [], cells or [], labels or [], movies, crops)
     from napari_interpdisc.discovery.card import discovered_model
@@ -246,7 +249,7 @@ def _movies_of_table(base: MovieFiles, path: Path) -> list[MovieFiles]:
         image, cells, labels = (value(row, name) for name in OF_A_MOVIE[:3])
         if image is None or cells is None:
             raise InvalidInput(f"{path} has no image or no cells in row {line}; fill them in.")
-        px = value(row, "diameter")
+        px, axis = value(row, "diameter"), value(row, "channel_axis")
         diameter_of(base.diameter if px is None else str(px))
         files.append(
             replace(
@@ -256,7 +259,7 @@ def _movies_of_table(base: MovieFiles, path: Path) -> list[MovieFiles]:
                 labels=None if labels is None else path.parent / str(labels),
                 diameter=base.diameter if px is None else str(px),
                 channel=number(row, "channel", base.channel),
-                channel_axis=number(row, "channel_axis", base.channel_axis),
+                channel_axis=base.channel_axis if axis is None else str(axis),
             )
         )
     return files
@@ -338,7 +341,7 @@ def _from_movies(
     for one, name in zip(files, names, strict=True):
         if len(files) > 1:
             say(f"{name}:")
-        movie = one.open()
+        movie = one.open_usable()
         table = movie.cells
         by_track = group is None and len(files) < recipe.folds
         if by_track and not table.taken.tracked and len(movie.frames) > 1:

@@ -21,6 +21,7 @@ from napari_interpdisc.cli.common import (
     progress_bar,
     say,
 )
+from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ GROUPS = ("plate", "track_id", "group")
 """Arrays of an archive that are taken for groups, if --group-column names none."""
 
 
+@reads_images
 def train_encoder(
     out: Annotated[Path, typer.Option(help="Folder to write: logs, checkpoint, and model/.")],
     frames: Annotated[
@@ -80,7 +82,11 @@ def train_encoder(
         list[int] | None, typer.Option(help=f"Channel with the nuclei, counted from 0: {EACH}.")
     ] = None,
     channel_axis: Annotated[
-        list[int] | None, typer.Option(help="Axis of the channels, if the file does not say so.")
+        list[str] | None,
+        typer.Option(
+            metavar="AXIS",
+            help="Axis of the channels, by position or letter, if the file does not say so.",
+        ),
     ] = None,
     swap_xy: SwapXY = False,
     group_column: Annotated[
@@ -140,6 +146,7 @@ def train_encoder(
         bool, typer.Option("--resume", help="Resume the stopped run in --out.")
     ] = False,
     name: Annotated[str, typer.Option(help="Name of the model; the folder's if left out.")] = "",
+    reading: Reading = PLAIN,
 ) -> None:
     """Train the encoder on your own cells, from random weights or from an installed model."""
     from napari_interpdisc.crops import MODEL_DIAMETER
@@ -187,7 +194,7 @@ def train_encoder(
             _each(channel or [None], len(given), "--channel"),
             _each(channel_axis or [None], len(given), "--channel-axis"),
         )
-        found = _from_files(given, *one_each, swap_xy, group_column, fit)
+        found = _from_files(given, *one_each, swap_xy, group_column, fit, reading)
     if fit.masks:
         found = [with_masks(source, model_diameter) for source in found]
     train, held_out = split_sources(found, asked.batch, asked.seed)
@@ -330,10 +337,11 @@ def _from_files(
     given: Sequence[tuple[Path, Path | None, Path | None]],
     diameters: Sequence[str],
     channels: Sequence[int | None],
-    axes: Sequence[int | None],
+    axes: Sequence[str | None],
     swap_xy: bool,
     group: str | None,
     fit: _Fit,
+    reading: Reading,
 ) -> list[EncoderSource]:
     for text in diameters:
         diameter_of(text)
@@ -344,26 +352,25 @@ def _from_files(
         if table is None:
             found.append(_from_crops(image, px, fit, group))
         else:
-            files = MovieFiles(image, table, labels, px, channel, axis, swap_xy)
+            files = MovieFiles(image, table, labels, px, channel, axis, swap_xy, reading)
             found.append(_from_frames(files, fit))
     return found
 
 
 def _from_frames(files: MovieFiles, fit: _Fit) -> EncoderSource:
-    from napari_interpdisc.io.images import read_labels
     from napari_interpdisc.nuclei.masks import cell_masks
     from napari_interpdisc.patches import label_crops, patch_side
     from napari_interpdisc.training.encoder.data import masked, source_of_cells
 
-    opened = files.open()
+    opened = files.open_usable()
     with progress_bar("cells") as progress:
         source = source_of_cells(
             opened.frames, opened.cells, opened.diameter, fit.diameter, fit.crop_size,
             str(files.image), progress,
         )  # fmt: skip
-    if not fit.masks or files.labels is None:
+    if not fit.masks or opened.segmentation is None:
         return source
-    whole, side = read_labels(files.labels), patch_side(fit.crop_size)
+    whole, side = opened.segmentation, patch_side(fit.crop_size)
     labels = label_crops(whole, opened.cells, opened.diameter, fit.diameter, side)
     return masked(source, cell_masks(source.patches, labels, fit.diameter), fit.diameter)
 

@@ -2,211 +2,299 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.frames import Frames
+from napari_interpdisc.io import folder, ome_zarr, tiff, vendor
+from napari_interpdisc.io.axes import Arranged, AxisChoice, ZMode, arrange
+from napari_interpdisc.io.planes import Planes, by_plane
+from napari_interpdisc.io.source import UNNAMED, Source
 
-TIFF = (".tif", ".tiff")
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+TOLD_APART = 5
+"""Planes on which a binary mask is told from labels, and whole numbers from others."""
 
 
 def read_frames(
-    path: str | Path, channel: int | None = None, channel_axis: int | None = None
+    path: str | Path,
+    channel: int | None = None,
+    channel_axis: int | str | None = None,
+    *,
+    time_axis: int | str | None = None,
+    z: ZMode | None = None,
+    series: int | None = None,
+    channel_pattern: str | None = None,
 ) -> Frames:
     """Open an image file as frames; pixels are read when they are asked for.
 
     Parameters
     ----------
     path
-        TIFF, .npy, .zarr (OME-Zarr: its finest level), or a picture (.png …); or a folder of TIFFs
-        of equal shape, one per time, in the order of the numbers in their names.
+        TIFF, .npy, .zarr (OME-Zarr: its finest level), a picture (.png …), or with the extra
+        ``formats`` ND2, CZI or LIF; or a folder of images of equal shape, or a pattern of their
+        names, one per time, in the order of the number in their names.
     channel
-        Number of the channel. The channel axis is the file's own (C in TIFF or OME-Zarr axes) or
-        ``channel_axis``.
-    channel_axis
-        Where the channel axis is, if the file does not say so.
+        Number of the channel, from 0. The channel axis is the file's own (C in TIFF or OME-Zarr
+        axes, colours of an RGB image) or ``channel_axis``.
+    channel_axis, time_axis
+        The axis, by its position or its letter in the file, if the file does not say so or calls
+        it something else, as Fiji does with a movie that it saves as a z-stack.
+    z
+        How a z-stack becomes planes: ``max``, the brightest pixel along z; ``mid``, the middle
+        plane; ``centroid``, for each cell the plane of its z.
+    series
+        Number of the series, scene or position, where a file holds several.
+    channel_pattern
+        For a folder: regular expression whose one group is the channel in a file name.
 
     Raises
     ------
     InvalidInput
-        If the file is missing, unreadable, RGB, a z-stack, or has a channel axis and no channel
-        was chosen.
+        If the file is missing, unreadable, in colours or a z-stack and nothing was chosen, has a
+        channel axis and no channel was chosen, or leaves open what its axes are.
+    MissingExtra
+        For ND2, CZI and LIF without the extra.
     """
-    data, axes = _open(Path(path))
-    if "S" in axes:
-        raise InvalidInput(
-            f"{path} is an RGB image; save the channel with the nuclei as a greyscale image."
-        )
-    if "Z" in axes:
-        raise InvalidInput(
-            f"{path} is a 3D stack (axes {axes}); give one plane or a projection along z."
-        )
-    axis = channel_axis
-    if axis is None and "C" in axes:
-        axis = axes.index("C")
-    if axis is None and channel is not None and len(data.shape) > 2:
-        raise InvalidInput(
-            f"{path} does not say which of its axes {tuple(data.shape)} is the channel axis; give "
-            "the channel axis too."
-        )
-    if axis is not None and channel is None:
-        n = data.shape[axis] if -len(data.shape) <= axis < len(data.shape) else 0
-        if n > 1:
-            raise InvalidInput(f"{path} has {n} channels; choose one, from 0 to {n - 1}.")
-    if axis is None and len(data.shape) == 3 and data.shape[-1] in (3, 4) and axes in ("", "YXS"):
-        raise InvalidInput(
-            f"{path} looks like an RGB image (shape {tuple(data.shape)}); save the channel with "
-            "the nuclei as a greyscale image, or give the channel and channel axis 2."
-        )
-    return Frames(data, axis, channel or 0)
+    source = _open(Path(path), series, channel, channel_pattern)
+    if channel_pattern is not None:
+        channel = None  # it chose the files
+    choice = AxisChoice(channel, channel_axis, time_axis, z)
+    if channel is None and channel_axis is None:
+        source = _grey(source)
+    found = arrange(source, choice)
+    return Frames(
+        found.data, found.position("C"), channel or 0, found.position("Z"), z or "max",
+        _sentence(found, source),
+    )  # fmt: skip
 
 
-def read_labels(path: str | Path) -> Any:
+def read_labels(
+    path: str | Path,
+    shape: tuple[int, ...] | None = None,
+    *,
+    time_axis: int | str | None = None,
+    z: ZMode | None = None,
+) -> Any:
     """Open a segmentation, (Y, X) or (T, Y, X), as a lazily read array of integers.
+
+    Whole numbers that are stored as floats are labels. Of a binary mask, each connected piece of a
+    frame becomes an object.
+
+    Parameters
+    ----------
+    path
+        As in :func:`read_frames`.
+    shape
+        (T, Y, X) of the image that it belongs to. A stack of that shape whose first axis the file
+        calls z or channels is a movie.
+    time_axis, z
+        As in :func:`read_frames`, if the image needed them. Of a z-stack, ``max`` and ``centroid``
+        take the largest label along z.
 
     Raises
     ------
     InvalidInput
         If the file is missing or unreadable, or does not hold whole numbers.
     """
-    data, axes = _open(Path(path))
-    if np.dtype(data.dtype).kind not in "bui":
-        raise InvalidInput(
-            f"{path} holds values of type {data.dtype}; a segmentation holds whole numbers, one "
-            "per object."
-        )
-    if len(data.shape) not in (2, 3) or set(axes) & {"Z", "C", "S"}:
-        raise InvalidInput(
-            f"{path} has shape {tuple(data.shape)}; a segmentation has axes (y, x) or (t, y, x)."
-        )
-    return data
+    return open_labels(path, shape, time_axis=time_axis, z=z)[0]
 
 
-def _open(path: Path) -> tuple[Any, str]:
-    """Array and its axes, as letters of TYXCZS, or "" where the file does not tell."""
-    if not path.exists():
-        raise InvalidInput(f"There is no file {path}; check the path.")
-    suffix = path.suffix.lower()
+def open_labels(
+    path: str | Path,
+    shape: tuple[int, ...] | None = None,
+    *,
+    time_axis: int | str | None = None,
+    z: ZMode | None = None,
+) -> tuple[Any, str]:
+    """Open a segmentation as :func:`read_labels` does, and say what was taken for what."""
+    source = _open(Path(path))
+    if np.dtype(source.data.dtype).kind not in "buif":
+        raise InvalidInput(f"{path} holds values of type {source.data.dtype}, and no labels.")
+    long = [k for k, n in enumerate(source.shape) if n > 1]
+    if time_axis is not None and len(long) < 3:
+        time_axis = None  # one frame needs no axis of time
+    has_z = "Z" in {source.axes[k] for k in long}
+    if (
+        time_axis is None and shape is not None and len(long) == 3
+        and source.axes[long[0]] in "ZC" and tuple(source.shape[k] for k in long) == tuple(shape)
+    ):  # fmt: skip
+        time_axis = long[0]
     try:
-        if suffix == ".zarr" or (path.is_dir() and _is_zarr(path)):
-            return _open_zarr(path)
-        if path.is_dir():
-            return _open_folder(path)
-        if suffix in TIFF:
-            return _open_tiff(path)
-        if suffix == ".npy":
-            return np.load(path, mmap_mode="r", allow_pickle=False), ""
-        if suffix in PICTURES:
-            from skimage.io import imread
+        found = arrange(_grey(source), AxisChoice(None, None, time_axis, z if has_z else None))
+    except InvalidInput as fault:
+        raise InvalidInput(
+            f"{path} has the axes {source.described()}; a segmentation has axes (y, x) or "
+            f"(t, y, x). {fault}"
+        ) from None
+    data, told = found.data, list(found.taken)
+    if found.axes not in ("YX", "TYX", "ZYX", "TZYX"):
+        raise InvalidInput(
+            f"{path} has the axes {source.described()}; a segmentation has axes (y, x) or "
+            "(t, y, x)."
+        )
+    if "Z" in found.axes:
+        data = _flat(data, found.axes.index("Z"), z)
+    if np.dtype(data.dtype).kind == "f":
+        data = _whole(data, path)
+    if _is_mask(data):
+        data = _pieces(data)
+        told.append("a binary mask: each connected piece is an object")
+    return data, "; ".join(told)
 
-            picture = imread(path)
-            return picture, "YXS" if picture.ndim == 3 else "YX"
-    except InvalidInput:
+
+def _flat(data: Any, axis: int, z: ZMode | None) -> Planes:
+    """Labels of a z-stack as planes: the middle one, or the largest label along z."""
+    outer = tuple(int(n) for n in data.shape[:axis])
+
+    def read(t: int) -> Any:
+        stack = np.asarray(data[t] if outer else data[...])
+        return stack[len(stack) // 2] if z == "mid" else stack.max(0)
+
+    return Planes(outer, tuple(int(n) for n in data.shape[axis + 1 :]), data.dtype, read)
+
+
+def _whole(data: Any, path: str | Path) -> Planes:
+    """Whole numbers that are stored as floats, as integers; checked on some planes now."""
+
+    def whole(plane: Any, _: int = 0) -> Any:
+        if not (np.isfinite(plane).all() and (plane == np.rint(plane)).all()):
+            raise InvalidInput(
+                f"{path} holds values that are not whole numbers; a segmentation holds whole "
+                "numbers, one per object."
+            )
+        return plane.astype(np.int64)
+
+    for plane in _some(data):
+        whole(plane)
+    return by_plane(data, whole, np.int64)
+
+
+def _is_mask(data: Any) -> bool:
+    """Whether foreground has one value in all of some planes, and several pieces in one."""
+    from scipy import ndimage
+
+    if np.dtype(data.dtype) == np.bool_:
+        return True
+    values: set[int] = set()
+    pieces = 0
+    for plane in _some(data):
+        values.update(np.unique(plane).tolist())
+        if len(values - {0}) > 1:
+            return False
+        pieces = max(pieces, ndimage.label(plane, np.ones((3, 3)))[1])
+    return pieces > 1
+
+
+def _pieces(data: Any) -> Planes:
+    """Give each connected piece of a binary mask a number of its own, frame by frame."""
+    from scipy import ndimage
+
+    return by_plane(data, lambda plane, _: ndimage.label(plane, np.ones((3, 3)))[0], np.int32)
+
+
+def _some(data: Any) -> list[Any]:
+    if len(data.shape) == 2:
+        return [np.asarray(data[...])]
+    n = int(data.shape[0])
+    return [np.asarray(data[int(t)]) for t in np.unique(np.linspace(0, n - 1, TOLD_APART).round())]
+
+
+def _grey(source: Source) -> Source:
+    """The one colour of a grey image that was saved in colours; reads every pixel of it.
+
+    Raises
+    ------
+    InvalidInput
+        If the colours differ.
+    """
+    if "S" not in source.axes or source.shape[source.axes.index("S")] == 1:
+        return source
+    at = source.axes.index("S") - len(source.axes)
+    outer = source.shape[:-3]
+    if at < -3:
+        return source  # of no format that is known
+    inner = tuple(n for k, n in enumerate(source.shape[-3:], -3) if k != at)
+
+    def colours(k: int) -> Any:
+        where = np.unravel_index(k, outer) if outer else ()
+        plane = np.asarray(source.data[tuple(int(n) for n in where)] if outer else source.data[...])
+        return np.moveaxis(plane, at, 0)
+
+    for k in range(int(np.prod(outer))):
+        pixels = colours(k)
+        # two samples are grey and opacity; a fourth is opacity
+        if len(pixels) > 2 and (pixels[1:3] != pixels[0]).any():
+            raise InvalidInput(
+                f"{source.path} is an RGB image; choose the colour of the nuclei with --channel (0 "
+                "red, 1 green, 2 blue)."
+            )
+    data = Planes(outer, inner, np.dtype(source.data.dtype), lambda k: colours(k)[0])
+    axes = source.axes.replace("S", "")
+    return Source(source.path, data, axes, (*source.taken, "a grey image that is stored as RGB"))
+
+
+def _sentence(found: Arranged, source: Source) -> str:
+    """What was taken for what, in one line."""
+    of = dict(zip(found.axes, found.data.shape, strict=True))
+    n = of.get("T", 1)
+    size = f"{n} frame{'s' * (n > 1)} of {of['Y']} by {of['X']} px"
+    named = "" if UNNAMED in source.axes else f" ({source.described()} in the file)"
+    return "; ".join((size + named, *found.taken))
+
+
+def _open(
+    path: Path,
+    series: int | None = None,
+    channel: int | None = None,
+    channel_pattern: str | None = None,
+) -> Source:
+    """Array and its axes, in whatever kind of file it is."""
+    try:
+        return _of_kind(path, series, channel, channel_pattern)
+    except InterpdiscError:
         raise
     except Exception as fault:
         text = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise InvalidInput(f"{path} cannot be read as an image ({text}).") from None
+
+
+def _of_kind(
+    path: Path, series: int | None, channel: int | None, channel_pattern: str | None
+) -> Source:
+    suffix = path.suffix.lower()
+    is_store = suffix == ".zarr" or (path.is_dir() and ome_zarr.is_zarr(path))
+    if folder.is_pattern(path) or (path.is_dir() and not is_store):
+        if series is not None:
+            raise InvalidInput(f"--series is for one file, and {path} is several; leave it out.")
+        return folder.open_folder(path, channel, channel_pattern)
+    if channel_pattern is not None:
+        raise InvalidInput(
+            f"--channel-pattern is for a folder or a pattern of names, and {path} is one file."
+        )
+    if not path.exists():
+        hint = (
+            f" (for numbered files give the folder, or '{path.parent}/*{path.suffix}' in quotes)"
+            if "%" in path.name or "#" in path.name
+            else ""
+        )
+        raise InvalidInput(f"There is no file {path}; check the path{hint}.")
+    if is_store:
+        return ome_zarr.open_zarr(path, series)
+    if suffix in tiff.SUFFIXES:
+        return tiff.open_tiff(path, series)
+    if suffix in vendor.SUFFIXES:
+        return vendor.open_vendor(path, series)
+    if series not in (None, 0):
+        raise InvalidInput(f"{path} has no series {series}; it holds one image.")
+    if suffix == ".npy":
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        return Source(path, array, UNNAMED * array.ndim)
+    if suffix in folder.PICTURES:
+        return folder.open_picture(path)
     raise InvalidInput(
-        f"{path} is not a kind of image that can be read: give TIFF, .npy, .zarr or .png."
+        f"{path} is not a kind of image that can be read: give TIFF, .npy, .zarr, .png, or ND2, "
+        "CZI or LIF."
     )
-
-
-def _open_tiff(path: Path) -> tuple[Any, str]:
-    import dask.array as da
-    import tifffile
-    from dask.delayed import delayed
-
-    with tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        # an unnamed first axis (Q, I) of a plain stack is taken for time
-        axes = "".join("T" if a in "QI" else a for a in series.axes)
-        if series.kind == "shaped" and axes == "SYX":
-            # tifffile, not told otherwise, writes three or four frames as colours in planes
-            axes = "TYX"
-        keep = [i for i, n in enumerate(series.shape) if n > 1 or axes[i] in "YX"]
-        shape, axes, dtype = series.shape, "".join(axes[i] for i in keep), series.dtype
-        page_shape, n_pages = tuple(series.keyframe.shape), len(series.pages)
-    if axes.count("T") > 1:
-        raise InvalidInput(
-            f"{path} has shape {shape} and does not name its axes; save it with named axes."
-        )
-    with contextlib.suppress(ValueError, OSError):
-        mapped: Any = tifffile.memmap(path, mode="r")
-        return mapped.reshape([shape[i] for i in keep]), axes
-    # Compressed files cannot be mapped: a page is decoded when its frame is read, by opening the
-    # file anew, since an open file would outlive the last reader's interest in it.
-    if n_pages > 1 and shape == (*shape[: len(shape) - len(page_shape)], *page_shape):
-
-        def page(block_info: Any = None) -> Any:
-            k = block_info[None]["chunk-location"][0]
-            return tifffile.imread(path, key=int(k)).reshape(1, *page_shape)
-
-        data: Any = da.map_blocks(
-            page,
-            chunks=((1,) * n_pages, *((n,) for n in page_shape)),
-            dtype=dtype,
-            meta=np.empty((0,) * (1 + len(page_shape)), dtype),
-        )
-    else:
-
-        def whole() -> Any:
-            return tifffile.imread(path)
-
-        data = da.from_delayed(delayed(whole)(), shape, dtype)
-    return data.reshape([shape[i] for i in keep]), axes
-
-
-def _open_folder(path: Path) -> tuple[Any, str]:
-    import dask.array as da
-
-    files = sorted((f for f in path.iterdir() if f.suffix.lower() in TIFF), key=_numbered)
-    if not files:
-        raise InvalidInput(f"The folder {path} holds no TIFF files.")
-    opened = [_open_tiff(f) for f in files]
-    if len({(tuple(data.shape), axes) for data, axes in opened}) > 1:
-        raise InvalidInput(f"The TIFF files in {path} differ in shape; give frames of one movie.")
-    if "T" in opened[0][1]:
-        raise InvalidInput(
-            f"The TIFF files in {path} are movies themselves; give one file, or single frames."
-        )
-    return da.stack([da.asarray(data) for data, _ in opened]), "T" + opened[0][1]
-
-
-def _numbered(path: Path) -> list[tuple[int, str]]:
-    """Sort key under which t2 comes before t10."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
-
-
-def _is_zarr(path: Path) -> bool:
-    return any((path / name).exists() for name in ("zarr.json", ".zarray", ".zgroup"))
-
-
-def _open_zarr(path: Path) -> tuple[Any, str]:
-    import zarr
-
-    node: Any = zarr.open(str(path), mode="r")
-    if isinstance(node, zarr.Array):
-        return node, ""
-    attributes: dict[str, Any] = dict(node.attrs)
-    scales: list[Any] = attributes.get("ome", attributes).get("multiscales", [])
-    if not scales:
-        raise InvalidInput(f"{path} is a Zarr group without OME-Zarr images; give one array of it.")
-    array: Any = node[scales[0]["datasets"][0]["path"]]
-    letters = [a["name"] if isinstance(a, dict) else a for a in scales[0].get("axes", [])]
-    axes = "".join(letters).upper()
-    if len(axes) == array.ndim:
-        single = [i for i, n in enumerate(array.shape) if n == 1 and axes[i] not in "YX"]
-        if single:
-            import dask.array as da
-
-            lazy = da.from_zarr(array)
-            index = tuple(0 if i in single else slice(None) for i in range(array.ndim))
-            return lazy[index], "".join(a for i, a in enumerate(axes) if i not in single)
-    return array, axes

@@ -6,6 +6,7 @@ Cellpose and track with btrack or trackastra.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy import ndimage
 from napari_interpdisc._types import Float32Array, Float64Array, Int32Array
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import check_diameter
+from napari_interpdisc.frames import UnreadableFrame
 from napari_interpdisc.nuclei.diameter import diameter_of_frame, estimate_diameter
 from napari_interpdisc.nuclei.segmentation import (
     NOTHING_FOUND,
@@ -24,6 +26,9 @@ from napari_interpdisc.nuclei.segmentation import (
 
 if TYPE_CHECKING:
     from napari_interpdisc.frames import Frames
+
+MOST_LISTED = 6
+"""Numbers of frames that a sentence lists."""
 
 
 def detect_nuclei(frame: Float32Array, diameter: float | None = None) -> Float64Array:
@@ -52,7 +57,9 @@ def detect_nuclei(frame: Float32Array, diameter: float | None = None) -> Float64
     )
 
 
-def detect_movie(frames: Frames, diameter: float | None = None) -> CellTable:
+def detect_movie(
+    frames: Frames, diameter: float | None = None, tell: Callable[[str], None] | None = None
+) -> CellTable:
     """Find the nuclei of every frame; nothing is linked, so every cell is a track of its own.
 
     Parameters
@@ -61,27 +68,46 @@ def detect_movie(frames: Frames, diameter: float | None = None) -> CellTable:
         The image or movie; one frame is in memory at a time.
     diameter
         Typical nuclear diameter in pixels; estimated once for the movie if None.
+    tell
+        Called with a sentence about frames that are blank or cannot be read, if there are any.
 
     Raises
     ------
     InvalidInput
-        If no frame holds a nucleus, a frame cannot be read, or the diameter is impossible.
+        If no frame holds a nucleus, or the diameter is impossible.
     """
     if diameter is None:
         diameter = estimate_diameter(frames)
     check_diameter(diameter)
     times: list[int] = []
     centroids: list[Float64Array] = []
+    unusable: dict[str, list[int]] = {}
     for t in range(len(frames)):
         try:
-            found = detect_nuclei(frames.frame(t), diameter)
+            picture = frames.picture(t)
+            if picture.blank:
+                unusable.setdefault("blank", []).append(t)
+                continue
+            found = detect_nuclei(picture.pixels, diameter)
+        except UnreadableFrame:
+            unusable.setdefault("damaged", []).append(t)
+            continue
         except NothingFound:
             continue  # a frame may be empty so long as the movie is not
         times.extend([t] * len(found))
         centroids.append(found)
+    if tell is not None:
+        for what, times in unusable.items():
+            tell(f"{len(times)} of {len(frames)} frames {_are(times)} {what}: no cells there.")
     if not centroids:
         raise NothingFound(NOTHING_FOUND)
     return CellTable.from_arrays(times, np.concatenate(centroids), source="detected nuclei")
+
+
+def _are(times: list[int]) -> str:
+    """Return the numbers of some frames in brackets, and the verb."""
+    listed = ", ".join(map(str, times[:MOST_LISTED])) + (", …" if len(times) > MOST_LISTED else "")
+    return f"({listed}) {'is' if len(times) == 1 else 'are'}"
 
 
 def segment_nuclei(frame: Float32Array, diameter: float | None = None) -> Int32Array:

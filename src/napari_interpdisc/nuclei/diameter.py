@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from napari_interpdisc._types import Float32Array, Float64Array, Measured
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.frames import UnreadableFrame
 from napari_interpdisc.nuclei.segmentation import (
     NOTHING_FOUND,
     NothingFound,
@@ -178,7 +179,7 @@ def measure_diameter(frames: Frames, labels: Any = None) -> DiameterEstimate:
     for t in _spread(len(frames), SAMPLED_FRAMES):
         try:
             found.append(_measure(checked_frame(frames.frame(t)))[1])
-        except NothingFound:
+        except (NothingFound, UnreadableFrame):
             continue
     if not found:
         raise NothingFound(NOTHING_FOUND)

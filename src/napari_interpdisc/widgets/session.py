@@ -9,6 +9,7 @@ import numpy as np
 from psygnal import Signal
 
 from napari_interpdisc._types import Float32Array
+from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
@@ -151,9 +152,17 @@ class Session:
         return int(rows[best]) if distance[best] <= limit else None
 
     def crop(self, row: int) -> Float32Array:
-        """Normalised crop (S, S) of one cell."""
+        """Normalised crop (S, S) of one cell.
+
+        Raises
+        ------
+        InvalidInput
+            If the cell has no pixels.
+        """
         assert self.encoding is not None
         assert self.frames is not None
+        if not self.encoding.usable[row]:
+            raise InvalidInput(f"This cell has {self.encoding.no_pixels[row]}; choose another.")
         cells = self.encoding.cells.take([row])
         return np.asarray(cell_crops(self.frames, cells, self.model, self.encoding.diameter)[0, 0])
 

@@ -18,7 +18,7 @@ from napari.utils.notifications import show_warning
 from napari_interpdisc._types import Float64Array, Plane
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.figures.palette import class_colors
-from napari_interpdisc.flags import N_FLAGS, flag_name
+from napari_interpdisc.flags import FLAG_NAMES, N_FLAGS, NO_PIXELS, flag_name
 from napari_interpdisc.paint import MOST_VALUES, hatch, paint_discs, paint_labels
 from napari_interpdisc.pipeline import UNSURE
 from napari_interpdisc.widgets.canvas.compat import unwrapped
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 OVERLAY_NAME = "cell classes"
 
 STRIPE_COLOR = (0.0, 0.0, 0.0, 1.0)
+
+NO_CLASS = FLAG_NAMES[NO_PIXELS]
+"""Name of the value of cells without pixels, which have no class and are grey."""
+
+NO_CLASS_COLOR = (0.35, 0.35, 0.35, 1.0)
 
 _serial = itertools.count()
 
@@ -76,7 +81,8 @@ class ClassPlanes:
         here = np.flatnonzero(self.t == t)
         values = self.values[here]
         if self.flags is not None:
-            values = values + np.uint8(self.n_values) * self.flags[here]
+            # a cell without pixels has a value of its own, and no stripes
+            values = values + np.uint8(self.n_values) * (self.flags[here] % N_FLAGS)
         if self.labels is None:
             plane = paint_discs(self.yx[here], values, self.radius, self.shape[1:])
         else:
@@ -103,25 +109,30 @@ class ClassPlanes:
 
 
 def overlay_values(session: Session) -> Plane:
-    """(N,) class index + 1 of every cell, number of classes + 1 where it is unsure."""
+    """(N,) class index + 1 of every cell.
+
+    Number of classes + 1 where it is unsure, + 2 where the cell has no pixels.
+    """
     result = session.classification
     assert result is not None
+    n = len(result.classes)
     unsure = result.confidence < session.threshold
-    return np.where(unsure, len(result.classes), result.index).astype(np.uint8) + np.uint8(1)
+    values = np.where(unsure, n, np.where(result.index < 0, n + 1, result.index))
+    return values.astype(np.uint8) + np.uint8(1)
 
 
 def cell_flags(session: Session) -> Plane | None:
     """(N,) flags of every cell, or None if the overlay should not, or cannot, hatch."""
     result = session.classification
-    if result is None or not session.mark_flagged or len(result.classes) >= MOST_VALUES:
+    if result is None or not session.mark_flagged or len(result.classes) + 2 > MOST_VALUES:
         return None
     return result.encoding.flags
 
 
 def _legend(classes: tuple[str, ...]) -> tuple[dict[int | None, Any], pd.DataFrame]:
     """Colour of every value of the overlay, and what the status bar says of it."""
-    names = [*classes, UNSURE]
-    colors = class_colors(classes)
+    names = [*classes, UNSURE, NO_CLASS]
+    colors = class_colors(classes) | {NO_CLASS: NO_CLASS_COLOR}
     color_dict: dict[int | None, Any] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
     told: list[tuple[str | None, str | None]] = [(None, None)]
     can_hatch = len(names) <= MOST_VALUES
@@ -185,7 +196,7 @@ def _overlay_data(session: Session, base: Any) -> Any:
     assert encoding is not None
     assert session.classification is not None
     cells, values, radius = encoding.cells, overlay_values(session), encoding.diameter / 2
-    marks = cell_flags(session), len(session.classification.classes) + 1
+    marks = cell_flags(session), len(session.classification.classes) + 2
     if session.labels is None:
         planes = ClassPlanes(cells.t, cells.yx, values, radius, frames.shape, None, *marks)
         data = planes.movie() if frames.is_movie else planes.plane(0)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from napari.layers import Labels
@@ -13,7 +12,7 @@ from napari.layers import Labels
 from napari_interpdisc._types import Measured, Progress
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.checks import Check
-from napari_interpdisc.frames import Frames
+from napari_interpdisc.frames import Frames, Picture
 from napari_interpdisc.io.results import versions
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.pipeline import Classification, classify_encoding, encode_cells
@@ -33,13 +32,14 @@ class WatchedFrames(Frames):
     @classmethod
     def watching(cls, frames: Frames, progress: Progress) -> WatchedFrames:
         """Return ``frames`` under watch."""
-        return cls(frames.data, frames.channel_axis, frames.channel, progress)
+        given = {field.name: getattr(frames, field.name) for field in fields(Frames)}
+        return cls(**given, progress=progress)
 
-    def frame(self, t: int) -> npt.NDArray[np.float32]:
+    def picture(self, t: int, plane: int | None = None) -> Picture:
         """Read frame ``t``, saying so."""
         if self.progress is not None:
             self.progress(t, len(self))
-        return super().frame(t)
+        return super().picture(t, plane)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,13 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QGroupBox, QLabel
 
 from napari_interpdisc.figures.palette import class_colors
-from napari_interpdisc.flags import CUT, FLAG_NAMES, OUT_OF_DISTRIBUTION
+from napari_interpdisc.flags import CUT, FLAG_NAMES, NO_PIXELS, OUT_OF_DISTRIBUTION, SATURATED
 from napari_interpdisc.paint import stripes
-from napari_interpdisc.widgets.canvas.overlay import STRIPE_COLOR, overlay_values
+from napari_interpdisc.widgets.canvas.overlay import (
+    NO_CLASS_COLOR,
+    STRIPE_COLOR,
+    overlay_values,
+)
 from napari_interpdisc.widgets.canvas.picking import frame_shown
 from napari_interpdisc.widgets.parts.controls import SWATCH, swatch
 from napari_interpdisc.widgets.session import Session
@@ -21,6 +25,10 @@ FLAGS = {
     "such a cell is a guess. The feature 'flag' of the cells layer says which.",
     CUT: "The centroid is less than half a nuclear diameter from the edge of the image. A part of "
     "the nucleus may be missing.",
+    SATURATED: "A part of the nucleus is cut off at the top of the frame's brightness scale. Its "
+    "texture is lost there.",
+    NO_PIXELS: "The frame is blank or damaged, or has no values around the centroid. Such a cell "
+    "has no class and is grey.",
 }
 """What cells are hatched for, in the order of the legend."""
 
@@ -62,7 +70,8 @@ class Legend(QGroupBox):  # type: ignore[misc]
             text = QLabel(FLAG_NAMES[flag])
             text.setToolTip(about)
             where = stripes((SWATCH, SWATCH), flag, 5)
-            self._add_row(swatch(UNDER_STRIPES, STRIPE_COLOR, where), text)
+            below = NO_CLASS_COLOR if flag == NO_PIXELS else UNDER_STRIPES
+            self._add_row(swatch(below, STRIPE_COLOR, where), text)
         self.classes = classes
 
     def _add_row(self, square: QLabel, text: QLabel) -> None:

@@ -113,6 +113,8 @@ class Training:
         Class and group of each cell, the present movie last, and what a group is called.
     recipe
         Kinds of heads, engine, folds and seed.
+    left_out
+        Number of annotated cells that have no pixels.
     """
 
     present: Annotated | None
@@ -121,6 +123,7 @@ class Training:
     labels: Labels
     group_name: str
     recipe: Recipe
+    left_out: int = 0
 
     def __len__(self) -> int:
         """Number of cells that are trained on."""
@@ -162,6 +165,11 @@ def annotated_movie(session: Session, annotations: Annotations) -> Annotated:
     rows, names = annotations.labelled()
     if not len(rows):
         raise InvalidInput("No cell is annotated yet; annotate some of them first.")
+    # annotations where there are no pixels teach nothing
+    usable = encoding.usable[rows]
+    rows, names = rows[usable], [name for name, has in zip(names, usable, strict=True) if has]
+    if not len(rows):
+        raise InvalidInput("No annotated cell has pixels; annotate others.")
     return Annotated(
         movie_name(session),
         session.frames,
@@ -200,9 +208,10 @@ def plan_training(
         reason = engine_faults().get(recipe.search.engine)
         if reason:
             raise InvalidInput(reason)
-    present = None
+    present, left_out = None, 0
     if session.encoding is not None and len(annotations.labelled()[0]):
         present = annotated_movie(session, annotations)
+        left_out = len(annotations.labelled()[0]) - len(present.labels)
         kept = [movie for movie in kept if movie.name != present.name]
     for movie in kept:
         check_fits(movie, session.model)
@@ -221,7 +230,7 @@ def plan_training(
     found = {str(name) for own in labels for name in own}
     classes = [name for name in order if name in found] + sorted(found - set(order))
     joined, group_name = join_labels(names, labels, groups, recipe.folds, classes)
-    return Training(present, tuple(kept), session.model, joined, group_name, recipe)
+    return Training(present, tuple(kept), session.model, joined, group_name, recipe, left_out)
 
 
 def engine_faults() -> dict[str, str | None]:
@@ -273,8 +282,9 @@ class Suggestions:
         if self._of is not result:
             self._of = result
             track_id = result.encoding.cells.track_id
+            without = np.flatnonzero(~result.encoding.usable).tolist()
             self._queue = most_uncertain(
-                result.scores, track_id, sorted(annotated), len(result.scores)
+                result.scores, track_id, sorted(annotated | set(without)), len(result.scores)
             )
         while self._queue:
             row = self._queue.pop(0)

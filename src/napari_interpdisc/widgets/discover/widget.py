@@ -334,7 +334,8 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             def done(found: Discovery) -> None:
                 self._guarded(lambda: self._take(plan.model, found))
 
-            self.status.say(f"Training on {len(plan)} cells …")
+            without = f"; {plan.left_out} without pixels are left out" if plan.left_out else ""
+            self.status.say(f"Training on {len(plan)} cells{without} …")
             self.work.start(plan.carry_out, done, self.status.fault)
 
         self._guarded(begin)

@@ -222,10 +222,11 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
         if self.cells.currentData() == "selected":
             if session.selected is None:
                 raise InvalidInput("No cell is selected; click one in the viewer first.")
+            session.crop(session.selected)  # a cell without pixels is refused here
             rows = np.array([session.selected], dtype=np.int64)
         else:
             t = frame_shown(self._viewer, session)
-            rows = np.flatnonzero(session.encoding.cells.t == t)
+            rows = np.flatnonzero((session.encoding.cells.t == t) & session.encoding.usable)
             if not len(rows):
                 raise InvalidInput(
                     "There are no cells in the frame that is shown; move to one with cells."

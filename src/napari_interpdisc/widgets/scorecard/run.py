@@ -199,7 +199,8 @@ def plan(session: Session, asked: Asked, settings: ScorecardSettings | None = No
     model = session.model
     for name in asked.heads:
         model.head(name)
-    rows = chosen_rows(encoding.cells, asked)
+    with_pixels = np.flatnonzero(encoding.usable)
+    rows = with_pixels[chosen_rows(encoding.cells.take(with_pixels), asked)]
     planes = None
     if asked.labels is not None:
         planes = _planes(asked.labels, session.image, frames)

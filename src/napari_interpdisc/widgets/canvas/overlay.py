@@ -205,11 +205,11 @@ def _overlay_data(session: Session, base: Any) -> Any:
     if session.labels is None:
         planes = ClassPlanes(cells.t, cells.yx, values, radius, frames.shape, None, *marks)
         data = planes.movie() if frames.is_movie else planes.plane(0)
-        if frames.channel_axis is None:
+        # A layer without the channel or z axis would slide along it in place of time.
+        missing = sorted(set(range(base.ndim)) - set(image_axes(base, frames)))
+        if not missing:
             return data
-        # A layer without the channel axis would slide along it in place of time.
-        axis = frames.channel_axis % base.ndim
-        return da.broadcast_to(da.expand_dims(da.asarray(data), axis), base.data.shape)
+        return da.broadcast_to(da.expand_dims(da.asarray(data), missing), base.data.shape)
     labels = base.data[0] if base.multiscale else base.data
     position = cell_positions(session, base)
     yx = position[:, -2:]

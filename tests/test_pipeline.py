@@ -318,3 +318,57 @@ def test_shares_are_worded() -> None:
         "37 %",
         "100 %",
     ]
+
+
+@pytest.mark.parametrize("dtype", ["u2", "i4", "f2", "f4", ">u2", "i8"])
+def test_classes_scores_and_flags_whatever_the_type(
+    frames: Frames, cells: CellTable, model: CellModel, dtype: str
+) -> None:
+    movie = np.asarray(frames.data) // 2
+    assert movie.max() < 2048  # float16 holds them exactly
+    plain = classify(Frames(movie), cells, model, 28.0)
+    same_result(plain, classify(Frames(movie.astype(dtype)), cells, model, 28.0))
+
+
+def same_result(one: Classification, other: Classification) -> None:
+    np.testing.assert_array_equal(one.index, other.index)
+    np.testing.assert_allclose(one.scores, other.scores, atol=1e-3)
+    np.testing.assert_array_equal(one.encoding.flags, other.encoding.flags)
+    assert [bool(c.advice) for c in one.encoding.checks] == [
+        bool(c.advice) for c in other.encoding.checks
+    ]
+
+
+def test_cells_in_nan_or_in_a_blank_frame_have_no_class(
+    frames: Frames, cells: CellTable, model: CellModel
+) -> None:
+    movie = np.asarray(frames.data).astype(np.float32)
+    plain = classify(frames, cells, model, 28.0)
+    y, x = cells.yx[0].astype(int)
+    movie[cells.t[0], max(y - 20, 0) : y + 20, max(x - 20, 0) : x + 20] = np.nan
+    movie[1] = 7
+    found = classify(Frames(movie), cells, model, 28.0)
+    reasons = found.encoding.no_pixels
+    assert reasons[0] == "no pixels: NaN or infinite values"
+    assert set(reasons[cells.t == 1]) == {"no pixels: blank frame"}
+    without = reasons != ""
+    assert (found.index[without] == -1).all()
+    assert np.isnan(found.scores[without]).all()
+    far = ~without & (cells.t != cells.t[0])
+    np.testing.assert_array_equal(found.scores[far], plain.scores[far])
+    table = found.to_frame()
+    assert table["class"].isna().tolist() == without.tolist()
+    assert found.settings["no_pixels"] == without.sum()
+
+
+def test_no_cell_with_pixels_is_a_fault(cells: CellTable, model: CellModel) -> None:
+    with pytest.raises(InvalidInput, match=r"No cell .* can be used .*blank frame"):
+        classify(Frames(np.zeros((3, 200, 200))), cells, model, 28.0)
+
+
+def test_saturated_cells_are_flagged(frames: Frames, cells: CellTable, model: CellModel) -> None:
+    movie = np.asarray(frames.data)
+    assert not classify(frames, cells, model, 28.0).encoding.saturated.any()
+    cut = classify(Frames(np.minimum(movie, 500)), cells, model, 28.0).encoding
+    assert cut.saturated.tolist() == [True] * 6 + [False] * 3  # nothing is at the third place
+    assert "saturated" in cut.reasons[0]

@@ -471,11 +471,24 @@ def classify(
 
 
 def cell_crops(frames: Frames, cells: CellTable, model: CellModel, diameter: float) -> Float32Array:
-    """Cut the normalised crops (N, 1, S, S) of a few cells, in their order, to show or perturb."""
+    """Cut the normalised crops (N, 1, S, S) of a few cells, in their order, to show or perturb.
+
+    Raises
+    ------
+    InvalidInput
+        If a cell is outside the image or has no pixels, or the diameter is impossible.
+    """
     cells.check_inside(frames)
     out = np.empty((len(cells), 1, model.crop_size, model.crop_size), np.float32)
-    for rows, crops in cropping.iter_crops(
-        frames, cells, diameter, model.model_diameter, model.crop_size
+    for found in cropping.iter_cells(
+        frames, cells, diameter, model.model_diameter, model.crop_size, BATCH
     ):
-        out[rows] = crops
+        without = np.flatnonzero(found.no_pixels != "")
+        if len(without):
+            y, x = cells.yx[found.rows[without[0]]]
+            raise InvalidInput(
+                f"The cell at y = {y:.1f}, x = {x:.1f} of frame {cells.t[found.rows[without[0]]]} "
+                f"has {found.no_pixels[without[0]]}; leave it out."
+            )
+        out[found.rows] = cropping.normalise(found.crops)[:, None]
     return out

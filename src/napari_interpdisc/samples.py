@@ -125,7 +125,16 @@ def simulated_movie() -> list[LayerData]:
 def _layers(movie: Movie, tracks: npt.NDArray[np.float64], name: str) -> list[LayerData]:
     low, high = (float(v) for v in np.percentile(movie.image[0], (1, 99.8)))
     return [
-        (movie.image, {"name": name, "contrast_limits": (low, high), "colormap": "gray"}, "image"),
+        (
+            movie.image,
+            {
+                "name": name,
+                "contrast_limits": (low, high),
+                "colormap": "gray",
+                "axis_labels": ("t", "y", "x"),
+            },
+            "image",
+        ),
         (movie.masks, {"name": f"{name} masks", "visible": False}, "labels"),
         (tracks, {"name": f"{name} tracks", "tail_length": 8, "opacity": 0.6}, "tracks"),
     ]

@@ -115,7 +115,7 @@ def test_a_channel_can_be_chosen(classify: Run, files: Path) -> None:
     pd.testing.assert_frame_equal(tables[0], tables[2])
     assert "choose one, from 0 to 1" in sentence(classify(image="two.tif"), files)
     told = sentence(classify("--diameter", 28, "--channel", 0, image="two.tif"), files)
-    assert "is constant" in told
+    assert "no pixels: blank frame" in told
 
 
 def test_exchanged_x_and_y(classify: Run, files: Path) -> None:
@@ -235,7 +235,9 @@ def test_bad_tables(classify: Run, files: Path, text: str, told: str) -> None:
 
 
 def rgb() -> Any:
-    return np.zeros((60, 80, 3), np.uint8), {"photometric": "rgb"}
+    colours = np.zeros((60, 80, 3), np.uint8)
+    colours[5, 5, 1] = 1
+    return colours, {"photometric": "rgb"}
 
 
 def z_stack() -> Any:
@@ -246,20 +248,12 @@ def constant() -> Any:
     return np.full((5, 110, 240), 7, np.uint16), {"photometric": "minisblack"}
 
 
-def holed(value: float) -> Any:
-    image = np.random.default_rng(0).normal(size=(5, 110, 240)).astype(np.float32)
-    image[0, 3, 4] = value
-    return image, {"photometric": "minisblack"}
-
-
 @pytest.mark.parametrize(
     ("make", "told"),
     [
         (rgb, "is an RGB image"),
-        (z_stack, "is a 3D stack"),
-        (constant, "is constant (every pixel is 7)"),
-        (lambda: holed(np.nan), "NaN or infinite pixels"),
-        (lambda: holed(np.inf), "NaN or infinite pixels"),
+        (z_stack, "is a z-stack of 4 planes"),
+        (constant, "blank"),
     ],
 )
 @pytest.mark.parametrize("diameter", ["28", "auto"])
@@ -269,6 +263,23 @@ def test_bad_images(
     pixels, how = make()
     tifffile.imwrite(files / "movie.tif", pixels, **how)
     assert told in sentence(classify("--diameter", diameter), files)
+
+
+@pytest.mark.parametrize("diameter", ["28", "auto"])
+def test_a_blank_frame_costs_its_own_cells(classify: Run, files: Path, diameter: str) -> None:
+    assert classify("--diameter", 28, out="whole.csv").code == 0
+    image = tifffile.imread(files / "movie.tif")
+    image[2] = 7
+    tifffile.imwrite(files / "movie.tif", image, photometric="minisblack")
+    done = classify("--diameter", diameter)
+    assert done.code == 0, done.err
+    table, whole = pd.read_csv(files / "out.csv"), pd.read_csv(files / "whole.csv")
+    blank = table["t"] == 2
+    assert set(table["flag"][blank]) == {"no pixels: blank frame"}
+    assert table.loc[blank, ["class", "score", "z_0"]].isna().all(axis=None)
+    assert f"{blank.sum()} cells have no pixels ({blank.sum()} blank frame)" in done.err
+    if diameter == "28":
+        pd.testing.assert_frame_equal(table[~blank], whole[~blank], check_dtype=False)
 
 
 def test_an_image_that_is_none(classify: Run, files: Path) -> None:

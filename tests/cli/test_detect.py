@@ -29,7 +29,7 @@ def test_detecting_in_a_constant_image(run: Run, files: Path) -> None:
     np.save(files / "flat.npy", np.full((50, 50), 7))
     done = run("detect", files / "flat.npy", "--out", files / "found.csv")
     assert done.code == 1
-    assert "constant" in done.err
+    assert "blank" in done.err
     assert not (files / "found.csv").exists()
 
 

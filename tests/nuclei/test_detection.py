@@ -69,7 +69,7 @@ def test_segmentation_covers_what_is_detected(movie: SimulatedMovie) -> None:
 def test_nothing_to_find(rng: np.random.Generator) -> None:
     with pytest.raises(InvalidInput):
         diameter_from_labels(np.zeros((20, 20), int))
-    with pytest.raises(InvalidInput, match="No nuclei were found"):
+    with pytest.raises(InvalidInput, match="The image is blank"):
         estimate_diameter(Frames(np.zeros((50, 50))))
     with pytest.raises(InvalidInput):
         detect_nuclei(np.zeros((50, 50), np.float32), -1.0)

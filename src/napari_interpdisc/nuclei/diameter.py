@@ -176,11 +176,18 @@ def measure_diameter(frames: Frames, labels: Any = None) -> DiameterEstimate:
     if labels is not None:
         return _measured_in_labels(labels)
     found: list[Float64Array] = []
-    for t in _spread(len(frames), SAMPLED_FRAMES):
+    blank = 0
+    for t in (times := _spread(len(frames), SAMPLED_FRAMES)):
         try:
-            found.append(_measure(checked_frame(frames.frame(t)))[1])
+            picture = frames.picture(t)
+            blank += picture.blank
+            found.append(_measure(checked_frame(picture.pixels))[1])
         except (NothingFound, UnreadableFrame):
             continue
+    if blank == len(times):
+        raise NothingFound(
+            "The image is blank (frames have one single value); choose another image or channel."
+        )
     if not found:
         raise NothingFound(NOTHING_FOUND)
     return DiameterEstimate.of(np.concatenate(found), min(frames.shape[1:]))

@@ -47,7 +47,7 @@ def movie() -> np.ndarray:
 @pytest.fixture
 def viewer(make_viewer: Any, movie: np.ndarray) -> Any:
     made = make_viewer()
-    made.add_image(movie, name="movie")
+    made.add_image(movie, name="movie", axis_labels=("t", "y", "x"))
     return made
 
 
@@ -235,7 +235,7 @@ def test_channels(viewer: Any, widget: CellsWidget, settled: Settled, movie: np.
     widget.diameter.setValue(20)
     widget.run.click()
     settled()
-    assert "is constant" in fault(widget)
+    assert "no pixels: blank frame" in fault(widget)
     widget.channel.value = 1
     widget.run.click()
     settled()
@@ -283,17 +283,64 @@ def test_every_fault_is_one_sentence_and_changes_nothing(viewer: Any, widget: Ce
     assert find_overlay(viewer) is None
 
 
-def test_bad_pixels_are_told_after_the_start(
+def test_cells_without_pixels_have_no_class(
     viewer: Any, widget: CellsWidget, settled: Settled, movie: np.ndarray
 ) -> None:
-    pixels = movie.astype(np.float32)
-    pixels[1, 3, 3] = np.nan
-    widget.image.value = viewer.add_image(pixels, name="holes", contrast_limits=(0, 500))
-    viewer.add_tracks(TRACKS)
+    holed = movie.astype(np.float32)
+    holed[1] = np.nan
+    viewer.layers.remove("movie")
+    viewer.add_image(holed, name="holed", contrast_limits=(0, 500))
+    tracks = viewer.add_tracks(TRACKS)
     widget.diameter.setValue(20)
     widget.run.click()
     settled()
-    assert "Frame 1 of the image holds NaN" in fault(widget)
+    assert not widget.status.is_fault
+    assert "6 have no pixels and no class." in widget.status.text()
+    without = tracks.features["class"].isna()
+    assert without.tolist() == (tracks.data[:, 1] == 1).tolist()
+    assert set(tracks.features["flag"][without]) == {"no pixels: NaN or infinite values"}
+    overlay = find_overlay(viewer)
+    assert overlay is not None
+    grey = np.asarray(overlay.data[1])
+    assert grey[30, 30] == len(session_of(viewer).classification.classes) + 2  # type: ignore[union-attr]
+
+
+def test_a_stack_that_may_be_time_or_z_is_asked_about(
+    viewer: Any, widget: CellsWidget, settled: Settled, movie: np.ndarray
+) -> None:
+    stack = viewer.add_image(movie[[0, 0, 0]], name="stack")
+    points = viewer.add_points([c for c in CENTRES if c[0] == 1], name="spots")
+    widget.image.value, widget.cells.value = stack, points
+    widget.diameter.setValue(20)
+    assert widget.form.isRowVisible(widget.first_axis.native)
+    assert widget.first_axis.value is None
+    widget.run.click()
+    assert "whether axis 0 of 'stack' (3 long) is time or z" in fault(widget)
+    widget.first_axis.value = "mid"
+    widget.run.click()
+    settled()
+    assert not widget.status.is_fault
+    result = session_of(viewer).classification
+    assert result is not None
+    assert set(result.encoding.cells.t) == {0}
+    assert len(points.features["class"]) == 6
+    overlay = find_overlay(viewer)
+    assert overlay is not None
+    assert overlay.data.shape == stack.data.shape
+
+
+def test_layers_tell_what_the_first_axis_is(
+    viewer: Any, widget: CellsWidget, movie: np.ndarray
+) -> None:
+    stack = viewer.add_image(movie, name="stack", axis_labels=("z", "y", "x"))
+    widget.image.value = stack
+    assert [value for _, value in widget._first_axes()] == [None, "max", "mid"]
+    assert widget.form.isRowVisible(widget.first_axis.native)
+    plain = viewer.add_image(movie, name="plain")
+    widget.image.value = plain
+    assert widget.form.isRowVisible(widget.first_axis.native)
+    widget.cells.value = viewer.add_tracks(TRACKS)  # through time
+    assert not widget.form.isRowVisible(widget.first_axis.native)
 
 
 def test_the_boxes_follow_the_layer_list(viewer: Any, widget: CellsWidget) -> None:
@@ -313,14 +360,14 @@ def test_the_boxes_follow_the_layer_list(viewer: Any, widget: CellsWidget) -> No
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Make reading a frame take its time; the event is set once reading began."""
-    begun, read = threading.Event(), Frames.frame
+    begun, read = threading.Event(), Frames.picture
 
-    def frame(self: Frames, t: int) -> Any:
+    def picture(self: Frames, t: int, plane: int | None = None) -> Any:
         begun.set()
         time.sleep(0.3)
-        return read(self, t)
+        return read(self, t, plane)
 
-    monkeypatch.setattr(Frames, "frame", frame)
+    monkeypatch.setattr(Frames, "picture", picture)
     return begun
 
 

@@ -221,7 +221,7 @@ def test_faults_are_sentences_in_the_status_line(
 
 def test_a_frame_that_cannot_be_read_is_one_sentence(scene: Scene, run: Run) -> None:
     scene.session.select(0)
-    scene.image.data[0, 0, 0] = np.nan
+    scene.image.data[0] = np.nan
     run(scene.widget)
     assert "NaN or infinite" in scene.widget.status.text()
     assert scene.widget.status.is_fault

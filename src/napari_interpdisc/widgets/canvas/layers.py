@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,38 @@ ROW_KEY = "interpdisc_row"
 """Feature column that ties a row of a layer to a row of its cell table."""
 
 
-def frames_from_layer(layer: Image, channel_axis: int | None = None, channel: int = 0) -> Frames:
-    """Read an Image layer as frames; nothing is copied.
+TIME_LABELS = ("t", "time", "frame", "frames", "timepoint", "timepoints")
+Z_LABELS = ("z", "plane", "planes", "slice", "slices", "depth")
+
+
+def meaning_of_axis(axis: int, *layers: Layer) -> Literal["t", "z"] | None:
+    """Whether an axis is time or z, by the first of the layers that says so; None if none does.
+
+    A layer says so by its axis labels, by a unit of time or length, or by being tracks.
+    """
+    for layer in layers:
+        if isinstance(layer, Tracks):
+            return "t"
+        at = axis - layers[0].ndim + layer.ndim
+        if at < 0:
+            continue
+        label = str(layer.axis_labels[at]).lower()
+        dimension = dict(layer.units[at].dimensionality)
+        if label in TIME_LABELS or "[time]" in dimension:
+            return "t"
+        if label in Z_LABELS or "[length]" in dimension:
+            return "z"
+    return None
+
+
+def frames_from_layer(
+    layer: Image,
+    channel_axis: int | None = None,
+    channel: int = 0,
+    z_axis: int | None = None,
+    z: Literal["max", "mid"] = "max",
+) -> Frames:
+    """Read an Image layer as frames; nothing is copied. ``z`` says what becomes of planes along z.
 
     Raises
     ------
@@ -33,7 +63,7 @@ def frames_from_layer(layer: Image, channel_axis: int | None = None, channel: in
             "'Split RGB') and choose the one with the nuclei."
         )
     data = layer.data[0] if layer.multiscale else layer.data
-    return Frames(data, channel_axis, channel)
+    return Frames(data, channel_axis, channel, z_axis, z)
 
 
 def affine_of(layer: Layer) -> tuple[Float64Array, Float64Array]:
@@ -62,9 +92,8 @@ def world_to_data(layer: Layer, points: npt.ArrayLike) -> Float64Array:
 def image_axes(image: Layer, frames: Frames) -> list[int]:
     """Positions of the axes (t, y, x) or (y, x) of ``frames`` among the layer's axes."""
     axes = list(range(image.ndim))
-    if frames.channel_axis is not None:
-        del axes[frames.channel_axis % image.ndim]
-    return axes
+    others = [a % image.ndim for a in (frames.channel_axis, frames.z_axis) if a is not None]
+    return [a for a in axes if a not in others]
 
 
 def positions_in(

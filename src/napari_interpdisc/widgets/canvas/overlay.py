@@ -23,7 +23,7 @@ from napari_interpdisc.paint import MOST_VALUES, hatch, paint_discs, paint_label
 from napari_interpdisc.pipeline import UNSURE
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.hover import follow_cursor
-from napari_interpdisc.widgets.canvas.layers import affine_of, placed_like, positions_in
+from napari_interpdisc.widgets.canvas.layers import affine_of, image_axes, placed_like, positions_in
 from napari_interpdisc.widgets.cells.run import rewrite_classes
 
 if TYPE_CHECKING:
@@ -200,11 +200,11 @@ def _overlay_data(session: Session, base: Any) -> Any:
     if session.labels is None:
         planes = ClassPlanes(cells.t, cells.yx, values, radius, frames.shape, None, *marks)
         data = planes.movie() if frames.is_movie else planes.plane(0)
-        if frames.channel_axis is None:
+        # A layer without the channel or z axis would slide along it in place of time.
+        missing = sorted(set(range(base.ndim)) - set(image_axes(base, frames)))
+        if not missing:
             return data
-        # A layer without the channel axis would slide along it in place of time.
-        axis = frames.channel_axis % base.ndim
-        return da.broadcast_to(da.expand_dims(da.asarray(data), axis), base.data.shape)
+        return da.broadcast_to(da.expand_dims(da.asarray(data), missing), base.data.shape)
     labels = base.data[0] if base.multiscale else base.data
     position = cell_positions(session, base)
     yx = position[:, -2:]

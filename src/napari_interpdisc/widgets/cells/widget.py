@@ -33,6 +33,7 @@ from napari_interpdisc.widgets.canvas.layers import (
     check_segmentation,
     frames_from_layer,
     label_columns,
+    meaning_of_axis,
     placed_like,
     write_features,
 )
@@ -64,6 +65,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self._session = session_of(self._viewer)
         self.work = Work(self)
         self._labels_chosen = False
+        self._first_axis_of: tuple[Any, ...] = ()
         self._build()
         self.work.progressed.connect(self.progress.show_progress)
         self.work.running_changed.connect(self._show_running)
@@ -85,6 +87,11 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         )
         self.channel = combo(
             self._channels, "Choose the channel of the nuclear stain, such as H2B or DAPI."
+        )
+        self.first_axis = combo(
+            self._first_axes,
+            "Say whether the axis before y and x is time or z: the layers do not tell. Of a "
+            "z-stack, the brightest pixel along z or the middle plane is used.",
         )
         self.cells = combo(
             self._cell_layers,
@@ -140,6 +147,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             ("Image", self.image.native),
             ("Channel axis", self.channel_axis.native),
             ("Channel", self.channel.native),
+            ("First axis", self.first_axis.native),
             ("Cells", row(self.cells.native, self.open, self.detect)),
             ("Segmentation", self.labels.native),
             ("Nuclear diameter", row(self.diameter, self.estimate)),
@@ -156,6 +164,8 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.labels.native.activated.connect(self._labels_were_chosen)
         self.image.changed.connect(self._image_changed)
         self.channel_axis.changed.connect(self._axis_changed)
+        self.cells.changed.connect(self._axis_changed)
+        self.first_axis.changed.connect(self._offer_labels)
 
     # -- choices, always those of the layer list ------------------------------------------------
 
@@ -203,6 +213,37 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         shape = image.data.shape
         return len(shape) > 3 or (len(shape) == 3 and shape[0] <= MOST_CHANNELS)
 
+    def _first_axes(self, _: Any = None) -> list[tuple[str, Any]]:
+        kinds = [("time", "t"), ("z (maximum)", "max"), ("z (middle)", "mid")]
+        image = self.image.value if hasattr(self, "image") else None
+        known = None if image is None else self._meaning(image)
+        return [("choose …", None), *(kinds[1:] if known == "z" else kinds)]
+
+    def _before_plane(self, image: Any) -> int | None:
+        """Position of the one axis that is left before y and x, if there is one."""
+        channel = self.channel_axis.value
+        left = [a for a in range(image.ndim - 2) if channel is None or a != channel % image.ndim]
+        return left[0] if len(left) == 1 and not image.rgb else None
+
+    def _meaning(self, image: Any) -> str | None:
+        """What the axis before y and x is, by the layers: "t" or "z"; None if they do not tell."""
+        axis = self._before_plane(image)
+        if axis is None or image.data.shape[axis] == 1:
+            return "t"
+        cells = self.cells.value if hasattr(self, "cells") else None
+        return meaning_of_axis(axis, image, *([] if cells is None else [cells]))
+
+    def _show_first_axis(self, _: Any = None) -> None:
+        """Ask for the first axis where the layers do not say what it is; nothing is preset."""
+        image = self.image.value
+        asked = image is not None and self._meaning(image) != "t"
+        key = (id(image), self.channel_axis.value, self._meaning(image) if asked else "t")
+        if key != self._first_axis_of:
+            self._first_axis_of = key
+            self.first_axis.reset_choices()
+            self.first_axis.value = None
+        self.form.setRowVisible(self.first_axis.native, asked)
+
     def _layer_inserted(self, event: Any) -> None:
         connect_while_alive(self, (event.value.events.name, self._layers_changed))
         self._layers_changed()
@@ -224,7 +265,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
     def _labels_were_chosen(self, _: int) -> None:
         self._labels_chosen = True
 
-    def _offer_labels(self) -> None:
+    def _offer_labels(self, _: Any = None) -> None:
         """Take the one segmentation that fits the image, unless the user has made a choice."""
         if self._labels_chosen or self.labels.value is not None:
             return
@@ -233,10 +274,11 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             with contextlib.suppress(InterpdiscError):
                 check_segmentation(layer, self.image.value, self._frames())
                 fitting.append(layer)
-        if len(fitting) == 1:
+        if len(fitting) == 1 and fitting[0] in self.labels.choices:
             self.labels.value = fitting[0]
 
     def _axis_changed(self, _: Any = None) -> None:
+        self._show_first_axis()
         self._offer_labels()
         self.channel.reset_choices()
         self.form.setRowVisible(self.channel.native, self.channel_axis.value is not None)
@@ -246,7 +288,20 @@ class CellsWidget(QWidget):  # type: ignore[misc]
     def _frames(self) -> Frames:
         if self.image.value is None:
             raise InvalidInput("There is no image: open one (File ▸ Open, or File ▸ Open Sample).")
-        return frames_from_layer(self.image.value, self.channel_axis.value, self.channel.value or 0)
+        image, channel_axis, channel = self.image.value, self.channel_axis.value, self.channel.value
+        if self._meaning(image) == "t":
+            return frames_from_layer(image, channel_axis, channel or 0)
+        wanted, axis = self.first_axis.value, self._before_plane(image)
+        if wanted is None and axis is not None:
+            raise InvalidInput(
+                f"The layers do not say whether axis {axis} of '{image.name}' "
+                f"({image.data.shape[axis]} long) is time or z: choose it at 'First axis'."
+                if self._meaning(image) is None
+                else f"'{image.name}' is a z-stack: choose at 'First axis' how its planes are used."
+            )
+        if wanted == "t":
+            return frames_from_layer(image, channel_axis, channel or 0)
+        return frames_from_layer(image, channel_axis, channel or 0, axis, wanted)
 
     def _planes(self, frames: Frames) -> Any:
         labels = self.labels.value
@@ -346,10 +401,12 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         told = ", ".join(f"{counts.get(name, 0)} {name}" for name in result.classes)
         cut = int(result.encoding.touches_edge.sum())
         strange = int(result.encoding.out_of_distribution.sum())
+        without = int((~result.encoding.usable).sum())
         words = [
             f"{len(result.index)} cells: {told}.",
             f"{strange} look unlike the training data." if strange else "",
             f"{cut} may be cut by the edge of the image." if cut else "",
+            f"{without} have no pixels and no class." if without else "",
             f"Scores and latents are in the features of '{layer.name}'.",
         ]
         warnings = [f"⚠ {sentence}" for sentence in movie_warnings(result.encoding, model)]
@@ -398,9 +455,9 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         if image not in self._viewer.layers:
             raise InvalidInput("The image was removed meanwhile; nothing was added.")
         columns = [cells.t, cells.yx[:, 0], cells.yx[:, 1]][0 if frames.is_movie else 1 :]
-        if frames.channel_axis is not None:
-            axis = frames.channel_axis % image.ndim
-            columns.insert(axis, np.full(len(cells), frames.channel))
+        others = {frames.channel_axis: frames.channel, frames.z_axis: frames.n_planes // 2}
+        for axis in sorted(axis for axis in others if axis is not None):
+            columns.insert(axis, np.full(len(cells), others[axis]))
         layer = self._viewer.add_points(
             np.column_stack(columns),
             name="detected cells",

@@ -355,7 +355,7 @@ def test_cells_in_nan_or_in_a_blank_frame_have_no_class(
     assert (found.index[without] == -1).all()
     assert np.isnan(found.scores[without]).all()
     far = ~without & (cells.t != cells.t[0])
-    np.testing.assert_array_equal(found.scores[far], plain.scores[far])
+    np.testing.assert_allclose(found.scores[far], plain.scores[far], rtol=1e-5)  # other batches
     table = found.to_frame()
     assert table["class"].isna().tolist() == without.tolist()
     assert found.settings["no_pixels"] == without.sum()

@@ -73,14 +73,13 @@ def test_ctrl_c_leaves_nothing_half_written(files: Path, name: str) -> None:
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores it
 from napari_interpdisc import cli, crops
-from napari_interpdisc.scrutiny import movie_attack
-plain = crops.iter_crops
+plain = crops.iter_cells
 def slow(*args, **kwargs):
     for item in plain(*args, **kwargs):
         yield item
         print("working", flush=True)
         time.sleep(60)
-crops.iter_crops = movie_attack.iter_crops = slow
+crops.iter_cells = slow
 sys.argv = {["interpdisc", *map(str, words)]!r}
 cli.main()
 """

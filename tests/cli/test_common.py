@@ -102,9 +102,8 @@ def test_a_movie_and_its_cells_are_opened(files: Path, capsys: pytest.CaptureFix
     assert opened.frames.shape == (5, 110, 240)
     assert opened.diameter == 30
     np.testing.assert_array_equal(opened.cells.yx, table[["y", "x"]])
-    image, told = capsys.readouterr().out.splitlines()[:2]
-    assert image == "image: 5 frames of 110 by 240 px (T 5, Y 110, X 240 in the file)"
-    assert told.startswith("tracks.csv: t from 't' (0…4, counted from 0), y from 'y', x from 'x', ")
+    told = "tracks.csv: t from 't' (0…4, counted from 0), y from 'y', x from 'x', "
+    assert capsys.readouterr().out.startswith(told)
 
 
 def test_a_diameter_that_was_measured_is_told(

@@ -271,7 +271,8 @@ class MovieFiles:
 
         given = diameter_of(self.diameter)
         frames = self.reading.frames(self.image, self.channel, self.channel_axis)
-        say(f"image: {frames.taken}")
+        if frames.taken:
+            say(f"image: {frames.taken}")
         segmentation = None if self.labels is None else self._segmentation(frames)
         cells = read_cells(
             self.tracks, self.swap_xy, self.asked, read_movie(self.image, frames.shape)

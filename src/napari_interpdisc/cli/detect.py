@@ -38,7 +38,8 @@ def detect(
     if reading.z == "centroid":
         raise InvalidInput("--z centroid needs cells, and none are known yet; give max or mid.")
     frames = reading.frames(image, channel, channel_axis)
-    say(f"image: {frames.taken}")
+    if frames.taken:
+        say(f"image: {frames.taken}")
     skipped: list[str] = []
     cells = detect_movie(frames, px, skipped.append)
     for sentence in skipped:

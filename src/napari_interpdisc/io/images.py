@@ -237,7 +237,9 @@ def _grey(source: Source) -> Source:
 
 
 def _sentence(found: Arranged, source: Source) -> str:
-    """What was taken for what, in one line."""
+    """What was taken for what, in one line; empty where the file left nothing open."""
+    if not found.taken:
+        return ""
     of = dict(zip(found.axes, found.data.shape, strict=True))
     n = of.get("T", 1)
     size = f"{n} frame{'s' * (n > 1)} of {of['Y']} by {of['X']} px"

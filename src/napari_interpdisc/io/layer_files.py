@@ -228,9 +228,12 @@ def _read_pixels(source: Path, note: Mapping[str, Any]) -> Any:
         raise InvalidInput(f"{source} is of labels whose pixels, {image}, are not there; add them.")
     shape = tuple(note["shape"])
     if int(np.prod(shape, dtype=np.int64)) > LARGE and len(shape) == 3:
+        import dask.array as da
+
         from napari_interpdisc.io.images import read_labels
 
-        pixels: Any = read_labels(image)
+        planes = read_labels(image)
+        pixels: Any = da.from_array(planes, chunks=(1, *planes.shape[1:]))
     else:
         import tifffile
 

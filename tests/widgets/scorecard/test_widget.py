@@ -147,7 +147,12 @@ def test_bad_input_is_one_sentence_and_starts_no_work(
     assert "'short' has shape" in fault()
     widget.choice.labels.reset_choices()
     encoding = scene.session.encoding
-    scene.session.encoding = replace(encoding, cells=encoding.cells.take([0]))
+    scene.session.encoding = replace(
+        encoding,
+        cells=encoding.cells.take([0]),
+        latents=encoding.latents[:1],
+        no_pixels=np.array([""]),
+    )
     widget.choice.labels.value = None
     assert "two cells at least" in fault()
     assert not widget.results.isVisible()

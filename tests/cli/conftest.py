@@ -90,9 +90,10 @@ def sentence(outcome: Outcome, folder: Path) -> str:
 def refused(run: Run, told: str, *words: object) -> None:
     """Check that a command is refused with one sentence that holds ``told``, and nothing besides.
 
-    What a command may say before it is the nuclear diameter that it estimated.
+    What a command may say before it is what it took for what.
     """
     code, out, err = run(*words)
-    assert (code, out) == (1, ""), (out, err)
+    assert code == 1, (out, err)
+    assert all(": t from" in line or line.startswith("image: ") for line in out.splitlines()), out
     assert told in " ".join(err.split()), err
     assert err.count("\n") == 1

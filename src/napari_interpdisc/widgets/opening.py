@@ -88,8 +88,8 @@ def add_cells(
     if frames is not None:
         cells.check_inside(frames)
     data, arguments, kind = layer_of_cells(cells, Path(path).stem)
-    if image is not None and frames is not None:
-        axes = image_axes(image, frames)
+    if image is not None and (frames is not None or image.ndim <= 3):
+        axes = image_axes(image, frames) if frames is not None else list(range(image.ndim))
         axes = axes[-(data.shape[1] - (kind == "tracks")) :]
         for key in ("scale", "translate"):
             arguments[key] = np.asarray(getattr(image, key))[axes]

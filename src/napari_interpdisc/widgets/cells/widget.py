@@ -349,8 +349,11 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         InvalidInput
             If it cannot be read, or the user does not answer.
         """
-        image = self.image.value
-        frames = None if image is None else self._frames()
+        image, frames = self.image.value, None
+        if image is not None:
+            # the cells may tell whether its first axis is time
+            with contextlib.suppress(InvalidInput):
+                frames = self._frames()
         self.cells.value, taken = add_cells(self._viewer, path, image, frames, self)
         if taken.sentence:
             self.status.say(" ".join((f"{taken.sentence}.", *taken.notes)))
@@ -478,7 +481,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
     def _show_running(self, running: bool) -> None:
         self.progress.show_running(running)
         self.cancel.setEnabled(running)
-        for knob in (self.run, self.estimate, self.detect, self.open_table):
+        for knob in (self.run, self.estimate, self.detect, self.open):
             knob.setEnabled(not running)
         if not running:
             self._image_changed()

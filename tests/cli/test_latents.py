@@ -128,7 +128,9 @@ def test_faults_are_told_before_anything_is_measured(
         assert code == 1, (out, err)
         assert all(line.startswith("cells.csv: t from") for line in out.splitlines())
         assert told in " ".join(err.split())
-        assert err.count("\n") == 1
+        *notes, last = err.splitlines()
+        assert last.startswith("Error: ")
+        assert all(line.startswith("Note: ") for line in notes)
 
     refused("Give --image and --cells, or --crops", "latents", "--image", files / "movie.tif")
     refused("Give --image and --cells, or --crops", *words(files, "--crops", files / "some.npz"))

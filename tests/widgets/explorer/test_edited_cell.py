@@ -21,11 +21,13 @@ def test_it_begins_as_the_cell_itself(cell: EditedCell, bundled_model: CellModel
     crop, reconstruction, decoded = cell.shown()
     assert crop is cell.crop
     np.testing.assert_array_equal(reconstruction, decoded)
-    np.testing.assert_array_equal(
-        reconstruction, bundled_model.reconstruct(cell.own[None], cell.crop[None, None])[0, 0]
+    np.testing.assert_allclose(
+        reconstruction,
+        bundled_model.reconstruct(cell.own[None], cell.crop[None, None])[0, 0],
+        atol=1e-5,
     )
     own, edited = cell.scores()
-    np.testing.assert_array_equal(own, edited)
+    np.testing.assert_allclose(own, edited, rtol=1e-5)  # they may be of other batches
     assert cell.classes == bundled_model.head().classes
 
 

@@ -39,6 +39,7 @@ def test_tables_and_stores_are_opened_from_the_menu(
         np.testing.assert_array_equal(layer.data, CELLS.to_numpy())
 
 
+@pytest.mark.usefixtures("qapp")
 def test_what_is_wrong_with_a_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ColumnsForm, "exec", lambda form: False)  # the form is closed
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
@@ -46,6 +47,7 @@ def test_what_is_wrong_with_a_file_is_told(tmp_path: Path, monkeypatch: pytest.M
         add_cells(ViewerModel(), tmp_path / "a.csv")
 
 
+@pytest.mark.usefixtures("qapp")
 def test_a_form_asks_for_columns_that_are_not_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

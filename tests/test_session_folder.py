@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_interpdisc.cells import CellTable
+from napari_interpdisc.cells import CellTable, Taken
+from napari_interpdisc.checks import Check
 from napari_interpdisc.crop_measures import BANDS
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.store import load_model
@@ -20,8 +21,9 @@ from napari_interpdisc.session_folder import SavedSession, open_session, save_se
 def session(tmp_path: Path, rng: np.random.Generator) -> SavedSession:
     model = load_model()
     cells = CellTable.from_arrays(
-        [0, 1, 1], rng.random((3, 2)), [5, 5, 6], [2, 0, 1], "cells.csv", {"state": ["a", "", "b"]}
-    )
+        [0, 1, 1], rng.random((3, 2)), [5, 5, 6], [2, 0, 1], "cells.csv", {"state": ["a", "", "b"]},
+        {6: (5,)}, Taken("t from 't'", ("1 row is left out.",), True, True, ("t",), {"Frame": "t"}),
+    )  # fmt: skip
     encoding = Encoding(
         cells,
         rng.normal(size=(3, 32)).astype(np.float32),
@@ -32,6 +34,10 @@ def session(tmp_path: Path, rng: np.random.Generator) -> SavedSession:
         model.encoder_sha256,
         np.array([True, False, False]),
         spectra=rng.random((3, len(BANDS))).astype(np.float32),
+        checks=(Check("diameter", 25.5, 20.0, np.inf, "look"),),
+        measured="detection",
+        saturated=np.array([False, True, False]),
+        no_pixels=np.array(["", "", "no pixels: blank frame"], object),
     )
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "movie.tif").touch()
@@ -49,7 +55,15 @@ def test_a_session_comes_back_and_classifies_as_before(
         np.testing.assert_array_equal(getattr(cells, name), getattr(before, name))
     assert cells.extra["state"].tolist() == ["a", "", "b"]
     assert cells.source == "cells.csv"
-    for name in ("latents", "log_variances", "reconstruction_error", "touches_edge", "spectra"):
+    assert (cells.graph, cells.taken) == (before.graph, before.taken)
+    assert (found.encoding.measured, found.encoding.checks) == (
+        session.encoding.measured,
+        session.encoding.checks,
+    )
+    for name in (
+        "latents", "log_variances", "reconstruction_error", "touches_edge", "spectra", "saturated",
+        "no_pixels", "flags",
+    ):  # fmt: skip
         got, wanted = getattr(found.encoding, name), getattr(session.encoding, name)
         np.testing.assert_array_equal(got, wanted)
         assert got.dtype == wanted.dtype

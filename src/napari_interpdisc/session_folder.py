@@ -13,13 +13,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_interpdisc.cells import CellTable
+from napari_interpdisc.cells import CellTable, Taken
+from napari_interpdisc.checks import Check
 from napari_interpdisc.crop_measures import BANDS
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.results import new_folder, settings_text, versions
@@ -90,6 +91,8 @@ def save_session(folder: str | Path, session: SavedSession) -> Path:
         table = table.drop(columns=[n for n in table if str(n).startswith("spectrum_")])
     table["reconstruction_error"] = encoding.reconstruction_error
     table["touches_edge"] = encoding.touches_edge
+    table["saturated"] = encoding.saturated
+    table["no_pixels"] = encoding.no_pixels.astype(str)
     note = {
         "session": SCHEMA,
         "versions": versions(),
@@ -100,6 +103,10 @@ def save_session(folder: str | Path, session: SavedSession) -> Path:
         "encoder_sha256": encoding.encoder_sha256,
         "head": session.head,
         "diameter": encoding.diameter,
+        "measured": encoding.measured,
+        "checks": [asdict(check) for check in encoding.checks],
+        "graph": [[child, list(parents)] for child, parents in cells.graph.items()],
+        "taken": asdict(cells.taken),
         "files": {role: _paths(Path(path), target) for role, path in session.files.items()},
         "settings": dict(session.settings),
     }
@@ -159,6 +166,15 @@ def open_session(folder: str | Path, ask: Ask | None = None) -> SavedSession:
                 if str(n).startswith("own_")
             },
         )
+        taken: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in note["taken"].items()
+        }
+        cells = replace(
+            cells,
+            graph={int(child): tuple(map(int, parents)) for child, parents in note["graph"]},
+            taken=Taken(**taken),
+        )
         latents, log_variances, spectra = (
             table[[n for n in table if str(n).startswith(f"{name}_")]].to_numpy(np.float32)
             for name in ("z", "log_variance", "spectrum")
@@ -173,6 +189,10 @@ def open_session(folder: str | Path, ask: Ask | None = None) -> SavedSession:
             note["encoder_sha256"],
             table["touches_edge"].to_numpy(bool),
             spectra=spectra if spectra.shape[1] else np.zeros((0, len(BANDS)), np.float32),
+            checks=tuple(Check(**check) for check in note["checks"]),
+            measured=note["measured"],
+            saturated=table["saturated"].to_numpy(bool),
+            no_pixels=table["no_pixels"].to_numpy(object),
         )
         files = {role: _found(role, paths, source, ask) for role, paths in note["files"].items()}
         return SavedSession(

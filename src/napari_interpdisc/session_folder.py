@@ -64,8 +64,12 @@ class SavedSession:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save_session(folder: str | Path, session: SavedSession) -> Path:
+def save_session(
+    folder: str | Path, session: SavedSession, beside: Callable[[Path], None] | None = None
+) -> Path:
     """Write a session as a new folder, whole or not at all.
+
+    ``beside`` is called with the unfinished folder, to write further files into it.
 
     Raises
     ------
@@ -115,6 +119,8 @@ def save_session(folder: str | Path, session: SavedSession) -> Path:
         table.to_parquet(partial / "encoding.parquet", index=False)
         if session.annotations is not None and len(session.annotations):
             session.annotations.to_csv(partial / "annotations.csv", index=False)
+        if beside is not None:
+            beside(partial)
         (partial / "session.json").write_text(settings_text(note), "utf-8")
     return target
 

@@ -672,3 +672,48 @@ def test_tables_that_are_not_of_cells_are_called_by_their_name() -> None:
 def test_a_depth_that_is_no_number_is_kept() -> None:
     cells = cells_of_frame(table("t,y,x,z", T, Y, X, [*"abcabc"]), movie=MOVIE)
     assert cells.extra["z"].tolist() == [*"abcabc"]
+
+
+def test_a_column_has_one_role() -> None:
+    with pytest.raises(InvalidInput, match="--columns names 'a' for y and x"):
+        cells_of_frame(table("t,a,b", T, Y, X), asked=Asked({"y": "a", "x": "a"}))
+
+
+def test_an_interval_that_makes_one_frame_of_all_times_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="lie within one frame of 300 s"):
+        cells_of_frame(table("t,y,x", T, Y, X), asked=Asked(frame_interval=300))
+
+
+def test_a_named_column_with_an_interval_holds_times() -> None:
+    frame = table("Bild,y,x", [300 * t for t in T], Y, X)
+    asked = Asked({"t": "Bild"}, frame_interval=300)
+    assert cells_of_frame(frame, asked=asked, movie=MOVIE).t.tolist() == T
+
+
+def test_a_pixel_size_needs_a_unit() -> None:
+    frame = table("t,y,x", T, Y, X)
+    with pytest.raises(InvalidInput, match="give --unit um too"):
+        cells_of_frame(frame, asked=Asked(pixel_size=0.5), movie=MOVIE)
+    cells = cells_of_frame(frame, asked=Asked(pixel_size=0.5, unit="um"), movie=Movie(3, 99, 199))
+    np.testing.assert_array_equal(cells.yx[:, 0], np.multiply(Y, 2))
+
+
+def test_corners_of_boxes_are_asked_about() -> None:
+    frame = table("frame,x,y,width,height", T, X, Y, [8] * 6, [8] * 6)
+    with pytest.raises(InvalidInput, match="may be their corners"):
+        cells_of_frame(frame, movie=MOVIE)
+    asked = Asked({"y": "y", "x": "x"})
+    assert cells_of_frame(frame, asked=asked, movie=MOVIE).yx[:, 0].tolist() == Y
+    measured = frame.assign(width=7.5)
+    assert cells_of_frame(measured, movie=MOVIE).yx[:, 0].tolist() == Y
+
+
+def test_the_centre_of_mass_of_imagej_does_not_contradict_the_centre() -> None:
+    still = table(" ,Area,Mean,X,Y,XM,YM", range(6), [9] * 6, [1] * 6, X, Y, Y, X)
+    assert cells_of_frame(still, movie=Movie(1, 60, 60)).yx[:, 0].tolist() == Y
+
+
+def test_slices_beside_frames_are_planes() -> None:
+    cells = cells_of_frame(table("frame,slice,y,x", T, [1, 2, 3, 3, 2, 1], Y, X), movie=MOVIE)
+    assert cells.t.tolist() == T
+    assert cells.extra["slice"].tolist() == [1, 2, 3, 3, 2, 1]

@@ -23,6 +23,7 @@ from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.clock import numbers_of, seconds_of
 from napari_interpdisc.io.dialects import (
     FRAME,
+    FRAME_NAMES,
     MAYBE_TRACK_NAMES,
     MICROMETRES,
     OTHER_TABLES,
@@ -266,6 +267,7 @@ class _Reading:
         found = matching_dialects([c.name for c in self.columns])
         found = self._of_other_values(found)
         named = {role: self._named(name) for role, name in self.asked.columns.items()}
+        self._check_named_once(named)
         if {"y", "x"} <= named.keys() or len(found) == 1:
             # a dialect is known by its columns: where they mean something else, it is another one
             dialect = found[0] if len(found) == 1 and not {"y", "x"} <= named.keys() else PLAIN
@@ -331,6 +333,17 @@ class _Reading:
         raise InvalidInput(
             f"'{self.source}' has no column '{name}', which --columns names; it has {self.names}."
         )
+
+    def _check_named_once(self, named: Mapping[str, Column | None]) -> None:
+        """Refuse a column that was named for two roles."""
+        names = [column.name for column in named.values() if column is not None]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            roles = [role for role, column in named.items() if column and column.name == twice]
+            raise InvalidInput(
+                f"--columns names '{twice}' for {' and '.join(roles)}; name a column for each "
+                f"('{self.source}' has {self.names})."
+            )
 
     def _first(self, role: str) -> str:
         return self.roles[role][0].name
@@ -407,6 +420,9 @@ class _Reading:
             return candidates[0]
         by_unit = [[c for c in candidates if c.unit == unit] for unit in (PIXEL, "")]
         same = next((found for found in by_unit if found), candidates)
+        if any(c.key == role for c in same):
+            # ImageJ's centre of mass, weighted by brightness, stands beside the centre
+            same = [c for c in same if c.key != f"{role}m"]
         if self.dialect is PLAIN and len(same) > 1:
             first = self._values(same[0])
             other = [c for c in same[1:] if not np.allclose(self._values(c), first, equal_nan=True)]
@@ -441,6 +457,13 @@ class _Reading:
         """Refuse positions that are almost certainly in µm, where no unit is written."""
         columns = [self.roles["y"][0], self.roles["x"][0]]
         stated = self.asked.unit or self.dialect.length_unit or any(c.unit for c in columns)
+        if self.asked.pixel_size is not None and not stated:
+            raise InvalidInput(
+                f"A pixel size is given, but '{self.source}' does not say what its positions are "
+                "in: give --unit um too, or --unit px if they are pixels."
+            )
+        if not stated and not self.dialect.corner:
+            self._check_middles(columns)
         if stated or self.movie is None or self.movie.pixel_size is None:
             return
         sizes = self.movie.pixel_size
@@ -466,6 +489,21 @@ class _Reading:
             "and they could be in µm too (--unit um)."
         )
 
+    def _check_middles(self, columns: Sequence[Column]) -> None:
+        """Refuse y and x that are probably corners of boxes: all of a box in whole pixels."""
+        sides = [next((c for c in self.columns if c.key in keys), None) for keys in _SIDES]
+        if {"y", "x"} & self.asked.columns.keys() or None in sides:
+            return
+        if any(column.key not in ("y", "x") for column in columns):
+            return
+        box = [self._values(column) for column in (*columns, *filter(None, sides))]
+        if all((_finite(values) == np.rint(_finite(values))).all() for values in box):
+            raise InvalidInput(
+                f"'{self.source}' has boxes in whole pixels, and 'x' and 'y' may be their corners; "
+                "give the middle of each box, or say with --columns "
+                f"y={columns[0].name},x={columns[1].name} that these are the middles."
+            )
+
     # -- time -------------------------------------------------------------------------------------
 
     def _times(self) -> Float64Array | None:
@@ -489,7 +527,10 @@ class _Reading:
         chosen = candidates[0]
         self.roles["t"] = [chosen]
         if "t" not in self.asked.columns:
+            frame = chosen.key.startswith("frame")
             for other in candidates[1:]:
+                if frame and other.key in _SLICES and _counts(values[other.name]):
+                    continue  # planes of a stack
                 self._check_agreement(chosen, values[chosen.name], other, values[other.name])
         self.used.add(chosen.name)
         return self._in_frames(chosen, values[chosen.name])
@@ -607,7 +648,9 @@ class _Reading:
             return values
         if interval is None and self.movie is not None:
             interval = self.movie.frame_interval
-        if not unit and interval is not None and not physical and column.key not in TIME_NAMES:
+        # a column that the user named and gave an interval for holds times
+        named = asked and self.asked.frame_interval is not None and column.key not in FRAME_NAMES
+        if not (unit or named or physical or interval is None or column.key in TIME_NAMES):
             return values  # a count of frames needs no interval
         if interval is None or (physical and not unit and self.asked.frame_interval is None):
             counted = self._one_a_frame(values)
@@ -623,6 +666,12 @@ class _Reading:
                 f"(it has {self.names})."
             )
         frames = values * SECONDS.get(unit, 1.0) / interval
+        spread = np.ptp(_finite(frames))
+        if 0 < spread < 0.5:
+            raise InvalidInput(
+                f"All times in column '{column.name}' of '{self.source}' lie within one frame of "
+                f"{interval:g} s; leave --frame-interval out if it counts frames, or correct it."
+            )
         off = np.abs(frames - np.rint(frames)) > 0.2
         if off[np.isfinite(frames)].any():
             first = values[np.isfinite(frames)][off[np.isfinite(frames)]][0]
@@ -927,6 +976,8 @@ _SUMMARY = (
     *("mean", "average", "avg", "median", "sd", "std", "stdev", "std dev", "std.dev", "sem", "cv"),
     *("min", "max", "minimum", "maximum", "sum", "total", "count", "n", "variance", "var"),
 )
+_SIDES = (("height", "h"), ("width", "w"))
+_SLICES = ("slice", "slicenumber", "slicen")
 _ZERO = ("0", "0.0", "False", "false")
 
 

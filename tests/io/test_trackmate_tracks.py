@@ -9,7 +9,7 @@ import pytest
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.columns import Movie
-from napari_interpdisc.io.trackmate_tracks import is_trackmate_tracks, read_trackmate_tracks
+from napari_interpdisc.io.trackmate_tracks import read_trackmate_tracks, root_of
 
 TEXT = """<?xml version="1.0" encoding="UTF-8"?>
 <Tracks nTracks="2" spaceUnits="{unit}" frameInterval="1.0" timeUnits="frame">
@@ -42,7 +42,8 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "right"), [(TEXT, True), ("<TrackMate/>", False), ("no xml", False), ("", False)]
+    ("text", "root"),
+    [(TEXT, "Tracks"), ("<TrackMate/>", "TrackMate"), ('<OME xmlns="a:b"/>', "OME"), ("no", "")],
 )
-def test_known_by_the_first_element(tmp_path: Path, text: str, right: bool) -> None:
-    assert is_trackmate_tracks(written(tmp_path, text)) is right
+def test_the_first_element_tells_the_kind(tmp_path: Path, text: str, root: str) -> None:
+    assert root_of(written(tmp_path, text)) == root

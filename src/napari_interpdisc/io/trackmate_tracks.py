@@ -11,14 +11,14 @@ from napari_interpdisc.io.columns import Asked, Movie, cells_of_frame
 from napari_interpdisc.io.dialects import unit_of
 
 
-def is_trackmate_tracks(path: Path) -> bool:
-    """Whether an XML file is one of exported tracks, by its first element."""
+def root_of(path: Path) -> str:
+    """Name of the first element of an XML file; empty if there is none."""
     try:
         with path.open("rb") as file:
             _, root = next(iter(ElementTree.iterparse(file, events=("start",))))
     except (OSError, ElementTree.ParseError, StopIteration):
-        return False
-    return bool(root.tag == "Tracks")
+        return ""
+    return str(root.tag).rpartition("}")[2]
 
 
 def read_trackmate_tracks(

@@ -12,7 +12,7 @@ from napari_interpdisc.io.columns import Asked, Movie, cells_of_frame
 from napari_interpdisc.io.ctc_reader import ctc_folder, read_ctc
 from napari_interpdisc.io.geff_reader import read_geff, read_trackmate_xml
 from napari_interpdisc.io.tables import STDIN, TEXT_SUFFIXES, Table, read_parquet, read_table
-from napari_interpdisc.io.trackmate_tracks import is_trackmate_tracks, read_trackmate_tracks
+from napari_interpdisc.io.trackmate_tracks import read_trackmate_tracks, root_of
 
 TIFF = (".tif", ".tiff")
 SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".ods")
@@ -66,9 +66,14 @@ def _read_any(source: Path, asked: Asked, movie: Movie | None) -> CellTable:
     suffix = source.suffix.lower()
     if suffix in (".h5", ".hdf5"):
         return read_btrack(source)
-    if suffix == ".xml" and is_trackmate_tracks(source):
-        return read_trackmate_tracks(source, asked, movie)
     if suffix == ".xml":
+        root = root_of(source)
+        if root == "Tracks":
+            return read_trackmate_tracks(source, asked, movie)
+        if root not in ("", "TrackMate"):
+            raise InvalidInput(
+                f"{source} is no XML of TrackMate (it holds '{root}'); export the cells as CSV."
+            )
         return read_trackmate_xml(source, asked, movie)
     if suffix == ".parquet":
         return _of_table(read_parquet(source), asked, movie)

@@ -585,6 +585,14 @@ def test_cells_of_several_images_are_refused() -> None:
         cells_of_frame(frame, movie=MOVIE)
 
 
+def test_files_of_frames_are_not_several_images() -> None:
+    files = [f"t{t}.tif" for t in T]
+    cells = cells_of_frame(table("filename,y,x", files, Y, X), movie=MOVIE)
+    assert not cells.taken.timed  # so that a movie refuses them for want of a time
+    with pytest.raises(InvalidInput, match="several images"):
+        cells_of_frame(table("filename,y,x", files, Y, X), movie=Movie(1, 40, 60))
+
+
 def test_numbers_that_begin_anew_in_each_frame_are_no_tracks() -> None:
     # two cells that stay and are numbered in another order in the second frame
     swapped = table(

@@ -892,6 +892,8 @@ class _Reading:
 
     def _check_one_movie(self, rows: npt.NDArray[np.intp], t: npt.NDArray[np.int64]) -> None:
         """Refuse cells of several images: all would be looked for in one."""
+        if "t" not in self.roles and self.movie is not None and self.movie.frames > 1:
+            return  # a movie needs a time first: the images may be its frames
         used = {c.name for columns in self.roles.values() for c in columns}
         columns = [column for column in self.columns if column.name not in used]
         table = self.table[[self.by_name[column.name] for column in columns]].iloc[rows]

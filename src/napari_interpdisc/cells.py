@@ -247,10 +247,12 @@ class CellTable:
             )
         late = self.t >= n_frames
         if late.any():
+            how = ", or say how the table counts (--first-frame, --frame-interval)"
             raise InvalidInput(
                 f"{late.sum()} of {len(self)} cells in '{self.source}' are at times up to "
                 f"{self.t.max()}, but the image has {n_frames} frame{'s' * (n_frames > 1)} "
-                f"(0 to {n_frames - 1}); choose the image that these cells belong to."
+                f"(0 to {n_frames - 1}); choose the image that these cells belong to"
+                f"{how if self.taken.columns else ''}."
             )
         outside = (
             (self.yx < -0.5).any(1) | (self.yx[:, 0] > height - 0.5) | (self.yx[:, 1] > width - 0.5)

@@ -542,3 +542,186 @@ def test_the_same_cells_in_another_order() -> None:
     assert isinstance(mixed, CellTable)
     np.testing.assert_array_equal(mixed.t, T[::-1])
     np.testing.assert_array_equal(mixed.track_id, TRACK[::-1])
+
+
+# -- what exports of whole runs hold --------------------------------------------------------------
+
+
+def cellprofiler(images: list[int], **more: Any) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"ImageNumber": images, "Location_Center_X": X, "Location_Center_Y": Y, **more}
+    )
+
+
+@pytest.mark.parametrize(
+    ("images", "more"),
+    [
+        ([4, 5, 6] * 2, {"Metadata_T": T}),  # the second movie of a run
+        ([2, 7, 12] * 2, {"Metadata_Frame": one(*T)}),  # wells in turn
+        ([1, 2, 3] * 2, {"Metadata_Time": [10 * t for t in T]}),  # minutes
+        ([2, 7, 12] * 2, {}),
+        ([4, 5, 6] * 2, {}),
+    ],
+)
+def test_the_images_of_a_run_are_frames_of_this_movie(
+    images: list[int], more: dict[str, Any]
+) -> None:
+    assert cells_of_frame(cellprofiler(images, **more), movie=MOVIE).t.tolist() == T
+
+
+def test_the_count_of_images_tells_where_frames_begin() -> None:
+    found = [
+        cells_of_frame(cellprofiler(i, Metadata_T=one(*T)), movie=Movie(6, 40, 60)).t.tolist()
+        for i in ([1, 2, 3] * 2, [2, 3, 4] * 2)
+    ]
+    assert found == [T, one(*T)]
+    with pytest.raises(InvalidInput, match="--first-frame 0"):
+        cells_of_frame(cellprofiler([11, 12, 13] * 2, Metadata_T=one(*T)), movie=Movie(6, 40, 60))
+
+
+def test_cells_of_several_images_are_refused() -> None:
+    frame = table("Image,x,y,frame", [*"aaabbb"], X, Y, T)
+    with pytest.raises(InvalidInput, match=r"several images in one frame \(column 'Image': a, b\)"):
+        cells_of_frame(frame, movie=MOVIE)
+
+
+def test_files_of_frames_are_not_several_images() -> None:
+    files = [f"t{t}.tif" for t in T]
+    cells = cells_of_frame(table("filename,y,x", files, Y, X), movie=MOVIE)
+    assert not cells.taken.timed  # so that a movie refuses them for want of a time
+    with pytest.raises(InvalidInput, match="several images"):
+        cells_of_frame(table("filename,y,x", files, Y, X), movie=Movie(1, 40, 60))
+
+
+def test_numbers_that_begin_anew_in_each_frame_are_no_tracks() -> None:
+    # two cells that stay and are numbered in another order in the second frame
+    swapped = table(
+        "frame,y,x,Cell", [0, 0, 1, 1, 2, 2], [5, 30, 30, 5, 5, 30], [9] * 6, [1, 2] * 3
+    )
+    cells = cells_of_frame(swapped, movie=MOVIE)
+    assert not cells.taken.tracked
+    assert "counts the cells of each frame anew" in cells.taken.notes[0]
+    assert cells_of_frame(swapped, asked=Asked({"track_id": "Cell"})).taken.tracked
+    followed = table("frame,y,x,Cell", T, Y, X, TRACK)
+    assert cells_of_frame(followed, movie=MOVIE).track_id.tolist() == TRACK
+
+
+def test_rounded_ids_that_join_tracks_are_refused() -> None:
+    rounded = ["1.00000E+15"] * 6
+    with pytest.raises(InvalidInput, match=r"lost digits of its numbers \(first 1.00000E\+15\)"):
+        cells_of_frame(table("t,y,x,track_id", T, Y, X, rounded), movie=MOVIE)
+
+
+def test_a_frame_alone_is_no_mark_of_imagej() -> None:
+    """Others count frames from 0: where a table begins with 1, that is asked."""
+    frame = table("label,frame,y,x", [1] * 6, one(*T), Y, X)
+    with pytest.raises(InvalidInput, match="--first-frame"):
+        cells_of_frame(frame, movie=Movie(9, 40, 60))
+    assert cells_of_frame(frame, movie=MOVIE).t.tolist() == T
+
+
+@pytest.mark.parametrize(
+    ("name", "times"),
+    [
+        ("Time", ["0:00:00", "0:05:00", "0:10:00"]),
+        ("Time [m:s]", ["0:00", "5:00", "10:00"]),
+        ("Time", pd.to_timedelta([0, 300, 600], unit="s")),
+        ("Frame", ["t000", "t001", "t002"]),
+    ],
+)
+def test_times_as_text(name: str, times: Any) -> None:
+    frame = pd.DataFrame({name: [times[t] for t in T], "y": Y, "x": X})
+    assert cells_of_frame(frame, movie=Movie(3, 40, 60, None, 300.0)).t.tolist() == T
+
+
+def test_dates_beside_frames_are_kept_as_they_are() -> None:
+    dates = [f"2024-05-01 10:0{t}:00" for t in T]
+    cells = cells_of_frame(table("Frame,Time,y,x", T, dates, Y, X), movie=MOVIE)
+    assert cells.t.tolist() == T
+    assert cells.extra["Time"].tolist() == dates
+    with pytest.raises(InvalidInput, match="'Time' of 'cells' holds values that are not numbers"):
+        cells_of_frame(table("Time,y,x", dates, Y, X), movie=MOVIE)
+
+
+def test_rows_of_a_summary_are_no_cells() -> None:
+    names = ["m.tif"] * 6 + ["Mean", "SD", "Min", "Max"]
+    more = [2, 1, 1, 3]
+    frame = table(" ,Label,Area,X,Y,Slice", range(1, 11), names, [9] * 10,
+                  X + more, Y + more, one(*T) + more)  # fmt: skip
+    cells = cells_of_frame(frame, movie=MOVIE)
+    assert len(cells) == 6
+    assert "The last 4 rows of 'cells' are no cells" in cells.taken.notes[0]
+    classes = table("class,t,y,x", [*"aaaa", "max", "b"], T, Y, X)
+    assert len(cells_of_frame(classes, movie=MOVIE)) == 6
+
+
+def test_hidden_spots_are_left_out_and_told() -> None:
+    names = "POSITION_X,POSITION_Y,QUALITY,FRAME,TRACK_ID,VISIBILITY"
+    frame = table(names, X, Y, [1] * 6, T, TRACK, [1, 1, 1, 0, 1, 1])
+    cells = cells_of_frame(frame, movie=MOVIE)
+    assert cells.row.tolist() == [0, 1, 2, 4, 5]
+    assert "1 of 6 rows of 'cells' are hidden by a filter of TrackMate" in cells.taken.notes[0]
+
+
+def test_old_imaris_calls_the_track_the_parent() -> None:
+    frame = table("Cell Position X,Cell Position Y,Unit,Category,Time,Parent,ID", X, Y, ["px"] * 6,
+                  ["Cell"] * 6, one(*T), TRACK, range(6))  # fmt: skip
+    cells = cells_of_frame(frame, movie=MOVIE)
+    assert cells.track_id.tolist() == TRACK
+    assert cells.t.tolist() == T
+
+
+def test_tables_that_are_not_of_cells_are_called_by_their_name() -> None:
+    frame = table("SPOT_SOURCE_ID,SPOT_TARGET_ID,EDGE_X_LOCATION", [1], [2], [3.0])
+    with pytest.raises(InvalidInput, match="holds the links of TrackMate, not its spots"):
+        cells_of_frame(frame)
+
+
+def test_a_depth_that_is_no_number_is_kept() -> None:
+    cells = cells_of_frame(table("t,y,x,z", T, Y, X, [*"abcabc"]), movie=MOVIE)
+    assert cells.extra["z"].tolist() == [*"abcabc"]
+
+
+def test_a_column_has_one_role() -> None:
+    with pytest.raises(InvalidInput, match="--columns names 'a' for y and x"):
+        cells_of_frame(table("t,a,b", T, Y, X), asked=Asked({"y": "a", "x": "a"}))
+
+
+def test_an_interval_that_makes_one_frame_of_all_times_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="lie within one frame of 300 s"):
+        cells_of_frame(table("t,y,x", T, Y, X), asked=Asked(frame_interval=300))
+
+
+def test_a_named_column_with_an_interval_holds_times() -> None:
+    frame = table("Bild,y,x", [300 * t for t in T], Y, X)
+    asked = Asked({"t": "Bild"}, frame_interval=300)
+    assert cells_of_frame(frame, asked=asked, movie=MOVIE).t.tolist() == T
+
+
+def test_a_pixel_size_needs_a_unit() -> None:
+    frame = table("t,y,x", T, Y, X)
+    with pytest.raises(InvalidInput, match="give --unit um too"):
+        cells_of_frame(frame, asked=Asked(pixel_size=0.5), movie=MOVIE)
+    cells = cells_of_frame(frame, asked=Asked(pixel_size=0.5, unit="um"), movie=Movie(3, 99, 199))
+    np.testing.assert_array_equal(cells.yx[:, 0], np.multiply(Y, 2))
+
+
+def test_corners_of_boxes_are_asked_about() -> None:
+    frame = table("frame,x,y,width,height", T, X, Y, [8] * 6, [8] * 6)
+    with pytest.raises(InvalidInput, match="may be their corners"):
+        cells_of_frame(frame, movie=MOVIE)
+    asked = Asked({"y": "y", "x": "x"})
+    assert cells_of_frame(frame, asked=asked, movie=MOVIE).yx[:, 0].tolist() == Y
+    measured = frame.assign(width=7.5)
+    assert cells_of_frame(measured, movie=MOVIE).yx[:, 0].tolist() == Y
+
+
+def test_the_centre_of_mass_of_imagej_does_not_contradict_the_centre() -> None:
+    still = table(" ,Area,Mean,X,Y,XM,YM", range(6), [9] * 6, [1] * 6, X, Y, Y, X)
+    assert cells_of_frame(still, movie=Movie(1, 60, 60)).yx[:, 0].tolist() == Y
+
+
+def test_slices_beside_frames_are_planes() -> None:
+    cells = cells_of_frame(table("frame,slice,y,x", T, [1, 2, 3, 3, 2, 1], Y, X), movie=MOVIE)
+    assert cells.t.tolist() == T
+    assert cells.extra["slice"].tolist() == [1, 2, 3, 3, 2, 1]

@@ -24,7 +24,11 @@ HEADERS = {
     "CellProfiler": (
         "ImageNumber,ObjectNumber,Metadata_T,Location_Center_X,Location_Center_Y,"
         "AreaShape_Center_X,AreaShape_Center_Y,TrackObjects_Label_50",
-        ("ImageNumber", "Location_Center_Y", "Location_Center_X", "TrackObjects_Label_50"),
+        ("Metadata_T", "Location_Center_Y", "Location_Center_X", "TrackObjects_Label_50"),
+    ),
+    "Mastodon": (
+        "Label,ID,Spot frame,Spot track ID,Spot position X (um),Spot position Y (um)",
+        ("Spot frame", "Spot position Y (um)", "Spot position X (um)", "Spot track ID"),
     ),
     "the ROI Manager of ImageJ": (
         "Index,Name,Type,Group,X,Y,Width,Height,Points,Color,Fill,LWidth,Pos,C,Z,T",

@@ -198,6 +198,15 @@ def test_a_division_in_trackmate_xml(tmp_path: Path) -> None:
 
 
 def test_other_xml_is_told(tmp_path: Path) -> None:
-    (tmp_path / "a.xml").write_text("<a><b/></a>")
+    (tmp_path / "a.xml").write_text("<TrackMate><b/></TrackMate>")
     with pytest.raises(InvalidInput, match="cannot be read as TrackMate XML"):
         read_cells(tmp_path / "a.xml")
+
+
+def test_cells_that_nothing_links_are_not_tracked(tmp_path: Path) -> None:
+    nodes = [{"t": t, "y": 1.0, "x": 2.0 + t} for t in range(3)]
+    write_geff(tmp_path / "a.geff", nodes, [], **AXES)
+    cells = read_cells(tmp_path / "a.geff")
+    assert not cells.taken.tracked
+    write_geff(tmp_path / "b.geff", nodes, [(0, 1)], **AXES)
+    assert read_cells(tmp_path / "b.geff").taken.tracked

@@ -206,3 +206,28 @@ def test_the_index_of_a_parquet_table_is_read(tmp_path: Path) -> None:
     # an index that repeats a column
     frame.reset_index("frame").set_index("frame", drop=False).to_parquet(tmp_path / "c.parquet")
     np.testing.assert_array_equal(read_parquet(tmp_path / "c.parquet").frame["frame"], [0, 1])
+
+
+def test_names_in_two_rows_are_joined() -> None:
+    text = (
+        "Label,Spot frame,Spot position,Spot position\n,,X,Y\n,,(px),(px)\n1,0,3.5,1.5\n2,1,4.5,2\n"
+    )
+    table = parse_table(text.encode(), "spots.csv")
+    assert [*table.frame] == ["Label", "Spot frame", "Spot position X", "Spot position Y"]
+    assert table.units["Spot position X"] == "px"
+
+
+def test_a_separator_that_is_not_in_the_rows_is_none() -> None:
+    text = "Spot X,at Y,Name of it\n1,2,a\n"
+    assert [*parse_table(text.encode(), "c.csv").frame] == ["Spot X", "at Y", "Name of it"]
+
+
+def test_the_names_of_an_unknown_table_stand_above_its_numbers() -> None:
+    table = parse_table(b"Made by us\n\nacross,down,when\n1,2,3\n", "c.csv")
+    assert [*table.frame] == ["across", "down", "when"]
+
+
+def test_lines_of_comments_and_minus_signs() -> None:
+    text = "t,y,x\n0,1.5,\N{MINUS SIGN}3.5\n# end of file\n"
+    table = parse_table(text.encode(), "c.csv")
+    assert positions(table) == [[0, 1.5, -3.5]]

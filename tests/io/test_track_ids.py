@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from napari_interpdisc.io.track_ids import number_tracks, parents_of
+from napari_interpdisc.io.track_ids import are_rounded, id_text, number_tracks, parents_of
 
 
 @pytest.mark.parametrize(
@@ -81,3 +83,17 @@ def test_the_graph_has_tracks_alone() -> None:
     assert parents_of(np.array([5, 5]), np.array([1, 2])) == {}
     # a merge has two
     assert parents_of(np.array([1, 2, 3, 3]), np.array([0, 0, 1, 2])) == {3: (1, 2)}
+
+
+def test_ids_in_scientific_notation_are_whole_numbers() -> None:
+    raw = pd.Series(["1.5E+1", "2e3", "15"])
+    assert number_tracks(raw).ids.tolist() == [15, 2000, 15]
+    assert [id_text(v) for v in ("inf", float("inf"), "1e-3", "12.5")] == ["", "", "1e-3", "12.5"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "rounded"),
+    [(["1.5E+1"], False), (["1.5E+15"], True), (["150"], False), ([1e17], True), ([7.0], False)],
+)
+def test_ids_that_lost_digits(raw: list[Any], rounded: bool) -> None:
+    assert are_rounded(pd.Series(raw)) is rounded

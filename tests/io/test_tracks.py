@@ -47,6 +47,9 @@ def test_real_csv(microscopy: Callable[[str], Path]) -> None:
         ("broken.parquet", b"PAR1", "cannot be read as a table"),
         ("broken.h5", b"nothing", "not a btrack file"),
         ("tracks.docx", b"x", "not a kind of track file"),
+        ("image.xml", b"<OME/>", "is no XML of TrackMate .it holds 'OME'."),
+        ("tracks.xlsx", b"x", "is a spreadsheet; save its sheet of cells as CSV"),
+        ("tracks.csv.zip", b"x", "is packed; unpack it"),
     ],
 )
 def test_unusable_files(tmp_path: Path, name: str, content: bytes | None, sentence: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,13 @@ import numpy.typing as npt
 from napari_interpdisc._types import BoolArray, Float64Array
 from napari_interpdisc.cells import SUFFIX, CellTable, Taken
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.io.clock import numbers_of, seconds_of
 from napari_interpdisc.io.dialects import (
     FRAME,
+    FRAME_NAMES,
     MAYBE_TRACK_NAMES,
     MICROMETRES,
+    OTHER_TABLES,
     PIXEL,
     PLAIN,
     ROLES,
@@ -33,7 +37,14 @@ from napari_interpdisc.io.dialects import (
     matching_dialects,
     unit_of,
 )
-from napari_interpdisc.io.track_ids import Numbered, id_text, number_tracks, parents_of
+from napari_interpdisc.io.several_movies import several_movies
+from napari_interpdisc.io.track_ids import (
+    Numbered,
+    are_rounded,
+    id_text,
+    number_tracks,
+    parents_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,12 +198,14 @@ class _Reading:
         self.kept: dict[str, npt.NDArray[Any]] = {}
         self.used: set[str] = set()
         self.counted_from: int | None = None
+        self.counts_images = False
         self.dialect, self.roles = self._chosen()
         self._unit_column()
 
     def cells(self, told: Sequence[str]) -> CellTable:
         if not len(self.table):
             raise InvalidInput(f"'{self.source}' holds no cells; give at least one centroid.")
+        self._leave_out_summary()
         y, x = self._position("y"), self._position("x")
         times = self._times()
         good = np.isfinite(y) & np.isfinite(x)
@@ -208,7 +221,8 @@ class _Reading:
             )
         y, x = y[rows], x[rows]
         t = np.zeros(len(rows), np.int64) if times is None else self._frames(times[rows])
-        ids, parent = self._tracks(rows, t)
+        self._check_one_movie(rows, t)
+        ids, parent = self._tracks(rows, t, np.column_stack([y, x]))
         self._check_pixels(y, x, ids, t)
         extra = self._extra(rows)
         graph: dict[int, tuple[int, ...]] = {}
@@ -253,6 +267,7 @@ class _Reading:
         found = matching_dialects([c.name for c in self.columns])
         found = self._of_other_values(found)
         named = {role: self._named(name) for role, name in self.asked.columns.items()}
+        self._check_named_once(named)
         if {"y", "x"} <= named.keys() or len(found) == 1:
             # a dialect is known by its columns: where they mean something else, it is another one
             dialect = found[0] if len(found) == 1 and not {"y", "x"} <= named.keys() else PLAIN
@@ -276,6 +291,10 @@ class _Reading:
                 f"'{self.source}' can be read in two ways, as {answers}; say which columns are "
                 f"meant with --columns, such as {self._example()} (it has {self.names})."
             )
+        keys = {column.key for column in self.columns}
+        for marks, what in OTHER_TABLES:
+            if marks <= keys:
+                raise InvalidInput(f"'{self.source}' {what}.")
         roles = PLAIN.roles(self.columns)
         missing = [role for role in ("y", "x") if role not in roles]
         raise InvalidInput(
@@ -314,6 +333,17 @@ class _Reading:
         raise InvalidInput(
             f"'{self.source}' has no column '{name}', which --columns names; it has {self.names}."
         )
+
+    def _check_named_once(self, named: Mapping[str, Column | None]) -> None:
+        """Refuse a column that was named for two roles."""
+        names = [column.name for column in named.values() if column is not None]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            roles = [role for role, column in named.items() if column and column.name == twice]
+            raise InvalidInput(
+                f"--columns names '{twice}' for {' and '.join(roles)}; name a column for each "
+                f"('{self.source}' has {self.names})."
+            )
 
     def _first(self, role: str) -> str:
         return self.roles[role][0].name
@@ -390,6 +420,9 @@ class _Reading:
             return candidates[0]
         by_unit = [[c for c in candidates if c.unit == unit] for unit in (PIXEL, "")]
         same = next((found for found in by_unit if found), candidates)
+        if any(c.key == role for c in same):
+            # ImageJ's centre of mass, weighted by brightness, stands beside the centre
+            same = [c for c in same if c.key != f"{role}m"]
         if self.dialect is PLAIN and len(same) > 1:
             first = self._values(same[0])
             other = [c for c in same[1:] if not np.allclose(self._values(c), first, equal_nan=True)]
@@ -424,6 +457,13 @@ class _Reading:
         """Refuse positions that are almost certainly in µm, where no unit is written."""
         columns = [self.roles["y"][0], self.roles["x"][0]]
         stated = self.asked.unit or self.dialect.length_unit or any(c.unit for c in columns)
+        if self.asked.pixel_size is not None and not stated:
+            raise InvalidInput(
+                f"A pixel size is given, but '{self.source}' does not say what its positions are "
+                "in: give --unit um too, or --unit px if they are pixels."
+            )
+        if not stated and not self.dialect.corner:
+            self._check_middles(columns)
         if stated or self.movie is None or self.movie.pixel_size is None:
             return
         sizes = self.movie.pixel_size
@@ -449,6 +489,21 @@ class _Reading:
             "and they could be in µm too (--unit um)."
         )
 
+    def _check_middles(self, columns: Sequence[Column]) -> None:
+        """Refuse y and x that are probably corners of boxes: all of a box in whole pixels."""
+        sides = [next((c for c in self.columns if c.key in keys), None) for keys in _SIDES]
+        if {"y", "x"} & self.asked.columns.keys() or None in sides:
+            return
+        if any(column.key not in ("y", "x") for column in columns):
+            return
+        box = [self._values(column) for column in (*columns, *filter(None, sides))]
+        if all((_finite(values) == np.rint(_finite(values))).all() for values in box):
+            raise InvalidInput(
+                f"'{self.source}' has boxes in whole pixels, and 'x' and 'y' may be their corners; "
+                "give the middle of each box, or say with --columns "
+                f"y={columns[0].name},x={columns[1].name} that these are the middles."
+            )
+
     # -- time -------------------------------------------------------------------------------------
 
     def _times(self) -> Float64Array | None:
@@ -456,7 +511,7 @@ class _Reading:
         candidates = self.roles.get("t", [])
         if not candidates:
             return None
-        values = {c.name: self._values(c) for c in candidates}
+        candidates, values = self._readable_times(candidates)
         empty = [c for c in candidates if not np.isfinite(values[c.name]).any()]
         candidates = [c for c in candidates if c not in empty]
         if not candidates:
@@ -467,13 +522,60 @@ class _Reading:
             still = [c for c in candidates if c not in moving]
             one_frame = self.movie is not None and self.movie.frames == 1
             candidates = (still or moving) if one_frame else (moving or still)
+        if "t" not in self.asked.columns:
+            candidates = self._frames_before_images(candidates, values)
         chosen = candidates[0]
         self.roles["t"] = [chosen]
         if "t" not in self.asked.columns:
+            frame = chosen.key.startswith("frame")
             for other in candidates[1:]:
+                if frame and other.key in _SLICES and _counts(values[other.name]):
+                    continue  # planes of a stack
                 self._check_agreement(chosen, values[chosen.name], other, values[other.name])
         self.used.add(chosen.name)
         return self._in_frames(chosen, values[chosen.name])
+
+    def _readable_times(
+        self, candidates: Sequence[Column]
+    ) -> tuple[list[Column], dict[str, Float64Array]]:
+        """Columns of times, and their values; one that holds none is left out if there is another.
+
+        Times of day (``0:05:00``) become seconds, and texts such as ``t0003`` their numbers.
+        """
+        values: dict[str, Float64Array] = {}
+        readable: list[Column] = []
+        fault: InvalidInput | None = None
+        for column in candidates:
+            raw = self.table[self.by_name[column.name]]
+            seconds = seconds_of(raw, column.unit)
+            numbers = numbers_of(raw) if seconds is None else None
+            try:
+                found = seconds if seconds is not None else numbers
+                values[column.name] = self._values(column) if found is None else found
+            except InvalidInput as why:
+                fault = fault or why
+                continue
+            readable.append(column if seconds is None else replace(column, unit="s"))
+        if fault is not None and not readable:
+            raise fault
+        return readable, values
+
+    def _frames_before_images(
+        self, candidates: list[Column], values: Mapping[str, Float64Array]
+    ) -> list[Column]:
+        """Columns of frames, if there are any, without the count of all images of a run.
+
+        The count tells where the frames begin, if the run begins with this movie.
+        """
+        images = [c for c in candidates if c.key in self.dialect.counts_images]
+        frames = [c for c in candidates if c not in images and _counts(values[c.name])]
+        if not images or not frames:
+            self.counts_images = bool(images)
+            return images or candidates
+        apart = np.unique(_finite(values[images[0].name] - values[frames[0].name]))
+        if len(apart) == 1 and apart[0] in (0, 1):
+            self.counted_from = 1 - int(apart[0])
+        return frames
 
     def _check_agreement(
         self, chosen: Column, frames: Float64Array, other: Column, times: Float64Array
@@ -519,6 +621,16 @@ class _Reading:
         # TrackMate writes POSITION_T in the time unit of the image, which the header may leave out
         physical = column.key in ("positiont", "post")
         interval = self.asked.frame_interval
+        if self.counts_images and not asked:
+            # the images of one movie among those of a run
+            high = _finite(values).max()
+            if self.movie is None or high > self.movie.frames:
+                counted = self._one_a_frame(values)
+                if counted is not None:
+                    self._keep(column)
+                    n = len(np.unique(_finite(values)))
+                    self.taken.append(f"t from the {n} images of '{column.name}', one a frame")
+                    return counted
         if not unit and not physical and interval is None:
             if self._steps(column, values) == 1:
                 return values
@@ -536,7 +648,9 @@ class _Reading:
             return values
         if interval is None and self.movie is not None:
             interval = self.movie.frame_interval
-        if not unit and interval is not None and not physical and column.key not in TIME_NAMES:
+        # a column that the user named and gave an interval for holds times
+        named = asked and self.asked.frame_interval is not None and column.key not in FRAME_NAMES
+        if not (unit or named or physical or interval is None or column.key in TIME_NAMES):
             return values  # a count of frames needs no interval
         if interval is None or (physical and not unit and self.asked.frame_interval is None):
             counted = self._one_a_frame(values)
@@ -552,6 +666,12 @@ class _Reading:
                 f"(it has {self.names})."
             )
         frames = values * SECONDS.get(unit, 1.0) / interval
+        spread = np.ptp(_finite(frames))
+        if 0 < spread < 0.5:
+            raise InvalidInput(
+                f"All times in column '{column.name}' of '{self.source}' lie within one frame of "
+                f"{interval:g} s; leave --frame-interval out if it counts frames, or correct it."
+            )
         off = np.abs(frames - np.rint(frames)) > 0.2
         if off[np.isfinite(frames)].any():
             first = values[np.isfinite(frames)][off[np.isfinite(frames)]][0]
@@ -616,7 +736,8 @@ class _Reading:
         frames = self.movie.frames if self.movie is not None else None
         if frames is not None and high == frames:
             return 1  # there is no frame of that number if the first one is 0
-        if self.dialect.first_frame is not None:
+        images = self.dialect.counts_images
+        if self.dialect.first_frame is not None and (not images or column.key in images):
             return self.dialect.first_frame
         if frames is not None and low == 1 and column.key != "t" and high < frames:
             raise InvalidInput(
@@ -629,10 +750,10 @@ class _Reading:
     # -- tracks -----------------------------------------------------------------------------------
 
     def _tracks(
-        self, rows: npt.NDArray[np.intp], t: npt.NDArray[np.int64]
+        self, rows: npt.NDArray[np.intp], t: npt.NDArray[np.int64], yx: Float64Array
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]:
         """Track of each row, and the parent of that track if the table tells."""
-        column = self._track_column(rows, t)
+        column = self._track_column(rows, t, yx)
         if column is None:
             self.roles.pop("track_id", None)
             self.roles.pop("parent", None)
@@ -643,6 +764,12 @@ class _Reading:
         none = self._no_track(raw, t)
         numbered = number_tracks(raw, none)
         ids = numbered.ids
+        if are_rounded(raw) and _twice(ids, t, True):
+            raise InvalidInput(
+                f"Column '{column.name}' of '{self.source}' lost digits of its numbers (first "
+                f"{raw.iloc[0]}), so that tracks cannot be told apart; export the table with that "
+                "column as text, or leave it out with --columns track_id=none."
+            )
         if numbered.text:
             self._keep(column)
             self.notes.append(
@@ -659,8 +786,14 @@ class _Reading:
         self.taken.append(f"{n_tracks} track{'s' * (n_tracks != 1)} from '{column.name}'")
         return ids, self._parents(rows, numbered)
 
-    def _track_column(self, rows: npt.NDArray[np.intp], t: npt.NDArray[np.int64]) -> Column | None:
-        """The column that numbers tracks; an ID that never comes twice numbers cells."""
+    def _track_column(
+        self, rows: npt.NDArray[np.intp], t: npt.NDArray[np.int64], yx: Float64Array
+    ) -> Column | None:
+        """The column that numbers tracks.
+
+        An ID that never comes twice numbers cells, and so does one that counts those of each frame
+        anew.
+        """
         candidates = self.roles.get("track_id", [])
         for column in candidates:
             known = (
@@ -679,6 +812,12 @@ class _Reading:
                     continue
             elif _pairs(values, t) < len(values):
                 continue  # several cells of a frame share it: it is no track
+            elif counts_each_frame(values, t, yx):
+                self.notes.append(
+                    f"'{column.name}' of '{self.source}' counts the cells of each frame anew, so "
+                    f"it is not taken for tracks (--columns track_id={column.name} if it is)."
+                )
+                continue
             self.roles["track_id"] = [column]
             return column
         return None
@@ -735,6 +874,39 @@ class _Reading:
 
     # -- rows and columns that are left -----------------------------------------------------------
 
+    def _leave_out_summary(self) -> None:
+        """Leave out the last rows if they are no cells: ImageJ's *Summarize* adds a few."""
+        for column in self.columns:
+            raw = self.table[self.by_name[column.name]]
+            if raw.dtype.kind not in "OUT":
+                continue
+            words = [str(value).strip().strip(":").casefold() for value in raw.iloc[-12:]]
+            n = next((i for i, word in enumerate(words[::-1]) if word not in _SUMMARY), len(words))
+            if n > 1 and len(set(words[-n:])) == n and n < len(self.table):
+                self.table = self.table.iloc[:-n]
+                self.notes.append(
+                    f"The last {n} rows of '{self.source}' are no cells ('{column.name}' is "
+                    f"{', '.join(map(str, raw.iloc[-n:]))}) and are left out."
+                )
+                return
+
+    def _check_one_movie(self, rows: npt.NDArray[np.intp], t: npt.NDArray[np.int64]) -> None:
+        """Refuse cells of several images: all would be looked for in one."""
+        if "t" not in self.roles and self.movie is not None and self.movie.frames > 1:
+            return  # a movie needs a time first: the images may be its frames
+        used = {c.name for columns in self.roles.values() for c in columns}
+        columns = [column for column in self.columns if column.name not in used]
+        table = self.table[[self.by_name[column.name] for column in columns]].iloc[rows]
+        found = several_movies(table, columns, t)
+        if found is not None:
+            name, values = found
+            shown = ", ".join(values[:3]) + ", …" * (len(values) > 3)
+            raise InvalidInput(
+                f"'{self.source}' has cells of several images in one frame (column '{name}': "
+                f"{shown}); keep the rows of this image, or leave out that column if it does not "
+                "tell images apart."
+            )
+
     def _real(self) -> BoolArray:
         """Rows of cells that are in the image, not invented to bridge a gap."""
         real = np.ones(len(self.table), bool)
@@ -748,6 +920,14 @@ class _Reading:
                         f"{self.dialect.name} invented to bridge gaps; they are left out."
                     )
                 real &= ~dummy
+            if column.key in self.dialect.shown:
+                hidden = self.table[self.by_name[column.name]].astype(str).str.strip().isin(_ZERO)
+                if hidden.any() and not hidden.all():
+                    self.notes.append(
+                        f"{hidden.sum()} of {len(real)} rows of '{self.source}' are hidden by a "
+                        f"filter of {self.dialect.name} and left out."
+                    )
+                    real &= ~hidden.to_numpy()
         return real
 
     def _note_dropped(self, good: BoolArray) -> None:
@@ -772,7 +952,10 @@ class _Reading:
                 extra[name] = self.table[self.by_name[name]].to_numpy()[rows]
         if depth is None or depth.name not in extra:
             return extra
-        values = self._values(depth)[rows]
+        try:
+            values = self._values(depth)[rows]
+        except InvalidInput:
+            return extra  # whatever it is, it is no depth
         if np.isnan(values).all() or bool(np.nanmax(values) == np.nanmin(values)):
             del extra[depth.name]
             self.taken.append(f"'{depth.name}' is {values[0]:g} everywhere and left out")
@@ -789,6 +972,58 @@ class _Reading:
         first = {"t ": 0, "y ": 1, "x ": 2}
         told = sorted(self.taken, key=lambda text: first.get(text[:2], 3))
         return told if "t" in self.roles else ["no time", *told]
+
+
+_SUMMARY = (
+    *("mean", "average", "avg", "median", "sd", "std", "stdev", "std dev", "std.dev", "sem", "cv"),
+    *("min", "max", "minimum", "maximum", "sum", "total", "count", "n", "variance", "var"),
+)
+_SIDES = (("height", "h"), ("width", "w"))
+_SLICES = ("slice", "slicenumber", "slicen")
+_ZERO = ("0", "0.0", "False", "false")
+
+
+def _counts(values: Float64Array) -> bool:
+    """Whether whole numbers go in steps of 1 somewhere, as a count of frames does."""
+    found = np.unique(_finite(values))
+    whole = bool((found == np.rint(found)).all())
+    return whole and (len(found) < 2 or float(np.diff(found).min()) == 1)
+
+
+def counts_each_frame(values: pd.Series[Any], t: npt.NDArray[np.int64], yx: Float64Array) -> bool:
+    """Whether numbers count the cells of each frame anew, so that one number is many cells.
+
+    Then they are 1, 2, … (or 0, 1, …) in every frame, and the cell of the same number is seldom
+    the one that is nearest in the next frame.
+
+    Parameters
+    ----------
+    values
+        (N,) numbers, each once in a frame.
+    t
+        (N,) frames.
+    yx
+        (N, 2) positions.
+    """
+    import pandas as pd
+    from scipy.spatial import cKDTree
+
+    ids = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    rows = [np.flatnonzero(t == frame) for frame in np.unique(t)]
+    first = ids[rows[0]].min()
+    if first not in (0, 1):
+        return False
+    if any((np.sort(ids[at]) != first + np.arange(len(at))).any() for at in rows):
+        return False
+    near, pairs = 0, 0
+    for here, there in pairwise(rows):
+        both = here[np.isin(ids[here], ids[there])]
+        order = there[np.argsort(ids[there])]
+        same = order[(ids[both] - first).astype(np.intp)]
+        least = cKDTree(yx[there]).query(yx[both])[0]
+        near += int((np.linalg.norm(yx[same] - yx[both], axis=1) <= least + 1e-9).sum())
+        pairs += len(both)
+    return near < pairs / 2
 
 
 def _ids(values: pd.Series[Any]) -> list[str]:

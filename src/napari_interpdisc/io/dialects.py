@@ -47,6 +47,7 @@ _SUFFIXES = sorted(
 )
 _IN_BRACKETS = re.compile(r"(?P<name>.*?)\s*[(\[](?P<unit>[^()\[\]]*)[)\]]\s*")
 _AS_SUFFIX = re.compile(rf"(?P<name>.+)[_\s.\-](?P<unit>{'|'.join(_SUFFIXES)})")
+_INSIDE = re.compile(r"\s*[(\[](?P<unit>[^()\[\]]*)[)\]]\s*")
 _NUMBERED = re.compile(
     r"(axis|centroid|weightedcentroid|centroidweighted|coord|coords|coordinate)(\d)"
 )
@@ -88,6 +89,8 @@ class Column:
         unit = ""
         if found := _IN_BRACKETS.fullmatch(text) or _AS_SUFFIX.fullmatch(text):
             text, unit = found["name"], unit_of(found["unit"])
+        elif (inside := _INSIDE.search(text)) and inside["unit"].strip() in _UNIT_OF:
+            text, unit = _INSIDE.sub(" ", text, count=1), unit_of(inside["unit"])
         return cls(str(name), re.sub(r"[^a-z0-9%]+", "", text), unit)
 
 
@@ -123,6 +126,11 @@ class Dialect:
         Numbers in the track column of cells that have no track; negative ones never have.
     dummy
         Columns that are true for cells which the program invented.
+    shown
+        Columns that are 0 for cells which a filter of the program hides.
+    counts_images
+        Columns that count the images of a whole run, of which a movie may be a part: a column of
+        frames comes before them.
     napari
         Whether napari reads the file itself.
     """
@@ -138,6 +146,8 @@ class Dialect:
     axes: str = ""
     no_track: tuple[int, ...] = ()
     dummy: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+    counts_images: tuple[str, ...] = ()
     napari: bool = False
 
     def matches(self, columns: Sequence[Column]) -> bool:
@@ -208,6 +218,7 @@ FRAME_NAMES = (
     *("frame", "frames", "framei", "frameno", "framenumber", "framenum", "frameindex", "frameidx"),
     *("frameid", "timeframe", "timepoint", "timepoints", "timeindex", "tindex", "timestep"),
     *("metadatat", "metadataframe", "metadataframenumber", "metadatatimepoint", "metadatatime"),
+    *("timelapseindex", "framenb"),
     *("imagenumber", "slice", "slicenumber", "slicen"),
 )
 """Columns that count frames."""
@@ -227,11 +238,11 @@ OWN_TRACK_NAMES = (
         "particleid",
         "trajectory",
     ),
-    *("trajectoryid", "trackobjectslabel*"),
+    *("trajectoryid", "trackobjectslabel*", "trackid1"),
 )
 """Columns that number tracks."""
 
-MAYBE_TRACK_NAMES = ("id", "cellid", "cell", "cellnumber")
+MAYBE_TRACK_NAMES = ("id", "cellid", "cell", "cellnumber", "nucleusid", "nucleus")
 """Columns that number tracks, or cells: what they hold decides."""
 
 COMMON: Mapping[str, tuple[str, ...]] = {
@@ -239,12 +250,19 @@ COMMON: Mapping[str, tuple[str, ...]] = {
     "y": (
         *("y", "posy", "positiony", "ypos", "yposition", "centroidy", "ycentroid", "centery"),
         *("centrey", "ycenter", "ycentre", "coordy", "ycoord", "ycoordinate", "ym"),
-        *("locationcentery", "areashapecentery"),
+        *("locationcentery", "areashapecentery", "centerofmassy", "ycenterofmass"),
+        *("centerofgeometryy", "ycenterofgeometry", "comy", "ycom"),
+        *("centroidrow",),
     ),
     "x": (
         *("x", "posx", "positionx", "xpos", "xposition", "centroidx", "xcentroid", "centerx"),
         *("centrex", "xcenter", "xcentre", "coordx", "xcoord", "xcoordinate", "xm"),
-        *("locationcenterx", "areashapecenterx"),
+        *("locationcenterx", "areashapecenterx", "centerofmassx", "xcenterofmass"),
+        *("centerofgeometryx", "xcenterofgeometry", "comx", "xcom"),
+        *(
+            "centroidcol",
+            "centroidcolumn",
+        ),
     ),
     "z": (
         *("z", "posz", "positionz", "zpos", "zposition", "centroidz", "zcentroid", "centerz"),
@@ -262,6 +280,34 @@ PLAIN = Dialect(
     without=("shapetype", "vertexindex"),
 )
 """A table without marks of a program; it is read by the names of :data:`COMMON`."""
+
+OTHER_TABLES: tuple[tuple[frozenset[str], str], ...] = (
+    (
+        frozenset(("spotsourceid", "spottargetid")),
+        "holds the links of TrackMate, not its spots; export the table of spots",
+    ),
+    (
+        frozenset(("trackindex", "numberspots")),
+        "holds the tracks of TrackMate as a whole, not their spots; export the table of spots",
+    ),
+    (
+        frozenset(("npredecessors", "nsuccessors")),
+        "holds the branches of TrackMate, not their spots; export the table of spots",
+    ),
+)
+"""Tables that are often exported in place of that of the cells: marks, and what is to be said."""
+
+MOVIE_NAMES = (
+    *("image", "imagename", "imagefile", "imagefilename", "imagepath", "imageid", "imagenumber"),
+    *("file", "filename*", "*metadatafilelocation", "filepath", "pathname*", "movie", "movieid"),
+    *("moviename", "moviefile", "video", "videoname", "dataset", "experiment", "experimentid"),
+    *("experimentfolderpath", "positionn", "posname", "fov", "fovid", "fovname", "fieldofview"),
+    *("field", "fieldid", "fieldindex", "site", "siteid", "well", "wellid", "wellname"),
+    *("wellindex", "plate", "plateid", "scene", "sceneindex", "*metadatawell", "*metadatasite"),
+    *("*metadataplate", "*metadatafov", "*metadatafield", "*metadataposition"),
+    *("*metadatarow", "*metadatacol", "*metadatacolumn", "*metadatawellcolumn"),
+)
+"""Columns that say which image a cell is in, where a table has the cells of several."""
 
 _RESULT_MARKS = ("reconstructionerror", "latentnorm", "z0")
 
@@ -284,10 +330,26 @@ DIALECTS: tuple[Dialect, ...] = (
             "track_id": ("trackid",),
         },
         first_frame=0,
+        shown=("visibility",),
+    ),
+    Dialect(
+        "Mastodon",
+        (("spotpositionx",), ("spotpositiony",)),
+        names={
+            "t": ("spotframe",),
+            "y": ("spotpositiony",),
+            "x": ("spotpositionx",),
+            "z": ("spotpositionz",),
+            "track_id": ("spottrackid",),
+        },
+        first_frame=0,
     ),
     Dialect(
         "celldetective",
-        (("positionx",), ("positiony",), ("frame",), ("trackid",), ("time",)),
+        (
+            *(("positionx",), ("positiony",), ("frame",), ("trackid",), ("time",)),
+            ("class*", "t0*", "status*", "generation", "root", "well*", "posname", "position"),
+        ),
         without=("positiont", "quality"),
         names={"t": ("frame", "time"), "y": ("positiony",), "x": ("positionx",)},
         first_frame=0,
@@ -302,8 +364,8 @@ DIALECTS: tuple[Dialect, ...] = (
         ),
         names={
             "t": (
-                *("imagenumber", "*metadatat", "*metadatatimepoint", "*metadatatime"),
-                *("*metadataframe", "*metadataframenumber"),
+                *("*metadatat", "*metadataframe", "*metadataframenumber", "*metadatatimepoint"),
+                *("*metadatatime", "imagenumber"),
             ),
             "y": ("*locationcentery", "*areashapecentery"),
             "x": ("*locationcenterx", "*areashapecenterx"),
@@ -314,6 +376,7 @@ DIALECTS: tuple[Dialect, ...] = (
         first_frame=1,
         length_unit=PIXEL,
         no_track=(0,),
+        counts_images=("imagenumber",),
     ),
     Dialect(
         "the ROI Manager of ImageJ",
@@ -328,7 +391,8 @@ DIALECTS: tuple[Dialect, ...] = (
         (
             ("x", "xm"),
             ("y", "ym"),
-            ("slice", "ch", "frame"),
+            # a frame alone is in tables of many programs, which count from 0 or 1
+            ("slice", "ch"),
             ("area", "mean", "perim", "intden", "rawintden", "feret", "circ", "label", "slice"),
         ),
         without=("t", "trackid", "particle", "z0", "quality", "class", "mass", "treeid"),
@@ -342,13 +406,16 @@ DIALECTS: tuple[Dialect, ...] = (
     ),
     Dialect(
         "Imaris",
-        (("positionx",), ("positiony",), ("time",), ("category", "collection", "unit")),
+        (("*positionx",), ("*positiony",), ("time",), ("category", "collection", "unit")),
         names={
             "t": ("time",),
-            "y": ("positiony",),
-            "x": ("positionx",),
-            "z": ("positionz",),
-            "track_id": ("trackid",),
+            # its cells and their parts have "Cell Position X", "Nucleus Position X"
+            "y": ("*positiony",),
+            "x": ("*positionx",),
+            "z": ("*positionz",),
+            # before version 9 the track was called the parent
+            "track_id": ("trackid", "parent"),
+            "parent": (),
         },
         first_frame=1,
     ),
@@ -360,7 +427,7 @@ DIALECTS: tuple[Dialect, ...] = (
             "y": ("centeroftheobject1", "objectcenter1"),
             "x": ("centeroftheobject0", "objectcenter0"),
             "z": ("centeroftheobject2", "objectcenter2"),
-            "track_id": ("trackid",),
+            "track_id": ("trackid", "trackid1"),
             "parent": ("parenttrackid",),
         },
         first_frame=0,

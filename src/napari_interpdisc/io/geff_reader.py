@@ -107,7 +107,8 @@ def _cells(store: Any, source: str, asked: Asked, movie: Movie | None) -> CellTa
     columns = {**_axes(metadata, table, source), **asked.columns}
     units = _units(metadata)
     track = _track(metadata, table, columns)
-    segments = "track_id" not in asked.columns and track is None
+    # cells that nothing links are not tracks of one cell each: they are not tracked
+    segments = "track_id" not in asked.columns and track is None and len(edges) > 0
     if segments:
         track = _free("track", table)
         table[track] = _segments(nodes, edges)

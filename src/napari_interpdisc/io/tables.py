@@ -13,6 +13,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ UNIT_ROWS = 4
 
 _SEPARATORS = (",", ";", "\t", "|", " ")
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.I)
+_MINUS = re.compile(r"\u2212(?=[\d.,])")
 _THOUSANDS = re.compile(
     r"[+-]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,}|(\.\d{3})+,\d+|([ '\xa0]\d{3})+.*)"
 )
@@ -97,10 +99,11 @@ def read_table(path: Path, named: Iterable[str] = ()) -> Table:
 def parse_table(raw: bytes, source: str, named: Iterable[str] = ()) -> Table:
     """Read the bytes of a table of text; see :func:`read_table`."""
     text, told = _decoded(raw, source)
+    text = _MINUS.sub("-", text)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if not any(line.strip() for line in lines):
         raise InvalidInput(f"{source} is empty; give a table with columns t, y, x, track_id.")
-    at, separator, names = _header(lines, [*named])
+    at, n_lines, separator, names = _header(lines, [*named])
     if all(_NUMBER.fullmatch(name.strip()) for name in names if name.strip()):
         raise InvalidInput(
             f"{source} has no row of column names (it starts with {', '.join(names[:4])}); add "
@@ -108,7 +111,10 @@ def parse_table(raw: bytes, source: str, named: Iterable[str] = ()) -> Table:
         )
     if at:
         told.append(f"the names of the columns are in line {at + 1}")
-    body = at + 1
+    if n_lines > 1:
+        told.append(f"names from {n_lines} rows")
+    body = at + n_lines
+    lines[body:] = ["" if line.startswith("#") else line for line in lines[body:]]
     rows = [_cells(line, separator) for line in lines[body : body + 200] if line.strip()]
     units, skipped = _units(rows, names)
     if skipped:
@@ -207,30 +213,58 @@ def _split(lines: Sequence[str], separator: str) -> list[list[str]]:
     return [_cells(line, separator) for line in lines if "," in line or "." in line]
 
 
-def _header(lines: Sequence[str], named: Sequence[str]) -> tuple[int, str, list[str]]:
-    """Line of the column names, the separator, and the names.
+def _header(lines: Sequence[str], named: Sequence[str]) -> tuple[int, int, str, list[str]]:
+    """Line of the column names, how many lines they fill, the separator, and the names.
 
     It is the first line with the names of a table of cells that has numbers below it.
     """
-    doubtful: tuple[int, str, list[str]] | None = None
+    doubtful: tuple[int, int, str, list[str]] | None = None
     for at, line in enumerate(lines[:HEADER_WITHIN]):
         for separator in _SEPARATORS:
             cells = [cell.strip() for cell in _cells(line, separator)]
-            if len(cells) < 2 or not _may_be_header(cells, named):
+            below = [_cells(row, separator) for row in lines[at + 1 : at + 10] if row.strip()]
+            if len(cells) < 2 or (below and all(len(row) < 2 for row in below)):
                 continue
-            found = (at, separator, cells)
-            below = (_cells(row, separator) for row in lines[at + 1 : at + 10] if row.strip())
+            n_lines = 1
+            if not _may_be_header(cells, named):
+                cells, n_lines = _joined(cells, below), 2
+                if not cells or not _may_be_header(cells, named):
+                    continue
+            found = (at, n_lines, separator, cells)
             if any(sum(_is_number(cell) for cell in row) > 1 for row in below):
                 return found
             doubtful = doubtful or found
     if doubtful is not None:
         return doubtful
-    at = next(i for i, line in enumerate(lines) if line.strip())
+    return _unknown_header(lines)
+
+
+def _joined(cells: Sequence[str], below: Sequence[Sequence[str]]) -> list[str]:
+    """Names of two rows, where those of the first come several times: Spot position, and X, Y."""
+    names = [cell for cell in cells if cell]
+    if not below or len(below[0]) != len(cells) or len(set(names)) == len(names):
+        return []
+    if any(_is_number(cell) for cell in below[0]):
+        return []
+    pairs = zip(cells, below[0], strict=True)
+    return [f"{first} {second.strip()}".strip() for first, second in pairs]
+
+
+def _unknown_header(lines: Sequence[str]) -> tuple[int, int, str, list[str]]:
+    """The first line that has as many cells as the numbers below it, else the first line."""
+    filled = [i for i, line in enumerate(lines[:HEADER_WITHIN]) if line.strip()]
+    for at, after in pairwise(filled):
+        for separator in _SEPARATORS[:-1]:
+            cells = [cell.strip() for cell in _cells(lines[at], separator)]
+            below = _cells(lines[after], separator)
+            if len(cells) > 1 and len(below) == len(cells) and any(map(_is_number, below)):
+                return at, 1, separator, cells
+    at = filled[0] if filled else next(i for i, line in enumerate(lines) if line.strip())
     most = max(_SEPARATORS[:-1], key=lambda separator: len(_cells(lines[at], separator)))
     cells = [cell.strip() for cell in _cells(lines[at], most)]
     if len(cells) == 1 and len(lines[at].split()) > 1:
-        return at, " ", lines[at].split()
-    return at, most, cells
+        return at, 1, " ", lines[at].split()
+    return at, 1, most, cells
 
 
 def _may_be_header(cells: Sequence[str], named: Sequence[str]) -> bool:

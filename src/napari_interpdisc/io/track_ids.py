@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _WHOLE = re.compile(r"\s*([+-]?\d+)(\.0*)?\s*")
+_EXPONENT = re.compile(r"\s*[+-]?(\d+)(?:\.(\d*))?[eE]\+?(\d{1,3})\s*")
 _LARGEST = np.iinfo(np.int64).max
 
 
@@ -132,14 +134,24 @@ def _of_whole_tracks(
 def id_text(value: Any) -> str:
     """An id as text: ``7`` of 7, 7.0 and "7.0"; empty for none."""
     if isinstance(value, float | np.floating):
-        if np.isnan(value):
+        if not np.isfinite(value):
             return ""
         return str(int(value)) if float(value).is_integer() else repr(float(value))
     text = str(value).strip()
     whole = _WHOLE.fullmatch(text)
-    if text.casefold() in ("nan", "none", "null", "na", "<na>"):
+    if text.casefold() in ("nan", "none", "null", "na", "<na>", "inf", "-inf", "infinity"):
         return ""
+    if _EXPONENT.fullmatch(text) and (number := Decimal(text)) == int(number):
+        return str(int(number))
     return str(int(whole[1])) if whole is not None else text
+
+
+def are_rounded(raw: pd.Series[Any]) -> bool:
+    """Whether ids lost digits before they came here, as spreadsheets do: ``1.00001E+15``."""
+    if raw.dtype.kind == "f":
+        return bool((raw.abs() > 2**53).any())
+    found = (_EXPONENT.fullmatch(str(value)) for value in raw)
+    return any(part is not None and len(part[2] or "") < int(part[3]) for part in found)
 
 
 def parents_of(

@@ -12,8 +12,11 @@ from napari_interpdisc.io.columns import Asked, Movie, cells_of_frame
 from napari_interpdisc.io.ctc_reader import ctc_folder, read_ctc
 from napari_interpdisc.io.geff_reader import read_geff, read_trackmate_xml
 from napari_interpdisc.io.tables import STDIN, TEXT_SUFFIXES, Table, read_parquet, read_table
+from napari_interpdisc.io.trackmate_tracks import read_trackmate_tracks, root_of
 
 TIFF = (".tif", ".tiff")
+SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".ods")
+PACKED = (".zip", ".bz2", ".xz", ".7z", ".tar", ".zst")
 
 
 def read_cells(
@@ -64,6 +67,13 @@ def _read_any(source: Path, asked: Asked, movie: Movie | None) -> CellTable:
     if suffix in (".h5", ".hdf5"):
         return read_btrack(source)
     if suffix == ".xml":
+        root = root_of(source)
+        if root == "Tracks":
+            return read_trackmate_tracks(source, asked, movie)
+        if root not in ("", "TrackMate"):
+            raise InvalidInput(
+                f"{source} is no XML of TrackMate (it holds '{root}'); export the cells as CSV."
+            )
         return read_trackmate_xml(source, asked, movie)
     if suffix == ".parquet":
         return _of_table(read_parquet(source), asked, movie)
@@ -76,6 +86,10 @@ def _read_any(source: Path, asked: Asked, movie: Movie | None) -> CellTable:
             f"{source} is an image; give a table of cells, or the folder of masks with its "
             "man_track.txt."
         )
+    if suffix in SPREADSHEETS:
+        raise InvalidInput(f"{source} is a spreadsheet; save its sheet of cells as CSV.")
+    if suffix in PACKED:
+        raise InvalidInput(f"{source} is packed; unpack it, or pack the table with gzip.")
     raise InvalidInput(
         f"{source} is not a kind of track file that can be read: give a table (.csv, .tsv, .txt or "
         ".parquet), btrack's .h5, TrackMate's .xml, a GEFF store, or masks with man_track.txt."

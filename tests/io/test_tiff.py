@@ -154,3 +154,13 @@ def test_no_file_is_opened_anew_for_its_list_of_pages(
     monkeypatch.setattr(tifffile, "TiffFile", refuse)
     for t in range(5):
         np.testing.assert_array_equal(data[t], MOVIE[t])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"", "is empty"), (b"t,y,x\n1,2,3\n", r"is no TIFF file.* begins with b't,y,x")],
+)
+def test_another_file_by_the_name_of_a_tiff(tmp_path: Path, content: bytes, sentence: str) -> None:
+    (tmp_path / "m.tif").write_bytes(content)
+    with pytest.raises(InvalidInput, match=sentence):
+        open_tiff(tmp_path / "m.tif")

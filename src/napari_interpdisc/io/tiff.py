@@ -45,6 +45,8 @@ def open_tiff(path: Path, series: int | None = None) -> Source:
     try:
         return _open(path, series)
     except tifffile.TiffFileError as fault:
+        if str(fault).startswith("not a TIFF file"):
+            raise _other(path) from None
         raise _damaged(path, str(fault)) from None
 
 
@@ -71,6 +73,17 @@ def _damaged(path: Path, why: str) -> InvalidInput:
     return InvalidInput(
         f"{path} is damaged or incomplete and cannot be read as an image ({why}): a part of the "
         "file is missing; copy or export it again."
+    )
+
+
+def _other(path: Path) -> InvalidInput:
+    with path.open("rb") as file:
+        start = file.read(12)
+    if not start:
+        return InvalidInput(f"{path} is empty (0 bytes); copy or export it again.")
+    return InvalidInput(
+        f"{path} is no TIFF file, whatever its name (it begins with {start!r}); export it as TIFF, "
+        "or give it the name of what it is."
     )
 
 

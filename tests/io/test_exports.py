@@ -4,7 +4,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas as pd
 import pytest
 
 from napari_interpdisc.cells import CellTable
@@ -19,7 +18,7 @@ from .test_btrack_results import CLASSES, result, write_btrack
 
 def of(cells: CellTable) -> Result:
     made = result(len(cells)).assign(model="m", flag="", z_0=np.float32(1))
-    table = pd.concat([cells.to_frame(), made], axis=1)
+    table = cells.to_frame(made)
     flags = np.zeros(len(cells), np.uint8)
     return Result(cells, table, made, CLASSES, flags, {"model": "m", "classes": list(CLASSES)})
 

@@ -60,7 +60,7 @@ def test_a_form_asks_for_columns_that_are_not_known(
     monkeypatch.setattr(ColumnsForm, "exec", answered)
     layer, taken = add_cells(ViewerModel(), tmp_path / "a.csv")
     np.testing.assert_array_equal(layer.data, CELLS.to_numpy())
-    assert "tracks from 'Spur'" in taken.sentence
+    assert "1 track from 'Spur'" in taken.sentence
 
 
 def test_a_saved_layer_comes_back_as_it_was(tmp_path: Path) -> None:

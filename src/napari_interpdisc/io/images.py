@@ -69,6 +69,20 @@ def read_frames(
     )  # fmt: skip
 
 
+def axes_in_file(path: str | Path, shape: tuple[int, ...]) -> str:
+    """Letters that a file gives to the axes of its array of this shape; empty if it does not.
+
+    Axes without a name are ``?``. Only the header is read, and a fault is no answer.
+    """
+    try:
+        source = _open(Path(path))
+    except InterpdiscError:
+        return ""
+    found = [(a, n) for a, n in zip(source.axes, source.shape, strict=True) if n > 1]
+    same = tuple(n for _, n in found) == tuple(shape)
+    return "".join(a for a, _ in found) if same else ""
+
+
 def read_labels(
     path: str | Path,
     shape: tuple[int, ...] | None = None,

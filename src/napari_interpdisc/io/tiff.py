@@ -66,6 +66,9 @@ def _open(path: Path, series: int | None) -> Source:
         if len(found) > 1:
             name = f" '{one.name}'" if one.name else ""
             taken = (f"series {chosen} of {len(found)}{name}; --series chooses another",)
+        if one.keyframe.photometric == tifffile.PHOTOMETRIC.MINISWHITE and one.dtype != bool:
+            # Fiji's inverting lookup table writes that too, and changes no pixel
+            taken += ("0 is shown as white, and pixels are taken as they are stored",)
         return _opened(path, one, chosen, taken)
 
 

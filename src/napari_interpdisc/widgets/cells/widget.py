@@ -485,7 +485,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
     def _show_running(self, running: bool) -> None:
         self.progress.show_running(running)
         self.cancel.setEnabled(running)
-        for knob in (self.run, self.estimate, self.detect, self.open_table):
+        for knob in (self.run, self.estimate, self.detect, self.open):
             knob.setEnabled(not running)
         if not running:
             self._image_changed()

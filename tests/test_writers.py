@@ -104,8 +104,8 @@ def test_napari_opens_what_is_saved(viewer: ViewerModel, tmp_path: Path) -> None
     np.testing.assert_array_equal(found.data, layer.data)
     assert found.features["class"].tolist() == ["b", "a", "b"]
     viewer.layers.remove(found)
-    viewer.layers.save(str(tmp_path / "a"), plugin=PLUGIN)
-    (found,) = viewer.open(str(tmp_path / "a.parquet"), plugin=None)
+    viewer.layers.save(str(tmp_path / "b"), plugin=PLUGIN)
+    (found,) = viewer.open(str(tmp_path / "b.parquet"), plugin=None)
     pd.testing.assert_frame_equal(found.features, layer.features)
 
 

@@ -35,6 +35,16 @@ def test_misuse_is_2(run: Run, words: tuple[str, ...]) -> None:
     assert run(*words).code == 2
 
 
+def test_a_pattern_that_the_shell_replaced(run: Run, tmp_path: Path) -> None:
+    files = [tmp_path / f"t{k}.tif" for k in range(3)]
+    for file in files:
+        file.touch()
+    done = run("classify", *files, "--tracks", "b.csv", "--out", "c.csv")
+    assert done.code == 2
+    assert "3 files were given where one image is expected" in done.err
+    assert f"give the folder {tmp_path}, or the pattern in quotes: '{tmp_path}/*.tif'" in done.err
+
+
 def command(*words: object) -> list[str]:
     return [sys.executable, "-m", "napari_interpdisc.cli", *map(str, words)]
 
@@ -88,7 +98,7 @@ cli.main()
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    assert any(line == "working\n" for line in process.stdout)
+    assert "working\n" in iter(process.stdout.readline, "")  # after what was taken for what
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)

@@ -117,7 +117,7 @@ def test_a_diameter_that_was_measured_is_told(
 
 def test_files_that_do_not_fit_each_other(files: Path) -> None:
     short = files / "short.tif"
-    tifffile.imwrite(short, np.ones((2, 110, 240), np.uint8), photometric="minisblack")
+    tifffile.imwrite(short, np.zeros((2, 110, 240), np.uint8), photometric="minisblack")
     with pytest.raises(InvalidInput, match="has shape"):
         MovieFiles(files / "movie.tif", files / "tracks.csv", short, "28").open()
     with pytest.raises(InvalidInput, match="the image has 2 frames"):

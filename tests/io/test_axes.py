@@ -88,3 +88,12 @@ def test_what_is_open_is_asked(
 def test_it_is_said_what_was_taken_for_time() -> None:
     told = arrange(source("TYX", "ZYX"), AxisChoice(time_axis="Z")).taken
     assert told == ("time is axis Z of the file (5)",)
+
+
+@pytest.mark.parametrize("named", ["???", "?YX"])
+def test_a_short_last_axis_may_be_time(named: str) -> None:
+    movie = Source(Path("m.tif"), np.zeros((40, 50, 5)), named)
+    with pytest.raises(InvalidInput, match="if the last one is time give --time-axis 2"):
+        arrange(movie, AxisChoice())
+    assert arrange(movie, AxisChoice(time_axis=2)).data.shape == (5, 40, 50)
+    assert arrange(movie, AxisChoice(time_axis=0)).data.shape == (40, 50, 5)

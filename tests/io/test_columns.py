@@ -449,6 +449,8 @@ def test_a_depth_is_left_out_if_it_is_one_and_kept_if_it_is_not() -> None:
     frame = table("t,z,y,x,track_id", T, [2.0] * 6, Y, X, TRACK)
     assert cells_of_frame(frame).extra == {}
     assert "'z' is 2 everywhere" in cells_of_frame(frame).taken.sentence
+    by_z = cells_of_frame(frame, movie=Movie(9, 99, 99, by_z=True))
+    assert by_z.extra["z"].tolist() == [2] * len(frame)
     deep = cells_of_frame(frame.assign(z=range(6)).rename(columns={"z": "Position Z"}))
     np.testing.assert_array_equal(deep.extra["z"], range(6))
     # no plane can be told from micrometres

@@ -9,6 +9,7 @@ from skimage.io import imsave
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.folder import open_folder, open_picture
+from napari_interpdisc.io.images import read_frames
 
 MOVIE = np.random.default_rng(0).integers(0, 255, (4, 12, 16)).astype(np.uint8)
 
@@ -102,3 +103,13 @@ def test_a_picture_in_colours(tmp_path: Path) -> None:
     source = open_picture(tmp_path / "c.png")
     assert source.axes == "YXS"
     np.testing.assert_array_equal(np.asarray(source.data), colours)
+
+
+def test_stacks_whose_first_axis_is_not_named(tmp_path: Path) -> None:
+    for t in range(4):
+        tifffile.imwrite(tmp_path / f"t{t}.tif", np.stack([MOVIE[t] // 2, MOVIE[t]]))
+    with pytest.raises(InvalidInput, match="give --time-axis, --channel-axis, or --z"):
+        read_frames(tmp_path)
+    for frames in (read_frames(tmp_path, z="max"), read_frames(tmp_path, 1, 1)):
+        assert frames.shape == MOVIE.shape
+        np.testing.assert_array_equal(frames.frame(2), MOVIE[2] - MOVIE[2].min())

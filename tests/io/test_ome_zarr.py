@@ -80,3 +80,14 @@ def test_a_group_without_images(tmp_path: Path) -> None:
     zarr.open_group(tmp_path / "g.zarr", mode="w")
     with pytest.raises(InvalidInput, match="without an array or an OME-Zarr image"):
         open_zarr(tmp_path / "g.zarr")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("names", [["y", "frame", "x"], ["row", "time", "col"]])
+def test_names_that_xarray_gives_to_axes(tmp_path: Path, version: int, names: list[str]) -> None:
+    path = tmp_path / "m.zarr"
+    own = {"dimension_names": names} if version == 3 else {}
+    array = zarr.create_array(path, data=MOVIE.transpose(1, 0, 2), zarr_format=version, **own)
+    if version == 2:
+        array.attrs["_ARRAY_DIMENSIONS"] = names
+    np.testing.assert_array_equal(read_frames(path).frame(1), MOVIE[1] - MOVIE[1].min())

@@ -152,3 +152,15 @@ def test_safe_names() -> None:
         assert name == Path(name).name
         assert not name.startswith(".")
         assert len(name) < 100
+
+
+def test_the_settings_of_another_table_are_not_replaced(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1]})
+    results.write_table(frame, {"run": 1}, tmp_path / "a.csv")
+    with pytest.raises(InvalidInput, match=r"a\.json, which belongs to a\.csv"):
+        results.write_table(frame, {"run": 2}, tmp_path / "a.parquet")
+    assert json.loads((tmp_path / "a.json").read_text())["run"] == 1
+    results.write_table(frame, {"run": 3}, tmp_path / "a.csv")
+    (tmp_path / "a.csv").unlink()
+    results.write_table(frame, {"run": 4}, tmp_path / "a.parquet")
+    assert json.loads((tmp_path / "a.json").read_text())["run"] == 4

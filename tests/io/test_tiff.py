@@ -154,3 +154,20 @@ def test_no_file_is_opened_anew_for_its_list_of_pages(
     monkeypatch.setattr(tifffile, "TiffFile", refuse)
     for t in range(5):
         np.testing.assert_array_equal(data[t], MOVIE[t])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"", "is empty"), (b"t,y,x\n1,2,3\n", r"is no TIFF file.* begins with b't,y,x")],
+)
+def test_another_file_by_the_name_of_a_tiff(tmp_path: Path, content: bytes, sentence: str) -> None:
+    (tmp_path / "m.tif").write_bytes(content)
+    with pytest.raises(InvalidInput, match=sentence):
+        open_tiff(tmp_path / "m.tif")
+
+
+def test_pixels_that_are_shown_inverted_are_taken_as_they_are_stored(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "m.tif", MOVIE, photometric="miniswhite", metadata={"axes": "TYX"})
+    found = open_tiff(tmp_path / "m.tif")
+    np.testing.assert_array_equal(np.asarray(found.data), MOVIE)
+    assert found.taken == ("0 is shown as white, and pixels are taken as they are stored",)

@@ -73,3 +73,15 @@ def test_nothing_to_find(rng: np.random.Generator) -> None:
         estimate_diameter(Frames(np.zeros((50, 50))))
     with pytest.raises(InvalidInput):
         detect_nuclei(np.zeros((50, 50), np.float32), -1.0)
+
+
+def test_frames_without_pixels_cost_their_own_cells(movie: SimulatedMovie) -> None:
+    image = movie.image.astype(np.float32)
+    whole = detect_movie(Frames(image), 28.0)
+    image[[1, 3]] = 7
+    told: list[str] = []
+    cells = detect_movie(Frames(image), 28.0, told.append)
+    kept = ~np.isin(whole.t, (1, 3))
+    np.testing.assert_array_equal(cells.t, whole.t[kept])
+    np.testing.assert_array_equal(cells.yx, whole.yx[kept])
+    assert told == ["2 of 6 frames (1, 3) are blank: no cells there."]

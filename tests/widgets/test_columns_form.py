@@ -7,7 +7,7 @@ from pytestqt.qtbot import QtBot
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.columns import Asked
-from napari_interpdisc.widgets.columns_form import ColumnsForm
+from napari_interpdisc.widgets.columns_form import ColumnsForm, in_words_of_the_form
 
 
 @pytest.fixture
@@ -38,3 +38,16 @@ def test_what_cannot_be_is_told(form: ColumnsForm, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(form.pixel_size, "value", lambda: -1.0)
     with pytest.raises(InvalidInput, match="pixel size of -1 is impossible"):
         form.asked()
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("name them with --columns, such as t=F,y=Y,x=X.", "name them below."),
+        ("meant with --columns, such as t=F (it has F, G).", "meant below (it has F, G)."),
+        ("choose --columns t=A or --columns t=B.", "choose 'Time (frame)' A or 'Time (frame)' B."),
+        ("give --first-frame 1 or --pixel-size.", "give 'First frame' 1 or 'Pixel size (µm)'."),
+    ],
+)
+def test_options_of_the_command_line_are_fields_of_the_form(said: str, shown: str) -> None:
+    assert in_words_of_the_form(said) == shown

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -24,13 +26,38 @@ from napari_interpdisc.cli.train import train
 from napari_interpdisc.cli.train_encoder import train_encoder
 from napari_interpdisc.errors import InterpdiscError
 
+EXTRA = "Got unexpected extra argument"
+"""Start of what typer says of words that it does not expect."""
+
+
+def _several_files(words: list[str]) -> str:
+    """What to say if the shell put many files in the place of a pattern; empty if it did not."""
+    files = [Path(word) for word in words if Path(word).suffix and Path(word).is_file()]
+    # the first is the image that is expected, and others may be values of options
+    kinds = Counter((file.parent, file.suffix) for file in files)
+    if not files or (most := kinds.most_common(1)[0])[1] < 2:
+        return ""
+    (folder, suffix), n = most
+    return (
+        f"{n} files were given where one image is expected, as the shell makes them of a pattern; "
+        f"give the folder {folder}, or the pattern in quotes: '{folder}/*{suffix}'."
+    )
+
 
 class _Commands(TyperGroup):
     """All commands; one that is interrupted says so (typer alone ends it without a word)."""
 
     def invoke(self, ctx: Any) -> Any:
+        words = [*getattr(ctx, "_protected_args", ()), *ctx.args]
         try:
             return super().invoke(ctx)
+        except Exception as fault:
+            # typer has the class of this fault in a place of its own in every version
+            said = getattr(fault, "message", "")
+            hint = _several_files(words)
+            if hint and isinstance(said, str) and said.startswith(EXTRA):
+                fault.message = hint  # type: ignore[attr-defined]
+            raise
         except KeyboardInterrupt:
             Console(stderr=True).print("Stopped; nothing unfinished was left behind.")
             raise typer.Exit(130) from None

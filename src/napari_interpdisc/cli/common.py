@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from napari_interpdisc.frames import Frames
     from napari_interpdisc.io.columns import Asked
 
+MOST_LISTED = 3
+"""Columns that a note lists."""
+
 CORE = 4
 """Columns of a table of cells before those of the user's own."""
 
@@ -130,7 +133,9 @@ def note_renamed(cells: CellTable, table: Iterable[str]) -> None:
         if name != new
     ]
     if changed:
-        note(f"{', '.join(changed)} in the table.")
+        more = len(changed) - MOST_LISTED
+        and_more = f" and {more} more in the same way" if more > 0 else ""
+        note(f"{', '.join(changed[:MOST_LISTED])}{and_more} in the table.")
 
 
 @contextmanager
@@ -274,9 +279,9 @@ class MovieFiles:
         if frames.taken:
             say(f"image: {frames.taken}")
         segmentation = None if self.labels is None else self._segmentation(frames)
-        cells = read_cells(
-            self.tracks, self.swap_xy, self.asked, read_movie(self.image, frames.shape)
-        )
+        by_z = frames.z_axis is not None and frames.z == "centroid"
+        movie = read_movie(self.image, frames.shape, by_z)
+        cells = read_cells(self.tracks, self.swap_xy, self.asked, movie)
         say(cells.taken.sentence)
         for sentence in cells.taken.notes:
             note(sentence)

@@ -16,6 +16,9 @@ ZMode = Literal["max", "mid", "centroid"]
 
 ORDER = "TZCYX"
 
+SHORT = 32
+"""Pixels that no image of cells has along x while its other axes are four times as long."""
+
 NAMES = {"T": "time", "Z": "z", "C": "channels", "Y": "y", "X": "x"}
 
 
@@ -75,6 +78,7 @@ def arrange(source: Source, choice: AxisChoice) -> Arranged:
     kept = _without_single(letters, shape, choice)
     if UNNAMED in letters:
         _check_colours(source, letters, kept)
+        _check_last(source, letters, kept)
     _name_plane(letters, kept)
     told = list(source.taken)
     _name_rest(source, letters, kept, choice, told)
@@ -169,6 +173,20 @@ def _check_colours(source: Source, letters: list[str], kept: list[int]) -> None:
             f"{source.path} looks like an RGB image (shape {source.shape}); choose one colour with "
             f"--channel and --channel-axis {kept[-1]}, or give --time-axis {kept[0]} if it is a "
             "movie."
+        )
+
+
+def _check_last(source: Source, letters: list[str], kept: list[int]) -> None:
+    """Refuse an array whose last axis is so short that it may well be time, and x none."""
+    # writers that know no axes call the last two y and x
+    if "".join(letters[k] for k in kept) not in (3 * UNNAMED, UNNAMED + "YX"):
+        return
+    first, middle, last = (source.shape[k] for k in kept)
+    if last < SHORT and min(first, middle) >= 4 * last:
+        raise InvalidInput(
+            f"{source.path} has shape {source.shape} and does not say what its axes are; if the "
+            f"last one is time give --time-axis {kept[-1]}, if the first one is give --time-axis "
+            f"{kept[0]}."
         )
 
 

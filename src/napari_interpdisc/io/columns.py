@@ -65,6 +65,8 @@ class Movie:
         µm per pixel along y and x, or None if the file does not say.
     frame_interval
         Seconds between frames, or None.
+    by_z
+        Whether each cell is looked for in the plane of its z.
     """
 
     frames: int
@@ -72,6 +74,7 @@ class Movie:
     width: int
     pixel_size: tuple[float, float] | None = None
     frame_interval: float | None = None
+    by_z: bool = False
 
 
 @dataclass(frozen=True)
@@ -956,7 +959,9 @@ class _Reading:
             values = self._values(depth)[rows]
         except InvalidInput:
             return extra  # whatever it is, it is no depth
-        if np.isnan(values).all() or bool(np.nanmax(values) == np.nanmin(values)):
+        by_z = self.movie is not None and self.movie.by_z
+        one = np.isnan(values).all() or bool(np.nanmax(values) == np.nanmin(values))
+        if one and not by_z:
             del extra[depth.name]
             self.taken.append(f"'{depth.name}' is {values[0]:g} everywhere and left out")
         elif depth.unit in ("", PIXEL):
@@ -1067,9 +1072,12 @@ def _twice(ids: npt.NDArray[np.int64], t: npt.NDArray[np.int64], tracked: bool) 
     )
 
 
-def read_movie(path: str | Path, shape: tuple[int, int, int]) -> Movie:
-    """Return what an image file says of its pixels and its time, beside the shape of its frames."""
+def read_movie(path: str | Path, shape: tuple[int, int, int], by_z: bool = False) -> Movie:
+    """Return what an image file says of its pixels and its time, beside the shape of its frames.
+
+    ``by_z`` says whether each cell is looked for in the plane of its z.
+    """
     from napari_interpdisc.io.calibration import read_calibration
 
     found = read_calibration(path)
-    return Movie(*shape, found.pixel_size, found.frame_interval)
+    return Movie(*shape, found.pixel_size, found.frame_interval, by_z)

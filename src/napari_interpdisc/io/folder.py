@@ -295,11 +295,10 @@ def _check_alike(path: Path, files: Sequence[Path], opened: Sequence[Source]) ->
                 f"The images in {path} differ in shape ({files[0].name}: {first.described()}; "
                 f"{file.name}: {one.described()}); give frames of one movie."
             )
-    long = [a for a, n in zip(first.axes, first.shape, strict=True) if a in "T?" and n > 1]
-    if long:
+    if any(a == "T" and n > 1 for a, n in zip(first.axes, first.shape, strict=True)):
         raise InvalidInput(
-            f"The images in {path} are movies or stacks themselves ({files[0].name}: "
-            f"{first.described()}); give one file, or single frames."
+            f"The images in {path} are movies themselves ({files[0].name}: {first.described()}); "
+            "give one file, or single frames."
         )
 
 

@@ -11,11 +11,9 @@ from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.io import folder, ome_zarr, tiff, vendor
 from napari_interpdisc.io.axes import Arranged, AxisChoice, ZMode, arrange
+from napari_interpdisc.io.label_values import objects_of, some_planes
 from napari_interpdisc.io.planes import Planes, by_plane
 from napari_interpdisc.io.source import UNNAMED, Source
-
-TOLD_APART = 5
-"""Planes on which a binary mask is told from labels, and whole numbers from others."""
 
 
 def read_frames(
@@ -71,6 +69,20 @@ def read_frames(
     )  # fmt: skip
 
 
+def axes_in_file(path: str | Path, shape: tuple[int, ...]) -> str:
+    """Letters that a file gives to the axes of its array of this shape; empty if it does not.
+
+    Axes without a name are ``?``. Only the header is read, and a fault is no answer.
+    """
+    try:
+        source = _open(Path(path))
+    except InterpdiscError:
+        return ""
+    found = [(a, n) for a, n in zip(source.axes, source.shape, strict=True) if n > 1]
+    same = tuple(n for _, n in found) == tuple(shape)
+    return "".join(a for a, _ in found) if same else ""
+
+
 def read_labels(
     path: str | Path,
     shape: tuple[int, ...] | None = None,
@@ -80,8 +92,8 @@ def read_labels(
 ) -> Any:
     """Open a segmentation, (Y, X) or (T, Y, X), as a lazily read array of integers.
 
-    Whole numbers that are stored as floats are labels. Of a binary mask, each connected piece of a
-    frame becomes an object.
+    Whole numbers that are stored as floats are labels. Of a binary mask or a map of classes,
+    each connected piece of a frame becomes an object.
 
     Parameters
     ----------
@@ -97,7 +109,8 @@ def read_labels(
     Raises
     ------
     InvalidInput
-        If the file is missing or unreadable, or does not hold whole numbers.
+        If the file is missing or unreadable, does not hold whole numbers, or has no background of
+        0.
     """
     return open_labels(path, shape, time_axis=time_axis, z=z)[0]
 
@@ -139,9 +152,9 @@ def open_labels(
         data = _flat(data, found.axes.index("Z"), z)
     if np.dtype(data.dtype).kind == "f":
         data = _whole(data, path)
-    if _is_mask(data):
-        data = _pieces(data)
-        told.append("a binary mask: each connected piece is an object")
+    data, objects = objects_of(data, path)
+    if objects:
+        told.append(objects)
     return data, "; ".join(told)
 
 
@@ -167,39 +180,9 @@ def _whole(data: Any, path: str | Path) -> Planes:
             )
         return plane.astype(np.int64)
 
-    for plane in _some(data):
+    for plane in some_planes(data):
         whole(plane)
     return by_plane(data, whole, np.int64)
-
-
-def _is_mask(data: Any) -> bool:
-    """Whether foreground has one value in all of some planes, and several pieces in one."""
-    from scipy import ndimage
-
-    if np.dtype(data.dtype) == np.bool_:
-        return True
-    values: set[int] = set()
-    pieces = 0
-    for plane in _some(data):
-        values.update(np.unique(plane).tolist())
-        if len(values - {0}) > 1:
-            return False
-        pieces = max(pieces, ndimage.label(plane, np.ones((3, 3)))[1])
-    return pieces > 1
-
-
-def _pieces(data: Any) -> Planes:
-    """Give each connected piece of a binary mask a number of its own, frame by frame."""
-    from scipy import ndimage
-
-    return by_plane(data, lambda plane, _: ndimage.label(plane, np.ones((3, 3)))[0], np.int32)
-
-
-def _some(data: Any) -> list[Any]:
-    if len(data.shape) == 2:
-        return [np.asarray(data[...])]
-    n = int(data.shape[0])
-    return [np.asarray(data[int(t)]) for t in np.unique(np.linspace(0, n - 1, TOLD_APART).round())]
 
 
 def _grey(source: Source) -> Source:
@@ -263,6 +246,13 @@ def _open(
         raise InvalidInput(f"{path} cannot be read as an image ({text}).") from None
 
 
+def _numpy(path: Path) -> Any:
+    with path.open("rb") as file:
+        if file.read(6) != b"\x93NUMPY":
+            raise InvalidInput(f"{path} is no .npy file, whatever its name; export it again.")
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
 def _of_kind(
     path: Path, series: int | None, channel: int | None, channel_pattern: str | None
 ) -> Source:
@@ -292,7 +282,7 @@ def _of_kind(
     if series not in (None, 0):
         raise InvalidInput(f"{path} has no series {series}; it holds one image.")
     if suffix == ".npy":
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = _numpy(path)
         return Source(path, array, UNNAMED * array.ndim)
     if suffix in folder.PICTURES:
         return folder.open_picture(path)

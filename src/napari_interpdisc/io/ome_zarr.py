@@ -10,6 +10,18 @@ from napari_interpdisc.io.source import UNNAMED, Source
 
 MARKS = ("zarr.json", ".zarray", ".zgroup")
 
+XARRAY_NAMES = "_ARRAY_DIMENSIONS"
+"""Attribute in which xarray keeps the names of axes in Zarr of version 2."""
+
+LETTERS = {
+    **dict.fromkeys(("time", "frame", "frames"), "T"),
+    **dict.fromkeys(("plane", "depth", "slice"), "Z"),
+    **dict.fromkeys(("channel", "channels"), "C"),
+    "row": "Y",
+    **dict.fromkeys(("col", "column"), "X"),
+}
+"""Axes by their longer names."""
+
 MOST_LISTED = 6
 
 
@@ -71,9 +83,10 @@ def _letters(axes: list[Any], data: Any) -> str:
     if len(names) != len(data.shape):
         return UNNAMED * len(data.shape)
     kinds = [a.get("type", "") if isinstance(a, dict) else "" for a in axes] or [""] * len(names)
-    short = {"time": "T", "channel": "C"}
     return "".join(
-        short.get(kind) or short.get(name.lower()) or (name if len(name) == 1 else UNNAMED).upper()
+        {"time": "T", "channel": "C"}.get(kind)
+        or LETTERS.get(name.lower())
+        or (name if len(name) == 1 else UNNAMED).upper()
         for name, kind in zip(names, kinds, strict=True)
     )
 
@@ -83,7 +96,7 @@ def _axes_of_array(path: Path, array: Any) -> str:
     import zarr
 
     unnamed = UNNAMED * len(array.shape)
-    names = getattr(array.metadata, "dimension_names", None)
+    names = getattr(array.metadata, "dimension_names", None) or array.attrs.get(XARRAY_NAMES)
     if names and all(names):
         return _letters(list(names), array)
     if not is_zarr(path.parent):

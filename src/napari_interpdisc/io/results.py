@@ -71,7 +71,7 @@ def check_table_path(path: str | Path, inputs: Iterable[str | Path | None] = ())
     ------
     InvalidInput
         For another suffix than .csv or .parquet, a place that cannot be written to, an input, or a
-        JSON file that this package did not write.
+        JSON file that this package did not write or that belongs to another table.
     """
     target = Path(path)
     if target.suffix.lower() not in TABLE_SUFFIXES:
@@ -80,11 +80,17 @@ def check_table_path(path: str | Path, inputs: Iterable[str | Path | None] = ())
     beside = check_writable(settings_path(target))
     check_no_input(target, given)
     check_no_input(beside, given)
-    if beside.exists() and not _is_ours(beside):
-        raise InvalidInput(
-            f"The settings of {target.name} would replace {beside}, which napari-interpdisc did "
-            "not write; choose another name for the table, or move that file."
-        )
+    if beside.exists() and (other := _table_of(beside)) != target:
+        if other is None:
+            raise InvalidInput(
+                f"The settings of {target.name} would replace {beside}, which napari-interpdisc "
+                "did not write; choose another name for the table, or move that file."
+            )
+        if other.exists() and not _is_same(other, target):
+            raise InvalidInput(
+                f"The settings of {target.name} would replace {beside}, which belongs to "
+                f"{other.name}; choose another name for the table, or move both."
+            )
     return check_writable(target)
 
 
@@ -113,13 +119,15 @@ def _is_same(a: Path, b: Path) -> bool:
         return False
 
 
-def _is_ours(beside: Path) -> bool:
-    """Whether a JSON file is one that :func:`write_table` wrote."""
+def _table_of(beside: Path) -> Path | None:
+    """Table whose settings a JSON file holds; None if :func:`write_table` did not write it."""
     try:
         note = json.loads(beside.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(note, dict) and note.keys() >= {"table", "rows", "versions"}
+        return None
+    if not (isinstance(note, dict) and note.keys() >= {"table", "rows", "versions"}):
+        return None
+    return beside.with_name(Path(str(note["table"])).name or beside.name)
 
 
 def safe_name(text: str) -> str:

@@ -45,6 +45,8 @@ def open_tiff(path: Path, series: int | None = None) -> Source:
     try:
         return _open(path, series)
     except tifffile.TiffFileError as fault:
+        if str(fault).startswith("not a TIFF file"):
+            raise _other(path) from None
         raise _damaged(path, str(fault)) from None
 
 
@@ -64,6 +66,9 @@ def _open(path: Path, series: int | None) -> Source:
         if len(found) > 1:
             name = f" '{one.name}'" if one.name else ""
             taken = (f"series {chosen} of {len(found)}{name}; --series chooses another",)
+        if one.keyframe.photometric == tifffile.PHOTOMETRIC.MINISWHITE and one.dtype != bool:
+            # Fiji's inverting lookup table writes that too, and changes no pixel
+            taken += ("0 is shown as white, and pixels are taken as they are stored",)
         return _opened(path, one, chosen, taken)
 
 
@@ -71,6 +76,17 @@ def _damaged(path: Path, why: str) -> InvalidInput:
     return InvalidInput(
         f"{path} is damaged or incomplete and cannot be read as an image ({why}): a part of the "
         "file is missing; copy or export it again."
+    )
+
+
+def _other(path: Path) -> InvalidInput:
+    with path.open("rb") as file:
+        start = file.read(12)
+    if not start:
+        return InvalidInput(f"{path} is empty (0 bytes); copy or export it again.")
+    return InvalidInput(
+        f"{path} is no TIFF file, whatever its name (it begins with {start!r}); export it as TIFF, "
+        "or give it the name of what it is."
     )
 
 

@@ -97,8 +97,8 @@ def detect_movie(
         times.extend([t] * len(found))
         centroids.append(found)
     if tell is not None:
-        for what, times in unusable.items():
-            tell(f"{len(times)} of {len(frames)} frames {_are(times)} {what}: no cells there.")
+        for what, where in unusable.items():
+            tell(f"{len(where)} of {len(frames)} frames {_are(where)} {what}: no cells there.")
     if not centroids:
         raise NothingFound(NOTHING_FOUND)
     return CellTable.from_arrays(times, np.concatenate(centroids), source="detected nuclei")

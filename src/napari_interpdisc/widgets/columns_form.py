@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from qtpy.QtWidgets import (
@@ -30,6 +31,30 @@ LABELS = {
 }
 
 
+FIELDS = {
+    "--first-frame": "First frame",
+    "--unit": "Unit of positions",
+    "--pixel-size": "Pixel size (µm)",
+    "--frame-interval": "Frame interval (s)",
+}
+"""Fields by the options of the command line that say the same."""
+
+
+def in_words_of_the_form(reason: str) -> str:
+    """Sentence that names options of the command line, with the fields of the form in their place.
+
+    >>> in_words_of_the_form("say which is time: --columns t=Slice, or give --first-frame 1.")
+    "say which is time: 'Time (frame)' Slice, or give 'First frame' 1."
+    """
+    example = r"(, such as (\w+=[^\s,()]*[^\s,().],?)+)?"
+    text = re.sub(rf" with --columns{example}(?=[\s.,;(]|$)", " below", reason)
+    text = re.sub(r"--columns (\w+)=", lambda m: f"'{LABELS.get(m[1], m[1])}' ", text)
+    text = text.replace(", which --columns names", "")
+    for option, field in FIELDS.items():
+        text = text.replace(option, f"'{field}'")
+    return text
+
+
 class ColumnsForm(QDialog):  # type: ignore[misc]
     """Choose the columns of a table that is not understood; says what ``--columns`` says.
 
@@ -46,7 +71,7 @@ class ColumnsForm(QDialog):  # type: ignore[misc]
     def __init__(self, columns: Sequence[str], reason: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Which columns?")
-        why = QLabel(reason)
+        why = QLabel(in_words_of_the_form(reason))
         why.setWordWrap(True)
         form = QFormLayout(self)
         form.addRow(why)

@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from napari.layers import Image, Labels, Points, Tracks
+from napari.layers._source import Source
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.widgets.canvas.layers import (
@@ -11,6 +15,7 @@ from napari_interpdisc.widgets.canvas.layers import (
     frames_from_layer,
     label_columns,
     label_key,
+    meaning_of_axis,
     positions_in,
     write_features,
 )
@@ -187,3 +192,19 @@ def test_pixels_of_an_image_in_another_layer() -> None:
     frames = frames_from_layer(image, 1)
     found = positions_in(labels, image, frames, [0, 1], [[1, 2], [3, 4]])
     np.testing.assert_allclose(found, [[0, 2, 4], [1, 6, 8]])
+
+
+@pytest.mark.parametrize(("axes", "meaning"), [("TYX", "t"), ("ZYX", None), (None, None)])
+def test_the_file_of_an_image_says_what_its_first_axis_is(
+    tmp_path: Path, axes: str | None, meaning: str | None
+) -> None:
+    pixels = np.zeros((6, 20, 30), np.uint16)
+    path = tmp_path / "m.tif"
+    said = {"axes": axes} if axes else {}
+    tifffile.imwrite(path, pixels, metadata=said, photometric="minisblack")
+    image = Image(pixels)
+    image._source = Source(path=str(path))
+    assert meaning_of_axis(0, image) == meaning
+    cut = Image(pixels[:3])
+    cut._source = image.source
+    assert meaning_of_axis(0, cut) is None

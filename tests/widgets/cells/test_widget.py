@@ -456,6 +456,7 @@ def test_a_table_that_is_not_known_is_asked_about(
         return True
 
     monkeypatch.setattr(ColumnsForm, "exec", answered)
+    widget.first_axis.value = "t"
     widget.add_table(str(tmp_path / "cells.csv"))
     layer = widget.cells.value
     np.testing.assert_array_equal(layer.data, TRACKS[np.lexsort((TRACKS[:, 1], TRACKS[:, 0]))])

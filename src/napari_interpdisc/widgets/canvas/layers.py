@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +28,8 @@ Z_LABELS = ("z", "plane", "planes", "slice", "slices", "depth")
 def meaning_of_axis(axis: int, *layers: Layer) -> Literal["t", "z"] | None:
     """Whether an axis is time or z, by the first of the layers that says so; None if none does.
 
-    A layer says so by its axis labels, by a unit of time or length, or by being tracks.
+    A layer says so by its axis labels, by a unit of time or length, or by being tracks; last by the
+    file that the first layer was opened from.
     """
     for layer in layers:
         if isinstance(layer, Tracks):
@@ -40,7 +43,24 @@ def meaning_of_axis(axis: int, *layers: Layer) -> Literal["t", "z"] | None:
             return "t"
         if label in Z_LABELS or "[length]" in dimension:
             return "z"
-    return None
+    return _meaning_in_file(axis, layers[0])
+
+
+def _meaning_in_file(axis: int, layer: Layer) -> Literal["t"] | None:
+    path = layer.source.path
+    if path is None or not Path(path).is_file():
+        return None  # of a folder or a stack of files, a file says nothing of the first axis
+    shape = layer.data[0].shape if getattr(layer, "multiscale", False) else layer.data.shape
+    letters = _axes_in_file(path, Path(path).stat().st_mtime_ns, tuple(map(int, shape)))
+    # z is asked about all the same: Fiji saves movies as z-stacks
+    return "t" if letters[axis : axis + 1] == "T" else None
+
+
+@functools.lru_cache(maxsize=64)
+def _axes_in_file(path: str, _: int, shape: tuple[int, ...]) -> str:
+    from napari_interpdisc.io.images import axes_in_file
+
+    return axes_in_file(path, shape)
 
 
 def frames_from_layer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -444,17 +444,23 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         image, frames, given = self.image.value, self._frames(), self.diameter.value()
         diameter = check_diameter(given) if given > 0 else None
 
+        skipped: list[str] = []
+
         def done(cells: CellTable) -> None:
-            self._start(lambda: self._add_points(image, frames, cells))
+            self._start(lambda: self._add_points(image, frames, cells, skipped))
 
         self.status.say("Looking for nuclei …")
         self.work.start(
-            lambda progress: detect_movie(WatchedFrames.watching(frames, progress), diameter),
+            lambda progress: detect_movie(
+                WatchedFrames.watching(frames, progress), diameter, skipped.append
+            ),
             done,
             self.status.fault,
         )
 
-    def _add_points(self, image: Any, frames: Frames, cells: CellTable) -> None:
+    def _add_points(
+        self, image: Any, frames: Frames, cells: CellTable, skipped: Sequence[str] = ()
+    ) -> None:
         if image not in self._viewer.layers:
             raise InvalidInput("The image was removed meanwhile; nothing was added.")
         columns = [cells.t, cells.yx[:, 0], cells.yx[:, 1]][0 if frames.is_movie else 1 :]
@@ -470,7 +476,8 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             **placed_like(image),
         )
         self.cells.value = layer
-        self.status.say(f"{len(cells)} nuclei were found; check them, then press Run.")
+        found = f"{len(cells)} nuclei were found; check them, then press Run."
+        self.status.say(" ".join((found, *skipped)))
 
     # -- what is going on -----------------------------------------------------------------------
 

@@ -16,8 +16,10 @@ import pytest
 from napari.components import ViewerModel
 from napari.errors import MultipleReaderError
 from napari.layers import Labels, Layer, Points, Shapes, Tracks
+from napari.utils.notifications import notification_manager
 from npe2 import PluginManifest
 
+from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.readers import get_reader
 from napari_interpdisc.writers import write_labels, write_points, write_tracks
 
@@ -170,3 +172,11 @@ def test_each_writer_returns_its_files(tmp_path: Path) -> None:
     assert write_labels(str(tmp_path / "c.csv"), np.eye(3, dtype=int), given)[-1] == str(
         tmp_path / "c.labels.tif"
     )
+
+
+def test_the_sentence_of_a_fault_is_shown(tmp_path: Path) -> None:
+    before = len(notification_manager.records)
+    with pytest.raises(InvalidInput, match="no name for a layer"):
+        write_points(str(tmp_path / "a.txt"), np.zeros((1, 2)), {})
+    (told,) = notification_manager.records[before:]
+    assert "no name for a layer with features" in told.message

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.layer_files import write_layer
 
 
@@ -18,7 +19,7 @@ def write_tracks(path: str, data: Any, arguments: dict[str, Any]) -> list[str]:
     InvalidInput
         If the path cannot be written to, or a feature cannot be kept.
     """
-    return [str(file) for file in write_layer(path, "tracks", data, arguments)]
+    return _written(path, "tracks", data, arguments)
 
 
 def write_points(path: str, data: Any, arguments: dict[str, Any]) -> list[str]:
@@ -29,7 +30,7 @@ def write_points(path: str, data: Any, arguments: dict[str, Any]) -> list[str]:
     InvalidInput
         If the path cannot be written to, or a feature cannot be kept.
     """
-    return [str(file) for file in write_layer(path, "points", data, arguments)]
+    return _written(path, "points", data, arguments)
 
 
 def write_labels(path: str, data: Any, arguments: dict[str, Any]) -> list[str]:
@@ -40,4 +41,15 @@ def write_labels(path: str, data: Any, arguments: dict[str, Any]) -> list[str]:
     InvalidInput
         If the path cannot be written to, or a feature cannot be kept.
     """
-    return [str(file) for file in write_layer(path, "labels", data, arguments)]
+    return _written(path, "labels", data, arguments)
+
+
+def _written(path: str, kind: str, data: Any, arguments: dict[str, Any]) -> list[str]:
+    """Files that were written. napari hides the sentence of a fault, so it is shown here."""
+    try:
+        return [str(file) for file in write_layer(path, kind, data, arguments)]
+    except InvalidInput as fault:
+        from napari_interpdisc.widgets.notices import tell_fault
+
+        tell_fault(fault)
+        raise

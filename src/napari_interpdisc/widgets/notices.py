@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari.utils.notifications import show_info, show_warning
+from napari.utils.notifications import show_error, show_info, show_warning
 
 from napari_interpdisc.cells import Taken
 
@@ -13,3 +13,8 @@ def tell(taken: Taken) -> None:
         show_info(taken.sentence)
     for note in taken.notes:
         show_warning(note)
+
+
+def tell_fault(fault: Exception) -> None:
+    """Show a fault that napari would replace with a sentence of its own."""
+    show_error(str(fault))

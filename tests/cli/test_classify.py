@@ -284,7 +284,7 @@ def test_a_blank_frame_costs_its_own_cells(classify: Run, files: Path, diameter:
 
 def test_an_image_that_is_none(classify: Run, files: Path) -> None:
     (files / "movie.tif").write_bytes(b"")
-    assert "cannot be read as an image" in sentence(classify(), files)
+    assert "is empty (0 bytes)" in sentence(classify(), files)
     assert "There is no file" in sentence(classify(image="other.tif"), files)
 
 
@@ -310,7 +310,7 @@ def test_bad_diameters(classify: Run, files: Path, diameter: str, told: str) -> 
 
 def test_labels_of_another_movie(classify: Run, files: Path) -> None:
     tifffile.imwrite(
-        files / "short.tif", np.ones((2, 110, 240), np.uint8), photometric="minisblack"
+        files / "short.tif", tifffile.imread(files / "masks.tif")[:2], photometric="minisblack"
     )
     assert "shape" in sentence(classify("--labels", files / "short.tif"), files)
 

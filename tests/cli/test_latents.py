@@ -29,7 +29,7 @@ def files(tmp_path: Path) -> Path:
         ),
     )
     table = made.cells.to_frame()
-    table["well"] = np.where(table["track_id"] % 2, "odd", "even")
+    table["side"] = np.where(table["track_id"] % 2, "odd", "even")
     table.to_csv(tmp_path / "cells.csv", index=False)
     return tmp_path
 
@@ -79,12 +79,12 @@ def test_without_labels_nuclei_are_found_and_stored_names_compared(run: Run, fil
     meanings = (LatentMeaning("whatever", "guessed"),) + (LatentMeaning(),) * 31
     save_model(replace(plain, meanings=meanings), files / "guessed")
     code, out, err = run(
-        *words(files, "--group-column", "well", "--model", files / "guessed"), "--threshold", 0.999
+        *words(files, "--group-column", "side", "--model", files / "guessed"), "--threshold", 0.999
     )
     assert (code, err) == (0, "")
     assert "was whatever" in out
     assert out.count("the same") == 31
-    assert "in 2 groups (well)" in out
+    assert "in 2 groups (side)" in out
     assert "fewer than 10 groups are rough" in out
 
 
@@ -146,15 +146,15 @@ def test_faults_are_told_before_anything_is_measured(
     refused("no column 'plate'", *words(files, "--group-column", "plate"))
     refused(
         "No cell has the label 'mixed'; the labels are even, odd",
-        *words(files, "--classes", "odd,mixed", "--label-column", "well"),
+        *words(files, "--classes", "odd,mixed", "--label-column", "side"),
     )
     refused("give it with --diameter", "latents", "--crops", files / "some.npz")
     refused(
         "There are 9 cells, fewer than the 50", "latents", "--crops", files / "some.npz",
         "--diameter", 28,
     )  # fmt: skip
-    refused("no array 'well'", "latents", "--crops", files / "some.npz", "--diameter", 28,
-            "--group-column", "well")  # fmt: skip
+    refused("no array 'side'", "latents", "--crops", files / "some.npz", "--diameter", 28,
+            "--group-column", "side")  # fmt: skip
     refused("is no diameter", *words(files, "--diameter", "wide"))
     table = pd.read_csv(files / "cells.csv")
     table.assign(track_id=1).to_csv(files / "cells.csv", index=False)

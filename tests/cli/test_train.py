@@ -323,3 +323,19 @@ def test_cells_that_discover_kept(run: Run, files: Path, recipe: Path) -> None:
     )  # fmt: skip
     assert (code, err) == (0, "")
     assert load_model(files / "again", device="cpu").sha256 == mine.sha256
+
+
+def test_a_column_of_groups_tells_no_images_apart(
+    run: Run, files: Path, recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pd.read_csv(files / "cells.csv")
+    table["well"] = table["track_id"].map(lambda track: f"w{track % 4}")
+    table.to_csv(files / "cells.csv", index=False)
+    code, _, err = run(*words(files, "--recipe", recipe))
+    assert (code, "cells of several images" in err) == (1, True)
+    monkeypatch.setattr(
+        "napari_interpdisc.discovery.cross_validation.discover",
+        lambda *a: (_ for _ in ()).throw(KeyboardInterrupt),
+    )
+    named = words(files, "--recipe", recipe, "--group-column", "well")
+    assert run(*named).code == 130, "training began"

@@ -159,8 +159,9 @@ def asked_of(
     unit: str,
     pixel_size: float | None,
     frame_interval: float | None,
+    *known: str | None,
 ) -> Asked:
-    """What the options say of a table of cells.
+    """What the options say of a table of cells; ``known`` are columns of labels and groups.
 
     Raises
     ------
@@ -170,7 +171,8 @@ def asked_of(
     from napari_interpdisc.io.columns import Asked, columns_of_text
 
     roles = columns_of_text(columns) if columns is not None else {}
-    return Asked(roles, first_frame, unit, pixel_size, frame_interval)
+    names = tuple(name for name in known if name)
+    return Asked(roles, first_frame, unit, pixel_size, frame_interval, names)
 
 
 def diameter_of(text: str) -> float | None:

@@ -142,7 +142,9 @@ def latents(
     if out is not None and out.exists():
         raise InvalidInput(f"{out} already exists; choose another folder, nothing was written.")
     diameter_of(diameter)
-    choices = asked_of(columns, first_frame, unit, pixel_size, frame_interval)
+    choices = asked_of(
+        columns, first_frame, unit, pixel_size, frame_interval, group_column, label_column
+    )
     from napari_interpdisc.models.store import load_model
 
     loaded = load_model(model)

@@ -148,7 +148,9 @@ def scorecard(
 
     check_empty_folder(out)
     diameter_of(diameter)
-    choices = asked_of(columns, first_frame, unit, pixel_size, frame_interval)
+    choices = asked_of(
+        columns, first_frame, unit, pixel_size, frame_interval, group_column, label_column
+    )
     kinds = _controls(control or [], named)
     from napari_interpdisc.models.store import load_model
     from napari_interpdisc.scrutiny.scorecard import ScorecardSettings, score_heads

@@ -133,7 +133,9 @@ def train(
     diameter_of(diameter)
     base = MovieFiles(
         Path(), Path(), None, diameter, channel, channel_axis, swap_xy, reading,
-        asked_of(columns, first_frame, unit, pixel_size, frame_interval),
+        asked_of(
+        columns, first_frame, unit, pixel_size, frame_interval, group_column, label_column
+    ),
     )  # fmt: skip
     files = _movie_files(base, image or [], cells or [], labels or [], movies, crops)
     from napari_interpdisc.discovery.card import discovered_model

@@ -94,6 +94,8 @@ class Asked:
         µm per pixel.
     frame_interval
         Seconds between frames.
+    known
+        Columns that the user knows, such as labels or groups: they tell no images apart.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class Asked:
     unit: str = ""
     pixel_size: float | None = None
     frame_interval: float | None = None
+    known: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check what can be checked without a table."""
@@ -898,6 +901,7 @@ class _Reading:
         if "t" not in self.roles and self.movie is not None and self.movie.frames > 1:
             return  # a movie needs a time first: the images may be its frames
         used = {c.name for columns in self.roles.values() for c in columns}
+        used.update(self.asked.known)
         columns = [column for column in self.columns if column.name not in used]
         table = self.table[[self.by_name[column.name] for column in columns]].iloc[rows]
         found = several_movies(table, columns, t)

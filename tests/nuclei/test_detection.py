@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 from skimage.measure import regionprops
 
@@ -85,3 +87,32 @@ def test_frames_without_pixels_cost_their_own_cells(movie: SimulatedMovie) -> No
     np.testing.assert_array_equal(cells.t, whole.t[kept])
     np.testing.assert_array_equal(cells.yx, whole.yx[kept])
     assert told == ["2 of 6 frames (1, 3) are blank: no cells there."]
+
+
+@given(
+    exponent=st.floats(-6, 6),
+    offset=st.floats(-10, 10),
+    dtype=st.sampled_from([np.float64, np.float32, np.float16, np.uint16, np.int32, np.uint8]),
+)
+@settings(max_examples=12, deadline=None)
+def test_nuclei_do_not_depend_on_how_pixels_are_stored(
+    exponent: float, offset: float, dtype: type
+) -> None:
+    still = np.asarray(
+        simulate_movie(SimulationSettings(shape=(1, 140, 140), cells=5, seed=3)).image[0], float
+    )
+    unit = (still - still.min()) / np.ptp(still)
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        scale = 1.0 if kind.itemsize == 2 else 10.0**exponent
+        stored = (scale * (unit + offset / 10 if kind.itemsize > 2 else unit)).astype(kind)
+    else:
+        stored = np.rint(unit * min(np.iinfo(kind).max, 60_000)).astype(kind)
+    plain = detect_movie(Frames(unit))
+    again = detect_movie(Frames(stored))
+    assert len(again) == len(plain)
+    distance, _ = cKDTree(again.yx).query(plain.yx)
+    # eight bits round what lies between background and nucleus
+    assert distance.max() < (0.5 if kind.itemsize > 2 else 1.5)
+    before, after = estimate_diameter(Frames(unit)), estimate_diameter(Frames(stored))
+    assert abs(after - before) < (0.01 if kind.itemsize > 2 else 0.05) * before

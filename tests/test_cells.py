@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_interpdisc.cells import CellTable
+from napari_interpdisc.cells import CellTable, row_of
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
 
@@ -142,3 +142,24 @@ def test_inside() -> None:
         CellTable.from_arrays([2], [[1, 1]]).check_inside(frames)
     with pytest.raises(InvalidInput, match=r"1 of 2 cells .* lie outside the image of 10 by 20 px"):
         CellTable.from_arrays([0, 0], [[1, 1], [15, 2]]).check_inside(frames)
+
+
+def test_row_of_a_cell_by_track_and_frame() -> None:
+    cells = CellTable.from_arrays([0, 1, 1, 4], np.zeros((4, 2)), track_id=[7, 7, 8, 7])
+    assert [row_of(cells, text) for text in ("7:0", " 7:4", "8")] == [0, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("7", "Track 7 has 3 cells; give the frame too, such as 7:0"),
+        ("7:2", "no cell in frame 2; it goes from 0 to 4"),
+        ("9:1", "no track 9; it has 7, 8"),
+        ("a:1", "'a:1' is no cell"),
+        ("8:", "'8:' is no cell"),
+    ],
+)
+def test_no_cell(text: str, said: str) -> None:
+    cells = CellTable.from_arrays([0, 1, 1, 4], np.zeros((4, 2)), track_id=[7, 7, 8, 7])
+    with pytest.raises(InvalidInput, match=said):
+        row_of(cells, text)

@@ -275,3 +275,41 @@ def at_most(rows: npt.NDArray[np.intp], most: int, seed: int) -> npt.NDArray[np.
     if len(rows) <= most:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def row_of(cells: CellTable, text: str) -> int:
+    """Row of the cell that ``TRACK:FRAME`` means, such as ``12:30``; ``TRACK`` if it has one row.
+
+    Raises
+    ------
+    InvalidInput
+        If that is no track and frame, or there is no such cell, or more than one.
+    """
+    track, colon, frame = text.strip().partition(":")
+    try:
+        wanted = int(track), int(frame) if colon else None
+    except ValueError:
+        raise InvalidInput(
+            f"'{text}' is no cell: give its track and its frame, such as 12:30."
+        ) from None
+    of_track = np.flatnonzero(cells.track_id == wanted[0])
+    if not len(of_track):
+        ids = ", ".join(map(str, np.unique(cells.track_id)[:6].tolist()))
+        raise InvalidInput(f"'{cells.source}' has no track {wanted[0]}; it has {ids}, ….")
+    rows = of_track if wanted[1] is None else of_track[cells.t[of_track] == wanted[1]]
+    times = cells.t[of_track]
+    if not len(rows):
+        raise InvalidInput(
+            f"Track {wanted[0]} has no cell in frame {wanted[1]}; it goes from {times.min()} to "
+            f"{times.max()}."
+        )
+    if len(rows) > 1:
+        raise InvalidInput(
+            f"Track {wanted[0]} has {len(rows)} cells"
+            + (
+                f" in frame {wanted[1]}; its ids are not unique."
+                if colon
+                else f"; give the frame too, such as {wanted[0]}:{times[0]}."
+            )
+        )
+    return int(rows[0])

@@ -62,6 +62,14 @@ def files(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """Return a folder as that of ``files``, with cells enough to tell where real cells are."""
+    settings = SimulationSettings(shape=(5, 160, 320), cells=8, dividing=0.5, seed=2)
+    simulated(tmp_path, settings).cells.to_frame().to_csv(tmp_path / "tracks.csv", index=False)
+    return tmp_path
+
+
+@pytest.fixture
 def named(tmp_path: Path) -> tuple[Path, int, int, int]:
     """Return a model folder with two names, a pair of latents, and a formula of the three."""
     model = load_model(device="cpu")

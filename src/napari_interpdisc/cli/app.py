@@ -16,6 +16,7 @@ from napari_interpdisc import __version__
 from napari_interpdisc.cli.attack import attack
 from napari_interpdisc.cli.classify import classify
 from napari_interpdisc.cli.common import plain, say
+from napari_interpdisc.cli.counterfactual import counterfactual
 from napari_interpdisc.cli.demo import demo
 from napari_interpdisc.cli.detect import detect
 from napari_interpdisc.cli.latents import latents
@@ -83,6 +84,7 @@ for command in (
     train,
     table1,
     scorecard,
+    counterfactual,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from napari_interpdisc.discovery.evidence import evidence_of
 from napari_interpdisc.discovery.quality import Quality
 from napari_interpdisc.discovery.reliability import Reliabilities, Reliability
 from napari_interpdisc.discovery.results import Discovery, FrontRow
 from napari_interpdisc.discovery.tasks import TaskResult, heads_of
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel, NamedHead
-from napari_interpdisc.models.formula import FormulaHead
+from napari_interpdisc.models.formula import Formula, FormulaHead
+from napari_interpdisc.models.heads import Head
 from napari_interpdisc.models.store import replace_heads
 from napari_interpdisc.number_text import mean_sd
 
@@ -42,9 +44,11 @@ def discovered_model(
     heads: dict[str, NamedHead] = {}
     for kind, fitted in found.heads.items():
         head, quality = fitted.head, fitted.quality
-        if kind == "formula" and formula is not None:
+        evidence = evidence_of(found, kind)
+        if kind == "formula" and formula is not None and formula.head.formulas != _formulas(head):
             head, quality = formula.head, formula.quality
-        heads[kind] = NamedHead(kind, head, found.classes, summary(quality, found))
+            evidence = evidence_of(found, kind, quality)
+        heads[kind] = NamedHead(kind, head, found.classes, summary(quality, found), evidence)
     card = discovery_card(name, model, found, heads)
     return replace_heads(model, name, heads, card, found.movies)
 
@@ -75,6 +79,10 @@ def model_of_tasks(
     heads = heads_of(results)
     card = "\n".join([model.card.rstrip(), "", tasks_section(model, results), more.rstrip()])
     return replace_heads(model, name, heads, card.rstrip() + "\n")
+
+
+def _formulas(head: Head) -> tuple[Formula, ...]:
+    return head.formulas if isinstance(head, FormulaHead) else ()
 
 
 def summary(quality: Quality, found: Discovery) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -131,7 +133,17 @@ def discover(
         engine=final.engine,
         settings=options.model_dump(mode="json"),
         group_name=group_name,
+        target=cells.target[home],
+        group=cells.group[home],
+        data_sha256=_hash(cells),
     )
+
+
+def _hash(cells: LabelledCells) -> str:
+    digest = hashlib.sha256(json.dumps(cells.classes).encode())
+    for values in (cells.latents, cells.target, cells.group):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
 
 
 def _folds(cells: LabelledCells, home: npt.NDArray[np.intp], options: Recipe) -> list[Fold]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -125,6 +125,11 @@ class Discovery:
         What a group is called: "track", "plate", "movie".
     movies
         Movies that the labelled cells are of, where that is known.
+    target, group
+        (N,) class position, −1 for none, and group of each cell that is tested on: the rows of
+        every head's ``logits``.
+    data_sha256
+        Hash of the latents and classes of all labelled cells.
     """
 
     classes: tuple[str, ...]
@@ -139,3 +144,6 @@ class Discovery:
     settings: dict[str, object]
     group_name: str = "track"
     movies: tuple[TrainingMovie, ...] = ()
+    target: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    group: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    data_sha256: str = ""

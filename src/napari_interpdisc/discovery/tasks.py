@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from napari_interpdisc._types import Progress, silent
 from napari_interpdisc.discovery.augmented import PatchLatents, pairs_within, patch_latents
 from napari_interpdisc.discovery.cross_validation import discover
+from napari_interpdisc.discovery.evidence import evidence_of
 from napari_interpdisc.discovery.labelled import LabelledCells
 from napari_interpdisc.discovery.recipe import Recipe, Steps
 from napari_interpdisc.discovery.results import KINDS, Discovery, Kind
@@ -82,7 +83,13 @@ class TaskResult:
         """The heads to keep, by name, with how far they can be trusted."""
         first = self.found[0]
         return {
-            name: NamedHead(name, first.heads[kind].head, first.classes, self.summary(kind))
+            name: NamedHead(
+                name,
+                first.heads[kind].head,
+                first.classes,
+                self.summary(kind),
+                evidence_of(first, kind, seeds=self.accuracies(kind)),
+            )
             for kind, name in self.task.names.items()
         }
 

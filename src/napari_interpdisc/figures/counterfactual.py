@@ -38,7 +38,7 @@ def path_figure(
         The model, for the names of latents.
     """
     n = len(found.scores)
-    figure = Figure(figsize=(1.25 * n + 0.6, 4.1), layout="constrained")
+    figure = Figure(figsize=(1.25 * n + 0.6, 3.7), layout="constrained")
     grid = figure.subplots(2, n, squeeze=False)
     called = class_index(found.scores)
     for k in range(n):

@@ -15,6 +15,7 @@ from torch.nn.functional import avg_pool2d
 
 from napari_interpdisc._types import Float32Array, Float64Array, Measured
 from napari_interpdisc.errors import InvalidInput, InvalidModel
+from napari_interpdisc.models.evidence import Evidence
 from napari_interpdisc.models.familiarity import Familiarity
 from napari_interpdisc.models.heads import Head
 from napari_interpdisc.models.tcvae import TCVAE
@@ -44,12 +45,23 @@ def default_device() -> torch.device:
 
 @dataclass(frozen=True)
 class NamedHead:
-    """A head with the classes that it tells apart and what is known of its quality."""
+    """A head with the classes that it tells apart and what is known of its quality.
+
+    Attributes
+    ----------
+    name, head, classes
+        The head.
+    summary
+        One line on how far it can be trusted.
+    evidence
+        How it did on held-out groups, if that was stored.
+    """
 
     name: str
     head: Head
     classes: tuple[str, ...]
     summary: str = ""
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True)

@@ -35,17 +35,22 @@ from napari_interpdisc.models.cell_model import (
     latent_names,
     score_width,
 )
+from napari_interpdisc.models.evidence import Evidence
 from napari_interpdisc.models.familiarity import Density, Familiarity
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead, SparseHead
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 
-SCHEMA: Literal[4] = 4
-READABLE = (1, 2, 3, 4)
-"""Schema 1 knew dense heads only; schema 2 knew nothing of what latents mean.
+SCHEMA: Literal[5] = 5
+READABLE = (1, 2, 3, 4, 5)
+"""Schema 1 knew dense heads only; schema 2 knew nothing of what latents mean; schema 4 did not
+store how heads did on held-out groups.
 
 Schema 3 judged what is out of distribution by decoded pictures; models of it are read, but flag no
 cell for that."""
+
+DENSITIES = 4
+"""Schema from which on familiarity is told by densities."""
 
 LARGEST_MEASURE, LARGEST_NOISE, LARGEST_FINENESS = 1e6, 1e3, 100.0
 """Numbers of familiarity that no training data gives are larger than these."""
@@ -70,6 +75,7 @@ class HeadConfig(BaseModel):
     scales: tuple[float, ...] = Field((), title="Factor from each formula's value to its logit")
     summary: str = ""
     encoder_sha256: str = Field("", title="Encoder whose latents the head was trained on")
+    evidence: Evidence | None = Field(None, title="How it did on held-out groups")
 
 
 class MeaningConfig(BaseModel):
@@ -130,7 +136,7 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1, 2, 3, 4] = SCHEMA
+    schema_version: Literal[1, 2, 3, 4, 5] = SCHEMA
     name: str
     encoder: TCVAEConfig
     model_diameter: float = Field(gt=0)
@@ -198,7 +204,7 @@ def load_model(
             raise InvalidModel(f"{path} holds NaN or infinite values in '{name}'.")
     encoder = TCVAE(config.encoder)
     heads = {
-        h.name: NamedHead(h.name, _empty_head(h, config, folder), h.classes, h.summary)
+        h.name: NamedHead(h.name, _empty_head(h, config, folder), h.classes, h.summary, h.evidence)
         for h in config.heads
     }
     modules: list[tuple[str, torch.nn.Module]] = [("encoder_decoder.", encoder)]
@@ -361,6 +367,7 @@ def _head_configs(model: CellModel) -> tuple[HeadConfig, ...]:
                 classes=named.classes,
                 summary=named.summary,
                 encoder_sha256=model.encoder_sha256,
+                evidence=named.evidence,
                 **what,
             )
         )
@@ -413,7 +420,7 @@ def _read_config(folder: Path) -> ModelConfig:
 def _first_fault(fault: ValidationError, version: int) -> tuple[str, str]:
     """Where the first fault is, and what; of familiarity, by the form that the schema has."""
     forms = [FamiliarityConfig.__name__, QuantilesConfig.__name__]
-    other = forms[version == SCHEMA]
+    other = forms[version >= DENSITIES]
     first = next(error for error in fault.errors() if other not in error["loc"])
     return ".".join(str(part) for part in first["loc"] if part not in forms), first["msg"]
 
@@ -435,12 +442,18 @@ def _config_faults(config: ModelConfig) -> Iterator[str]:
             yield f"has an orientation pair {pair} that is none of two of its {n} latents"
     if isinstance(config.familiarity, FamiliarityConfig):
         yield from _familiarity_faults(config.familiarity, config.encoder)
-    elif config.familiarity is not None and config.schema_version == SCHEMA:
+    elif config.familiarity is not None and config.schema_version >= DENSITIES:
         yield (
-            f"has the quantiles of schema 3 as its familiarity, but schema version {SCHEMA}; "
+            f"has the quantiles of schema 3 as its familiarity, but schema version "
+            f"{config.schema_version}; "
             "store the model again"
         )
     for head in config.heads:
+        if head.evidence is not None and len(head.evidence.confusion) != len(head.classes):
+            yield (
+                f"has evidence of head '{head.name}' for {len(head.evidence.confusion)} classes, "
+                f"but it has {len(head.classes)}"
+            )
         wanted = (n, score_width(head.classes))
         inputs = {total - len(head.pairs) for total in (n, config.encoder.n_cell)}
         if head.kind == "formula":

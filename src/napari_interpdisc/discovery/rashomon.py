@@ -1,0 +1,204 @@
+"""The Rashomon set: all heads of one question that are about as good as the best.
+
+Where such heads agree, the answer does not hang on which of them was chosen. Where they do not, the
+data does not say which is right: those cells are worth annotating next.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_interpdisc._types import Float64Array
+from napari_interpdisc.discovery.recipe import head_logits
+from napari_interpdisc.discovery.results import Discovery
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.cell_model import CellModel, NamedHead, class_index
+from napari_interpdisc.models.formula import FormulaHead
+from napari_interpdisc.models.heads import Head
+
+DELTA = 0.01
+"""Balanced accuracy on held-out groups that may be given up."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One head that may belong to the set.
+
+    Attributes
+    ----------
+    name, head
+        The head.
+    balanced_accuracy
+        On held-out groups, 0–1.
+    """
+
+    name: str
+    head: Head
+    balanced_accuracy: float
+
+    @property
+    def latents(self) -> tuple[int, ...]:
+        """Latents that it uses."""
+        return self.head.used_latents
+
+
+@dataclass(frozen=True)
+class RashomonSet:
+    """Heads of one question within ``delta`` of the best, and how far they agree.
+
+    Attributes
+    ----------
+    classes
+        What they tell apart.
+    members
+        (M,) heads, the best first.
+    delta
+        Balanced accuracy that was given up at most.
+    others
+        Heads that were left out, and why: too far from the best.
+    calls
+        (M, N) class position that each member gives to each cell; −1 for cells without latents.
+    """
+
+    classes: tuple[str, ...]
+    members: tuple[Member, ...]
+    delta: float
+    others: tuple[Member, ...]
+    calls: npt.NDArray[np.int64]
+
+    @property
+    def uses(self) -> dict[int, int]:
+        """Number of members that use each latent, those that most use first."""
+        counted = Counter(i for member in self.members for i in member.latents)
+        return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
+
+    @property
+    def agreement(self) -> Float64Array:
+        """(M, M) share of cells to which two members give the same class; NaN without cells."""
+        known = self.calls[:, (self.calls >= 0).all(0)]
+        if not known.shape[1]:
+            return np.full((len(self.members),) * 2, np.nan)
+        return np.asarray((known[:, None] == known[None]).mean(2))
+
+    @property
+    def disagreement(self) -> Float64Array:
+        """(N,) share of members that do not give a cell the class that most give, 0 to 1.
+
+        NaN for cells without latents.
+        """
+        n_classes = len(self.classes)
+        votes = np.stack([(self.calls == k).sum(0) for k in range(n_classes)])
+        off = 1 - votes.max(0) / len(self.members)
+        return np.asarray(np.where((self.calls >= 0).all(0), off, np.nan))
+
+    def sentence(self) -> str:
+        """How many heads there are, and what they agree on."""
+        n = len(self.members)
+        told = (
+            f"{n} head{'s' * (n != 1)} within {self.delta:.3g} of the best balanced accuracy "
+            f"({self.members[0].balanced_accuracy:.3f})"
+        )
+        unclear = self.disagreement[np.isfinite(self.disagreement)]
+        if n > 1 and len(unclear):
+            told += f"; they agree on {(unclear == 0).mean():.1%} of {len(unclear)} cells".replace(
+                "%", " %"
+            )
+        return told + "."
+
+
+def members_of_discovery(found: Discovery) -> list[Member]:
+    """All heads of one training: of each kind, and every formula of the front."""
+    chosen = found.heads.get("formula")
+    members = [
+        Member(kind, fitted.head, fitted.quality.balanced_accuracy)
+        for kind, fitted in found.heads.items()
+        if kind != "formula" or not found.front
+    ]
+    for row in found.front:
+        is_chosen = (
+            chosen is not None
+            and isinstance(chosen.head, FormulaHead)
+            and chosen.head.formulas == row.head.formulas
+        )
+        name = "formula" if is_chosen else f"formula of {row.size} nodes"
+        members.append(Member(name, row.head, row.quality.balanced_accuracy))
+    return members
+
+
+def members_of_model(model: CellModel, head: str | None = None) -> list[Member]:
+    """All heads of a stored model that answer the same question as one of them.
+
+    They do if they tell the same classes apart and were tested on the same labelled cells.
+
+    Raises
+    ------
+    InvalidInput
+        If it was not stored how the head did on held-out groups.
+    """
+    named = model.head(head)
+    if named.evidence is None:
+        raise InvalidInput(
+            f"'{model.name}' does not say how head '{named.name}' did on held-out groups; train "
+            "it again with this release."
+        )
+    return [
+        Member(one.name, one.head, one.evidence.balanced_accuracy)
+        for one in model.heads.values()
+        if one.evidence is not None and _question(one) == _question(named)
+    ]
+
+
+def _question(named: NamedHead) -> tuple[object, ...]:
+    assert named.evidence is not None
+    sums = tuple(sum(row) for row in named.evidence.confusion)
+    return named.classes, sums, named.evidence.group_name
+
+
+def rashomon_set(
+    members: Sequence[Member],
+    classes: tuple[str, ...],
+    latents: npt.ArrayLike,
+    delta: float = DELTA,
+) -> RashomonSet:
+    """Find the heads within ``delta`` of the best, and what each calls every cell.
+
+    Parameters
+    ----------
+    members
+        Heads of one question.
+    classes
+        What they tell apart.
+    latents
+        (N, L) posterior means of cells, which need no label; rows of NaN get no call.
+    delta
+        Balanced accuracy that may be given up, 0–1.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no head, or ``delta`` is not from 0 to 1.
+    """
+    if not members:
+        raise InvalidInput("There is no head to compare; train some first.")
+    if not 0 <= delta <= 1:
+        raise InvalidInput(f"A loss of balanced accuracy is from 0 to 1, not {delta:g}.")
+    ranked = sorted(members, key=lambda member: -member.balanced_accuracy)
+    least = ranked[0].balanced_accuracy - delta - 1e-9
+    inside = tuple(member for member in ranked if member.balanced_accuracy >= least)
+    z = np.asarray(latents, np.float32)
+    known = np.isfinite(z).all(1)
+    calls = np.full((len(inside), len(z)), -1, np.int64)
+    for row, member in zip(calls, inside, strict=True):
+        if known.any():
+            row[known] = class_index(head_logits(member.head, z[known]))
+    return RashomonSet(classes, inside, delta, tuple(ranked[len(inside) :]), calls)
+
+
+def used_by(found: RashomonSet, model: CellModel) -> Mapping[str, list[str]]:
+    """Labels of the latents that each member uses, by its name."""
+    return {m.name: [model.latent_label(i) for i in m.latents] for m in found.members}

@@ -1,0 +1,65 @@
+"""How a head did on cells of groups that it was not fitted on; stored beside the head."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Interval = tuple[float, float]
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class CalibrationEvidence(_Stored):
+    """Whether the confidences were right, each class weighted equally.
+
+    The fields are those of :class:`napari_interpdisc.discovery.reliability.Reliability`, without
+    what is not known.
+    """
+
+    brier: float = Field(ge=0, le=2)
+    interval: Interval | None = None
+    constant_brier: float = Field(ge=0, le=1)
+    ece: float = Field(ge=0, le=1)
+    chance_ece: float = Field(ge=0, le=1)
+    confidence: tuple[float, ...] = Field(title="Mean confidence of each bin")
+    right: tuple[float, ...] = Field(title="Share of cells of each bin whose class is right")
+    right_interval: tuple[Interval | None, ...]
+    cells: tuple[int, ...] = Field(title="Cells of each bin")
+    histogram: tuple[int, ...] = Field(title="Cells by confidence, in equal parts of 0-1")
+
+    @model_validator(mode="after")
+    def _equally_long(self) -> Self:
+        if (
+            len({len(self.confidence), len(self.right), len(self.right_interval), len(self.cells)})
+            > 1
+        ):
+            raise ValueError("the bins of a calibration differ in number")
+        return self
+
+
+class Evidence(_Stored):
+    """Quality of a head, measured on groups that were held out of its kind's training."""
+
+    cells: int = Field(ge=1, title="Labelled cells")
+    groups: int = Field(ge=1, title="Tracks, plates or movies that they are of")
+    group_name: str = Field("track", max_length=60)
+    folds: int = Field(ge=2)
+    accuracy: float = Field(ge=0, le=1)
+    balanced_accuracy: float = Field(ge=0, le=1)
+    interval: Interval = Field(title="95 % bootstrap interval of the balanced accuracy, by group")
+    confusion: tuple[tuple[int, ...], ...] = Field(title="Rows: labelled; columns: called")
+    seeds: tuple[float, ...] = Field(
+        (), title="Balanced accuracy of each seed, where there are more"
+    )
+    calibration: CalibrationEvidence | None = None
+    data_sha256: str = Field("", title="Hash of the latents and classes of the labelled cells")
+
+    @model_validator(mode="after")
+    def _square(self) -> Self:
+        if any(len(row) != len(self.confusion) for row in self.confusion):
+            raise ValueError("the confusion matrix is not square")
+        return self

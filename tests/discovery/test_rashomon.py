@@ -1,0 +1,86 @@
+"""The Rashomon set: who is in it, what its members use, and where they disagree."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_interpdisc.discovery.rashomon import (
+    Member,
+    members_of_discovery,
+    members_of_model,
+    rashomon_set,
+    used_by,
+)
+from napari_interpdisc.discovery.results import Discovery
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.cell_model import NamedHead
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.store import load_model, replace_heads
+
+TWO = ("no", "yes")
+
+
+def member(text: str, accuracy: float) -> Member:
+    return Member(text, FormulaHead([parse_formula(text, 4)]), accuracy)
+
+
+@pytest.fixture
+def members() -> list[Member]:
+    return [
+        member("z0 + z1", 0.95),
+        member("z0", 0.96),
+        member("z2", 0.80),
+        member("z0 - 1", 0.951),
+    ]
+
+
+def test_members_are_within_delta_of_the_best(members: list[Member]) -> None:
+    found = rashomon_set(members, TWO, np.zeros((1, 4)), 0.01)
+    assert [m.name for m in found.members] == ["z0", "z0 - 1", "z0 + z1"]
+    assert [m.name for m in found.others] == ["z2"]
+    assert found.uses == {0: 3, 1: 1}
+    assert len(rashomon_set(members, TWO, np.zeros((1, 4)), 0).members) == 1
+    assert len(rashomon_set(members, TWO, np.zeros((1, 4)), 1).members) == 4
+
+
+def test_agreement_and_disagreement(members: list[Member]) -> None:
+    """Called by z0, z0 − 1 and z0 + z1; the last cell has no latents."""
+    z = np.array([[2, 0, 0, 0], [0.5, 0, 0, 0], [0.5, -1, 0, 0], [-1, 0, 0, 0], [np.nan] * 4])
+    found = rashomon_set(members, TWO, z)
+    np.testing.assert_array_equal(
+        found.calls, [[1, 1, 1, 0, -1], [1, 0, 0, 0, -1], [1, 1, 0, 0, -1]]
+    )
+    np.testing.assert_allclose(found.disagreement, [0, 1 / 3, 1 / 3, 0, np.nan])
+    np.testing.assert_allclose(found.agreement, [[1, 0.5, 0.75], [0.5, 1, 0.75], [0.75, 0.75, 1]])
+    assert found.sentence() == (
+        "3 heads within 0.01 of the best balanced accuracy (0.960); they agree on 50.0 % of 4 "
+        "cells."
+    )
+
+
+def test_all_heads_of_a_training(found: Discovery) -> None:
+    members = members_of_discovery(found)
+    assert [m.name for m in members[:2]] == ["dense", "sparse"]
+    assert sum(m.name == "formula" for m in members) == 1
+    assert len(members) == 2 + len(found.front)
+
+
+def test_heads_of_a_stored_model_that_answer_the_same_question() -> None:
+    model = load_model(device="cpu")
+    z = np.zeros((3, model.n_latents), np.float32)
+    members = members_of_model(model, "formula-strict")
+    assert {m.name for m in members} == {"dense-strict", "sparse-strict", "formula-strict"}
+    found = rashomon_set(members, model.head("formula-strict").classes, z, delta=0.05)
+    assert list(used_by(found, model)) == [m.name for m in found.members]
+
+
+def test_refuses() -> None:
+    model = load_model(device="cpu")
+    with pytest.raises(InvalidInput, match="no head to compare"):
+        rashomon_set([], TWO, np.zeros((1, 4)))
+    with pytest.raises(InvalidInput, match="from 0 to 1, not 7"):
+        rashomon_set([member("z0", 1)], TWO, np.zeros((1, 4)), 7)
+    bare = replace_heads(model, "bare", {"rule": NamedHead("rule", member("z0", 1).head, TWO)}, "")
+    with pytest.raises(InvalidInput, match="'bare' does not say how head 'rule' did"):
+        members_of_model(bare, "rule")

@@ -6,6 +6,7 @@ probabilities.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,8 +50,8 @@ class LabelAudit:
         if not n:
             return f"None of {len(self.rows)} labels is contradicted by heads that did not see it."
         return (
-            f"{n} of {len(self.rows)} labels {'is' if n == 1 else 'are'} contradicted by heads that "
-            "did not see them; look again."
+            f"{n} of {len(self.rows)} labels {'is' if n == 1 else 'are'} contradicted by heads "
+            "that did not see them; look again."
         )
 
 
@@ -107,7 +108,10 @@ def audit(
     quality = np.asarray(get_label_quality_scores(place, inside), np.float64)
     doubtful = np.zeros(len(labels), bool)
     if len(occur) > 1:
-        doubtful = np.asarray(find_label_issues(place, inside, n_jobs=1), bool)
+        with warnings.catch_warnings():
+            # says so of a class with fewer than five cells
+            warnings.filterwarnings("ignore", "May not flag all label issues", UserWarning)
+            doubtful = np.asarray(find_label_issues(place, inside, n_jobs=1), bool)
     suggested = probabilities.argmax(1)
     order = np.lexsort((quality, ~doubtful))
     at = np.arange(len(labels)) if rows is None else rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from napari_interpdisc.cli.common import (
     progress_bar,
     say,
 )
+
+if TYPE_CHECKING:
+    from napari_interpdisc.discovery.table1 import Abroad
 
 
 def table1(
@@ -29,6 +32,14 @@ def table1(
     group: Annotated[
         str, typer.Option(help="Array of groups, never split between training and test.")
     ] = "plate",
+    abroad: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Archive (.npz) of labelled images of another laboratory, on which every scheme "
+            "is tested too; may be repeated. A number in its array 'diameter' is that of its "
+            "nuclei; --diameter without."
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that work at the same time.")] = 2,
     model: Model = "h2b",
 ) -> None:
@@ -50,10 +61,28 @@ def table1(
         )
     check_engine(asked.search.engine)
     images, labels, groups = read_labelled_crops(data, group=group)
+    px = check_diameter(diameter)
+    away = {path.stem: _read_abroad(path, px, group) for path in abroad or []}
     settings = settings.model_copy(update={"recipe": asked.model_copy(update={"curve": False})})
     with progress_bar("models") as progress:
         found = run_table1(
-            images, labels, groups, check_diameter(diameter), out, settings, model, jobs, progress
+            images, labels, groups, px, out, settings, model, jobs, progress, abroad=away
         )
     draw_table1(out / "table1.png", found.table)
     say(found.text, str(out))
+
+
+def _read_abroad(path: Path, diameter: float, group: str) -> Abroad:
+    """Crops of another laboratory; each is a group of its own if the archive names none."""
+    import numpy as np
+
+    from napari_interpdisc.crops import check_diameter
+    from napari_interpdisc.discovery.table1 import Abroad
+    from napari_interpdisc.io.labelled_crops import array_names, read_labelled_crops
+
+    names = array_names(path)
+    images, labels, groups = read_labelled_crops(path, group=group if group in names else "label")
+    if "diameter" in names:
+        with np.load(path, allow_pickle=False) as archive:
+            diameter = check_diameter(float(archive["diameter"]))
+    return Abroad(images, labels, groups, diameter)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,18 +18,32 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict, Field
+from sklearn.metrics import balanced_accuracy_score
 
 from napari_interpdisc._types import Float32Array, Float64Array, Progress, silent
 from napari_interpdisc.batch.units import missing_units, run_units
-from napari_interpdisc.discovery import baselines
+from napari_interpdisc.discovery import baselines, glass_boxes
 from napari_interpdisc.discovery.augmented import pairs_within, patch_latents
+from napari_interpdisc.discovery.glass_boxes import GlassBox
 from napari_interpdisc.discovery.labelled import LabelledCells
-from napari_interpdisc.discovery.recipe import Recipe, Steps, fit_heads, predicted_by
-from napari_interpdisc.discovery.table1_summary import aggregate, latent_use, markdown
+from napari_interpdisc.discovery.recipe import (
+    Recipe,
+    Steps,
+    fit_heads,
+    predicted_by,
+    read_as_radii,
+)
+from napari_interpdisc.discovery.table1_summary import (
+    SCHEMES,
+    aggregate,
+    latent_use,
+    markdown,
+)
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel, class_index
+from napari_interpdisc.models.cnn import CNN
 from napari_interpdisc.models.formula import FormulaHead
-from napari_interpdisc.models.heads import Head
+from napari_interpdisc.models.heads import Head, head_inputs
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.patches import Patches, middle, patches_of_crops, scaled_to_unit
 from napari_interpdisc.training.cnn import CNNTraining, train_cnn
@@ -54,6 +69,9 @@ TASKS: dict[str, Sides] = {
 WIDER = 8
 """Factor on the units of the wide dense head, a control."""
 
+Predict = Callable[["Table1Inputs"], npt.NDArray[np.int64]]
+"""From the cells of one laboratory to the class of each."""
+
 
 class Table1Settings(BaseModel):
     """Settings of all trainings behind the table."""
@@ -63,6 +81,31 @@ class Table1Settings(BaseModel):
     seeds: int = Field(10, title="Models of each scheme; each seed draws its own folds", ge=1)
     cnn: CNNTraining = CNNTraining()
     recipe: Recipe = Recipe(tuning=SparsityTuning(), curve=False)
+
+
+@dataclass(frozen=True)
+class Abroad:
+    """Labelled crops of one laboratory.
+
+    Attributes
+    ----------
+    images
+        (N, H, W) crops with centred cells.
+    labels, groups
+        (N,) label, and group.
+    diameter
+        Typical nuclear diameter in the images, px.
+    """
+
+    images: npt.NDArray[np.generic]
+    labels: npt.NDArray[Any]
+    groups: npt.NDArray[Any]
+    diameter: float
+
+    def note(self) -> dict[str, Any]:
+        """What is recorded of it."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.images).tobytes()).hexdigest()
+        return {"cells": len(self.images), "images_sha256": digest, "diameter": self.diameter}
 
 
 @dataclass(frozen=True)
@@ -128,6 +171,25 @@ class Table1Inputs:
             self.latents, self.augmented, self.target, self.group, ("0", "1"), pairs
         )
 
+    @property
+    def radii(self) -> tuple[tuple[int, int], ...]:
+        """Pairs whose radii the heads read in place of their members."""
+        return read_as_radii(self.cells)
+
+    def read(self, latents: Float32Array) -> Float64Array:
+        """What heads read of latents (N, L): (N, D), the radii of pairs last."""
+        width = latents.shape[1] - len(self.radii)
+        read = head_inputs(torch.from_numpy(latents), width, self.radii)
+        return np.asarray(read.numpy(), np.float64)
+
+    def take(self, rows: npt.NDArray[np.intp]) -> Table1Inputs:
+        """The cells at some rows."""
+        whole = ("field", "pairs", "augmented")
+        arrays = {f.name: getattr(self, f.name) for f in fields(self)}
+        some = {name: value[rows] for name, value in arrays.items() if name not in whole}
+        some["augmented"] = self.augmented[:, rows]
+        return Table1Inputs(**{**arrays, **some})
+
 
 def run_table1(
     images: npt.NDArray[np.generic],
@@ -140,6 +202,7 @@ def run_table1(
     jobs: int = 2,
     progress: Progress = silent,
     tasks: Mapping[str, Sides] = TASKS,
+    abroad: Mapping[str, Abroad] | None = None,
 ) -> Table1:
     """Train and test every scheme on every task, seed and fold.
 
@@ -161,6 +224,9 @@ def run_table1(
         Called with (units done, units in all).
     tasks
         Names of tasks, and the labels of the negative and the positive class.
+    abroad
+        Labelled crops of other laboratories, by name: every scheme is tested on them too, and never
+        trained on them.
 
     Returns
     -------
@@ -182,37 +248,54 @@ def run_table1(
         "diameter": diameter,
         "images_sha256": hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest(),
         "tasks": {task: [list(side) for side in sides] for task, sides in tasks.items()},
+        "abroad": {place: own.note() for place, own in (abroad or {}).items()},
     }
     _check_same_run(out, note)
     (out / "units").mkdir(parents=True, exist_ok=True)
     (out / "settings.json").write_text(json.dumps(note, indent=1, ensure_ascii=False), "utf-8")
-    units = _units(out, list(tasks), options)
+    places = list(abroad or {})
+    units = _units(out, list(tasks), options, places)
     missing = missing_units(units)
     progress(len(units) - len(missing), len(units))
     if missing:
         inputs = [out / f"inputs{place}.npz" for place in range(len(tasks))]
         for path, sides in zip(inputs, tasks.values(), strict=True):
-            _inputs_of(images, labels, groups, diameter, sides, loaded, options).save(path)
+            home = Abroad(images, labels, groups, diameter)
+            _inputs_of(home, sides, loaded, options).save(path)
+            for place, own in (abroad or {}).items():
+                file = _of_place(path, place)
+                _inputs_of(own, sides, loaded, options, plain=True).save(file)
         work = run_units(run_stored_unit, missing, jobs)
         for done, _ in enumerate(work, start=len(units) - len(missing) + 1):
             progress(done, len(units))
         for path in inputs:
             path.unlink()
+            for place in places:
+                _of_place(path, place).unlink()
     results = [
         {**json.loads(file.read_text("utf-8")), "task": task}
         for file, (_, task, *_) in units.items()
     ]
-    found = Table1(
-        aggregate(results), f"{markdown(aggregate(results))}\n{latent_use(results, loaded)}"
-    )
+    told = f"{markdown(aggregate(results))}\n{latent_use(results, loaded)}"
+    absent = glass_boxes.left_out()
+    if absent:
+        names = ", ".join(SCHEMES[name][1] for name in absent)
+        told += f"\nLeft out for want of a package ({', '.join(absent.values())}): {names}.\n"
+    found = Table1(aggregate(results), told)
     found.table.to_csv(out / "table1.csv", index=False)
     (out / "table1.md").write_text(found.text, "utf-8")
     return found
 
 
+def _of_place(inputs: Path, place: str) -> Path:
+    """File of the inputs of another laboratory."""
+    digest = hashlib.sha256(place.encode()).hexdigest()[:8]
+    return inputs.with_name(f"{inputs.stem}-{digest}.npz")
+
+
 def _units(
-    out: Path, tasks: Sequence[str], options: Table1Settings
-) -> dict[Path, tuple[Path, str, int, int, Table1Settings, Path]]:
+    out: Path, tasks: Sequence[str], options: Table1Settings, places: Sequence[str]
+) -> dict[Path, tuple[Path, str, int, int, Table1Settings, Path, dict[str, Path]]]:
     """Arguments of :func:`run_stored_unit` by the file of its result."""
     units = {}
     for seed in range(options.seeds):
@@ -220,24 +303,24 @@ def _units(
             for fold in range(options.recipe.folds):
                 file = out / "units" / f"task{place}-seed{seed}-fold{fold}.json"
                 studies = out / "studies" / f"inputs{place}" / f"seed{seed}-fold{fold}.db"
-                units[file] = (out / f"inputs{place}.npz", task, seed, fold, options, studies)
+                path = out / f"inputs{place}.npz"
+                away = {name: _of_place(path, name) for name in places}
+                units[file] = (path, task, seed, fold, options, studies, away)
     return units
 
 
 def _inputs_of(
-    images: npt.NDArray[np.generic],
-    labels: npt.NDArray[Any],
-    groups: npt.NDArray[Any],
-    diameter: float,
-    sides: Sides,
-    model: CellModel,
-    options: Table1Settings,
+    cells: Abroad, sides: Sides, model: CellModel, options: Table1Settings, plain: bool = False
 ) -> Table1Inputs:
+    """What every unit reads of some cells; ``plain`` makes no augmented crops."""
     negative, positive = sides
-    keep = np.isin(labels, (*negative, *positive))
-    patches = patches_of_crops(images[keep], diameter, model.model_diameter, model.crop_size)
+    keep = np.isin(cells.labels, (*negative, *positive))
+    patches = patches_of_crops(
+        cells.images[keep], cells.diameter, model.model_diameter, model.crop_size
+    )
     patches = Patches(scaled_to_unit(patches.pixels), patches.field)
-    latents = patch_latents(patches, model, options.recipe.model_copy(update={"seed": 0}))
+    recipe = options.recipe.model_copy(update={"seed": 0} | ({"augmented": 0} if plain else {}))
+    latents = patch_latents(patches, model, recipe)
     crops = middle(patches.pixels, model.crop_size)
     own = pairs_within(model, latents.plain.shape[1])
     return Table1Inputs(
@@ -247,18 +330,21 @@ def _inputs_of(
         augmented=latents.augmented,
         hog=baselines.hog(crops),
         shape=baselines.shape_features(crops),
-        target=np.isin(labels[keep], positive).astype(np.int64),
-        group=np.unique(groups[keep], return_inverse=True)[1].astype(np.int64),
+        target=np.isin(cells.labels[keep], positive).astype(np.int64),
+        group=np.unique(cells.groups[keep], return_inverse=True)[1].astype(np.int64),
         pairs=np.array(own, np.int64).reshape(-1, 2),
     )
 
 
 def run_stored_unit(
-    inputs: Path, task: str, seed: int, fold: int, options: Table1Settings, studies: Path
-) -> dict[str, Any]:
+    inputs: Path, task: str, seed: int, fold: int, options: Table1Settings, studies: Path,
+    places: Mapping[str, Path],
+) -> dict[str, Any]:  # fmt: skip
     """Call :func:`run_unit` with stored inputs, in a worker process."""
     studies.parent.mkdir(parents=True, exist_ok=True)
-    return {"task": task, **run_unit(Table1Inputs.load(inputs), seed, fold, options, studies)}
+    abroad = {place: Table1Inputs.load(path) for place, path in places.items()}
+    own = Table1Inputs.load(inputs)
+    return {"task": task, **run_unit(own, seed, fold, options, studies, abroad)}
 
 
 def run_unit(
@@ -267,21 +353,39 @@ def run_unit(
     fold: int,
     options: Table1Settings,
     studies: Path | None = None,
+    abroad: Mapping[str, Table1Inputs] | None = None,
 ) -> dict[str, Any]:
-    """Train every scheme without one fold, and predict that fold.
+    """Train every scheme without one fold, and predict that fold, and cells of other laboratories.
 
     Returns
     -------
     ``target`` (n,), and for each scheme ``predicted`` (n,), ``weights``, ``size``,
-    ``size_without_biases``; for the formula its text and latents, for the sparse head its density.
+    ``size_without_biases`` and, with ``abroad``, the balanced accuracy on each; for the formula its
+    text and latents, for the sparse head its density.
     """
     recipe = options.recipe.model_copy(update={"seed": seed})
     train, test = grouped_folds(inputs.target, inputs.group, recipe.folds, seed)[fold]
-    cells, y, z = inputs.cells.take(train), inputs.target[train], inputs.latents[test]
-    rows = {"cnn": _cnn_row(inputs, train, test, options.cnn.model_copy(update={"seed": seed}))}
+    cells, y = inputs.cells.take(train), inputs.target[train]
+    held_out = inputs.take(test)
+    away = dict(abroad or {})
+
+    def row(predict: Predict, **about: Any) -> dict[str, Any]:
+        """What a scheme calls the held-out cells, and how well it does abroad."""
+        found = {"predicted": predict(held_out).tolist(), **about}
+        if away:
+            found["abroad"] = {
+                place: float(balanced_accuracy_score(own.target, predict(own)))
+                for place, own in away.items()
+            }
+        return found
+
+    cnn = train_cnn(
+        inputs.pixels[train], y, 2, inputs.field, options.cnn.model_copy(update={"seed": seed})
+    )
+    rows = {"cnn": row(partial(_called_by_cnn, cnn), **_sizes(cnn.head))}
     fitted = fit_heads(cells, recipe, Steps(silent, len(recipe.kinds)), studies)
     for kind, head in fitted.heads.items():
-        rows[kind] = _head_row(head, predicted_by(head, z))
+        rows[kind] = row(partial(_called_by_head, head), **_sizes(head))
     rows["sparse"] |= {
         "density": fitted.density,
         "latents": list(fitted.heads["sparse"].used_latents),
@@ -298,38 +402,51 @@ def run_unit(
     large = train_dense_head(
         cells.augmented, y, 2, recipe.dense.model_copy(update={"seed": seed, "hidden": wider})
     )
-    rows["large"] = _head_row(large, predicted_by(large, z))
+    rows["large"] = row(partial(_called_by_head, large), **_sizes(large))
+    # glass boxes are given what the formula search is given
+    given = np.concatenate([cells.latents, *cells.augmented[: recipe.search_augmented]])
+    times = len(given) // len(y)
+    for name, fit in glass_boxes.available().items():
+        box = fit(
+            inputs.read(given), np.tile(y, times), np.tile(cells.group, times), seed,
+            len(inputs.radii),
+        )  # fmt: skip
+        rows[name] = row(partial(_called_by_box, box), size=box.size, inputs=list(box.inputs))
     for name, features, make in (
-        ("probe", inputs.latents.astype(np.float64), baselines.logistic),
-        ("forest", inputs.shape, baselines.forest),
-        ("shape", inputs.shape, baselines.logistic),
-        ("hog", inputs.hog, baselines.pca_logistic),
+        ("probe", "latents", baselines.logistic),
+        ("forest", "shape", baselines.forest),
+        ("shape", "shape", baselines.logistic),
+        ("hog", "hog", baselines.pca_logistic),
     ):
-        predicted = make(seed).fit(features[train], y).predict(features[test])
-        rows[name] = {"predicted": np.asarray(predicted).tolist()}
-    return {"seed": seed, "fold": fold, "target": inputs.target[test].tolist(), "schemes": rows}
+        model = make(seed).fit(getattr(inputs, features)[train].astype(np.float64), y)
+        rows[name] = row(partial(_called_by_baseline, model, features))
+    return {"seed": seed, "fold": fold, "target": held_out.target.tolist(), "schemes": rows}
 
 
-def _head_row(head: Head, predicted: npt.NDArray[np.int64]) -> dict[str, Any]:
+def _sizes(head: Head) -> dict[str, Any]:
     return {
-        "predicted": predicted.tolist(),
         "weights": head.n_weights,
         "size": head.expression_size,
         "size_without_biases": head.size_without_biases,
     }
 
 
-def _cnn_row(
-    inputs: Table1Inputs,
-    train: npt.NDArray[np.intp],
-    test: npt.NDArray[np.intp],
-    settings: CNNTraining,
-) -> dict[str, Any]:
-    cnn = train_cnn(inputs.pixels[train], inputs.target[train], 2, inputs.field, settings)
-    crops = Patches(inputs.pixels[test], inputs.field).crops(cnn.config.crop_size)
+def _called_by_head(head: Head, inputs: Table1Inputs) -> npt.NDArray[np.int64]:
+    return predicted_by(head, inputs.latents)
+
+
+def _called_by_box(box: GlassBox, inputs: Table1Inputs) -> npt.NDArray[np.int64]:
+    return box.predict(inputs.read(inputs.latents))
+
+
+def _called_by_baseline(model: Any, features: str, inputs: Table1Inputs) -> npt.NDArray[np.int64]:
+    return np.asarray(model.predict(getattr(inputs, features).astype(np.float64)), np.int64)
+
+
+def _called_by_cnn(cnn: CNN, inputs: Table1Inputs) -> npt.NDArray[np.int64]:
+    crops = Patches(inputs.pixels, inputs.field).crops(cnn.config.crop_size)
     with torch.inference_mode():
-        predicted = class_index(cnn(torch.from_numpy(crops)).numpy())
-    return _head_row(cnn.head, predicted)
+        return class_index(cnn(torch.from_numpy(crops)).numpy())
 
 
 def _check_task(

@@ -20,12 +20,19 @@ SCHEMES: dict[str, tuple[str, str]] = {
     "sparse": ("β-TCVAE", "sparse (RigL)"),
     "formula": ("β-TCVAE", "formula"),
     "large": ("β-TCVAE", "dense, 8 × wider"),
+    "l1": ("β-TCVAE", "L1 logistic, with squares"),
+    "tree": ("β-TCVAE", "decision tree, depth 3"),
+    "ebm": ("β-TCVAE", "explainable boosting machine"),
+    "figs": ("β-TCVAE", "FIGS, 8 rules"),
     "probe": ("β-TCVAE", "logistic (linear probe)"),
     "forest": ("regionprops", "random forest"),
     "shape": ("regionprops", "logistic"),
     "hog": ("HOG + PCA", "logistic"),
 }
-"""Encoder and head of each row of the table: the paper's four schemes, two controls, baselines."""
+"""Encoder and head of each row of the table.
+
+The paper's four schemes, a control, glass boxes on the inputs of the heads, and baselines.
+"""
 
 
 def aggregate(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -34,13 +41,16 @@ def aggregate(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     Returns
     -------
     Columns task, scheme, encoder, head, weights, size, size_without_biases, accuracy,
-    balanced_accuracy, each measure with ``_sd`` (NaN for one seed), of_dense (ratio of the
-    accuracy to the dense head's), and seeds.
+    balanced_accuracy, ``abroad PLACE`` (balanced accuracy on cells of another laboratory, mean over
+    folds), each measure with ``_sd`` (NaN for one seed), of_dense (ratio of the accuracy to the
+    dense head's), and seeds.
     """
     import pandas as pd
     from sklearn.metrics import balanced_accuracy_score
 
     per_seed = []
+    schemes = results[0]["schemes"]
+    abroad = list(next(iter(schemes.values())).get("abroad", {}))
     for task, seed in dict.fromkeys((r["task"], r["seed"]) for r in results):
         folds = [r for r in results if (r["task"], r["seed"]) == (task, seed)]
         target = np.concatenate([r["target"] for r in folds])
@@ -56,8 +66,11 @@ def aggregate(results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             for measure in ("weights", "size", "size_without_biases"):
                 known = [p[measure] for p in parts if measure in p]
                 row[measure] = float(np.mean(known)) if known else float("nan")
+            for place in abroad:
+                row[f"abroad {place}"] = float(np.mean([p["abroad"][place] for p in parts]))
             per_seed.append(row)
     measures = ["weights", "size", "size_without_biases", "accuracy", "balanced_accuracy"]
+    measures += [f"abroad {place}" for place in abroad]
     grouped = pd.DataFrame(per_seed).groupby(["task", "scheme"], sort=False)[measures]
     table = grouped.mean().join(grouped.std().add_suffix("_sd")).reset_index()
     table.insert(2, "encoder", [SCHEMES[name][0] for name in table["scheme"]])
@@ -83,6 +96,9 @@ def markdown(table: pd.DataFrame) -> str:
             return f"{value:.{digits}f}"
         return f"{value:.{digits}f} ± {spread:.{digits}f}"
 
+    names = [str(name) for name in table]
+    places = [n for n in names if n.startswith("abroad ") and not n.endswith("_sd")]
+    titles = "".join(f" {place.removeprefix('abroad ')} |" for place in places)
     lines = []
     for task in dict.fromkeys(table["task"]):
         rows = table[table["task"] == task]
@@ -90,14 +106,14 @@ def markdown(table: pd.DataFrame) -> str:
             f"**{task}** ({int(rows['seeds'].iloc[0])} seeds)",
             "",
             "| encoder | head | weights | size | size without biases | accuracy | "
-            "balanced accuracy |",
-            "|---|---|---|---|---|---|---|",
+            f"balanced accuracy |{titles}",
+            "|---|---|---|---|---|---|---|" + "---|" * len(places),
         ]
         for _, row in rows.iterrows():
             weights = "–" if row["scheme"] == "formula" else told(row, "weights", 0)
             cells = [row["encoder"], row["head"], weights]
             cells += [told(row, m, 0) for m in ("size", "size_without_biases")]
-            cells += [told(row, m, 3) for m in ("accuracy", "balanced_accuracy")]
+            cells += [told(row, m, 3) for m in ("accuracy", "balanced_accuracy", *places)]
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     return "\n".join(lines)

@@ -21,7 +21,12 @@ STYLES = (("o", "-"), ("s", "--"), ("^", ":"), ("D", "-."))
 
 
 def draw_reliability(path: Path, found: Reliabilities) -> None:
-    """Draw share right against confidence, one panel for each head, as a PNG file.
+    """Write :func:`reliability_figure` as a PNG file."""
+    save_figure(reliability_figure(found), path)
+
+
+def reliability_figure(found: Reliabilities) -> Figure:
+    """Draw share right against confidence, one panel for each head.
 
     A point is a bin of about equal count, a line its 95 % interval by group, and points on the
     dashed diagonal are right. Bars below show how many of the cells have which confidence. The
@@ -30,8 +35,6 @@ def draw_reliability(path: Path, found: Reliabilities) -> None:
 
     Parameters
     ----------
-    path
-        PNG file to write.
     found
         Reliability of each head on each set of cells, by what to call them.
     """
@@ -61,7 +64,7 @@ def draw_reliability(path: Path, found: Reliabilities) -> None:
         [by_name[name] for name in shown], shown, loc="outside lower center",
         ncols=min(len(shown), 2 * columns), fontsize=8, frameon=False,
     )  # fmt: skip
-    save_figure(figure, path)
+    return figure
 
 
 def _draw_head(

@@ -24,7 +24,12 @@ MOST_TESTS = 8
 
 
 def draw_scorecard(path: Path, cards: Sequence[Scorecard]) -> None:
-    """Draw the share of changed classes of each test, heads side by side, as a PNG file.
+    """Write :func:`scorecard_figure` as a PNG file."""
+    save_figure(scorecard_figure(cards), path)
+
+
+def scorecard_figure(cards: Sequence[Scorecard]) -> Figure:
+    """Draw the share of changed classes of each test, heads side by side.
 
     Bars end at the share, lines show the 95 % interval, and a black mark shows the limit. Simulated
     factors come last.
@@ -45,7 +50,7 @@ def draw_scorecard(path: Path, cards: Sequence[Scorecard]) -> None:
         handles, names, loc="outside lower center", ncols=min(len(cards), 4 * columns), fontsize=8,
         frameon=False,
     )  # fmt: skip
-    save_figure(figure, path)
+    return figure
 
 
 def _draw_bars(axes: Axes, cards: Sequence[Scorecard], first: int, end: int) -> None:

@@ -22,7 +22,7 @@ def draw_table1(path: Path, table: pd.DataFrame) -> None:
     """
     tasks = list(dict.fromkeys(table["task"]))
     figure = Figure(figsize=(5.2 * len(tasks), 4.8), layout="constrained")
-    markers = dict(zip(SCHEMES, "sDo^vPX*h", strict=True))
+    markers = dict(zip(SCHEMES, "sDo^vPX*hdp<>", strict=False))
     every = figure.subplots(1, len(tasks), squeeze=False)[0]
     for axes, task in zip(every, tasks, strict=True):
         own = table[table["task"] == task]

@@ -13,6 +13,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from napari_interpdisc import __version__
+from napari_interpdisc.cli.anatomy import anatomy
 from napari_interpdisc.cli.attack import attack
 from napari_interpdisc.cli.classify import classify
 from napari_interpdisc.cli.common import plain, say
@@ -83,6 +84,7 @@ for command in (
     train,
     table1,
     scorecard,
+    anatomy,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 

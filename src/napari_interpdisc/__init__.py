@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         encode_cells,
         movie_warnings,
     )
+    from napari_interpdisc.scrutiny.anatomy import Anatomy, take_apart
     from napari_interpdisc.scrutiny.attacks import AttackSettings, Perturbation, perturb
     from napari_interpdisc.scrutiny.score_results import Scorecard
     from napari_interpdisc.scrutiny.score_tests import ScorecardSettings
@@ -52,6 +53,7 @@ except PackageNotFoundError:  # a source tree on the path that was never install
     __version__ = "0.0.0"
 
 _PLACES = {
+    "Anatomy": "scrutiny.anatomy",
     "AttackSettings": "scrutiny.attacks",
     "Cancelled": "errors",
     "CellTable": "cells",
@@ -93,10 +95,12 @@ _PLACES = {
     "score_heads": "scrutiny.scorecard",
     "segment_cells": "scrutiny.segmented",
     "simulate_movie": "simulate.movie",
+    "take_apart": "scrutiny.anatomy",
 }
 """Module of each public name."""
 
 __all__ = [
+    "Anatomy",
     "AttackSettings",
     "Cancelled",
     "CellModel",
@@ -139,6 +143,7 @@ __all__ = [
     "score_heads",
     "segment_cells",
     "simulate_movie",
+    "take_apart",
 ]
 
 

@@ -47,6 +47,15 @@ def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
         save_figure(figure(), tmp_path / "no" / "a.png")
 
 
-def test_the_format_is_png_whatever_the_file_is_called(tmp_path: Path) -> None:
+def test_drawings_are_the_same_every_time_and_keep_their_text(tmp_path: Path) -> None:
+    for name in ("a.svg", "b.svg"):
+        made = figure()
+        made.axes[0].set_title("prior SD")
+        save_figure(made, tmp_path / name)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    assert ">prior SD</text>" in (tmp_path / "a.svg").read_text("utf-8")
+
+
+def test_any_other_format_is_png(tmp_path: Path) -> None:
     save_figure(figure(), tmp_path / "a.jpg", dpi=40)
     whole_picture(tmp_path / "a.jpg")

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
+
+from napari_interpdisc.models.cell_model import CellModel, NamedHead
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.heads import SparseHead
+from napari_interpdisc.models.store import load_model
 
 N = 300
 
@@ -44,3 +51,38 @@ class Moments:
                 moment(x**2 - y**2) / whole, -(crops[:, 0] > 0.5).mean((1, 2)), moment(x),
             ]
         ), None  # fmt: skip
+
+
+Connection = tuple[int, int, int, float]
+"""Layer of the target from 1, source, target, weight."""
+
+
+def net(
+    layers: tuple[int, ...],
+    connections: Sequence[Connection],
+    pairs: Sequence[tuple[int, int]] = (),
+    classes: tuple[str, ...] = ("no", "yes"),
+    bias: float = 0.1,
+) -> NamedHead:
+    """Sparse head with these connections, and one bias everywhere."""
+    head = SparseHead(layers, pairs)
+    with torch.no_grad():
+        for layer, source, target, weight in connections:
+            head.weights[layer - 1][target, source] = weight
+            head.masks[layer - 1][target, source] = True
+        for values in head.biases:
+            values.fill_(bias)
+    return NamedHead("hand", head.requires_grad_(False), classes)
+
+
+def rule(
+    *texts: str, scales: Sequence[float] = (), classes: tuple[str, ...] = ("no", "yes")
+) -> NamedHead:
+    """Formula head of these formulas."""
+    return NamedHead("rule", FormulaHead([parse_formula(t) for t in texts], scales), classes)
+
+
+@pytest.fixture(scope="session")
+def h2b() -> CellModel:
+    """Return the bundled model."""
+    return load_model("h2b", device="cpu")

@@ -13,6 +13,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from napari_interpdisc import __version__
+from napari_interpdisc.cli.anatomy import anatomy
 from napari_interpdisc.cli.attack import attack
 from napari_interpdisc.cli.classify import classify
 from napari_interpdisc.cli.common import plain, say
@@ -21,6 +22,7 @@ from napari_interpdisc.cli.demo import demo
 from napari_interpdisc.cli.detect import detect
 from napari_interpdisc.cli.latents import latents
 from napari_interpdisc.cli.models import models
+from napari_interpdisc.cli.report import report
 from napari_interpdisc.cli.scorecard import scorecard
 from napari_interpdisc.cli.table1 import table1
 from napari_interpdisc.cli.train import train
@@ -85,6 +87,8 @@ for command in (
     table1,
     scorecard,
     counterfactual,
+    report,
+    anatomy,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -18,7 +19,7 @@ GREYS: dict[str, Any] = {"cmap": "gray", "vmin": DARKEST, "vmax": BRIGHTEST}
 
 
 def save_figure(figure: Figure, path: Path, dpi: float = 110) -> None:
-    """Write a figure as a PNG file that is whole or not there.
+    """Write a figure as a PNG file, or SVG by its suffix, that is whole or not there.
 
     Raises
     ------
@@ -27,6 +28,12 @@ def save_figure(figure: Figure, path: Path, dpi: float = 110) -> None:
     """
     # a canvas of its own: no pyplot state, no window system
     FigureCanvasAgg(figure)
-    write_whole(
-        path, lambda partial: figure.savefig(partial, dpi=dpi, facecolor="white", format="png")
-    )
+    kind = "svg" if path.suffix.lower() == ".svg" else "png"
+    about = {"Date": None} if kind == "svg" else None  # the same figure gives the same file
+    with rc_context({"svg.hashsalt": "interpdisc", "svg.fonttype": "none"}):
+        write_whole(
+            path,
+            lambda partial: figure.savefig(
+                partial, dpi=dpi, facecolor="white", format=kind, metadata=about
+            ),
+        )

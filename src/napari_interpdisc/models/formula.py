@@ -192,7 +192,11 @@ class FormulaHead(torch.nn.Module):
     def forward(self, latents: Tensor) -> Tensor:
         """Logits (N, K) of latents (N, L)."""
         columns = [formula.evaluate(latents) for formula in self.formulas]
-        values = torch.stack(columns, 1) * latents.new_tensor(self.scales)
+        return self.bounded(torch.stack(columns, 1) * latents.new_tensor(self.scales))
+
+    @staticmethod
+    def bounded(values: Tensor) -> Tensor:
+        """Scores of values of formulas: 0 where one is undefined, and cut at ±10⁶."""
         return values.nan_to_num(0.0, SCORE_LIMIT, -SCORE_LIMIT).clamp(-SCORE_LIMIT, SCORE_LIMIT)
 
     @property

@@ -342,10 +342,17 @@ def _is_radius(node: Apply, pairs: set[frozenset[int]]) -> bool:
 def _formula_term(factor: float, node: Node, model: CellModel) -> Term:
     size, sign = abs(factor), "-" if factor < 0 else ""
     whole = Formula(node if size == 1 else Apply("*", (Number(size), node)))
-    text, latex = whole.show(aliases=model.aliases), whole.latex(aliases=model.aliases)
+    text, latex = whole.show(aliases=model.aliases), _latex(whole, model)
     if sign and size == 1 and isinstance(node, Apply) and node.name in ("+", "-"):
         text, latex = f"({text})", rf"\left({latex}\right)"
     return Term(sign + text, sign + latex, whole.used_latents, False, (), factor, node)
+
+
+def _latex(formula: Formula, model: CellModel) -> str:
+    try:
+        return formula.latex(aliases=model.aliases)
+    except (ArithmeticError, TypeError, ValueError):  # sympy divides by a constant that is 0
+        return r"\mathrm{undefined}"
 
 
 def _constant_term(value: float) -> Term:
@@ -450,8 +457,8 @@ def _values(term: Term, latents: Tensor, units: Tensor | None) -> Float64Array:
         return np.full(len(latents), term._factor)
     if isinstance(term._part, int):
         assert units is not None
-        return np.asarray(units[:, term._part].numpy() * term._factor)
-    return np.asarray(Formula(term._part).evaluate(latents).numpy() * term._factor)
+        return np.asarray((units[:, term._part] * term._factor).numpy())
+    return np.asarray((Formula(term._part).evaluate(latents) * term._factor).numpy())
 
 
 def _filled(term: Term, latents: Float64Array, units: Tensor | None) -> str:

@@ -52,7 +52,8 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
             "Save as …", self.save.emit, "Write the heads, with their encoder, as a model folder."
         )
         layout = QVBoxLayout(self)
-        for part in (self.quality, self.front, rule_part(self.rule), self.save_button):
+        self._rule_part = rule_part(self.rule)
+        for part in (self.quality, self.front, self._rule_part, self.save_button):
             layout.addWidget(part)
         self.setVisible(False)
 
@@ -62,6 +63,9 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         self.quality.show_found(found)
         self.front.show_front(found.front, found.classes, self.row, base.aliases)
         self.front.setVisible(bool(found.front))
+        # below the table of formulas, which then stays where it is as rules of other heights appear
+        box = self.front.layout() if found.front else self.layout()
+        box.insertWidget(2 if found.front else 1, self._rule_part)
         self.setVisible(True)
 
     def model(self, name: str = UNSAVED) -> CellModel:

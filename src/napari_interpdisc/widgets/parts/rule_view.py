@@ -233,7 +233,8 @@ class RuleView(QWidget):  # type: ignore[misc]
                 line.show_score(None, False)
             return
         shares = [values[0] for values in rule.contributions(z[None])]
-        sums = np.array([float(values.sum()) for values in shares])
+        with np.errstate(invalid="ignore"):  # ∞ − ∞: the formula is undefined, which is said below
+            sums = np.array([float(values.sum()) for values in shares])
         scores = np.clip(np.nan_to_num(sums, nan=0.0), -SCORE_LIMIT, SCORE_LIMIT)
         decides = int(class_index(scores[None])[0])
         which = 0 if alone else decides

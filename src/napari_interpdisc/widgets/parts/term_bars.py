@@ -162,7 +162,9 @@ class TermBars(QWidget):  # type: ignore[misc]
             reach = (track.right() - zero) * min(abs(bar.value) / longest, 1.0)
             to = -reach if bar.value < 0 else reach
             filled = QRectF(zero, track.top(), to, track.height()).normalized()
-            painter.fillRect(filled, LESS if bar.value < 0 else MORE)
+            plain = faint(ink, 0.5)  # what has no sign raises and lowers nothing
+            color = plain if not self.signed else LESS if bar.value < 0 else MORE
+            painter.fillRect(filled, color)
         painter.setPen(QPen(faint(ink, 0.5), 1))
         painter.drawLine(QPointF(zero, track.top() - 2), QPointF(zero, track.bottom() + 2))
 

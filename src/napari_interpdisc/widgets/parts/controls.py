@@ -97,10 +97,16 @@ def folded(title: str) -> QCollapsible:
 
 
 def let_grow(part: QCollapsible, content: QWidget) -> None:
-    """Put into a folded part what may change its height while it is unfolded."""
+    """Put into a folded part what may change its height, and what does nothing while hidden."""
     # by addWidget, superqt would keep the height that there was when it was unfolded
     part.content().layout().addWidget(content)
-    part.toggled.connect(lambda wanted: part.content().setMaximumHeight(UNLIMITED if wanted else 0))
+
+    def follow(wanted: bool) -> None:
+        part.content().setMaximumHeight(UNLIMITED if wanted else 0)
+        part.content().setVisible(wanted)
+
+    part.toggled.connect(follow)
+    follow(part.isExpanded())
 
 
 class ScrolledPage(QScrollArea):  # type: ignore[misc]

@@ -85,6 +85,7 @@ class RuleView(QWidget):  # type: ignore[misc]
         self.verdict = _label("The sum of the terms is the score, and the score is the class.")
         self._rules = QVBoxLayout()
         self._rules.setSpacing(2)
+        self.setToolTip("The rule of the head, and what each of its terms adds to the score.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 4)
         layout.setSpacing(4)

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from napari_interpdisc.scrutiny.score_tests import ScorecardSettings
     from napari_interpdisc.scrutiny.scorecard import score_head, score_heads
     from napari_interpdisc.scrutiny.segmented import segment_cells
+    from napari_interpdisc.scrutiny.terms import Rule, Term, latent_weights, rule_of
     from napari_interpdisc.simulate.movie import simulate_movie
 
 try:
@@ -69,9 +70,11 @@ _PLACES = {
     "Labels": "discovery.labelled",
     "Perturbation": "scrutiny.attacks",
     "Recipe": "discovery.recipe",
+    "Rule": "scrutiny.terms",
     "SavedSession": "session_folder",
     "Scorecard": "scrutiny.score_results",
     "ScorecardSettings": "scrutiny.score_tests",
+    "Term": "scrutiny.terms",
     "classify": "pipeline",
     "detect_movie": "nuclei.detection",
     "discover": "discovery.cross_validation",
@@ -81,6 +84,7 @@ _PLACES = {
     "installed_models": "models.store",
     "label_cells": "discovery.augmented",
     "label_ready_crops": "discovery.augmented",
+    "latent_weights": "scrutiny.terms",
     "load_model": "models.store",
     "movie_warnings": "pipeline",
     "open_session": "session_folder",
@@ -89,6 +93,7 @@ _PLACES = {
     "read_cells": "io.tracks",
     "read_frames": "io.images",
     "read_labels": "io.images",
+    "rule_of": "scrutiny.terms",
     "save_model": "models.store",
     "save_session": "session_folder",
     "score_head": "scrutiny.scorecard",
@@ -116,9 +121,11 @@ __all__ = [
     "Labels",
     "Perturbation",
     "Recipe",
+    "Rule",
     "SavedSession",
     "Scorecard",
     "ScorecardSettings",
+    "Term",
     "__version__",
     "classify",
     "detect_movie",
@@ -129,6 +136,7 @@ __all__ = [
     "installed_models",
     "label_cells",
     "label_ready_crops",
+    "latent_weights",
     "load_model",
     "movie_warnings",
     "open_session",
@@ -137,6 +145,7 @@ __all__ = [
     "read_cells",
     "read_frames",
     "read_labels",
+    "rule_of",
     "save_model",
     "save_session",
     "score_head",

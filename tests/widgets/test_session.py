@@ -117,3 +117,10 @@ def test_a_session_goes_with_its_viewer() -> None:
     del viewer
     gc.collect()
     assert reference() is None
+
+
+def test_a_session_knows_whether_its_model_is_loaded() -> None:
+    session = Session()
+    assert not session.has_model
+    assert session.model.name == "h2b"
+    assert session.has_model

@@ -39,6 +39,8 @@ def models(
 def _about(named: NamedHead, model: CellModel) -> Iterator[str]:
     """What is known of a head, line by line."""
     from napari_interpdisc.models.formula import FormulaHead
+    from napari_interpdisc.models.heads import SparseHead
+    from napari_interpdisc.scrutiny.terms import rule_of, told_rule
 
     head = named.head
     used, aliases = head.used_latents, model.aliases
@@ -52,10 +54,15 @@ def _about(named: NamedHead, model: CellModel) -> Iterator[str]:
     )
     yield f"  {model.subject_of(named.name)}"
     if isinstance(head, FormulaHead):
-        names = [named.classes[1]] if len(head.formulas) == 1 else named.classes
-        for name, formula in zip(names, head.formulas, strict=True):
-            sign = " ≥ 0" if len(head.formulas) == 1 else ""
-            yield f"  {name}: {formula.show(aliases=aliases)}{sign}"
+        yield from (f"  {line}" for line in told_rule(named, model))
+    elif isinstance(head, SparseHead):
+        rule = rule_of(named, model)
+        for k, name in enumerate(rule.scored):
+            sign = " ≥ 0" if len(rule.terms) == 1 else ""
+            yield f"  {name}: {rule.text(k)}{sign}"
+        yield from (f"  {name} reads {', '.join(of)}" for name, of in rule.sub_networks.items())
+    else:
+        yield "  a dense network: there is no rule to read"
 
 
 def _legend(model: CellModel) -> Iterator[str]:

@@ -60,6 +60,11 @@ class Session:
         self.mark_flagged = True
 
     @property
+    def has_model(self) -> bool:
+        """Whether a model is loaded already; :attr:`model` loads one, which takes a moment."""
+        return self._model is not None
+
+    @property
     def model(self) -> CellModel:
         """The chosen model; the bundled one is loaded when it is first asked for."""
         if self._model is None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.checks import Check
@@ -126,6 +127,7 @@ def test_the_box_shows_and_hides_the_overlay(
 def test_a_hidden_plot_is_not_drawn(
     viewer: Any, widget: ClassifyWidget, session: Session, qtbot: Any
 ) -> None:
+    widget.resize(400, 1200)  # in a low window it is further down
     session.select(2)
     qtbot.waitUntil(lambda: widget.plot.painted > 0)
     widget.hide()
@@ -195,3 +197,24 @@ def test_the_widget_goes_while_the_session_stays(
     session.set_threshold(0.9)
     viewer.dims.set_current_step(0, 2)
     viewer.add_image(np.ones((4, 4)))
+
+
+def test_heads_tell_their_rule_and_the_chosen_one_is_shown(
+    widget: ClassifyWidget, session: Session
+) -> None:
+    tips = {
+        widget.head.itemText(i): widget.head.itemData(i, Qt.ItemDataRole.ToolTipRole)
+        for i in range(widget.head.count())
+    }
+    assert "Metaphase: 0.255*granularity_coarse_z2 + z7 - z11**2 - 0.112 ≥ 0" in tips["formula"]
+    assert "there is no rule to read" in tips["dense"]
+    assert "a sparse network of 19 weights" in tips["sparse"]
+    assert "no rule" in widget.rule.about.text()
+    session.select(2)
+    widget.head.setCurrentText("formula")
+    widget.head.activated.emit(widget.head.currentIndex())
+    assert widget.rule.isVisible()
+    assert widget.rule.rule.name == "formula"
+    assert widget.rule.bars.total.value == pytest.approx(
+        float(session.classification.scores[2, 0]), abs=1e-3
+    )

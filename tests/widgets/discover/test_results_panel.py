@@ -102,3 +102,15 @@ def test_three_classes(
     np.testing.assert_array_equal(session.classification.index, wanted)
     assert widget.results.quality.confusion.rowCount() == 3
     assert f"big: {session.model.aliases.get(3, 'z3')}" in widget.results.front.formula.text()
+
+
+def test_the_rule_of_the_picked_formula_is_shown(
+    scene: SimpleNamespace, settled: Settled, quick: list[Any]
+) -> None:
+    results = trained(scene, settled)
+    assert results.rule.title == "No rule: 'dense' is a dense network"
+    results.front.table.cellClicked.emit(2, 0)
+    assert results.rule.rule.text() == "edge_sharpness_z3*z7 - 1"
+    scene.session.select(0)
+    score = float(scene.session.classification.scores[0, 0])
+    assert results.rule.bars.total.value == pytest.approx(score, abs=1e-4)

@@ -54,6 +54,10 @@ def test_names_and_why_stand_at_the_sliders_if_there_are_any(named: ExplorerWidg
     assert {each.name.text() for each in named.sliders.latents.values()} == {
         f"z{i}" if i < own else f"z{i} surroundings" for i in range(32)
     }
-    assert named.sliders.latents[5].name.toolTip() == "Show the traversal of z5"
+    assert named.sliders.latents[5].name.toolTip().splitlines() == [
+        "z5 has no name: what it follows was never measured",
+        "Show the traversal of z5",
+        "The head 'dense' reads it",
+    ]
     assert named.cell.edited[5] == 1, "names are no reason to forget what was edited"
     assert named.sliders.latents[5].slider.value() == 100

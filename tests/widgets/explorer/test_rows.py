@@ -82,3 +82,44 @@ def test_a_latent_and_its_pair_follow_each_other(qtbot: Any, bundled_model: Cell
     assert rows.latents[4].slider.value() == 0, "the one that was moved is left alone"
     rows.follow(own, edited, 3, 4)
     assert rows.latents[4].slider.value() == 200
+
+
+def test_latents_that_the_head_reads_stand_first_and_bold(
+    qtbot: Any, bundled_model: CellModel
+) -> None:
+    rows = SliderRows()
+    qtbot.addWidget(rows)
+    rows.show_model(replace(bundled_model, orientation_pairs=((3, 4), (20, 21))))
+    rows.show()
+    assert not rows.heading.isVisible()
+    assert rows.arrange("mine", (7, 4))
+    assert rows.heading.text() == "Latents that 'mine' reads (2)"
+    assert rows.others.text() == "Other latents (30)"
+    seen = {row for row in rows._rows() if row.isVisible()}
+    assert seen == {rows.pairs[3, 4], rows.latents[4], rows.latents[7]}
+    assert all(row.name.font().bold() == (row in seen) for row in rows._rows())
+    assert rows.latents[7].name.toolTip().endswith("The head 'mine' reads it")
+    assert "reads it" not in rows.latents[3].name.toolTip()
+    rows.others.expand(animate=False)
+    assert all(row.isVisible() for row in rows._rows())
+
+    kept = rows.latents[7]
+    assert not rows.arrange("mine", (4, 7)), "they stand like that already"
+    assert rows.arrange("other", range(32))
+    assert rows.latents[7] is kept
+    assert not rows.others.isVisible(), "there are no others"
+
+    def ranked() -> list[int]:
+        return [row.latent for row in sorted(rows.latents.values(), key=lambda row: row.y())]
+
+    qtbot.waitUntil(lambda: ranked() == bundled_model.by_importance())
+
+
+def test_a_cell_is_shown_in_folded_rows_too(qtbot: Any, bundled_model: CellModel) -> None:
+    rows = SliderRows()
+    qtbot.addWidget(rows)
+    rows.show_model(bundled_model)
+    rows.arrange("mine", (7,))
+    z = np.linspace(-2, 2, 32).astype(np.float32)
+    rows.show_cell(z, z)
+    assert rows.latents[0].slider.value() == -200

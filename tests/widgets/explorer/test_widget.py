@@ -191,3 +191,33 @@ def test_every_control_says_what_it_does(explorer: ExplorerWidget) -> None:
 def test_it_fits_a_laptop(explorer: ExplorerWidget) -> None:
     assert explorer.minimumSizeHint().height() < 700
     assert explorer.minimumSizeHint().width() < 460
+
+
+def test_the_rule_follows_the_sliders(explorer: ExplorerWidget, qtbot: Any) -> None:
+    session = explorer.session
+    session.set_model(session.model, "formula")
+    assert list(session.model.head("formula").head.used_latents) == [2, 7, 11]
+    (maths,) = explorer.rule.maths
+    qtbot.waitUntil(lambda: maths.pixmap is not None)
+    picture = maths.pixmap
+    explorer.sliders.latents[7].slider.setValue(150)
+    z = session.encoding.latents[ROW].copy()
+    z[7] = 1.5
+    wanted = float(session.model.score(z[None], "formula")[0, 0])
+    qtbot.waitUntil(lambda: abs(explorer.rule.bars.total.value - wanted) < 1e-2)
+    assert explorer.rule.bars.bars[1].filled == "26.6·1.50"
+    assert explorer.rule.maths == [maths]
+    assert maths.pixmap is picture, "it is not drawn anew"
+
+
+def test_the_strip_goes_through_a_latent_that_the_head_reads(explorer: ExplorerWidget) -> None:
+    session = explorer.session
+    explorer._touched(0)
+    session.set_model(session.model, "formula")
+    assert explorer.traversed == 11, "the most important one that it reads"
+    explorer._touched(2)
+    session.set_model(session.model, "formula-plain")
+    assert explorer.traversed == 2, "it reads this one too"
+    explorer._touched(0)
+    session.set_model(session.model, "formula-plain")
+    assert explorer.traversed == 0, "the same head: what the user touched stays"

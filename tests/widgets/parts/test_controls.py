@@ -5,16 +5,18 @@ from typing import Any
 import numpy as np
 import pytest
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_interpdisc.widgets.parts.controls import (
     FAULT_COLOR,
     SWATCH,
+    ScrolledPage,
     StatusLine,
     WorkBar,
     button,
     combo,
     folded,
+    let_grow,
     row,
     swatch,
 )
@@ -107,3 +109,31 @@ def test_a_swatch_has_its_colour_and_the_other_one_where_asked(qtbot: Any, where
     assert picture.width() == picture.height() == SWATCH
     assert picture.pixelColor(3, 5) == QColor("red")
     assert picture.pixelColor(3, 3) == QColor("red" if where is None else "blue")
+
+
+def test_a_folded_part_grows_with_its_content_and_hides_it(qtbot: Any) -> None:
+    part, content = folded("More"), QLabel("one line")
+    let_grow(part, content)
+    qtbot.addWidget(part)
+    part.show()
+    assert not content.isVisible()
+    part.expand(animate=False)
+    assert content.isVisible()
+    low = part.sizeHint().height()
+    content.setText("one line<br>" * 20)
+    qtbot.waitUntil(lambda: part.sizeHint().height() > 5 * low)
+    part.collapse(animate=False)
+    assert not content.isVisible()
+    qtbot.waitUntil(lambda: part.sizeHint().height() < low)
+
+
+def test_a_scrolled_page_is_as_wide_as_it_needs(qtbot: Any) -> None:
+    page = QWidget()
+    layout = QVBoxLayout(page)
+    wide = QWidget()
+    wide.setMinimumSize(300, 900)
+    layout.addWidget(wide)
+    area = ScrolledPage(page)
+    qtbot.addWidget(area)
+    assert area.minimumSizeHint().width() > 300 + area.verticalScrollBar().sizeHint().width()
+    assert area.minimumSizeHint().height() < 300

@@ -342,3 +342,12 @@ def test_every_control_says_what_it_does(scene: Scene) -> None:
     ]
     assert len(parts) >= 10
     assert [p for p in parts if not p.toolTip()] == []
+
+
+def test_the_rule_of_the_head_is_shown(scene: Scene) -> None:
+    scene.session.select(ROW)
+    scene.session.set_model(scene.session.model, "formula")
+    assert scene.widget.rule.isVisible()
+    assert scene.widget.rule.bars.total.value == pytest.approx(
+        float(scene.session.classification.scores[ROW, 0]), abs=2e-3
+    )

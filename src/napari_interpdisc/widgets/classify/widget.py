@@ -26,6 +26,7 @@ from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.number_text import percent
 from napari_interpdisc.pipeline import movie_warnings
+from napari_interpdisc.scrutiny.terms import told_rule
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.overlay import (
     find_overlay,
@@ -36,8 +37,10 @@ from napari_interpdisc.widgets.canvas.picking import connect_picking, frame_show
 from napari_interpdisc.widgets.classify.legend import Legend
 from napari_interpdisc.widgets.classify.models import KnownModels, Source
 from napari_interpdisc.widgets.classify.track import track_series
-from napari_interpdisc.widgets.parts.controls import StatusLine, button
+from napari_interpdisc.widgets.parts.controls import ScrolledPage, StatusLine, button
 from napari_interpdisc.widgets.parts.links import connect_while_alive
+from napari_interpdisc.widgets.parts.rule_view import RuleView, rule_part
+from napari_interpdisc.widgets.parts.sliders import wrapped
 from napari_interpdisc.widgets.parts.track_plot import TrackPlot
 from napari_interpdisc.widgets.parts.wording import SCORE_HELP
 from napari_interpdisc.widgets.session import session_of
@@ -137,15 +140,22 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self.flagged.setToolTip("Warnings about this movie as a whole.")
         self.flagged.setVisible(False)
 
-        layout = QVBoxLayout(self)
+        self.rule = RuleView(self._session)
+        page = QWidget()
+        layout = QVBoxLayout(page)
         layout.addLayout(form)
+        layout.addWidget(rule_part(self.rule))
         layout.addWidget(self.overlay)
         layout.addWidget(self.mark)
         layout.addWidget(self.legend)
         layout.addWidget(self.flagged)
         layout.addWidget(track, 1)
         layout.addWidget(self.export)
-        layout.addWidget(self.status)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 4)
+        outer.addWidget(ScrolledPage(page), 1)
+        self.status.setContentsMargins(8, 0, 8, 0)
+        outer.addWidget(self.status)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's name)
         """Bring up to date what was not drawn while hidden."""
@@ -204,7 +214,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self.head.clear()
         for i, named in enumerate(model.heads.values()):
             self.head.addItem(named.name)
-            about = "\n".join(filter(None, (named.summary, model.subject_of(named.name))))
+            about = wrapped(named.summary, model.subject_of(named.name), *told_rule(named, model))
             self.head.setItemData(i, about, Qt.ItemDataRole.ToolTipRole)
         self.head.setCurrentText(model.head(self._session.head_name).name)
 

@@ -12,6 +12,7 @@ from napari_interpdisc.widgets.discover.front_view import FrontView
 from napari_interpdisc.widgets.discover.quality_view import QualityView
 from napari_interpdisc.widgets.discover.run import chosen_row, model_of
 from napari_interpdisc.widgets.parts.controls import button
+from napari_interpdisc.widgets.parts.rule_view import RuleView, rule_part
 from napari_interpdisc.widgets.parts.wording import UNSAVED
 from napari_interpdisc.widgets.session import Session
 
@@ -43,6 +44,7 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         self._base: CellModel | None = None
         self.row: int | None = None
         self.quality, self.front = QualityView(), FrontView()
+        self.rule = RuleView(session)
         self.quality.chosen.connect(self.picked)
         self.front.picked.connect(self._pick_row)
         self.front.copied.connect(self.said)
@@ -50,7 +52,8 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
             "Save as …", self.save.emit, "Write the heads, with their encoder, as a model folder."
         )
         layout = QVBoxLayout(self)
-        for part in (self.quality, self.front, self.save_button):
+        self._rule_part = rule_part(self.rule)
+        for part in (self.quality, self.front, self._rule_part, self.save_button):
             layout.addWidget(part)
         self.setVisible(False)
 
@@ -60,6 +63,9 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         self.quality.show_found(found)
         self.front.show_front(found.front, found.classes, self.row, base.aliases)
         self.front.setVisible(bool(found.front))
+        # below the table of formulas, which then stays where it is as rules of other heights appear
+        box = self.front.layout() if found.front else self.layout()
+        box.insertWidget(2 if found.front else 1, self._rule_part)
         self.setVisible(True)
 
     def model(self, name: str = UNSAVED) -> CellModel:

@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QGroupBox,
     QLabel,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -40,7 +39,7 @@ from napari_interpdisc.widgets.discover.run import (
     plan_training,
 )
 from napari_interpdisc.widgets.discover.train_panel import TrainPanel
-from napari_interpdisc.widgets.parts.controls import StatusLine, button, folded, row
+from napari_interpdisc.widgets.parts.controls import ScrolledPage, StatusLine, button, folded, row
 from napari_interpdisc.widgets.parts.links import connect_while_alive, when_destroyed
 from napari_interpdisc.widgets.parts.workers import Work
 from napari_interpdisc.widgets.session import session_of
@@ -143,14 +142,10 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         layout.addWidget(_group("2  Training", others, self.training))
         layout.addWidget(self.results)
         layout.addStretch()
-        self._scroll = scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setWidget(page)
+        self._scroll = ScrolledPage(page)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 4)
-        outer.addWidget(scroll, 1)
+        outer.addWidget(self._scroll, 1)
         self.status.setContentsMargins(8, 0, 8, 0)
         outer.addWidget(self.status)
 

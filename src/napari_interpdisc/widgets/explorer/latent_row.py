@@ -24,6 +24,8 @@ from napari_interpdisc.widgets.parts.sliders import (
     wrapped,
 )
 
+NOT_MEASURED = "z{} has no name: what it follows was never measured"
+
 
 class LatentRow(QWidget):  # type: ignore[misc]
     """One latent: name, importance, slider with the cell's own value marked, value, reset.
@@ -69,8 +71,8 @@ class LatentRow(QWidget):  # type: ignore[misc]
         super().__init__()
         self.latent = latent
         self.name = NameButton(label or f"z{latent}", name_width)
-        about = f"z{latent} {about}" if about else ""
-        self.name.setToolTip(wrapped(about, f"Show the traversal of z{latent}"))
+        about = f"z{latent} {about}" if about else NOT_MEASURED.format(latent)
+        self.name.tell(about, f"Show the traversal of z{latent}")
         self.bar = ImportanceBar(fraction)
         self.bar.setToolTip(
             f"z{latent} carries {kl:.2f} nats: its mean posterior KL on the training data. "
@@ -117,6 +119,10 @@ class LatentRow(QWidget):  # type: ignore[misc]
         self.slider.show_number(value)
         self.value.setText(with_sign(value))
         self.reset.setEnabled(own != value)
+
+    def mark(self, why: str) -> None:
+        """Mark the row, and say why; an empty text takes the mark off."""
+        self.name.mark(why)
 
     def _moved(self, steps: int) -> None:
         value = steps / STEPS_PER_UNIT

@@ -67,10 +67,8 @@ class PairRow(QWidget):  # type: ignore[misc]
         a, b = pair
         self.name = NameButton(label, name_width)
         self._invariant = f"z{a}² + z{b}² does not change when the cell rotates"
-        self.name.setToolTip(
-            wrapped(
-                *about, f"An orientation pair: r² = {self._invariant}", "Show what a rotation does"
-            )
+        self.name.tell(
+            *about, f"An orientation pair: r² = {self._invariant}", "Show what a rotation does"
         )
         self.r_slider, self.angle_slider = MarkedSlider(), MarkedSlider(1)
         self.r_slider.setToolTip(
@@ -119,6 +117,10 @@ class PairRow(QWidget):  # type: ignore[misc]
         self.angle_slider.sliderPressed.connect(self._angle_touched)
         self.name.clicked.connect(self._angle_touched)
         self.reset.clicked.connect(self._reset)
+
+    def mark(self, why: str) -> None:
+        """Mark the row, and say why; an empty text takes the mark off."""
+        self.name.mark(why)
 
     def show_values(self, own: Float32Array, values: Float32Array) -> None:
         """Show a cell's own values (2,) and the present ones, without any signal."""

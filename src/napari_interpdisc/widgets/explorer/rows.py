@@ -1,22 +1,27 @@
-"""All sliders of the explorer: a row for each orientation pair, then one for each latent."""
+"""All sliders of the explorer: those that the head reads, and the others, folded away."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from html import escape
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_interpdisc._types import Float32Array
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.widgets.explorer.latent_row import LatentRow
 from napari_interpdisc.widgets.explorer.pair_row import PairRow
 from napari_interpdisc.widgets.explorer.traversal import Pair
+from napari_interpdisc.widgets.parts.controls import folded, let_grow
 from napari_interpdisc.widgets.parts.sliders import NAME_WIDTH, WIDEST_NAME, NameButton
 
 
 class SliderRows(QWidget):  # type: ignore[misc]
-    """The rows of one model, the most important latent first.
+    """The rows of one model: pairs, then latents, the most important first.
+
+    Those that the head reads stand first, their names bold; the others can be folded away.
 
     Signals
     -------
@@ -29,6 +34,8 @@ class SliderRows(QWidget):  # type: ignore[misc]
     ----------
     latents, pairs
         The rows, by latent and by pair.
+    others
+        The part with the rows that the head does not read.
     """
 
     moved = Signal(int, float)
@@ -43,9 +50,25 @@ class SliderRows(QWidget):  # type: ignore[misc]
         self.latents: dict[int, LatentRow] = {}
         self.pairs: dict[Pair, PairRow] = {}
         self._shown: Any = None
-        self._box = QVBoxLayout(self)
-        self._box.setContentsMargins(0, 0, 0, 0)
-        self._box.setSpacing(0)
+        self._arranged: Any = None
+        self.heading = QLabel()
+        self.heading.setWordWrap(True)
+        self.heading.setToolTip("Move these to change the score. Their names are bold.")
+        self.others = folded("")
+        self.others.toggleButton().setToolTip(
+            "Latents that the head does not read: they change the picture, and never the score."
+        )
+        self._first, self._rest = QVBoxLayout(), QVBoxLayout()
+        outer = QVBoxLayout(self)
+        for box in (outer, self._first, self._rest):
+            box.setContentsMargins(0, 0, 0, 0)
+            box.setSpacing(0)
+        inner = QWidget()
+        inner.setLayout(self._rest)
+        let_grow(self.others, inner)
+        outer.addWidget(self.heading)
+        outer.addLayout(self._first)
+        outer.addWidget(self.others)
 
     def show_model(self, model: CellModel) -> bool:
         """Make the rows of a model; False if they are there already."""
@@ -58,10 +81,10 @@ class SliderRows(QWidget):  # type: ignore[misc]
         if self._shown == shown:
             return False
         self._shown = shown
-        before: list[QWidget] = [*self.pairs.values(), *self.latents.values()]
-        for old in before:
-            self._box.removeWidget(old)
+        for old in self._rows():
+            old.setParent(None)
             old.deleteLater()
+        self._arranged = None
         self.latents, self.pairs = {}, {}
         labels = {latent: model.latent_label(latent) for latent in model.by_importance()}
         width = NAME_WIDTH
@@ -72,6 +95,32 @@ class SliderRows(QWidget):  # type: ignore[misc]
             self._add_pair(model, pair, width)
         for latent, label in labels.items():
             self._add_latent(model, latent, label, width)
+        self.arrange("", labels)
+        return True
+
+    def _rows(self) -> list[PairRow | LatentRow]:
+        return [*self.pairs.values(), *self.latents.values()]
+
+    def arrange(self, head: str, used: Iterable[int]) -> bool:
+        """Put the rows of the latents that a head reads first, and mark them.
+
+        Without the name of a head, nothing is marked. False if they stand like that already.
+        """
+        read = frozenset(used)
+        if (head, read) == self._arranged:
+            return False
+        self._arranged = head, read
+        n = 0
+        for row in self._rows():
+            mine = {row.latent} if isinstance(row, LatentRow) else set(row.pair)
+            is_read = bool(mine & read)
+            (self._first if is_read else self._rest).addWidget(row)
+            row.mark(f"The head '{head}' reads it" if head and is_read else "")
+            n += isinstance(row, LatentRow) and not is_read
+        self.heading.setVisible(bool(head))
+        self.heading.setText(f"Latents that '{escape(head)}' reads ({len(self.latents) - n})")
+        self.others.setText(f"Other latents ({n})")
+        self.others.setVisible(n > 0)
         return True
 
     def _add_pair(self, model: CellModel, pair: Pair, width: int) -> None:
@@ -81,7 +130,6 @@ class SliderRows(QWidget):  # type: ignore[misc]
         row.moved.connect(self.pair_moved)
         row.touched.connect(self.pair_touched)
         row.reset_asked.connect(self.pair_reset_asked)
-        self._box.addWidget(row)
         self.pairs[pair] = row
 
     def _add_latent(self, model: CellModel, latent: int, label: str, width: int) -> None:
@@ -92,7 +140,6 @@ class SliderRows(QWidget):  # type: ignore[misc]
         row.moved.connect(self.moved)
         row.touched.connect(self.touched)
         row.reset_asked.connect(self.reset_asked)
-        self._box.addWidget(row)
         self.latents[latent] = row
 
     def show_cell(self, own: Float32Array, edited: Float32Array) -> None:

@@ -31,6 +31,7 @@ from napari_interpdisc.widgets.explorer.rows import SliderRows
 from napari_interpdisc.widgets.explorer.traversal import STEPS, Pair, Traversal, of_latent, of_pair
 from napari_interpdisc.widgets.parts.links import connect_while_alive
 from napari_interpdisc.widgets.parts.pictures import PictureView, TraversalStrip, grey_picture
+from napari_interpdisc.widgets.parts.rule_view import RuleView, rule_part
 from napari_interpdisc.widgets.parts.wording import (
     CHANGED_COLOUR,
     SCORE_HELP,
@@ -89,6 +90,7 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self.strip = TraversalStrip(STEPS)
         self.reset_all = QPushButton("Reset all")
         self.send = QPushButton("Send to layers")
+        self.rule = RuleView(self.session, own_cell=False)
         self.sliders = SliderRows()
         self._redraw = QTimer(self)
         self._build()
@@ -141,7 +143,14 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setMinimumHeight(140)
-        scroll.setWidget(self.sliders)
+        below = QWidget()
+        inner = QVBoxLayout(below)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(4)
+        inner.addWidget(rule_part(self.rule))
+        inner.addWidget(self.sliders)
+        inner.addStretch()
+        scroll.setWidget(below)
         buttons = QHBoxLayout()
         buttons.addWidget(self.reset_all)
         buttons.addWidget(self.send)
@@ -218,8 +227,14 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
     def _show_model(self) -> None:
         """Make the rows of the session's model, if they are not there."""
         model = self.session.model
-        if self.sliders.show_model(model):
-            self.traversed = model.by_importance()[0]
+        named = model.head(self.session.head_name)
+        anew = self.sliders.show_model(model)
+        if self.sliders.arrange(named.name, named.head.used_latents) or anew:
+            read = set(named.head.used_latents)
+            chosen = self.traversed[0] if isinstance(self.traversed, tuple) else (self.traversed,)
+            if anew or not read & set(chosen):
+                ranked = model.by_importance()
+                self.traversed = next((i for i in ranked if i in read), ranked[0])
 
     def _offer_what(self, model: CellModel) -> None:
         """Offer to draw what the model decodes; a choice that it has too stays."""
@@ -268,6 +283,7 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         mark = f' style="color:{CHANGED_COLOUR}"' if changed else ""
         self.scores.setText(f"{before} &nbsp;→&nbsp; <b{mark}>{after}</b>")
         self.reset_all.setEnabled(cell.is_edited)
+        self.rule.show_latents(cell.edited)
         self._draw_strip(cell)
 
     def _draw_strip(self, cell: EditedCell) -> None:

@@ -8,17 +8,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from magicgui.widgets import ComboBox
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPixmap
 from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QWidget,
 )
 from superqt import QCollapsible
+
+UNLIMITED = 16_777_215
+"""Qt's largest height of a widget, px."""
 
 FAULT_COLOR = "#eb4444"
 """Read on napari's dark and on its light theme."""
@@ -85,7 +89,47 @@ def folded(title: str) -> QCollapsible:
     part = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
     part.setDuration(0)  # a scroll area is in the way of the animation
     part.layout().setContentsMargins(0, 0, 0, 0)
+    # napari paints a button that is pressed in its accent colour; this one is a heading
+    part.toggleButton().setStyleSheet(
+        "text-align: left; border: none; outline: none; background: transparent;"
+    )
     return part
+
+
+def let_grow(part: QCollapsible, content: QWidget) -> None:
+    """Put into a folded part what may change its height, and what does nothing while hidden."""
+    # by addWidget, superqt would keep the height that there was when it was unfolded
+    part.content().layout().addWidget(content)
+
+    def follow(wanted: bool) -> None:
+        part.content().setMaximumHeight(UNLIMITED if wanted else 0)
+        part.content().setVisible(wanted)
+
+    part.toggled.connect(follow)
+    follow(part.isExpanded())
+
+
+class ScrolledPage(QScrollArea):  # type: ignore[misc]
+    """A page that scrolls up and down where the dock is lower than it; its width is never cut."""
+
+    def __init__(self, page: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setWidget(page)
+        page.installEventFilter(self)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """As wide as the page needs, and the bar beside it."""
+        page, bar = self.widget().minimumSizeHint(), self.verticalScrollBar().sizeHint()
+        return QSize(page.width() + bar.width(), super().minimumSizeHint().height())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
+        """Ask for another width when the page needs it."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
 
 
 class WorkBar(QProgressBar):  # type: ignore[misc]

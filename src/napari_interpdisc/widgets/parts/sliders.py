@@ -134,7 +134,10 @@ NAME_WIDTH = 38
 
 
 class NameButton(QToolButton):  # type: ignore[misc]
-    """A flat button of a given width; a longer text is cut by …, a number alone is centred."""
+    """A flat button of a given width; a longer text is cut by …, a number alone is centred.
+
+    The tooltip begins with a text that is cut.
+    """
 
     AIR = 10
     """Room beside the text, px."""
@@ -144,6 +147,24 @@ class NameButton(QToolButton):  # type: ignore[misc]
         self.setText(text)
         self.setAutoRaise(True)
         self.setFixedWidth(width)
+        self._tip = self._mark = ""
+
+    def tell(self, *lines: str) -> None:
+        """Set the lines of the tooltip, to which a mark adds."""
+        self._tip = wrapped(*lines)
+        self._show_tip()
+
+    def mark(self, why: str) -> None:
+        """Make the text bold, and tell why in the tooltip; an empty text takes that back."""
+        self._mark = why
+        font = self.font()
+        font.setBold(bool(why))
+        self.setFont(font)
+        self._show_tip()
+
+    def _show_tip(self) -> None:
+        whole = self.text() if self.shown_text() != self.text() else ""
+        self.setToolTip("\n".join(filter(None, (whole, self._tip, self._mark))))
 
     def shown_text(self) -> str:
         """What of the text there is room for."""

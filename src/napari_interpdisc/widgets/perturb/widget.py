@@ -29,9 +29,10 @@ from napari_interpdisc.scrutiny.attacks import FLIP_GRID, AttackSettings
 from napari_interpdisc.widgets.canvas.cell_images import grey_limits
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.picking import connect_picking, frame_shown
-from napari_interpdisc.widgets.parts.controls import StatusLine, WorkBar
+from napari_interpdisc.widgets.parts.controls import ScrolledPage, StatusLine, WorkBar
 from napari_interpdisc.widgets.parts.links import connect_while_alive
 from napari_interpdisc.widgets.parts.pictures import PictureView, grey_picture, signed_picture
+from napari_interpdisc.widgets.parts.rule_view import RuleView, rule_part
 from napari_interpdisc.widgets.parts.wording import (
     CHANGED_COLOUR,
     SCORE_HELP,
@@ -99,6 +100,7 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
                 "perturbation", "Perturbed less original: red is brighter, blue is darker", 80
             ),
         }
+        self.rule = RuleView(self.session)
         self.flips = QLabel()
         self.smallest = QLabel()
         self.table = QTableWidget(0, 4)
@@ -151,7 +153,8 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
         pictures = QHBoxLayout()
         for view in self.views.values():
             pictures.addWidget(view)
-        layout = QVBoxLayout(self)
+        page = QWidget()
+        layout = QVBoxLayout(page)
         layout.addLayout(form)
         layout.addLayout(buttons)
         for part in (self.progress, self.status):
@@ -159,7 +162,11 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
         layout.addLayout(pictures)
         for part in (self.smallest, self.flips):
             layout.addWidget(part)
+        layout.addWidget(rule_part(self.rule))
         layout.addWidget(self.table, stretch=1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(ScrolledPage(page))
 
         self.space.currentIndexChanged.connect(self._space_changed)
         self.run_button.clicked.connect(self.run)

@@ -15,6 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patheffects import withStroke
 
 from napari_interpdisc._types import Float64Array
+from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.figures.canvas import GREYS, save_figure
 from napari_interpdisc.figures.palette import ON_WHITE
 from napari_interpdisc.scrutiny.anatomy import Anatomy, Panel
@@ -45,7 +46,7 @@ SUFFIXES = (".png", ".svg")
 
 
 def draw_graph(stem: Path, anatomy: Anatomy) -> None:
-    """Draw a sparse head as a graph, its sub-networks in colours, as PNG and SVG.
+    """Write :func:`graph_figure` as PNG and SVG.
 
     Parameters
     ----------
@@ -59,9 +60,21 @@ def draw_graph(stem: Path, anatomy: Anatomy) -> None:
     InvalidInput
         If a file cannot be written.
     """
+    if anatomy.graph is not None:
+        _save(graph_figure(anatomy), stem)
+
+
+def graph_figure(anatomy: Anatomy) -> Figure:
+    """Draw a sparse head as a graph, its sub-networks in colours.
+
+    Raises
+    ------
+    InvalidInput
+        If the head is a formula, which has no graph.
+    """
     graph, sub = anatomy.graph, anatomy.cut
     if graph is None or sub is None:
-        return
+        raise InvalidInput(f"Head '{anatomy.head}' is a formula, which has no graph.")
     at = layout(graph)
     layers = max(layer for layer, _ in at) + 1
     widest = max(sum(layer == place[0] for place in at) for layer in range(layers))
@@ -114,7 +127,7 @@ def draw_graph(stem: Path, anatomy: Anatomy) -> None:
         "coloured neurons: sub-networks of at most two inputs; white: the trunk above them",
         transform=axes.transAxes, ha="center", va="bottom", fontsize=8, color="0.3",
     )  # fmt: skip
-    _save(figure, stem)
+    return figure
 
 
 def draw_panels(
@@ -124,28 +137,40 @@ def draw_panels(
     title: str,
     columns: int | None = None,
 ) -> None:
-    """Draw curves and maps side by side, as PNG and SVG.
+    """Write :func:`panels_figure` as PNG and SVG; nothing for no panels.
 
     Parameters
     ----------
     stem
         File names without their suffix.
-    panels
-        What to draw; nothing is written for none.
-    cells
-        Where the axes and the density come from.
-    title
-        What they are of.
-    columns
-        Panels side by side; as many as there are, but three at most, if left out.
+    panels, cells, title, columns
+        As :func:`panels_figure` takes them.
 
     Raises
     ------
     InvalidInput
         If a file cannot be written.
     """
-    if not panels:
-        return
+    if panels:
+        _save(panels_figure(panels, cells, title, columns), stem)
+
+
+def panels_figure(
+    panels: Sequence[Panel], cells: Population, title: str, columns: int | None = None
+) -> Figure:
+    """Draw curves and maps side by side.
+
+    Parameters
+    ----------
+    panels
+        What to draw, at least one.
+    cells
+        Where the axes and the density come from.
+    title
+        What they are of.
+    columns
+        Panels side by side; as many as there are, but three at most, if left out.
+    """
     spaced = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06, wspace=0.02, hspace=0.02)
     wide = min(COLUMNS, len(panels)) if columns is None else columns
     rows = -(-len(panels) // wide)
@@ -159,7 +184,7 @@ def draw_panels(
             _draw_map(figure, place, panel)
     figure.suptitle(title, fontsize=11)
     figure.supxlabel(_legend(panels, cells, wide), fontsize=8, color="0.3")
-    _save(figure, stem)
+    return figure
 
 
 def _legend(panels: Sequence[Panel], cells: Population, wide: int) -> str:

@@ -189,7 +189,7 @@ def _weights(
         section.say("Give cells to see which latents weigh most.")
         return
     weights = latent_weights(named.head, cells.latents).mean(0)
-    order = np.argsort(-weights)[:WEIGHING]
+    order = np.argsort(-weights)[:WEIGHING].tolist()
     section.table(
         ("latent", "weight (logits)", "what it follows"),
         [(model.latent_label(i), f"{weights[i]:.2f}", model.latent_about(i)) for i in order],

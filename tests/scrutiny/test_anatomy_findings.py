@@ -143,6 +143,15 @@ def test_orientation_by_construction_and_by_test(h2b: CellModel, cells: Populati
     assert "no latent that rotates" in still.sentence
     # the same function as the radius, but written out: found by rotating
     (round_,) = orientation(part(A, B, f=lambda x: (x**2).sum(1)), h2b, cells)
+    both = orientation(
+        part(R, HeadInput("s", (24, 25)), A, f=lambda x: x[:, 0] + x[:, 1] + x[:, 2]), h2b, cells
+    )
+    assert [one.holds for one in both] == [False, True]
+    assert both[1].sentence.startswith("Unchanged as (z24, z25) rotates, by construction")
+    two = orientation(part(R, HeadInput("s", (24, 25)), f=lambda x: x.sum(1)), h2b, cells)
+    assert [one.sentence for one in two] == [
+        "Unchanged as (z18, z19), (z24, z25) rotate, by construction: it reads their radii alone."
+    ]
     assert round_.holds
     assert round_.number == pytest.approx(0, abs=1e-9)
     assert "rotated by 24 angles" in round_.tested
@@ -187,4 +196,5 @@ def test_everything_is_asked_of_a_part_and_nothing_of_a_constant(h2b: CellModel)
         "responds", "monotone", "saturates", "monotone", "saturates", "orientation", "sign",
     ]  # fmt: skip
     assert "drawn cells" in found[0].tested
+    assert [one.input for one in found] == [None, 0, 0, 1, 1, None, None]
     assert find(Part("c", "", (), lambda x: x.new_ones(len(x))), h2b, cells) == ()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.formula import Formula, parse_formula
@@ -60,6 +63,36 @@ def test_a_pair_is_a_radius_only_where_it_occurs_nowhere_else() -> None:
 
 def test_constants_are_one_term_and_come_last() -> None:
     assert [t.factor for t in terms_of(parse_formula("1 + z1 + 2*3").root)] == [1.0, 7.0]
+
+
+LEAVES = st.sampled_from(["z1", "z18", "z19", "z24**2", "z25**2", "z18**2", "z19**2", "0.5", "-2"])
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.tuples(inner, st.sampled_from("+-*"), inner).map(lambda t: f"({t[0]}){t[1]}({t[2]})")
+        | inner.map(lambda t: f"-({t})")
+        | inner.map(lambda t: f"sin({t})")
+        | inner.map(lambda t: f"({t})/4")
+    ),
+    max_leaves=10,
+)
+
+
+@given(TREES)
+@settings(max_examples=150, deadline=None)
+def test_any_formula_is_the_sum_of_its_terms(text: str) -> None:
+    formula = parse_formula(text)
+    z = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (20, 32)))
+    apart = taken_apart(formula, PAIRS)
+    total = sum(
+        (Formula(expanded(term.tree, apart.pairs)).evaluate(z) for term in apart.terms),
+        torch.zeros(20, dtype=torch.float64),
+    )
+    assert total.numpy() == pytest.approx(formula.evaluate(z).numpy(), rel=1e-9, abs=1e-9)
+    for a, b in apart.pairs:
+        turned = z.clone()
+        turned[:, a], turned[:, b] = -z[:, b], z[:, a]
+        assert formula.evaluate(turned).numpy() == pytest.approx(formula.evaluate(z).numpy())
 
 
 @pytest.mark.parametrize("name", ["formula", "formula-plain", "formula-strict"])

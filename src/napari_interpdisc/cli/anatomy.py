@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -42,9 +42,13 @@ if TYPE_CHECKING:
     from napari_interpdisc.models.cell_model import CellModel, NamedHead
     from napari_interpdisc.scrutiny.anatomy import Anatomy
     from napari_interpdisc.scrutiny.anatomy_constants import ConstantIntervals
+    from napari_interpdisc.scrutiny.anatomy_parts import Part
     from napari_interpdisc.scrutiny.anatomy_response import Population
 
 LARGEST_SEED = 2**32 - 1
+
+SLIGHT = 0.02
+"""Share of the variance below which nothing is printed of an input."""
 
 
 @reads_images
@@ -255,10 +259,29 @@ def _tell(anatomy: Anatomy, constants: ConstantIntervals | None) -> None:
     """Print the rule, what was found of each part, and the constants."""
     say(f"{anatomy.head} of {anatomy.model}:", *(f"  {line}" for line in anatomy.rule))
     for part in (*anatomy.parts, *anatomy.wholes):
-        found: list[Any] = anatomy.findings_of(part)
-        # that something does not saturate is no news
-        told = [one.sentence for one in found if one.holds or one.kind != "saturates"]
+        told = _sentences(anatomy, part)
         if told:
             say(f"{part.name} ({part.about}):", *(f"  {line}" for line in told))
     if constants is not None:
         say(*constants.sentences())
+
+
+def _sentences(anatomy: Anatomy, part: Part) -> list[str]:
+    """What was found of a part; inputs that hardly matter are counted and left out."""
+    from napari_interpdisc.scrutiny.anatomy_response import strongest
+
+    effects = strongest(part, anatomy.cells)
+    slight = {i for i, effect in enumerate(effects) if effect < SLIGHT and len(effects) > 1}
+    told = [
+        one.sentence
+        for one in anatomy.findings_of(part)
+        # that something does not saturate is no news
+        if one.input not in slight and (one.holds or one.kind != "saturates")
+    ]
+    if slight:
+        verb = "input makes" if len(slight) == 1 else "inputs make"
+        told.append(
+            f"{len(slight)} {verb} less than {SLIGHT:.0%} of the variance: anatomy.json has what "
+            "was found of them.".replace("%", " %")
+        )
+    return told

@@ -306,7 +306,9 @@ def _arrows(axes: Axes, found: Response) -> None:
 
 
 def _finish(axes: Axes, found: Response) -> None:
-    lines = [found.part.name, *wrap(found.part.about, 50)[:3]]
+    lines = [found.part.name]
+    # of a slice through the whole head there is no more to say
+    lines += [] if found.is_slice and found.part.decides else wrap(found.part.about, 50)[:3]
     if found.is_slice:
         lines.append("a slice, the other inputs held")
     axes.set_title("\n".join(lines), fontsize=9)

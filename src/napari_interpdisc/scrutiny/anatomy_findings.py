@@ -66,6 +66,8 @@ class Finding:
         orientation, of one sign, led by one input.
     number
         What was measured; ``tested`` says what it is.
+    input
+        Position of the input that was asked about, if it was one.
     """
 
     part: str
@@ -74,6 +76,7 @@ class Finding:
     tested: str
     holds: bool
     number: float
+    input: int | None = None
 
 
 def find(part: Part, model: CellModel, cells: Population, seed: int = 0) -> tuple[Finding, ...]:
@@ -177,7 +180,7 @@ def monotone(part: Part, axis: int, cells: Population, seed: int = 0) -> Finding
             told = {"flat": "does not change"}.get(way, way)
             text = f"{told.capitalize()} with {label} where the cells are, {where}."
         tested = f"one curve {where}, where the cells are"
-        return Finding(part.name, "monotone", text, tested, way in ("rises", "falls"), agreed)
+        return Finding(part.name, "monotone", text, tested, way in ("rises", "falls"), agreed, axis)
     whose = _whose(cells, n)
     tested = f"curves {where} of {whose}, the other inputs held; number: share that agrees"
     if moved == 0:
@@ -185,19 +188,19 @@ def monotone(part: Part, axis: int, cells: Population, seed: int = 0) -> Finding
             f"Hardly changes with {label}, the others held: by less than {percent(FLAT)} of its SD "
             f"in all of {whose}."
         )
-        return Finding(part.name, "monotone", text, tested, False, 0.0)
+        return Finding(part.name, "monotone", text, tested, False, 0.0, axis)
     if agreed >= AGREE:
         still = f", and hardly changes in {count['flat']}" if count["flat"] else ""
         text = (
             f"{best.capitalize()} with {label} in {count[best]} of {whose}, the others held{still}."
         )
-        return Finding(part.name, "monotone", text, tested, True, agreed)
+        return Finding(part.name, "monotone", text, tested, True, agreed, axis)
     counted = ", ".join(
         f"{way} in {count[way]}" for way in ("rises", "falls", "turns") if count[way]
     )
     text = f"Not monotone in {label}: it {counted} of {whose}, the others held"
     text += f"; half of those that turn do so below{at}." if turns else "."
-    return Finding(part.name, "monotone", text, tested, False, agreed)
+    return Finding(part.name, "monotone", text, tested, False, agreed, axis)
 
 
 def _is_neuron(one: Input) -> bool:
@@ -224,18 +227,18 @@ def saturates(part: Part, axis: int, cells: Population) -> Finding:
     steep = np.flatnonzero(slope >= SLOW * largest)
     if not largest > 0 or not len(steep):
         text = f"Does not change with {label}{held}."
-        return Finding(part.name, "saturates", text, tested, True, 1.0)
+        return Finding(part.name, "saturates", text, tested, True, 1.0, axis)
     below, above = int(steep[0]), len(line) - 1 - int(steep[-1])
     share = max(below, above) / (len(line) - 1)
     if share < SATURATED:
         text = f"Does not saturate in {label} where the cells are{held}."
-        return Finding(part.name, "saturates", text, tested, False, share)
+        return Finding(part.name, "saturates", text, tested, False, share, axis)
     side, at = ("below", below) if below >= above else ("above", int(steep[-1]))
     text = (
         f"Saturates in {label}: {side} {_short(label)} = {_place(line[at])} it hardly "
         f"changes{held}."
     )
-    return Finding(part.name, "saturates", text, tested, True, share)
+    return Finding(part.name, "saturates", text, tested, True, share, axis)
 
 
 def responds(part: Part, model: CellModel, cells: Population, seed: int = 0) -> Finding:
@@ -302,13 +305,13 @@ def orientation(
     own = set(part.latents)
     plain = _plain_latents(part)
     touched = [pair for pair in pairs if own.intersection(pair)]
-    found = []
-    for a, b in touched:
-        if not plain.intersection((a, b)):
-            text = f"Unchanged as (z{a}, z{b}) rotates, by construction: it reads their radius."
-            found.append(Finding(part.name, "orientation", text, "by construction", True, 0.0))
-        else:
-            found.append(_rotated(part, a, b, cells, seed))
+    radial = [pair for pair in touched if not plain.intersection(pair)]
+    found = [_rotated(part, a, b, cells, seed) for a, b in touched if (a, b) not in radial]
+    if radial:
+        told = ", ".join(f"(z{a}, z{b})" for a, b in radial)
+        verb, them = ("rotates", "their radius") if len(radial) == 1 else ("rotate", "their radii")
+        text = f"Unchanged as {told} {verb}, by construction: it reads {them} alone."
+        found.append(Finding(part.name, "orientation", text, "by construction", True, 0.0))
     if not touched:
         by = (
             "it reads no latent that rotates with the cell"

@@ -128,7 +128,8 @@ class HeadGraph:
         for place in sorted(needed - set(known)):
             total = like.new_full((len(like),), self.biases[place])
             for edge in self.into[place]:
-                total = total + edge.weight * found[edge.source]
+                # one pass over memory for each connection: a map must follow a drag
+                total = torch.add(total, found[edge.source], alpha=edge.weight)
             hidden = place not in self.outputs
             found[place] = torch.nn.functional.silu(total) if hidden else total
         return [found[place] for place in wanted]

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
+    from napari_interpdisc.discovery.audit import audit_labels
     from napari_interpdisc.discovery.augmented import label_cells, label_ready_crops
     from napari_interpdisc.discovery.card import discovered_model
     from napari_interpdisc.discovery.cross_validation import discover
     from napari_interpdisc.discovery.labelled import LabelledCells, Labels
+    from napari_interpdisc.discovery.rashomon import rashomon_set
     from napari_interpdisc.discovery.recipe import Recipe
     from napari_interpdisc.discovery.results import Discovery
     from napari_interpdisc.errors import Cancelled, InterpdiscError, InvalidInput, InvalidModel
@@ -41,6 +43,11 @@ if TYPE_CHECKING:
     )
     from napari_interpdisc.scrutiny.anatomy import Anatomy, take_apart
     from napari_interpdisc.scrutiny.attacks import AttackSettings, Perturbation, perturb
+    from napari_interpdisc.scrutiny.counterfactual import (
+        CounterfactualPath,
+        counterfactual_path,
+        real_cells,
+    )
     from napari_interpdisc.scrutiny.score_results import Scorecard
     from napari_interpdisc.scrutiny.score_tests import ScorecardSettings
     from napari_interpdisc.scrutiny.scorecard import score_head, score_heads
@@ -60,6 +67,7 @@ _PLACES = {
     "CellTable": "cells",
     "Classification": "pipeline",
     "CellModel": "models.cell_model",
+    "CounterfactualPath": "scrutiny.counterfactual",
     "Discovery": "discovery.results",
     "Encoding": "pipeline",
     "Frames": "frames",
@@ -75,7 +83,9 @@ _PLACES = {
     "Scorecard": "scrutiny.score_results",
     "ScorecardSettings": "scrutiny.score_tests",
     "Term": "scrutiny.terms",
+    "audit_labels": "discovery.audit",
     "classify": "pipeline",
+    "counterfactual_path": "scrutiny.counterfactual",
     "detect_movie": "nuclei.detection",
     "discover": "discovery.cross_validation",
     "discovered_model": "discovery.card",
@@ -92,7 +102,9 @@ _PLACES = {
     "perturb": "scrutiny.attacks",
     "read_cells": "io.tracks",
     "read_frames": "io.images",
+    "rashomon_set": "discovery.rashomon",
     "read_labels": "io.images",
+    "real_cells": "scrutiny.counterfactual",
     "rule_of": "scrutiny.terms",
     "save_model": "models.store",
     "save_session": "session_folder",
@@ -111,6 +123,7 @@ __all__ = [
     "CellModel",
     "CellTable",
     "Classification",
+    "CounterfactualPath",
     "Discovery",
     "Encoding",
     "Frames",
@@ -127,7 +140,9 @@ __all__ = [
     "ScorecardSettings",
     "Term",
     "__version__",
+    "audit_labels",
     "classify",
+    "counterfactual_path",
     "detect_movie",
     "discover",
     "discovered_model",
@@ -142,9 +157,11 @@ __all__ = [
     "open_session",
     "parse_formula",
     "perturb",
+    "rashomon_set",
     "read_cells",
     "read_frames",
     "read_labels",
+    "real_cells",
     "rule_of",
     "save_model",
     "save_session",

@@ -15,7 +15,8 @@ def test_a_row_for_each_latent_with_its_values_and_scores() -> None:
     z[2] = 0.5
     figure = used_latents_figure(model, [2, 11], z, "formula")
     axes = figure.axes
-    assert len(axes) == 2 * len(STEPS)
+    # each has a row of pictures, and one of local contrast
+    assert len(axes) == 4 * len(STEPS)
     assert axes[0].get_ylabel().startswith("z2\n")
     sd = model.latent_sd[2]
     assert [a.get_title() for a in axes[: len(STEPS)]] == [
@@ -24,4 +25,4 @@ def test_a_row_for_each_latent_with_its_values_and_scores() -> None:
     moved = z.copy()
     moved[11] = -3 * model.latent_sd[11]
     score = model.score(moved[None], "formula")[0, -1]
-    assert axes[len(STEPS)].get_xlabel() == with_sign(float(score), 1)
+    assert axes[3 * len(STEPS)].get_xlabel() == with_sign(float(score), 1)

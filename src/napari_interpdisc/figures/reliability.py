@@ -62,7 +62,7 @@ def reliability_figure(found: Reliabilities) -> Figure:
     shown = ["confidence is right", *sets]
     figure.legend(
         [by_name[name] for name in shown], shown, loc="outside lower center",
-        ncols=min(len(shown), 2 * columns), fontsize=8, frameon=False,
+        ncols=min(len(shown), 2 * columns) if columns > 1 else 1, fontsize=8, frameon=False,
     )  # fmt: skip
     return figure
 

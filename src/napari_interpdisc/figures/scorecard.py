@@ -28,14 +28,16 @@ def draw_scorecard(path: Path, cards: Sequence[Scorecard]) -> None:
     save_figure(scorecard_figure(cards), path)
 
 
-def scorecard_figure(cards: Sequence[Scorecard]) -> Figure:
+def scorecard_figure(cards: Sequence[Scorecard], columns: int | None = None) -> Figure:
     """Draw the share of changed classes of each test, heads side by side.
+
+    ``columns`` of tests, or as many as it takes if left out.
 
     Bars end at the share, lines show the 95 % interval, and a black mark shows the limit. Simulated
     factors come last.
     """
     rows = cards[0].all_rows
-    columns = 1 if len(rows) <= ROWS else 2
+    columns = columns or (1 if len(rows) <= ROWS else 2)
     deep = -(-len(rows) // columns)
     tall = 1.3 + (0.16 + 0.07 * len(cards)) * deep
     figure = Figure(figsize=(9 * columns, tall), layout="constrained")

@@ -27,6 +27,8 @@ def used_latents_figure(
 ) -> Figure:
     """Draw a row for each latent: it moves about a cell's value, all others stay.
 
+    Below it is the local contrast, where the model predicts it: grain that pictures hardly show.
+
     Parameters
     ----------
     model, head
@@ -39,23 +41,30 @@ def used_latents_figure(
         (1, 1, S, S) its crop, in whose units pictures are; those of the decoder if left out.
     """
     z = np.asarray(start, np.float32)
+    deep = 2 if model.has_texture else 1
     figure = Figure(
-        figsize=(1.05 * len(STEPS) + 1.5, 1.3 * len(latents) + 0.5), layout="constrained"
+        figsize=(1.05 * len(STEPS) + 1.5, (0.35 + 0.95 * deep) * len(latents) + 0.5),
+        layout="constrained",
     )
-    grid = figure.subplots(len(latents), len(STEPS), squeeze=False)
-    for line, latent in zip(grid, latents, strict=True):
+    grid = figure.subplots(deep * len(latents), len(STEPS), squeeze=False)
+    for axes in grid.ravel():
+        axes.set(xticks=[], yticks=[])
+    for place, latent in enumerate(latents):
+        line = grid[deep * place : deep * (place + 1)]
         sd = float(model.latent_sd[latent])
         edited = np.repeat(z[None], len(STEPS), 0)
         edited[:, latent] = z[latent] + sd * np.array(STEPS)
         pictures = model.decode(edited) if crop is None else model.reconstruct(edited, crop)
         scores = model.score(edited, head)[:, -1]
-        for axes, picture, value, score in zip(
-            line, pictures[:, 0], edited[:, latent], scores, strict=True
-        ):
-            axes.imshow(picture, **GREYS)
-            axes.set(xticks=[], yticks=[])
-            axes.set_title(with_sign(float(value)), fontsize=8, pad=2)
-            axes.set_xlabel(with_sign(float(score), 1), fontsize=7, labelpad=1)
+        for k, (value, score) in enumerate(zip(edited[:, latent], scores, strict=True)):
+            line[0, k].imshow(pictures[k, 0], **GREYS)
+            line[0, k].set_title(with_sign(float(value)), fontsize=8, pad=2)
+            line[-1, k].set_xlabel(with_sign(float(score), 1), fontsize=7, labelpad=1)
+        if deep > 1:
+            grain = model.decode_texture(edited)[:, 0]
+            for k, picture in enumerate(grain):
+                line[1, k].imshow(picture, cmap="gray", vmin=0, vmax=float(grain.max()))
+            line[1, 0].set_ylabel("contrast", fontsize=7, color="0.4")
         words = [f"z{latent}", shorten(model.latent_name(latent), LABEL_CHARACTERS)]
-        line[0].set_ylabel("\n".join(filter(None, words)), fontsize=8)
+        line[0, 0].set_ylabel("\n".join(filter(None, words)), fontsize=8)
     return figure

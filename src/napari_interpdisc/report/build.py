@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -126,15 +126,16 @@ def write_report(
         If the file cannot be written.
     """
     named = model.head(head)
+    told = Section("In short")
     makers: list[Callable[[], Section]] = [
         lambda: rule_section(model, named, cells),
         lambda: latents_section(model, named, cells),
         lambda: quality_section(named, cells, model),
         lambda: calibration_section(named, cells, model),
-        lambda: scorecard_section(model, named, cells, seed),
+        lambda: scorecard_section(model, named, cells, seed, told),
         lambda: anatomy_section(model, named, cells, seed),
         lambda: counterfactual_section(model, named, cells),
-        lambda: rashomon_section(model, named, cells),
+        lambda: rashomon_section(model, named, cells, told),
         lambda: data_section(model, named, cells),
     ]
     sections = []
@@ -147,14 +148,43 @@ def write_report(
         f"Classes: {', '.join(named.classes)}. napari-interpdisc {__version__}, "
         f"{date.today().isoformat()}. SHA-256 of the model: {model.sha256}"
     )
-    page = render(title, subtitle, sections)
+    _shorten(told, model, named)
+    page = render(title, subtitle, [told, *sections])
     write_whole(path, lambda partial: partial.write_text(page, "utf-8"))
+
+
+def _shorten(told: Section, model: CellModel, named: NamedHead) -> None:
+    """Put what is known of the head itself before what the sections found."""
+    found, told.blocks = told.blocks, []
+    evidence = named.evidence
+    if evidence is not None:
+        low, high = evidence.interval
+        told.say(
+            f"On held-out {evidence.group_name}s it is right in "
+            f"{evidence.balanced_accuracy:.1%} of the cells, each class counting the same [{low:.1%}, {high:.1%}].".replace(
+                "%", " %"
+            )
+        )
+        if evidence.calibration is not None:
+            told.say(
+                f"Its confidences are off by {evidence.calibration.ece:.3f} on average; chance "
+                f"alone would make {evidence.calibration.chance_ece:.3f}."
+            )
+    else:
+        told.say("The model does not say how this head did on held-out groups.")
+    used = named.head.used_latents
+    n = sum(bool(model.latent_name(i)) for i in used)
+    told.say(f"{n} of the {len(used)} latents that it uses have a name backed by measurements.")
+    told.blocks += found
 
 
 def rule_section(model: CellModel, named: NamedHead, cells: ReportCells | None) -> Section:
     """Say the rule in words and maths."""
     section = Section("The rule")
-    section.say(*told_rule(named, model), f"It {model.subject_of(named.name)}.")
+    section.say(
+        *(one[:1].upper() + one[1:] for one in told_rule(named, model)),
+        f"It {model.subject_of(named.name)}.",
+    )
     try:
         rule = rule_of(named, model)
     except InvalidInput as fault:
@@ -233,6 +263,7 @@ def latents_section(model: CellModel, named: NamedHead, cells: ReportCells | Non
         used_latents_figure(model, shown, start, named.name, crop),
         "Each row moves one latent by up to three standard deviations of real cells and leaves the "
         "others; above a picture the latent's value, below it the score. "
+        + ("Below is the local contrast, the grain of the chromatin. " * model.has_texture)
         + ("The cell is the most typical one." if cells is not None else "It starts from 0."),
     )
     return section
@@ -356,9 +387,13 @@ def calibration_section(named: NamedHead, cells: ReportCells | None, model: Cell
 
 
 def scorecard_section(
-    model: CellModel, named: NamedHead, cells: ReportCells | None, seed: int
+    model: CellModel,
+    named: NamedHead,
+    cells: ReportCells | None,
+    seed: int,
+    told: Section | None = None,
 ) -> Section:
-    """What must not change a call, and how often it does."""
+    """What must not change a call, and how often it does; ``told`` hears the verdict."""
     section = Section("Domain constraints")
     section.say(
         "What a biologist would not accept: that a call changes with the neighbours, the "
@@ -369,8 +404,10 @@ def scorecard_section(
         return section
     card = _scorecard(model, named, cells, seed)
     section.say(*card.sentences())
+    if told is not None:
+        told.say(f"Domain constraints: {card.sentences()[0]}")
     section.figure(
-        scorecard_figure([card]),
+        scorecard_figure([card], columns=1),
         "Share of cells whose class changes in each test, with its 95 % interval by group; black "
         "marks are limits.",
         "svg",
@@ -476,8 +513,13 @@ def counterfactual_section(
     return section
 
 
-def rashomon_section(model: CellModel, named: NamedHead, cells: ReportCells | None) -> Section:
-    """Tell which other heads are about as good, and whether they agree."""
+def rashomon_section(
+    model: CellModel,
+    named: NamedHead,
+    cells: ReportCells | None,
+    told: Section | None = None,
+) -> Section:
+    """Tell which other heads are about as good, and whether they agree; ``told`` hears it."""
     section = Section("Other heads that are as good")
     try:
         members = members_of_model(model, named.name)
@@ -487,6 +529,8 @@ def rashomon_section(model: CellModel, named: NamedHead, cells: ReportCells | No
     latents = cells.latents if cells is not None else np.zeros((0, model.n_latents), np.float32)
     found = rashomon_set(members, named.classes, latents)
     section.say(found.sentence())
+    if told is not None:
+        told.say(f"Of the heads of this question: {found.sentence()}")
     section.table(
         ("head", "balanced accuracy", "nodes", "latents that it uses"),
         [
@@ -494,7 +538,7 @@ def rashomon_section(model: CellModel, named: NamedHead, cells: ReportCells | No
                 one.name,
                 f"{one.balanced_accuracy:.3f}",
                 one.head.expression_size,
-                ", ".join(map(model.latent_label, one.latents)),
+                told_latents(model, one.latents),
             )
             for one in found.members
         ],
@@ -511,6 +555,13 @@ def rashomon_section(model: CellModel, named: NamedHead, cells: ReportCells | No
             f"Share of {len(cells)} cells to which two heads give the same class.",
         )
     return section
+
+
+def told_latents(model: CellModel, latents: Sequence[int]) -> str:
+    """Labels of latents, or their number if there are many."""
+    if len(latents) > MOST_LATENTS:
+        return f"{len(latents)} latents"
+    return ", ".join(map(model.latent_label, latents))
 
 
 def data_section(model: CellModel, named: NamedHead, cells: ReportCells | None) -> Section:

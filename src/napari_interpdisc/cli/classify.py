@@ -29,7 +29,6 @@ from napari_interpdisc.cli.common import (
     note_renamed,
     progress_bar,
     say,
-    without_pixels,
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 
@@ -69,6 +68,7 @@ def classify(
     diameter_of(diameter)
     choices = asked_of(columns, first_frame, unit, pixel_size, frame_interval)
     from napari_interpdisc import pipeline
+    from napari_interpdisc.crops import without_pixels
     from napari_interpdisc.models.store import load_model
     from napari_interpdisc.number_text import percent
 

@@ -17,9 +17,6 @@ from napari_interpdisc.cli.reading import PLAIN, Reading
 from napari_interpdisc.errors import InvalidInput, MissingExtra
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from napari_interpdisc.cells import CellTable
     from napari_interpdisc.frames import Frames
     from napari_interpdisc.io.columns import Asked
@@ -305,17 +302,14 @@ class MovieFiles:
         InvalidInput
             If no cell has pixels, and as in :meth:`open`.
         """
-        from napari_interpdisc.crops import cells_without_pixels
+        from napari_interpdisc.crops import cells_without_pixels, usable_cells
 
         opened = self.open()
         why = cells_without_pixels(opened.frames, opened.cells, opened.diameter)
-        usable = why == ""
-        if usable.all():
+        usable, left_out = usable_cells(why, opened.cells.source)
+        if not left_out:
             return opened
-        said = without_pixels(why)
-        if not usable.any():
-            raise InvalidInput(f"No cell of {self.tracks} can be used: {said}.")
-        note(f"{said}; they are left out.")
+        note(left_out)
         return replace(opened, cells=opened.cells.take(usable))
 
     def _segmentation(self, frames: Frames) -> Any:
@@ -334,13 +328,3 @@ class MovieFiles:
                 "the segmentation of this image."
             )
         return segmentation
-
-
-def without_pixels(why: npt.NDArray[np.object_]) -> str:
-    """How many cells have no pixels, by reason; ``why`` is empty for the others."""
-    from collections import Counter
-
-    counted = Counter(text.removeprefix("no pixels: ") for text in why if text)
-    n = sum(counted.values())
-    told = ", ".join(f"{k} {text}" for text, k in counted.items())
-    return f"{n} cell{'s have' if n > 1 else ' has'} no pixels ({told})"

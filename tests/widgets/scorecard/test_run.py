@@ -93,6 +93,18 @@ def test_a_plan_has_what_the_session_has(make_scene: Callable[..., Scene]) -> No
     }  # fmt: skip
 
 
+def test_cells_without_pixels_are_told(make_scene: Callable[..., Scene]) -> None:
+    session = make_scene(window=False).session
+    n = len(session.encoding.latents)
+    session.encoding.no_pixels[n - 1] = "no pixels: a blank frame"
+    made = plan(session, Asked(HEADS, which="all"))
+    assert made.rows.tolist() == list(range(n - 1))
+    assert made.left_out == "1 cell has no pixels (1 a blank frame); it is left out."
+    assert made.about["left_out"] == made.left_out
+    frame = int(session.encoding.cells.t[0])
+    assert plan(session, Asked(HEADS, which="frame", frame=frame)).left_out == ""
+
+
 def test_what_cannot_be_tested_is_refused_before_any_work(
     make_scene: Callable[..., Scene],
 ) -> None:

@@ -126,6 +126,16 @@ def test_what_cannot_be_tested_is_refused_before_any_work(
         plan(scene.session, Asked(HEADS, small))
 
 
+def test_labels_that_are_no_segmentation_are_refused_as_files_are(
+    make_scene: Callable[..., Scene],
+) -> None:
+    scene = make_scene(window=False)
+    inverted = scene.viewer.add_labels(np.where(masks() > 0, 0, 255), name="inverted")
+    run = plan(scene.session, Asked(HEADS, inverted), QUICK)
+    with pytest.raises(InvalidInput, match="255 fills more than half of a frame of 'inverted'"):
+        carry_out(run, silent)
+
+
 def test_a_run_finds_what_the_library_finds(a_run: ScorecardRun, found: ScorecardResult) -> None:
     model, cells = a_run.model, a_run.encoding.cells.take(a_run.rows)
     patches = patches_of_cells(a_run.frames, cells, DIAMETER, model.model_diameter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from napari_interpdisc.cells import CellTable, at_most
 from napari_interpdisc.crops import usable_cells
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
+from napari_interpdisc.io.label_values import objects_of
 from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.patches import label_crops, patch_side, patches_of_cells
 from napari_interpdisc.pipeline import Encoding, near_edge
@@ -285,7 +286,8 @@ def carry_out(run: ScorecardRun, progress: Progress) -> ScorecardResult:
     Raises
     ------
     InvalidInput
-        If a frame cannot be read, or fewer than two cells have a reliable mask.
+        If a frame cannot be read, the segmentation is none (an inverted mask, an image), or fewer
+        than two cells have a reliable mask.
     """
     model, diameter = run.model, run.encoding.diameter
     cells = run.encoding.cells.take(run.rows)
@@ -296,7 +298,10 @@ def carry_out(run: ScorecardRun, progress: Progress) -> ScorecardResult:
     )
     found = None
     if run.planes is not None:
-        found = label_crops(run.planes, cells, diameter, model.model_diameter, patch_side(size))
+        objects, taken = objects_of(run.planes, f"'{run.about.get('segmentation', 'labels')}'")
+        if taken:
+            run = replace(run, about={**run.about, "segmentation_taken": taken})
+        found = label_crops(objects, cells, diameter, model.model_diameter, patch_side(size))
     cut = near_edge(cells, run.frames.shape[1:], diameter)
     segmenting = _part(progress, CUTTING, SEGMENTING)
     segmentation = segment_cells(patches, found, model.model_diameter, cut, segmenting)

@@ -57,32 +57,6 @@ ChannelAxis = Annotated[
         help="Axis of the channels, by position or letter, if the file does not say so.",
     ),
 ]
-Columns = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ROLE=NAME,…",
-        help="Columns of the table, such as t=Slice,y=Y,x=X,track_id=Track, if they are not known "
-        "by their names. Roles: t, y, x, z, track_id, parent.",
-    ),
-]
-FirstFrame = Annotated[
-    int | None,
-    typer.Option(min=0, max=1, help="Number of the first frame in the table, if it does not tell."),
-]
-Unit = Annotated[
-    str, typer.Option(metavar="px|um|…", help="Unit of y and x, if the table does not tell.")
-]
-PixelSize = Annotated[
-    float | None,
-    typer.Option(metavar="UM", help="µm per pixel, for positions in µm; the image's if left out."),
-]
-FrameInterval = Annotated[
-    float | None,
-    typer.Option(
-        metavar="S", help="Seconds between frames, for times in seconds; the image's if left out."
-    ),
-]
-SwapXY = Annotated[bool, typer.Option("--swap-xy", help="The table has x and y exchanged.")]
 Model = Annotated[str, typer.Option(metavar="NAME|DIR", help="Installed model, or model folder.")]
 Head = Annotated[str | None, typer.Option(help="Head of the model; its first one if left out.")]
 
@@ -148,28 +122,6 @@ def progress_bar(what: str) -> Iterator[Progress]:
     with ProgressBar(*columns, console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, n: bar.update(task, completed=done, total=n)
-
-
-def asked_of(
-    columns: str | None,
-    first_frame: int | None,
-    unit: str,
-    pixel_size: float | None,
-    frame_interval: float | None,
-    *known: str | None,
-) -> Asked:
-    """What the options say of a table of cells; ``known`` are columns of labels and groups.
-
-    Raises
-    ------
-    InvalidInput
-        If one of them cannot be.
-    """
-    from napari_interpdisc.io.columns import Asked, columns_of_text
-
-    roles = columns_of_text(columns) if columns is not None else {}
-    names = tuple(name for name in known if name)
-    return Asked(roles, first_frame, unit, pixel_size, frame_interval, names)
 
 
 def diameter_of(text: str) -> float | None:
@@ -256,8 +208,8 @@ class MovieFiles:
     diameter: str = "auto"
     channel: int | None = None
     channel_axis: str | None = None
-    swap_xy: bool = False
     reading: Reading = PLAIN
+    swap_xy: bool = False
     asked: Asked | None = None
 
     def open(self) -> Opened:

@@ -11,15 +11,8 @@ import typer
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
-    Columns,
     Diameter,
-    FirstFrame,
-    FrameInterval,
     MovieFiles,
-    PixelSize,
-    SwapXY,
-    Unit,
-    asked_of,
     crop_diameter,
     diameter_of,
     names_of,
@@ -28,6 +21,7 @@ from napari_interpdisc.cli.common import (
     say,
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
+from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -71,6 +65,7 @@ class _Given:
 
 
 @reads_images
+@reads_tables
 def scorecard(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Installed model, or folder.")],
     out: Annotated[Path, typer.Option(help="Folder to write; it must not exist or be empty.")],
@@ -130,27 +125,20 @@ def scorecard(
     diameter: Diameter = "auto",
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
-    swap_xy: SwapXY = False,
-    columns: Columns = None,
-    first_frame: FirstFrame = None,
-    unit: Unit = "",
-    pixel_size: PixelSize = None,
-    frame_interval: FrameInterval = None,
     reading: Reading = PLAIN,
+    table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
     """Change what must not matter, and count how often each head changes its mind."""
     if (crops is None) == (image is None) or (image is None) != (cells is None):
         raise InvalidInput("Give --image and --cells, or --crops in their place.")
     if crops is not None:
-        _check_crops_alone(labels, channel, channel_axis, swap_xy)
+        _check_crops_alone(labels, channel, channel_axis)
     named = _named(classes, label_column)
     from napari_interpdisc.io.results import check_empty_folder
 
     check_empty_folder(out)
     diameter_of(diameter)
-    choices = asked_of(
-        columns, first_frame, unit, pixel_size, frame_interval, group_column, label_column
-    )
+    choices = table_options.asked(group_column, label_column)
     kinds = _controls(control or [], named)
     from napari_interpdisc.models.store import load_model
     from napari_interpdisc.scrutiny.scorecard import ScorecardSettings, score_heads
@@ -166,7 +154,15 @@ def scorecard(
         assert image is not None
         assert cells is not None
         files = MovieFiles(
-            image, cells, labels, diameter, channel, channel_axis, swap_xy, reading, choices
+            image,
+            cells,
+            labels,
+            diameter,
+            channel,
+            channel_axis,
+            reading,
+            table_options.swap_xy,
+            choices,
         )
         given = _from_movie(files, group_column or "track_id", wanted, loaded)
     present = set() if given.labels is None else set(given.labels.tolist())
@@ -210,15 +206,12 @@ def _checked(given: _Given, model: CellModel) -> list[dict[str, Any]]:
     return [check.note() for check in found]
 
 
-def _check_crops_alone(
-    labels: Path | None, channel: int | None, channel_axis: str | None, swap_xy: bool
-) -> None:
+def _check_crops_alone(labels: Path | None, channel: int | None, channel_axis: str | None) -> None:
     """Refuse what says something of an image where crops are given."""
     given = {
         "--labels": labels is not None,
         "--channel": channel is not None,
         "--channel-axis": channel_axis is not None,
-        "--swap-xy": swap_xy,
     }
     wrong = [option for option, is_given in given.items() if is_given]
     if wrong:

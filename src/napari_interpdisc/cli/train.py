@@ -12,18 +12,11 @@ import typer
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
-    Columns,
     Diameter,
     Engine,
-    FirstFrame,
-    FrameInterval,
     Model,
     MovieFiles,
-    PixelSize,
     RecipeFile,
-    SwapXY,
-    Unit,
-    asked_of,
     check_engine,
     crop_diameter,
     diameter_of,
@@ -32,6 +25,7 @@ from napari_interpdisc.cli.common import (
     say,
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
+from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -49,6 +43,7 @@ TRACK = "track_id"
 
 
 @reads_images
+@reads_tables
 def train(
     out: Annotated[Path, typer.Option(help="Model folder to write; it must not exist.")],
     image: Annotated[
@@ -118,24 +113,17 @@ def train(
     diameter: Diameter = "auto",
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
-    swap_xy: SwapXY = False,
-    columns: Columns = None,
-    first_frame: FirstFrame = None,
-    unit: Unit = "",
-    pixel_size: PixelSize = None,
-    frame_interval: FrameInterval = None,
     model: Model = "h2b",
     reading: Reading = PLAIN,
+    table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
     """Train heads on labelled cells: a model folder that classify and the viewer accept."""
     if out.exists():
         raise InvalidInput(f"{out} already exists; choose another folder, nothing was written.")
     diameter_of(diameter)
     base = MovieFiles(
-        Path(), Path(), None, diameter, channel, channel_axis, swap_xy, reading,
-        asked_of(
-        columns, first_frame, unit, pixel_size, frame_interval, group_column, label_column
-    ),
+        Path(), Path(), None, diameter, channel, channel_axis, reading,
+        table_options.swap_xy, table_options.asked(group_column, label_column),
     )  # fmt: skip
     files = _movie_files(base, image or [], cells or [], labels or [], movies, crops)
     from napari_interpdisc.discovery.card import discovered_model

@@ -91,7 +91,7 @@ TABLES = ("tracks", "cells", "centroids", "movies")
 
 
 def reads_tables(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of :class:`TableOptions`, in place of its argument ``table_options``."""
+    """Give a command the options of :class:`TableOptions`, in place of ``table_options``."""
 
     def collected(given: dict[str, Any]) -> TableOptions:
         values = {name: given.pop(name, default) for name, (_, default) in OPTIONS.items()}

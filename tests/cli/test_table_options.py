@@ -37,12 +37,14 @@ def test_a_command_gets_the_options_and_not_their_class() -> None:
     assert given["table_options"] == AS_IT_TELLS
 
 
-def test_what_they_say_of_a_table() -> None:
+def test_what_they_say_of_a_table(tmp_path: Path) -> None:
     options = TableOptions(columns="t=A,x=B", first_frame=1, frame_interval=60)
     asked = options.asked("plate", None)
     assert asked.columns == {"t": "A", "x": "B"}
     assert (asked.first_frame, asked.frame_interval, asked.unit) == (1, 60, "")
     assert asked.known == ("plate",)
+    (tmp_path / "split.csv").write_text("parent_track_id,child_track_id\n1,2\n1,3\n")
+    assert TableOptions(splits=tmp_path / "split.csv").asked().splits == {"2": "1", "3": "1"}
     with pytest.raises(InvalidInput, match="does not name columns"):
         TableOptions(columns="A").asked()
 

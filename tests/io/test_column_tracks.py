@@ -9,7 +9,7 @@ import pytest
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.columns import Asked, cells_of_frame
 
-from .conftest import MOVIE, PROGRAMS, TRACK, T, X, Y, one, table
+from .conftest import MOVIE, PROGRAMS, TRACK, T, X, Y, cellprofiler, one, table
 
 
 @pytest.mark.parametrize(
@@ -138,3 +138,52 @@ def test_old_imaris_calls_the_track_the_parent() -> None:
     cells = cells_of_frame(frame, movie=MOVIE)
     assert cells.track_id.tolist() == TRACK
     assert cells.t.tolist() == T
+
+
+def test_links_of_cellprofiler_divide_families_that_share_a_label() -> None:
+    frame = cellprofiler([1, 2, 2, 3, 3, 3]).assign(
+        ObjectNumber=[1, 1, 2, 1, 2, 3],
+        TrackObjects_Label_50=[1, 1, 1, 1, 1, 2],
+        TrackObjects_ParentImageNumber_50=[0, 1, 1, 2, 2, 0],
+        TrackObjects_ParentObjectNumber_50=[0, 1, 1, 1, 2, 0],
+    )
+    cells = cells_of_frame(frame, "a", movie=MOVIE)
+    assert cells.track_id.tolist() == [1, 3, 4, 3, 4, 2]
+    assert cells.graph == {3: (1,), 4: (1,)}
+    assert cells.extra["parent_id"].tolist() == [0, 1, 1, 1, 1, 0]
+    assert cells.column("TrackObjects_Label_50").tolist() == [1] * 5 + [2]
+    assert "4 tracks of 2 in 'TrackObjects_Label_50', which end where" in cells.taken.sentence
+    assert cells.taken.notes == ()
+    # a row that is missing: the labels are all that is left, and the track that is twice is told
+    fewer = cells_of_frame(frame.iloc[1:], "a", movie=MOVIE)
+    assert fewer.track_id.tolist() == [1, 1, 1, 1, 2]
+    assert "names cells that are not in the table" in fewer.taken.notes[0]
+    # without a division, labels are tracks as they are
+    alone = cells_of_frame(frame.iloc[[0, 1, 3, 5]], "a", movie=MOVIE)
+    assert (alone.track_id.tolist(), dict(alone.graph)) == ([1, 1, 1, 2], {})
+
+
+def test_tracks_of_a_table_that_has_links_alone() -> None:
+    frame = table("id,t,y,x,parent_id", range(20, 26), T, Y, X, [-1, 20, 21, -1, 21, 24])
+    frame = frame.assign(t=[0, 1, 2, 0, 2, 3])
+    cells = cells_of_frame(frame, "a")
+    assert cells.track_id.tolist() == [1, 1, 3, 2, 4, 4]
+    assert cells.graph == {3: (1,), 4: (1,)}
+    assert cells.taken.tracked
+    assert "4 tracks by following 'parent_id' to 'id'" in cells.taken.sentence
+    assert cells.column("id").tolist() == list(range(20, 26))
+    none = cells_of_frame(frame, "a", Asked({"track_id": "none"}))
+    assert not none.taken.tracked
+    with pytest.raises(InvalidInput, match="do not go forward in time"):
+        cells_of_frame(frame.assign(t=[3, 2, 1, 0, 0, 0]), "a")
+
+
+def test_divisions_of_a_second_table() -> None:
+    frame = table("frame,track_id,tree_id,y,x", T, TRACK, [0] * 6, Y, X)
+    cells = cells_of_frame(frame, "a", Asked(splits={"2": "1", "9": "8"}))
+    assert cells.graph == {2: (1,)}
+    assert "parents of 1 track from '--splits'" in cells.taken.sentence
+    with pytest.raises(InvalidInput, match="No division in --splits is between tracks of 'a'"):
+        cells_of_frame(frame, "a", Asked(splits={"9": "8"}))
+    with pytest.raises(InvalidInput, match="has the column of parents 'parent_id', and --splits"):
+        cells_of_frame(frame.assign(parent_id=0), "a", Asked(splits={"2": "1"}))

@@ -189,8 +189,69 @@ def test_corners_of_boxes_are_asked_about() -> None:
         cells_of_frame(frame, movie=MOVIE)
     asked = Asked({"y": "y", "x": "x"})
     assert cells_of_frame(frame, asked=asked, movie=MOVIE).yx[:, 0].tolist() == Y
-    measured = frame.assign(width=7.5)
-    assert cells_of_frame(measured, movie=MOVIE).yx[:, 0].tolist() == Y
+    fractional = frame.assign(width=7.5, x=np.array(X) + 0.25)
+    with pytest.raises(InvalidInput, match="may be their corners"):
+        cells_of_frame(fractional, movie=MOVIE)
+    # a box that began there would end beyond the image
+    middles = frame.assign(height=9.5)
+    assert cells_of_frame(middles, movie=MOVIE).yx[:, 0].tolist() == Y
+    imagej = table(
+        " ,Area,X,Y,BX,BY,Width,Height,Slice", one(*range(6)), [9] * 6, X, Y, X, Y, [8] * 6,
+        [8] * 6, one(*T),
+    )  # fmt: skip
+    assert cells_of_frame(imagej, movie=MOVIE).yx[:, 0].tolist() == Y
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "off"),
+    [
+        ("bbox-0,bbox-1,bbox-2,bbox-3", (Y, X, [v + 9 for v in Y], [v + 7 for v in X]), (4, 3)),
+        (
+            "bbox-0,bbox-1,bbox-2,bbox-3,bbox-4,bbox-5",
+            ([0] * 6, Y, X, [5] * 6, [v + 9 for v in Y], [v + 7 for v in X]),
+            (4, 3),
+        ),
+        ("xmin,ymin,xmax,ymax", (X, Y, [v + 6 for v in X], [v + 8 for v in Y]), (4, 3)),
+        ("x_min,y_min,x_max,y_max", (X, Y, [v + 6 for v in X], [v + 8 for v in Y]), (4, 3)),
+        ("x1,y1,x2,y2", (X, Y, [v + 6 for v in X], [v + 8 for v in Y]), (4, 3)),
+        ("x0,y0,x1,y1", (X, Y, [v + 6 for v in X], [v + 8 for v in Y]), (4, 3)),
+        ("left,top,right,bottom", (X, Y, [v + 6 for v in X], [v + 8 for v in Y]), (4, 3)),
+        ("left,top,width,height", (X, Y, [6] * 6, [8] * 6), (4, 3)),
+        ("bb_left,bb_top,bb_width,bb_height", (X, Y, [6] * 6, [8] * 6), (4, 3)),
+        ("BX,BY,Width,Height", (X, Y, [6] * 6, [8] * 6), (4, 3)),
+        ("row,col", ([v + 50 for v in Y], X), (50, 0)),
+        ("cx,cy", (X, Y), (0, 0)),
+    ],
+)
+def test_boxes_become_their_middles(
+    header: str, columns: tuple[Any, ...], off: tuple[float, float]
+) -> None:
+    frame = table(f"frame,track_id,{header}", T, TRACK, *columns)
+    cells = cells_of_frame(frame, "a.csv", movie=Movie(3, 100, 100))
+    np.testing.assert_allclose(cells.yx, np.column_stack([Y, X]) + off)
+    names = header.split(",")
+    assert any(f"y from the middle of '{name}' and" in cells.taken.sentence for name in names) or (
+        len(names) == 2
+    )
+
+
+def test_a_centroid_comes_before_a_box_and_a_row() -> None:
+    frame = table(
+        "label,centroid-0,centroid-1,bbox-0,bbox-1,bbox-2,bbox-3,frame,row,col", [1] * 6, Y, X,
+        [0] * 6, [0] * 6, [9] * 6, [9] * 6, T, [1] * 6, [2] * 6,
+    )  # fmt: skip
+    np.testing.assert_array_equal(cells_of_frame(frame).yx, np.column_stack([Y, X]))
+
+
+def test_edges_that_are_none_and_wells_are_refused() -> None:
+    frame = table("frame,xmin,ymin,xmax,ymax", T, X, Y, X, [0] * 6)
+    with pytest.raises(InvalidInput, match="'ymax' is less than 'ymin' in row 0"):
+        cells_of_frame(frame)
+    plate = table("row,column,timepoint,track", [1, 2] * 3, [3, 9] * 3, T, TRACK)
+    with pytest.raises(InvalidInput, match="may be wells of a plate"):
+        cells_of_frame(plate)
+    asked = Asked({"y": "row", "x": "column"})
+    assert cells_of_frame(plate, asked=asked).yx[0].tolist() == [1, 3]
 
 
 def test_the_centre_of_mass_of_imagej_does_not_contradict_the_centre() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,6 +41,14 @@ FrameInterval = Annotated[
         metavar="S", help="Seconds between frames, for times in seconds; the image's if left out."
     ),
 ]
+Splits = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="TABLE",
+        help="Table of divisions beside that of cells: parent_track_id and child_track_id, as "
+        "laptrack has them.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class TableOptions:
     unit: str = ""
     pixel_size: float | None = None
     frame_interval: float | None = None
+    splits: Path | None = None
 
     def asked(self, *known: str | None) -> Asked:
         """What they say of a table; ``known`` are columns of labels and groups.
@@ -59,9 +69,10 @@ class TableOptions:
         Raises
         ------
         InvalidInput
-            If one of them cannot be.
+            If one of them cannot be, or the table of divisions cannot be read.
         """
         from napari_interpdisc.io.columns import Asked, columns_of_text
+        from napari_interpdisc.io.track_links import read_splits
 
         return Asked(
             columns_of_text(self.columns) if self.columns is not None else {},
@@ -70,6 +81,7 @@ class TableOptions:
             self.pixel_size,
             self.frame_interval,
             tuple(name for name in known if name),
+            read_splits(self.splits) if self.splits is not None else {},
         )
 
 
@@ -83,6 +95,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "unit": (Unit, ""),
     "pixel_size": (PixelSize, None),
     "frame_interval": (FrameInterval, None),
+    "splits": (Splits, None),
 }
 """Type and default of each option."""
 

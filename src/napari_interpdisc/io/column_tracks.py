@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +23,18 @@ from napari_interpdisc.io.track_ids import (
     id_text,
     number_tracks,
 )
+from napari_interpdisc.io.track_links import (
+    NO_ROW,
+    follow_links,
+    parents_from_splits,
+    rows_of_parents,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
+
+NAMES_OF_CELLS = (*MAYBE_TRACK_NAMES, "nodeid", "spotid", "objectid", "detectionid")
+"""Columns that may name each cell, to which a column of parents may refer."""
 
 
 def tracks_of(
@@ -31,6 +42,9 @@ def tracks_of(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]:
     """Track of each row, and the parent of that track if the table tells."""
     column = _track_column(reading, rows, t, yx)
+    links = _links(reading, rows, t)
+    if column is None and links is not None and "track_id" not in reading.asked.columns:
+        return _tracks_of_links(reading, links, t)
     if column is None:
         reading.roles.pop("track_id", None)
         reading.roles.pop("parent", None)
@@ -61,7 +75,102 @@ def tracks_of(
         )
     n_tracks = len(np.unique(ids)) - n
     reading.taken.append(f"{n_tracks} track{'s' * (n_tracks != 1)} from '{column.name}'")
+    if links is not None and _branches(links.parent, ids, t):
+        return _divided(reading, column, links, ids, t)
     return ids, _parents(reading, rows, numbered)
+
+
+@dataclass(frozen=True)
+class _Links:
+    """Row (N,) of each cell's parent, and the columns of parents and of the cells they name."""
+
+    parent: npt.NDArray[np.intp]
+    column: Column
+    cells: Column
+
+
+def _links(
+    reading: TableReading, rows: npt.NDArray[np.intp], t: npt.NDArray[np.int64]
+) -> _Links | None:
+    """Links between cells, if the table has them and has both ends of each."""
+    if t.max() == 0:
+        return None
+
+    def named(pattern: str) -> Column | None:
+        return next((c for c in reading.columns if fnmatchcase(c.key, pattern)), None)
+
+    def texts(*columns: Column) -> list[str]:
+        of_each = (_ids(reading.table[reading.by_name[c.name]].iloc[rows]) for c in columns)
+        return [" ".join(parts) for parts in zip(*of_each, strict=True)]
+
+    found = [named(pattern) for pattern in reading.dialect.links]
+    if found and None not in found:
+        image, cell, parent_image, parent = (column for column in found if column is not None)
+        none = ("0 0", " ", "-1 -1")
+        at = rows_of_parents(texts(image, cell), texts(parent_image, parent), none)
+        if at is None and any(name not in none for name in texts(parent_image, parent)):
+            reading.notes.append(
+                f"'{parent.name}' of '{reading.source}' names cells that are not in the table: it "
+                "is not used."
+            )
+        return None if at is None else _Links(at, parent, cell)
+    parent_column = next(iter(reading.roles.get("parent", [])), None)
+    if parent_column is None:
+        return None
+    for column in reading.columns:
+        if column.key not in NAMES_OF_CELLS or column.name == parent_column.name:
+            continue
+        at = rows_of_parents(texts(column), texts(parent_column))
+        # where parents are tracks, many cells have the same one
+        if at is not None and 2 * len(np.unique(at[at != NO_ROW])) >= (at != NO_ROW).sum():
+            return _Links(at, parent_column, column)
+    return None
+
+
+def _branches(
+    parent: npt.NDArray[np.intp], ids: npt.NDArray[np.int64], t: npt.NDArray[np.int64]
+) -> bool:
+    """Whether a cell has two children of its own track: then a track is a whole family."""
+    same = np.flatnonzero(parent != NO_ROW)
+    if (t[parent[same]] >= t[same]).any():
+        return False  # these are no links from frame to frame
+    same = same[ids[parent[same]] == ids[same]]
+    return len(np.unique(parent[same])) < len(same)
+
+
+def _tracks_of_links(
+    reading: TableReading, links: _Links, t: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Tracks of cells that have links alone; numbered from 1."""
+    ids, parent = follow_links(links.parent, t, np.zeros(len(t), np.int64))
+    reading.roles["track_id"], reading.roles["parent"] = [links.cells], [links.column]
+    reading.keep(links.cells)
+    reading.keep(links.column)
+    n = len(np.unique(ids))
+    reading.taken.append(
+        f"{n} track{'s' * (n != 1)} by following '{links.column.name}' to '{links.cells.name}'"
+    )
+    return ids, parent
+
+
+def _divided(
+    reading: TableReading,
+    column: Column,
+    links: _Links,
+    ids: npt.NDArray[np.int64],
+    t: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Tracks that end where a cell divides, of families that share one number."""
+    families = len(np.unique(ids))
+    divided, parent = follow_links(links.parent, t, ids)
+    reading.roles["parent"] = [links.column]
+    reading.keep(column)
+    reading.keep(links.column)
+    reading.taken[-1] = (
+        f"{len(np.unique(divided))} tracks of {families} in '{column.name}', which end where cells "
+        f"divide by '{links.column.name}'"
+    )
+    return divided, parent
 
 
 def _track_column(
@@ -120,6 +229,8 @@ def _parents(
 ) -> npt.NDArray[np.int64] | None:
     """Parent of each row's track, 0 for none (−1 where 0 is a track)."""
     column = next(iter(reading.roles.get("parent", [])), None)
+    if reading.asked.splits:
+        return _parents_of_splits(reading, rows, numbered, column)
     if column is None:
         return None
     reading.used.add(column.name)
@@ -133,6 +244,24 @@ def _parents(
     return numbered.parents(raw, names)
 
 
+def _parents_of_splits(
+    reading: TableReading, rows: npt.NDArray[np.intp], numbered: Numbered, column: Column | None
+) -> npt.NDArray[np.int64]:
+    """Parent of each row's track, from the user's table of divisions."""
+    import pandas as pd
+
+    if column is not None:
+        raise InvalidInput(
+            f"'{reading.source}' has the column of parents '{column.name}', and --splits is given "
+            "too; leave one out (--columns parent=none)."
+        )
+    track = reading.roles["track_id"][0]
+    tracks = _ids(reading.table[reading.by_name[track.name]].iloc[rows])
+    parents = parents_from_splits(tracks, reading.asked.splits, reading.source)
+    reading.roles["parent"] = [Column("--splits", "splits")]
+    return numbered.parents(pd.Series(parents, dtype=object))
+
+
 def _cells_that_parents_name(
     reading: TableReading, raw: pd.Series[Any], rows: npt.NDArray[np.intp]
 ) -> Column | None:
@@ -142,7 +271,7 @@ def _cells_that_parents_name(
     """
     track = reading.first("track_id")
     for column in reading.columns:
-        if column.key not in (*MAYBE_TRACK_NAMES, "nodeid", "spotid") or column.name == track:
+        if column.key not in NAMES_OF_CELLS or column.name == track:
             continue
         cells = _ids(reading.table[reading.by_name[column.name]].iloc[rows])
         parents = {key for key in _ids(raw) if key not in ("", "0", "-1")}

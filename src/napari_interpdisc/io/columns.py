@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 _SIDES = (("height", "h"), ("width", "w"))
 
+WELLS = 48
+"""Rows and columns of the largest plate: whole numbers up to it may number wells."""
+
 CHANCE = 1e-4
 """Probability below which positions in pixels would not all lie where those in µm must."""
 
@@ -93,6 +96,9 @@ class Asked:
         Seconds between frames.
     known
         Columns that the user knows, such as labels or groups: they tell no images apart.
+    splits
+        Parent of each track that descends from another, where a table of its own has them
+        (:func:`napari_interpdisc.io.track_links.read_splits`).
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -101,6 +107,7 @@ class Asked:
     pixel_size: float | None = None
     frame_interval: float | None = None
     known: tuple[str, ...] = ()
+    splits: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check what can be checked without a table."""
@@ -247,11 +254,8 @@ def _position(reading: TableReading, role: str) -> Float64Array:
     reading.used.add(column.name)
     values = reading.values(column)
     unit = unit_of(reading.asked.unit) or column.unit or reading.dialect.length_unit
-    if reading.dialect.corner:
-        side = {"y": "height", "x": "width"}[role]
-        box = next(c for c in reading.columns if c.key == side)
-        values = values + reading.values(box) / 2
-        reading.taken.append(f"{role} from the middle of '{column.name}' and '{box.name}'")
+    if reading.dialect.box:
+        values = _middle(reading, role, column, values)
     elif unit in ("", PIXEL):
         reading.taken.append(f"{role} from '{column.name}'")
     if unit in ("", PIXEL):
@@ -266,6 +270,25 @@ def _position(reading: TableReading, role: str) -> Float64Array:
     reading.taken.append(f"{role} from '{column.name}' in {shown_unit(unit)} ÷ {size:.4g}")
     reading.keep(column)
     return np.asarray(values / size)
+
+
+def _middle(reading: TableReading, role: str, column: Column, first: Float64Array) -> Float64Array:
+    """Middle of each box along y or x; ``first`` is its upper or left edge."""
+    names = reading.dialect.box[role]
+    found = (c for name in names for c in reading.columns if c.key == name and c != column)
+    other = next(found)
+    second = reading.values(other)
+    reading.taken.append(f"{role} from the middle of '{column.name}' and '{other.name}'")
+    if reading.dialect.box_is == "size":
+        return np.asarray(first + second / 2)
+    if (second < first).any():
+        row = int(np.flatnonzero(second < first)[0])
+        raise InvalidInput(
+            f"'{other.name}' is less than '{column.name}' in row {row} of '{reading.source}', so "
+            "that they are no edges of a box; give the middle of each cell with --columns."
+        )
+    beyond = reading.dialect.box_is == "beyond"  # the pixel after the last one of the box
+    return np.asarray((first + second - beyond) / 2)
 
 
 def _column_of_position(reading: TableReading, role: str) -> Column:
@@ -319,7 +342,7 @@ def _check_pixels(
             f"A pixel size is given, but '{reading.source}' does not say what its positions are "
             "in: give --unit um too, or --unit px if they are pixels."
         )
-    if not stated and not reading.dialect.corner:
+    if not reading.dialect.box:
         _check_middles(reading, columns)
     if stated or reading.movie is None or reading.movie.pixel_size is None:
         return
@@ -348,19 +371,36 @@ def _check_pixels(
 
 
 def _check_middles(reading: TableReading, columns: Sequence[Column]) -> None:
-    """Refuse y and x that are probably corners of boxes: all of a box in whole pixels."""
-    sides = [next((c for c in reading.columns if c.key in keys), None) for keys in _SIDES]
-    if {"y", "x"} & reading.asked.columns.keys() or None in sides:
+    """Refuse y and x that may be corners of boxes, or wells of a plate.
+
+    A corner and a size never reach beyond the image, and a middle less half a size does not either,
+    save for a nucleus that the edge cuts.
+    """
+    if {"y", "x"} & reading.asked.columns.keys():
         return
-    if any(column.key not in ("y", "x") for column in columns):
-        return
-    box = [reading.values(column) for column in (*columns, *filter(None, sides))]
-    if all((finite(values) == np.rint(finite(values))).all() for values in box):
+    named = f"y={columns[0].name},x={columns[1].name}"
+    y, x = (reading.values(column) for column in columns)
+    whole = all((finite(values) == np.rint(finite(values))).all() for values in (y, x))
+    if columns[0].key in ("row", "r") and whole and max(finite(y).max(), finite(x).max()) <= WELLS:
         raise InvalidInput(
-            f"'{reading.source}' has boxes in whole pixels, and 'x' and 'y' may be their corners; "
-            "give the middle of each box, or say with --columns "
-            f"y={columns[0].name},x={columns[1].name} that these are the middles."
+            f"'{columns[0].name}' and '{columns[1].name}' of '{reading.source}' may be wells of a "
+            f"plate; say with --columns {named} if they are pixels."
         )
+    keys = {column.key for column in reading.columns}
+    if any(column.key not in ("y", "x") for column in columns) or "bx" in keys:
+        return
+    sides = [next((c for c in reading.columns if c.key in side), None) for side in _SIDES]
+    height, width = (None if side is None else reading.values(side) for side in sides)
+    if height is None or width is None:
+        return
+    if reading.movie is not None:
+        bottom, right = y + height > reading.movie.height, x + width > reading.movie.width
+        if bottom.any() or right.any():
+            return
+    raise InvalidInput(
+        f"'{reading.source}' has boxes, and 'x' and 'y' may be their corners; give the middle of "
+        f"each box, or say with --columns {named} that these are the middles."
+    )
 
 
 def _order(reading: TableReading) -> list[str]:

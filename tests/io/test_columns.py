@@ -126,13 +126,27 @@ def test_positions_that_are_surely_in_micrometres_are_asked_about() -> None:
     assert cells_of_frame(own, movie=movie).yx.max() == pytest.approx(390)
 
 
-# -- time -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("size", [0.1, 0.16, 0.325, 0.5, 0.65])
+def test_positions_like_micrometres_of_an_image_without_calibration_are_told(
+    size: float, rng: np.random.Generator
+) -> None:
+    movie = Movie(1, 400, 600)
+    whole = rng.uniform((0, 0), (400, 600), (60, 2))
 
+    def notes(yx: Any, asked: Asked | None = None) -> tuple[str, ...]:
+        frame = pd.DataFrame({"t": 0, "y": yx[:, 0], "x": yx[:, 1], "track_id": range(len(yx))})
+        return cells_of_frame(frame, "a", asked, movie).taken.notes
 
-# -- tracks, parents ------------------------------------------------------------------------------
-
-
-# -- rows and columns that are left ---------------------------------------------------------------
+    (told,) = notes(whole * size)
+    assert "fill only the upper left" in told
+    assert told.endswith("if they are in µm, give --unit um and --pixel-size.")
+    assert not notes(whole * size, Asked(unit="px"))
+    # pixels: the whole frame, one cell, a strip, a colony in a corner and one in the middle
+    assert not notes(whole)
+    assert not notes(whole[:1] * size)
+    assert not notes(whole * (0.9, size))
+    assert not notes(whole * (size, size * 0.7))
+    assert not notes(whole * size / 2 + 200 * size)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ class TableReading:
     def _chosen(self) -> tuple[Dialect, dict[str, list[Column]]]:
         """The dialect, and the columns that can have each role, best first."""
         found = matching_dialects([c.name for c in self.columns])
-        found = self._of_other_values(found)
+        found = self._of_other_values([d for d in found if self._has_numbers(d)])
         named = {role: self._named(name) for role, name in self.asked.columns.items()}
         self._check_named_once(named)
         if {"y", "x"} <= named.keys() or len(found) == 1:
@@ -92,6 +92,16 @@ class TableReading:
             f"'{self.source}' has no column for {' and '.join(missing) or 'cells'} that is known "
             f"(it has {self.names}); name its columns with --columns, such as {EXAMPLE}."
         )
+
+    def _has_numbers(self, dialect: Dialect) -> bool:
+        """Whether y and x are no names: rows and columns of a plate often are."""
+        roles = dialect.roles(self.columns)
+        if roles["y"][0].key not in ("row", "r"):
+            return True
+        try:
+            return all(np.isfinite(self.values(roles[role][0])).any() for role in ("y", "x"))
+        except InvalidInput:
+            return False
 
     def _of_other_values(self, found: list[Dialect]) -> list[Dialect]:
         """Leave out dialects whose columns hold the same positions as those of one before."""

@@ -46,6 +46,12 @@ if TYPE_CHECKING:
 
 _SIDES = (("height", "h"), ("width", "w"))
 
+CORNER = 0.7
+"""Share of height and width below which positions may be in µm of a common pixel size."""
+
+LIKE = 1.2
+"""How much the shares of height and width, which are equal in µm, may differ by chance."""
+
 WELLS = 48
 """Rows and columns of the largest plate: whole numbers up to it may number wells."""
 
@@ -344,7 +350,12 @@ def _check_pixels(
         )
     if not reading.dialect.box:
         _check_middles(reading, columns)
-    if stated or reading.movie is None or reading.movie.pixel_size is None:
+    if stated or reading.movie is None:
+        return
+    # cells of one track are near each other: they count as one
+    apart = len(np.unique(ids)) if "track_id" in reading.roles else int(np.bincount(t).max())
+    if reading.movie.pixel_size is None:
+        _note_corner(reading, reading.movie, np.column_stack([y, x]), apart)
         return
     sizes = reading.movie.pixel_size
     share = float(np.prod(np.minimum(sizes, 1)))
@@ -353,8 +364,6 @@ def _check_pixels(
     inside = (y <= reading.movie.height * sizes[0]).all() and (
         x <= reading.movie.width * sizes[1]
     ).all()
-    # cells of one track are near each other: they count as one
-    apart = len(np.unique(ids)) if "track_id" in reading.roles else int(np.bincount(t).max())
     if not inside:
         return
     size = f"{sizes[0]:.4g}"
@@ -368,6 +377,23 @@ def _check_pixels(
         f"Positions in '{reading.source}' are taken for pixels; the image has {size} µm per pixel "
         "and they could be in µm too (--unit um)."
     )
+
+
+def _note_corner(reading: TableReading, movie: Movie, yx: Float64Array, apart: int) -> None:
+    """Tell if positions look as if they were in µm, though nothing says how large a pixel is.
+
+    Cells of a whole frame, in µm, fill the same share of its height and of its width from 0 on. A
+    crowded corner seldom does.
+    """
+    share = yx.max(0) / (movie.height, movie.width)
+    equal = share.max() <= LIKE * share.min()
+    begins = bool((yx.min(0) < (LIKE - 1) * yx.max(0)).all())
+    if share.max() < CORNER and equal and begins and float(np.prod(share)) ** apart < CHANCE:
+        reading.notes.append(
+            f"Positions in '{reading.source}' are taken for pixels, and fill only the upper left "
+            f"{share.max():.0%} of height and width; if they are in µm, give --unit um and "
+            "--pixel-size."
+        )
 
 
 def _check_middles(reading: TableReading, columns: Sequence[Column]) -> None:

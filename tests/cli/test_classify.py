@@ -224,7 +224,7 @@ def test_a_table_of_a_stranger(classify: Run, files: Path) -> None:
     [
         ("", "is empty"),
         ("t,y,x,track_id\n", "holds no cells"),
-        ("t,row,col\n0,1,2\n", "has no column for y and x"),
+        ("t,row,col\n0,a,b\n", "has no column for y and x"),
         ("t,y,x\n0,one,2\n", "not numbers"),
         ("t,y,x\n0.5,10,20\n", "whole and not negative"),
     ],

@@ -573,7 +573,7 @@ DIALECTS: tuple[Dialect, ...] = (
         (
             *(("row", "r"), ("col", "column", "c")),
             # of a well, a plate reader says no such thing
-            (*FRAME_NAMES, "t", *OWN_TRACK_NAMES, *MAYBE_TRACK_NAMES, "label", "area", "nucleus"),
+            (*FRAME_NAMES, "t", *OWN_TRACK_NAMES, "id", "cellid", "label", "area"),
         ),
         without=_POSITIONS,
         names={"y": ("row", "r"), "x": ("col", "column", "c")},

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.io.columns import Movie, cells_of_frame
+from napari_interpdisc.io.columns import Asked, Movie, cells_of_frame
 
 from .conftest import MOVIE, PROGRAMS, TRACK, T, X, Y, one, table
 
@@ -79,3 +80,26 @@ def test_hidden_spots_are_left_out_and_told() -> None:
 def test_a_depth_that_is_no_number_is_kept() -> None:
     cells = cells_of_frame(table("t,y,x,z", T, Y, X, [*"abcabc"]), movie=MOVIE)
     assert cells.extra["z"].tolist() == [*"abcabc"]
+
+
+def test_results_of_an_earlier_run_are_known() -> None:
+    frame = table(
+        "t,y,x,track_id,mine,class_in_file", T, Y, X, TRACK, range(6), [*"aabbcc"]
+    ).assign(
+        **{"class": "M", "score": 1.0, "score_b": 2.0, "latent_norm": 1.0, "z_0": 0.5, "z_11": 0.5}
+    )
+    cells = cells_of_frame(frame, "a")
+    ours = ("class", "score", "score_b", "latent_norm", "z_0", "z_11")
+    assert cells.taken.results == ours
+    assert cells.column("class").tolist() == ["M"] * 6
+    new = pd.DataFrame({"class": [*"nnnnnn"], "z_0": 0.0})
+    made = cells.to_frame(new)
+    assert list(made) == ["t", "y", "x", "track_id", "mine", "class_in_file", "class", "z_0"]
+    assert made["class"].tolist() == ["n"] * 6
+    assert list(cells.to_frame())[4:] == ["mine", "class_in_file", *ours]
+    # a column that was named is the user's
+    named = cells_of_frame(frame, "a", Asked(known=("class",)))
+    assert "class" not in named.taken.results
+    # and so are those of a table that is not ours
+    other = cells_of_frame(frame.drop(columns=["latent_norm", "z_0"]), "a")
+    assert other.taken.results == ()

@@ -96,11 +96,16 @@ def note(text: str) -> None:
 
 
 def note_renamed(cells: CellTable, table: Iterable[str]) -> None:
-    """Say which columns of the cells' own have another name in a table of results."""
+    """Say which columns of the cells' own are replaced, or renamed, in a table of results."""
+    if before := len(cells.taken.results):
+        note(
+            f"{before} columns of {cells.source} are results of an earlier run: they are replaced."
+        )
+    kept = [name for name in cells.extra if name not in cells.taken.results]
     own = islice(table, CORE, None)  # they come after t, y, x and track_id
     changed = [
         f"'{name}' of {cells.source} is '{new}'"
-        for name, new in zip(cells.extra, own, strict=False)
+        for name, new in zip(kept, own, strict=False)
         if name != new
     ]
     if changed:

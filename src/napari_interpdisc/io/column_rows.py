@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from napari_interpdisc._types import BoolArray
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.column_roles import TableReading, shown_unit
 from napari_interpdisc.io.dialects import (
+    OWN,
+    OWN_COLUMNS,
     PIXEL,
 )
 from napari_interpdisc.io.several_movies import several_movies
@@ -126,3 +130,15 @@ def own_columns(reading: TableReading, rows: npt.NDArray[np.intp]) -> dict[str, 
     else:
         reading.taken.append(f"'{depth.name}' in {shown_unit(depth.unit)} is kept as a column")
     return extra
+
+
+def results_of_before(reading: TableReading, names: Iterable[str]) -> tuple[str, ...]:
+    """Of columns that are carried along, those that a run of this program wrote."""
+    if reading.dialect is not OWN:
+        return ()
+    return tuple(
+        name
+        for name in names
+        if name not in reading.asked.known
+        and any(fnmatchcase(name, pattern) for pattern in OWN_COLUMNS)
+    )

@@ -26,6 +26,7 @@ from napari_interpdisc.io.column_rows import (
     note_dropped,
     own_columns,
     real_rows,
+    results_of_before,
 )
 from napari_interpdisc.io.column_times import frames_of, times_of
 from napari_interpdisc.io.column_tracks import said_twice, tracks_of
@@ -250,6 +251,7 @@ def _cells(reading: TableReading, told: Sequence[str]) -> CellTable:
                 for role in ("t", "y", "x", "track_id")
                 if role in reading.roles
             },
+            results_of_before(reading, extra),
         ),
     )
 

@@ -346,14 +346,23 @@ MOVIE_NAMES = (
 
 _RESULT_MARKS = ("reconstructionerror", "latentnorm", "z0")
 
+OWN = Dialect(
+    "napari-interpdisc",
+    (("t",), ("y",), ("x",), ("trackid",), _RESULT_MARKS),
+    names={"t": ("t",), "y": ("y",), "x": ("x",), "z": ("z",), "track_id": ("trackid",)},
+    first_frame=0,
+    length_unit=PIXEL,
+)
+"""Results of this program."""
+
+OWN_COLUMNS = (
+    *("class", "score", "score_*", "confidence", "model", "head", "diameter", "flag"),
+    *("reconstruction_error", "latent_norm", "surprise", "unfamiliar", "touches_edge", "z_[0-9]*"),
+)
+"""Patterns of the columns that :meth:`napari_interpdisc.pipeline.Classification.results` gives."""
+
 DIALECTS: tuple[Dialect, ...] = (
-    Dialect(
-        "napari-interpdisc",
-        (("t",), ("y",), ("x",), ("trackid",), _RESULT_MARKS),
-        names={"t": ("t",), "y": ("y",), "x": ("x",), "z": ("z",), "track_id": ("trackid",)},
-        first_frame=0,
-        length_unit=PIXEL,
-    ),
+    OWN,
     Dialect(
         "TrackMate",
         (("positionx",), ("positiony",), ("positiont", "quality", "visibility", "spotid")),
@@ -607,8 +616,8 @@ def matching_dialects(columns: Iterable[object]) -> list[Dialect]:
                 roles[role][0].name if role in roles else "" for role in ("t", "y", "x", "track_id")
             )
             found.setdefault(answer, dialect)
-    if DIALECTS[0] in found.values():
-        return [DIALECTS[0]]  # results keep what else a table had, under its own names
+    if OWN in found.values():
+        return [OWN]  # results keep what else a table had, under its own names
     plain = {"y", "x"} <= {column.key for column in read}
     if PLAIN.matches(read) and (plain or not found):
         roles = PLAIN.roles(read)

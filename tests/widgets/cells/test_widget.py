@@ -349,6 +349,13 @@ def test_a_stack_that_may_be_time_or_z_is_asked_about(
     assert widget.first_axis.value is None
     widget.run.click()
     assert "whether axis 0 of 'stack' (3 long) is time or z" in fault(widget)
+    widget.first_axis.value = "centroid"
+    widget.detect.click()
+    assert "Nuclei are found in one plane and have no z" in fault(widget)
+    widget.run.click()
+    settled()
+    assert not widget.status.is_fault
+    assert set(session_of(viewer).encoding.cells.extra["z"]) == {1}  # type: ignore[union-attr]
     widget.first_axis.value = "mid"
     widget.run.click()
     settled()
@@ -367,7 +374,7 @@ def test_layers_tell_what_the_first_axis_is(
 ) -> None:
     stack = viewer.add_image(movie, name="stack", axis_labels=("z", "y", "x"))
     widget.image.value = stack
-    assert [value for _, value in widget._first_axes()] == [None, "max", "mid"]
+    assert [value for _, value in widget._first_axes()] == [None, "max", "mid", "centroid"]
     assert widget.form.isRowVisible(widget.first_axis.native)
     plain = viewer.add_image(movie, name="plain")
     widget.image.value = plain

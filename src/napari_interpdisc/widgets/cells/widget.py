@@ -93,7 +93,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.first_axis = combo(
             self._first_axes,
             "Say whether the axis before y and x is time or z: the layers do not tell. Of a "
-            "z-stack, the brightest pixel along z or the middle plane is used.",
+            "z-stack, the brightest pixel along z, the middle plane, or each cell's plane is used.",
         )
         self.cells = combo(
             self._cell_layers,
@@ -216,7 +216,10 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         return len(shape) > 3 or (len(shape) == 3 and shape[0] <= MOST_CHANNELS)
 
     def _first_axes(self, _: Any = None) -> list[tuple[str, Any]]:
-        kinds = [("time", "t"), ("z (maximum)", "max"), ("z (middle)", "mid")]
+        kinds = [
+            *(("time", "t"), ("z (maximum)", "max"), ("z (middle)", "mid")),
+            ("z (plane of each cell)", "centroid"),
+        ]
         image = self.image.value if hasattr(self, "image") else None
         known = None if image is None else self._meaning(image)
         return [("choose …", None), *(kinds[1:] if known == "z" else kinds)]
@@ -328,6 +331,11 @@ class CellsWidget(QWidget):  # type: ignore[misc]
                 image, layer, self.labels.value, frames, cells, planes, np.array(layer.data)
             )
         check_segmentation(layer, image, frames)
+        if frames.z_axis is not None and frames.z == "centroid":
+            raise InvalidInput(
+                f"Objects of '{layer.name}' have no z. Choose points or tracks with a z, or the "
+                "maximum or the middle at 'First axis'."
+            )
         labels = self.labels.value if self.labels.value is not None else layer
         own = layer.data[0] if layer.multiscale else layer.data
         return Choice(image, layer, labels, frames, None, own, None)
@@ -470,6 +478,11 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         from napari_interpdisc.nuclei.detection import detect_movie
 
         image, frames, given = self.image.value, self._frames(), self.diameter.value()
+        if frames.z_axis is not None and frames.z == "centroid":
+            raise InvalidInput(
+                "Nuclei are found in one plane and have no z: choose the maximum or the middle at "
+                "'First axis'."
+            )
         diameter = check_diameter(given) if given > 0 else None
 
         skipped: list[str] = []

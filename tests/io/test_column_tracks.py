@@ -154,6 +154,11 @@ def test_links_of_cellprofiler_divide_families_that_share_a_label() -> None:
     assert cells.column("TrackObjects_Label_50").tolist() == [1] * 5 + [2]
     assert "4 tracks of 2 in 'TrackObjects_Label_50', which end where" in cells.taken.sentence
     assert cells.taken.notes == ()
+    # the database has no number in these names, and the parent's comes first
+    short = {name: name.removesuffix("_50") for name in frame}
+    order = sorted(frame.rename(columns=short), reverse=True)
+    again = cells_of_frame(frame.rename(columns=short)[order], "a", movie=MOVIE)
+    assert again.graph == cells.graph
     # a row that is missing: the labels are all that is left, and the track that is twice is told
     fewer = cells_of_frame(frame.iloc[1:], "a", movie=MOVIE)
     assert fewer.track_id.tolist() == [1, 1, 1, 1, 2]

@@ -97,7 +97,8 @@ def _links(
         return None
 
     def named(pattern: str) -> Column | None:
-        return next((c for c in reading.columns if fnmatchcase(c.key, pattern)), None)
+        found = (c for c in reading.columns if fnmatchcase(c.key, pattern))
+        return next((c for c in found if ("parent" in c.key) == ("parent" in pattern)), None)
 
     def texts(*columns: Column) -> list[str]:
         of_each = (_ids(reading.table[reading.by_name[c.name]].iloc[rows]) for c in columns)

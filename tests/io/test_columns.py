@@ -137,6 +137,9 @@ def test_positions_like_micrometres_of_an_image_without_calibration_are_told(
         frame = pd.DataFrame({"t": 0, "y": yx[:, 0], "x": yx[:, 1], "track_id": range(len(yx))})
         return cells_of_frame(frame, "a", asked, movie).taken.notes
 
+    inner = rng.uniform((60, 90), (340, 510), (60, 2))  # large cells, none at the edge
+    assert notes(inner * size)
+    assert not notes(inner)
     (told,) = notes(whole * size)
     assert "fill only the upper left" in told
     assert told.endswith("if they are in µm, give --unit um and --pixel-size.")

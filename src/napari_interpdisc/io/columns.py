@@ -41,6 +41,7 @@ from napari_interpdisc.io.dialects import (
 from napari_interpdisc.io.track_ids import (
     parents_of,
 )
+from napari_interpdisc.number_text import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +53,9 @@ CORNER = 0.7
 
 LIKE = 1.2
 """How much the shares of height and width, which are equal in µm, may differ by chance."""
+
+MARGIN = 1 / 3
+"""Share of the largest position within which the first one lies, in a frame of large cells."""
 
 WELLS = 48
 """Rows and columns of the largest plate: whole numbers up to it may number wells."""
@@ -389,11 +393,11 @@ def _note_corner(reading: TableReading, movie: Movie, yx: Float64Array, apart: i
     """
     share = yx.max(0) / (movie.height, movie.width)
     equal = share.max() <= LIKE * share.min()
-    begins = bool((yx.min(0) < (LIKE - 1) * yx.max(0)).all())
+    begins = bool((yx.min(0) < MARGIN * yx.max(0)).all())
     if share.max() < CORNER and equal and begins and float(np.prod(share)) ** apart < CHANCE:
         reading.notes.append(
             f"Positions in '{reading.source}' are taken for pixels, and fill only the upper left "
-            f"{share.max():.0%} of height and width; if they are in µm, give --unit um and "
+            f"{percent(share.max())} of height and width; if they are in µm, give --unit um and "
             "--pixel-size."
         )
 

@@ -13,6 +13,7 @@ from napari_interpdisc.crops import (
     normalise,
     paste_crops,
     smooth_for_zoom,
+    usable_cells,
 )
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
@@ -136,3 +137,16 @@ def test_overlapping_crops_go_to_the_nearest_centroid() -> None:
     assert canvas[10, 11] == 2
     off_frame = paste_crops(crops[:1], [(-50, -50)], 1.0, (20, 20))
     assert np.isnan(off_frame).all()
+
+
+def test_cells_without_pixels_are_counted_and_told() -> None:
+    why = np.array(["", "no pixels: a blank frame", "", "no pixels: a blank frame"], object)
+    usable, left_out = usable_cells(why, "cells.csv")
+    assert usable.tolist() == [True, False, True, False]
+    assert left_out == "2 cells have no pixels (2 a blank frame); they are left out."
+    assert usable_cells(why[:2], "a")[1] == (
+        "1 cell has no pixels (1 a blank frame); it is left out."
+    )
+    assert usable_cells(why[:1], "a")[1] == ""
+    with pytest.raises(InvalidInput, match=r"No cell of 'a' can be used: 1 cell has no pixels"):
+        usable_cells(why[1:2], "a")

@@ -36,6 +36,8 @@ class Taken:
         Names of the source's columns.
     names
         What columns are called here whose name in the source is another: ``{"Frame": "t"}``.
+    results
+        Columns of the source that an earlier run of this program wrote: new results replace them.
     """
 
     sentence: str = ""
@@ -44,6 +46,7 @@ class Taken:
     tracked: bool = True
     columns: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    results: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -201,11 +204,15 @@ class CellTable:
     def own_names(self, taken: Iterable[str] = ()) -> dict[str, str]:
         """Names of the source's own columns in a table that has others, ``taken``, too.
 
-        A name that is one of those, or t, y, x or track_id, gets the ending :data:`SUFFIX`.
+        A name that is one of those, or t, y, x or track_id, gets the ending :data:`SUFFIX`. Results
+        of an earlier run are left out where there are new ones.
         """
-        used = {"t", "y", "x", "track_id", *taken}
+        others = list(taken)
+        used = {"t", "y", "x", "track_id", *others}
         names: dict[str, str] = {}
         for name in self.extra:
+            if others and name in self.taken.results:
+                continue
             free = name
             while free in used:
                 free += SUFFIX
@@ -224,7 +231,7 @@ class CellTable:
             {"t": self.t, "y": self.yx[:, 0], "x": self.yx[:, 1], "track_id": self.track_id}
         )
         names = self.own_names([] if results is None else map(str, results))
-        own = {names[name]: values for name, values in self.extra.items()}
+        own = {new: self.extra[name] for name, new in names.items()}
         parts = [core, pd.DataFrame(own, index=core.index)]
         if results is not None:
             parts.append(results.set_axis(core.index))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -299,6 +300,42 @@ def cells_without_pixels(
     for found in iter_cells(frames, cells, diameter, MODEL_DIAMETER, CROP_SIZE, 1024):
         told[found.rows] = found.no_pixels
     return told
+
+
+def without_pixels(why: npt.NDArray[np.object_]) -> str:
+    """How many cells have no pixels, by reason; ``why`` (N,) is empty for the others."""
+    counted = Counter(text.removeprefix("no pixels: ") for text in why if text)
+    n = sum(counted.values())
+    told = ", ".join(f"{k} {text}" for text, k in counted.items())
+    return f"{n} cell{'s have' if n > 1 else ' has'} no pixels ({told})"
+
+
+def usable_cells(why: npt.NDArray[np.object_], source: str) -> tuple[npt.NDArray[np.bool_], str]:
+    """Choose the cells that have pixels, and tell how many are left out.
+
+    Parameters
+    ----------
+    why
+        (N,) why a cell has no pixels, in words; empty for one that has.
+    source
+        Where the cells are from, for messages.
+
+    Returns
+    -------
+    (N,) whether a cell can be used, and a sentence on the others; empty if there are none.
+
+    Raises
+    ------
+    InvalidInput
+        If no cell can be used.
+    """
+    usable = np.asarray(why == "", bool)
+    if usable.all():
+        return usable, ""
+    said = without_pixels(why)
+    if not usable.any():
+        raise InvalidInput(f"No cell of '{source}' can be used: {said}.")
+    return usable, f"{said}; {'they are' if (~usable).sum() > 1 else 'it is'} left out."
 
 
 def paste_crops(

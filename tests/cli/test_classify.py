@@ -195,6 +195,9 @@ def test_a_table_of_a_stranger(classify: Run, files: Path) -> None:
             "Cell name": "c" + cells["track_id"].astype(str), "class": "mine",
         }
     )  # fmt: skip
+    again = classify("--diameter", 28, tracks="plain.csv", out="again.csv")
+    assert "columns of plain.csv are results of an earlier run: they are replaced" in again.err
+    assert list(pd.read_csv(files / "again.csv")) == list(plain)
     foreign.loc[0, "Row"] = np.nan
     foreign.to_csv(files / "foreign.tsv", index=False, sep="\t", encoding="utf-16")
     told = sentence(classify("--diameter", 28, tracks="foreign.tsv"), files)
@@ -224,7 +227,7 @@ def test_a_table_of_a_stranger(classify: Run, files: Path) -> None:
     [
         ("", "is empty"),
         ("t,y,x,track_id\n", "holds no cells"),
-        ("t,row,col\n0,1,2\n", "has no column for y and x"),
+        ("t,row,col\n0,a,b\n", "has no column for y and x"),
         ("t,y,x\n0,one,2\n", "not numbers"),
         ("t,y,x\n0.5,10,20\n", "whole and not negative"),
     ],

@@ -170,9 +170,10 @@ def test_what_can_be_measured_on_poor_cells_is(
         (("--labels", "masks.tif"), "--labels describes an image; leave it out with --crops"),
         (("--channel", 0), "--channel describes an image"),
         (
-            ("--channel-axis", 0, "--swap-xy"),
-            "--channel-axis and --swap-xy describe an image; leave them out",
+            ("--channel-axis", 0, "--labels", "masks.tif"),
+            "--labels and --channel-axis describe an image; leave them out",
         ),
+        (("--swap-xy",), "--swap-xy: there is no table of cells to read; leave it out"),
         (("--label-column", "state"), "give --classes too, or leave it out"),
         (("--classes", " , "), "--classes holds no name; give labels such as"),
         (("--classes", ""), "--classes holds no name"),

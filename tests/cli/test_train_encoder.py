@@ -26,7 +26,10 @@ def files(tmp_path: Path) -> Path:
         tmp_path,
         SimulationSettings(shape=(3, 200, 200), cells=8, dividing=0, crowding=0, seed=2),
     )
-    made.cells.to_frame().to_csv(tmp_path / "cells.csv", index=False)
+    table = made.cells.to_frame()
+    table.to_csv(tmp_path / "cells.csv", index=False)
+    strange = table.rename(columns={"t": "A", "y": "B", "x": "C", "track_id": "D"})
+    strange.assign(A=strange.A + 1).to_csv(tmp_path / "strange.csv", index=False)
     images, _ = simulate_crops(30, 0, CropSimulation(neighbours=(0, 1)))
     np.savez(tmp_path / "crops.npz", images=images, plate=np.arange(30) // 5)
     return tmp_path
@@ -48,8 +51,11 @@ def crops(files: Path, *more: object) -> list[object]:
 
 
 def test_frames_and_crops_become_a_model_folder(run: Run, files: Path) -> None:
-    code, out, err = run(*movie(files, "--crops", files / "crops.npz", "--latents", 5))
+    words = movie(files, "--crops", files / "crops.npz", "--latents", 5)
+    words[words.index(files / "cells.csv")] = files / "strange.csv"
+    code, out, err = run(*words, "--columns", "t=A,y=B,x=C,track_id=D", "--first-frame", 1)
     assert (code, err) == (0, "")
+    assert "t from 'A' (1…3, counted from 1), y from 'B', x from 'C'" in out
     # 24 cells in 8 tracks and 30 crops of 6 plates
     assert "46 cells to train on, 8 held out, from 2 sources; an epoch is 6 steps" in out
     line = next(line for line in out.splitlines() if line.startswith("epoch"))

@@ -6,7 +6,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.io.columns import Asked
+from napari_interpdisc.io.columns import Asked, Movie
 from napari_interpdisc.widgets.columns_form import ColumnsForm, in_words_of_the_form
 
 
@@ -32,6 +32,15 @@ def test_what_is_chosen_is_what_the_options_say(form: ColumnsForm) -> None:
     form.frame_interval.setValue(300)
     columns = {"y": "Zeile", "x": "as the table tells", "track_id": ""}
     assert form.asked() == Asked(columns, 1, "um", 0.65, 300)
+
+
+def test_what_the_image_says_is_shown(form: ColumnsForm, qtbot: QtBot) -> None:
+    assert form.pixel_size.text() == "not known"
+    made = ColumnsForm(["a"], "Why?", movie=Movie(3, 40, 50, (0.65, 0.65), 120.0))
+    qtbot.addWidget(made)
+    assert made.pixel_size.text() == "0.65, of the image"
+    assert made.frame_interval.text() == "120, of the image"
+    assert made.asked() == Asked()
 
 
 def test_what_cannot_be_is_told(form: ColumnsForm, monkeypatch: pytest.MonkeyPatch) -> None:

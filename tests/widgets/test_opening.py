@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.geff_files import track_edges, write_geff
 from napari_interpdisc.io.layer_files import write_layer
+from napari_interpdisc.widgets.canvas.layers import frames_from_layer
 from napari_interpdisc.widgets.columns_form import ColumnsForm
 from napari_interpdisc.widgets.opening import add_cells, open_cells, open_geff
 
@@ -63,6 +64,19 @@ def test_a_form_asks_for_columns_that_are_not_known(
     layer, taken = add_cells(ViewerModel(), tmp_path / "a.csv")
     np.testing.assert_array_equal(layer.data, CELLS.to_numpy())
     assert "1 track from 'Spur'" in taken.sentence
+
+
+def test_a_calibrated_image_settles_positions_in_micrometres(tmp_path: Path) -> None:
+    viewer = ViewerModel()
+    image = viewer.add_image(
+        np.ones((2, 40, 40)), scale=(1, 0.5, 0.5), units=("s", "um", "um"), name="movie"
+    )
+    renamed = CELLS.rename(columns={"y": "y [um]", "x": "x [um]"})
+    renamed.to_csv(tmp_path / "a.csv", index=False)
+    layer, taken = add_cells(viewer, tmp_path / "a.csv", image, frames_from_layer(image))
+    assert "y from 'y [um]' in µm ÷ 0.5" in taken.sentence
+    np.testing.assert_allclose(layer.data[:, 2:], CELLS[["y", "x"]].to_numpy() / 0.5)
+    np.testing.assert_allclose(layer.scale[-2:], 0.5)
 
 
 def test_a_saved_layer_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -10,17 +10,10 @@ import typer
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
-    Columns,
     Diameter,
-    FirstFrame,
-    FrameInterval,
     Head,
     LabelsPath,
     MovieFiles,
-    PixelSize,
-    SwapXY,
-    Unit,
-    asked_of,
     diameter_of,
     names_of,
     note,
@@ -36,6 +29,7 @@ from napari_interpdisc.cli.given_cells import (
     check_crops_alone,
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
+from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -52,6 +46,7 @@ SLIGHT = 0.02
 
 
 @reads_images
+@reads_tables
 def anatomy(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Installed model, or folder.")],
     out: Annotated[Path, typer.Option(help="Folder to write; it must not exist or be empty.")],
@@ -111,18 +106,13 @@ def anatomy(
     diameter: Diameter = "auto",
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
-    swap_xy: SwapXY = False,
-    columns: Columns = None,
-    first_frame: FirstFrame = None,
-    unit: Unit = "",
-    pixel_size: PixelSize = None,
-    frame_interval: FrameInterval = None,
     reading: Reading = PLAIN,
+    table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
     """Take a sparse head or a formula apart: its parts, what they respond to, what was tested."""
     _check_source(image, cells, crops, classes, label_column, group_column, cell)
     if crops is not None:
-        check_crops_alone(labels, channel, channel_axis, swap_xy)
+        check_crops_alone(labels, channel, channel_axis)
     elif image is None and labels is not None:
         raise InvalidInput(
             "--labels is a segmentation of --image; give the image, or leave it out."
@@ -131,9 +121,7 @@ def anatomy(
 
     check_empty_folder(out)
     diameter_of(diameter)
-    choices = asked_of(
-        columns, first_frame, unit, pixel_size, frame_interval, group_column, label_column
-    )
+    choices = table_options.asked(group_column, label_column)
     from napari_interpdisc.models.store import load_model
     from napari_interpdisc.scrutiny.anatomy import (
         pair_of,
@@ -157,7 +145,15 @@ def anatomy(
         given = cells_of_crops(crops, group_column, wanted, diameter, loaded)
     elif image is not None and cells is not None:
         files = MovieFiles(
-            image, cells, labels, diameter, channel, channel_axis, swap_xy, reading, choices
+            image,
+            cells,
+            labels,
+            diameter,
+            channel,
+            channel_axis,
+            reading,
+            table_options.swap_xy,
+            choices,
         )
         given = cells_of_movie(files, group_column or "track_id", wanted, loaded)
     population = _population(given, loaded, seed)

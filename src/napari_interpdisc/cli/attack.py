@@ -11,30 +11,25 @@ import typer
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
-    Columns,
     Diameter,
-    FirstFrame,
-    FrameInterval,
     Head,
     ImagePath,
     LabelsPath,
     Model,
     MovieFiles,
-    PixelSize,
-    SwapXY,
     Tracks,
-    Unit,
-    asked_of,
     diameter_of,
     names_of,
     progress_bar,
     say,
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
+from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
 
 
 @reads_images
+@reads_tables
 def attack(
     image: ImagePath,
     tracks: Tracks,
@@ -56,22 +51,17 @@ def attack(
     diameter: Diameter = "auto",
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
-    swap_xy: SwapXY = False,
-    columns: Columns = None,
-    first_frame: FirstFrame = None,
-    unit: Unit = "",
-    pixel_size: PixelSize = None,
-    frame_interval: FrameInterval = None,
     model: Model = "h2b",
     head: Head = None,
     reading: Reading = PLAIN,
+    table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
     """Perturb every cell against its class; writes scores, crops, and the controls' flips."""
     from napari_interpdisc.io.results import check_empty_folder
 
     check_empty_folder(out)
     diameter_of(diameter)
-    choices = asked_of(columns, first_frame, unit, pixel_size, frame_interval)
+    choices = table_options.asked()
     from pydantic import ValidationError
 
     from napari_interpdisc.models.store import load_model
@@ -90,7 +80,15 @@ def attack(
             f"ε = {step:g} cannot be used ({fault.errors()[0]['msg'].lower()}); give 0 to 8."
         ) from None
     opened = MovieFiles(
-        image, tracks, labels, diameter, channel, channel_axis, swap_xy, reading, choices
+        image,
+        tracks,
+        labels,
+        diameter,
+        channel,
+        channel_axis,
+        reading,
+        table_options.swap_xy,
+        choices,
     ).open_usable()
     about = {"image": str(image), "tracks": str(tracks), "diameter": opened.diameter}
     with progress_bar("cells") as progress:

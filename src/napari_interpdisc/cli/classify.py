@@ -10,31 +10,25 @@ import typer
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
-    Columns,
     Diameter,
-    FirstFrame,
-    FrameInterval,
     Head,
     ImagePath,
     LabelsPath,
     Model,
     MovieFiles,
-    PixelSize,
-    SwapXY,
     Tracks,
-    Unit,
-    asked_of,
     diameter_of,
     note,
     note_renamed,
     progress_bar,
     say,
-    without_pixels,
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
+from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 
 
 @reads_images
+@reads_tables
 def classify(
     image: ImagePath,
     tracks: Tracks,
@@ -49,15 +43,10 @@ def classify(
     diameter: Diameter = "auto",
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
-    swap_xy: SwapXY = False,
-    columns: Columns = None,
-    first_frame: FirstFrame = None,
-    unit: Unit = "",
-    pixel_size: PixelSize = None,
-    frame_interval: FrameInterval = None,
     model: Model = "h2b",
     head: Head = None,
     reading: Reading = PLAIN,
+    table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
     """Classify every cell: one row each, and a JSON file with the settings beside the table.
 
@@ -67,15 +56,24 @@ def classify(
 
     check_result_path(out, tracks, (image, labels))
     diameter_of(diameter)
-    choices = asked_of(columns, first_frame, unit, pixel_size, frame_interval)
+    choices = table_options.asked()
     from napari_interpdisc import pipeline
+    from napari_interpdisc.crops import without_pixels
     from napari_interpdisc.models.store import load_model
     from napari_interpdisc.number_text import percent
 
     loaded = load_model(model)
     loaded.head(head)
     opened = MovieFiles(
-        image, tracks, labels, diameter, channel, channel_axis, swap_xy, reading, choices
+        image,
+        tracks,
+        labels,
+        diameter,
+        channel,
+        channel_axis,
+        reading,
+        table_options.swap_xy,
+        choices,
     ).open()
     with progress_bar("cells") as progress:
         result = pipeline.classify(
@@ -88,7 +86,7 @@ def classify(
         "labels": str(labels) if labels else None,
         "channel": channel,
         "channel_axis": channel_axis,
-        "swap_xy": swap_xy,
+        "swap_xy": table_options.swap_xy,
         **reading.note(),
         "model_diameter": loaded.model_diameter,
         "diameter_doubt": opened.doubt or None,

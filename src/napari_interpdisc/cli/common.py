@@ -17,9 +17,6 @@ from napari_interpdisc.cli.reading import PLAIN, Reading
 from napari_interpdisc.errors import InvalidInput, MissingExtra
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from napari_interpdisc.cells import CellTable
     from napari_interpdisc.frames import Frames
     from napari_interpdisc.io.columns import Asked
@@ -60,32 +57,6 @@ ChannelAxis = Annotated[
         help="Axis of the channels, by position or letter, if the file does not say so.",
     ),
 ]
-Columns = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ROLE=NAME,…",
-        help="Columns of the table, such as t=Slice,y=Y,x=X,track_id=Track, if they are not known "
-        "by their names. Roles: t, y, x, z, track_id, parent.",
-    ),
-]
-FirstFrame = Annotated[
-    int | None,
-    typer.Option(min=0, max=1, help="Number of the first frame in the table, if it does not tell."),
-]
-Unit = Annotated[
-    str, typer.Option(metavar="px|um|…", help="Unit of y and x, if the table does not tell.")
-]
-PixelSize = Annotated[
-    float | None,
-    typer.Option(metavar="UM", help="µm per pixel, for positions in µm; the image's if left out."),
-]
-FrameInterval = Annotated[
-    float | None,
-    typer.Option(
-        metavar="S", help="Seconds between frames, for times in seconds; the image's if left out."
-    ),
-]
-SwapXY = Annotated[bool, typer.Option("--swap-xy", help="The table has x and y exchanged.")]
 Model = Annotated[str, typer.Option(metavar="NAME|DIR", help="Installed model, or model folder.")]
 Head = Annotated[str | None, typer.Option(help="Head of the model; its first one if left out.")]
 
@@ -125,11 +96,16 @@ def note(text: str) -> None:
 
 
 def note_renamed(cells: CellTable, table: Iterable[str]) -> None:
-    """Say which columns of the cells' own have another name in a table of results."""
+    """Say which columns of the cells' own are replaced, or renamed, in a table of results."""
+    if before := len(cells.taken.results):
+        note(
+            f"{before} columns of {cells.source} are results of an earlier run: they are replaced."
+        )
+    kept = [name for name in cells.extra if name not in cells.taken.results]
     own = islice(table, CORE, None)  # they come after t, y, x and track_id
     changed = [
         f"'{name}' of {cells.source} is '{new}'"
-        for name, new in zip(cells.extra, own, strict=False)
+        for name, new in zip(kept, own, strict=False)
         if name != new
     ]
     if changed:
@@ -151,28 +127,6 @@ def progress_bar(what: str) -> Iterator[Progress]:
     with ProgressBar(*columns, console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, n: bar.update(task, completed=done, total=n)
-
-
-def asked_of(
-    columns: str | None,
-    first_frame: int | None,
-    unit: str,
-    pixel_size: float | None,
-    frame_interval: float | None,
-    *known: str | None,
-) -> Asked:
-    """What the options say of a table of cells; ``known`` are columns of labels and groups.
-
-    Raises
-    ------
-    InvalidInput
-        If one of them cannot be.
-    """
-    from napari_interpdisc.io.columns import Asked, columns_of_text
-
-    roles = columns_of_text(columns) if columns is not None else {}
-    names = tuple(name for name in known if name)
-    return Asked(roles, first_frame, unit, pixel_size, frame_interval, names)
 
 
 def diameter_of(text: str) -> float | None:
@@ -259,8 +213,8 @@ class MovieFiles:
     diameter: str = "auto"
     channel: int | None = None
     channel_axis: str | None = None
-    swap_xy: bool = False
     reading: Reading = PLAIN
+    swap_xy: bool = False
     asked: Asked | None = None
 
     def open(self) -> Opened:
@@ -305,17 +259,14 @@ class MovieFiles:
         InvalidInput
             If no cell has pixels, and as in :meth:`open`.
         """
-        from napari_interpdisc.crops import cells_without_pixels
+        from napari_interpdisc.crops import cells_without_pixels, usable_cells
 
         opened = self.open()
         why = cells_without_pixels(opened.frames, opened.cells, opened.diameter)
-        usable = why == ""
-        if usable.all():
+        usable, left_out = usable_cells(why, opened.cells.source)
+        if not left_out:
             return opened
-        said = without_pixels(why)
-        if not usable.any():
-            raise InvalidInput(f"No cell of {self.tracks} can be used: {said}.")
-        note(f"{said}; they are left out.")
+        note(left_out)
         return replace(opened, cells=opened.cells.take(usable))
 
     def _segmentation(self, frames: Frames) -> Any:
@@ -334,13 +285,3 @@ class MovieFiles:
                 "the segmentation of this image."
             )
         return segmentation
-
-
-def without_pixels(why: npt.NDArray[np.object_]) -> str:
-    """How many cells have no pixels, by reason; ``why`` is empty for the others."""
-    from collections import Counter
-
-    counted = Counter(text.removeprefix("no pixels: ") for text in why if text)
-    n = sum(counted.values())
-    told = ", ".join(f"{k} {text}" for text, k in counted.items())
-    return f"{n} cell{'s have' if n > 1 else ' has'} no pixels ({told})"

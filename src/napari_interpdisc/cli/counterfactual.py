@@ -10,25 +10,19 @@ import typer
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
-    Columns,
     Diameter,
-    FirstFrame,
-    FrameInterval,
     Head,
     ImagePath,
     LabelsPath,
     Model,
     MovieFiles,
-    PixelSize,
-    SwapXY,
     Tracks,
-    Unit,
-    asked_of,
     diameter_of,
     progress_bar,
     say,
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
+from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +32,7 @@ if TYPE_CHECKING:
 
 
 @reads_images
+@reads_tables
 def counterfactual(
     image: ImagePath,
     tracks: Tracks,
@@ -59,22 +54,17 @@ def counterfactual(
     diameter: Diameter = "auto",
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
-    swap_xy: SwapXY = False,
-    columns: Columns = None,
-    first_frame: FirstFrame = None,
-    unit: Unit = "",
-    pixel_size: PixelSize = None,
-    frame_interval: FrameInterval = None,
     model: Model = "h2b",
     head: Head = None,
     reading: Reading = PLAIN,
+    table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
     """Find the smallest change of one cell that another class answers to, among real cells."""
     from napari_interpdisc.io.results import check_empty_folder
 
     check_empty_folder(out)
     diameter_of(diameter)
-    choices = asked_of(columns, first_frame, unit, pixel_size, frame_interval)
+    choices = table_options.asked()
     from napari_interpdisc.cells import row_of
     from napari_interpdisc.models.store import load_model
     from napari_interpdisc.pipeline import cell_crops, encode_cells
@@ -83,7 +73,15 @@ def counterfactual(
     loaded = load_model(model)
     named = loaded.head(head)
     opened = MovieFiles(
-        image, tracks, labels, diameter, channel, channel_axis, swap_xy, reading, choices
+        image,
+        tracks,
+        labels,
+        diameter,
+        channel,
+        channel_axis,
+        reading,
+        table_options.swap_xy,
+        choices,
     ).open_usable()
     row = row_of(opened.cells, cell)
     with progress_bar("cells") as progress:

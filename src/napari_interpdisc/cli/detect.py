@@ -52,4 +52,5 @@ def detect(
         **reading.note(),
     }
     write_table(cells.to_frame(), settings, out)
-    say(f"{len(cells)} cells in {len(frames)} frames", str(out))
+    found, looked = len(cells), len(frames)
+    say(f"{found} cell{'s' * (found != 1)} in {looked} frame{'s' * (looked != 1)}", str(out))

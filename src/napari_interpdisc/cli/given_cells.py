@@ -123,9 +123,7 @@ class WantedCells:
         return drawn if selected is None else np.union1d(drawn, [selected]).astype(np.intp)
 
 
-def check_crops_alone(
-    labels: Path | None, channel: int | None, channel_axis: str | None, swap_xy: bool
-) -> None:
+def check_crops_alone(labels: Path | None, channel: int | None, channel_axis: str | None) -> None:
     """Refuse what says something of an image where crops are given.
 
     Raises
@@ -137,7 +135,6 @@ def check_crops_alone(
         "--labels": labels is not None,
         "--channel": channel is not None,
         "--channel-axis": channel_axis is not None,
-        "--swap-xy": swap_xy,
     }
     wrong = [option for option, is_given in given.items() if is_given]
     if wrong:

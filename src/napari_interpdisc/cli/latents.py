@@ -12,16 +12,9 @@ from rich.console import Console
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
-    Columns,
     Diameter,
-    FirstFrame,
-    FrameInterval,
     Model,
     MovieFiles,
-    PixelSize,
-    SwapXY,
-    Unit,
-    asked_of,
     crop_diameter,
     diameter_of,
     names_of,
@@ -30,6 +23,7 @@ from napari_interpdisc.cli.common import (
     say,
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
+from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -71,6 +65,7 @@ class _Given:
 
 
 @reads_images
+@reads_tables
 def latents(
     image: Annotated[
         Path | None, typer.Option(help="Image or movie of cells on which to measure.")
@@ -119,14 +114,9 @@ def latents(
     diameter: Diameter = "auto",
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
-    swap_xy: SwapXY = False,
-    columns: Columns = None,
-    first_frame: FirstFrame = None,
-    unit: Unit = "",
-    pixel_size: PixelSize = None,
-    frame_interval: FrameInterval = None,
     model: Model = "h2b",
     reading: Reading = PLAIN,
+    table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
     """Tell what each latent stands for: as the model says, or as measured on your cells."""
     _check_call(image, cells, crops, labels, figure, out)
@@ -142,9 +132,7 @@ def latents(
     if out is not None and out.exists():
         raise InvalidInput(f"{out} already exists; choose another folder, nothing was written.")
     diameter_of(diameter)
-    choices = asked_of(
-        columns, first_frame, unit, pixel_size, frame_interval, group_column, label_column
-    )
+    choices = table_options.asked(group_column, label_column)
     from napari_interpdisc.models.store import load_model
 
     loaded = load_model(model)
@@ -158,7 +146,15 @@ def latents(
         assert image is not None
         assert cells is not None
         files = MovieFiles(
-            image, cells, labels, diameter, channel, channel_axis, swap_xy, reading, choices
+            image,
+            cells,
+            labels,
+            diameter,
+            channel,
+            channel_axis,
+            reading,
+            table_options.swap_xy,
+            choices,
         )
         given = _from_movie(files, group_column or "track_id", chosen, loaded, seed)
     study = _studied(given, loaded, threshold, seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
@@ -68,40 +68,70 @@ class Reading:
 PLAIN = Reading()
 """As the file says by itself."""
 
-OPTIONS = {
-    "time_axis": TimeAxis,
-    "z": Z,
-    "series": Series,
-    "channel_pattern": ChannelPattern,
+OPTIONS: dict[str, tuple[Any, Any]] = {
+    "time_axis": (TimeAxis, None),
+    "z": (Z, None),
+    "series": (Series, None),
+    "channel_pattern": (ChannelPattern, None),
 }
+"""Type and default of each option."""
 
 
 def reads_images(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of :class:`Reading`, in place of its argument ``reading``."""
 
-    @functools.wraps(command)
-    def with_options(**given: Any) -> None:
+    def collected(given: dict[str, Any]) -> Reading:
         reading = Reading(**{name: given.pop(name, None) for name in OPTIONS})
         if reading.note() and not any(given.get(name) for name in ("image", "frames", "movies")):
             names = ", ".join("--" + name.replace("_", "-") for name in reading.note())
             raise InvalidInput(f"{names}: there is no image to read; leave it out, or give one.")
-        command(**given, reading=reading)
+        return reading
+
+    return options_of(command, "reading", OPTIONS, collected, after="channel_axis")
+
+
+def options_of(
+    command: Callable[..., None],
+    argument: str,
+    options: Mapping[str, tuple[Any, Any]],
+    collect: Callable[[dict[str, Any]], Any],
+    after: str,
+) -> Callable[..., None]:
+    """Give a command options in place of one argument that holds them all.
+
+    Parameters
+    ----------
+    command
+        The function; typer reads its signature.
+    argument
+        The argument in whose place the options are.
+    options
+        Type and default of each.
+    collect
+        Takes the options out of all that was given, and returns the argument.
+    after
+        The argument that they follow.
+    """
+
+    @functools.wraps(command)
+    def with_options(**given: Any) -> None:
+        made = collect(given)
+        command(**given, **{argument: made})
 
     hints = get_type_hints(command, include_extras=True)
     parameters = [
-        p.replace(annotation=hints.get(p.name, p.annotation))
+        p.replace(annotation=hints.get(p.name, p.annotation), kind=inspect.Parameter.KEYWORD_ONLY)
         for p in inspect.signature(command).parameters.values()
-        if p.name != "reading"
+        if p.name != argument
     ]
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
     added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-        for name, kind in OPTIONS.items()
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in options.items()
     ]
-    names = [p.name for p in parameters]
-    at = names.index("channel_axis") + 1
+    at = [p.name for p in parameters].index(after) + 1
     signature = inspect.Signature([*parameters[:at], *added, *parameters[at:]])
     with_options.__signature__ = signature  # type: ignore[attr-defined]
+    # of an argument that another decorator replaces, typer sees nothing
     with_options.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
     del with_options.__wrapped__
     return with_options

@@ -13,7 +13,6 @@ from napari_interpdisc.cli.common import (
     Diameter,
     Head,
     MovieFiles,
-    SwapXY,
     diameter_of,
     note,
     progress_bar,
@@ -27,6 +26,7 @@ from napari_interpdisc.cli.given_cells import (
     check_crops_alone,
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
+from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 
 @reads_images
+@reads_tables
 def report(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Installed model, or folder.")],
     out: Annotated[Path, typer.Option(help="HTML file to write; it must not exist.")],
@@ -63,8 +64,8 @@ def report(
     diameter: Diameter = "auto",
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
-    swap_xy: SwapXY = False,
     reading: Reading = PLAIN,
+    table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
     """Write what a head does, how well, and why it may be trusted, as one HTML file."""
     if crops is not None and (image is not None or cells is not None):
@@ -72,7 +73,7 @@ def report(
     if (image is None) != (cells is None):
         raise InvalidInput("--image and --cells go together; give both, or --crops.")
     if crops is not None:
-        check_crops_alone(labels, channel, channel_axis, swap_xy)
+        check_crops_alone(labels, channel, channel_axis)
     if crops is None and image is None and (label_column or group_column or labels):
         raise InvalidInput("There are no cells yet; give --image and --cells, or --crops.")
     check_new_page(out)
@@ -88,7 +89,10 @@ def report(
         given = cells_of_crops(crops, group_column, wanted, diameter, loaded)
         group = group_column or ("plate" if given.note["group"] == "plate" else "crop")
     elif image is not None and cells is not None:
-        files = MovieFiles(image, cells, labels, diameter, channel, channel_axis, swap_xy, reading)
+        files = MovieFiles(
+            image, cells, labels, diameter, channel, channel_axis, reading,
+            table_options.swap_xy, table_options.asked(group_column, label_column),
+        )  # fmt: skip
         given = cells_of_movie(files, group_column or "track_id", wanted, loaded)
         group = (group_column or "track").removesuffix("_id")
     from napari_interpdisc.report.build import write_report

@@ -10,15 +10,8 @@ import typer
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
-    Columns,
     Diameter,
-    FirstFrame,
-    FrameInterval,
     MovieFiles,
-    PixelSize,
-    SwapXY,
-    Unit,
-    asked_of,
     diameter_of,
     note,
     progress_bar,
@@ -33,6 +26,7 @@ from napari_interpdisc.cli.given_cells import (
     named_classes,
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
+from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -47,6 +41,7 @@ LARGEST_SEED, MOST_SIMULATED = 2**32 - 1, 10_000
 
 
 @reads_images
+@reads_tables
 def scorecard(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Installed model, or folder.")],
     out: Annotated[Path, typer.Option(help="Folder to write; it must not exist or be empty.")],
@@ -106,27 +101,20 @@ def scorecard(
     diameter: Diameter = "auto",
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
-    swap_xy: SwapXY = False,
-    columns: Columns = None,
-    first_frame: FirstFrame = None,
-    unit: Unit = "",
-    pixel_size: PixelSize = None,
-    frame_interval: FrameInterval = None,
     reading: Reading = PLAIN,
+    table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
     """Change what must not matter, and count how often each head changes its mind."""
     if (crops is None) == (image is None) or (image is None) != (cells is None):
         raise InvalidInput("Give --image and --cells, or --crops in their place.")
     if crops is not None:
-        check_crops_alone(labels, channel, channel_axis, swap_xy)
+        check_crops_alone(labels, channel, channel_axis)
     named = named_classes(classes, label_column)
     from napari_interpdisc.io.results import check_empty_folder
 
     check_empty_folder(out)
     diameter_of(diameter)
-    choices = asked_of(
-        columns, first_frame, unit, pixel_size, frame_interval, group_column, label_column
-    )
+    choices = table_options.asked(group_column, label_column)
     kinds = _controls(control or [], named)
     from napari_interpdisc.models.store import load_model
     from napari_interpdisc.scrutiny.scorecard import ScorecardSettings, score_heads
@@ -142,7 +130,15 @@ def scorecard(
         assert image is not None
         assert cells is not None
         files = MovieFiles(
-            image, cells, labels, diameter, channel, channel_axis, swap_xy, reading, choices
+            image,
+            cells,
+            labels,
+            diameter,
+            channel,
+            channel_axis,
+            reading,
+            table_options.swap_xy,
+            choices,
         )
         given = cells_of_movie(files, group_column or "track_id", wanted, loaded)
     present = set() if given.labels is None else set(given.labels.tolist())

@@ -12,18 +12,11 @@ import typer
 from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
-    Columns,
     Diameter,
     Engine,
-    FirstFrame,
-    FrameInterval,
     Model,
     MovieFiles,
-    PixelSize,
     RecipeFile,
-    SwapXY,
-    Unit,
-    asked_of,
     check_engine,
     crop_diameter,
     diameter_of,
@@ -31,7 +24,9 @@ from napari_interpdisc.cli.common import (
     progress_bar,
     say,
 )
+from napari_interpdisc.cli.movie_table import movies_of_table
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
+from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -49,6 +44,7 @@ TRACK = "track_id"
 
 
 @reads_images
+@reads_tables
 def train(
     out: Annotated[Path, typer.Option(help="Model folder to write; it must not exist.")],
     image: Annotated[
@@ -118,24 +114,17 @@ def train(
     diameter: Diameter = "auto",
     channel: Channel = None,
     channel_axis: ChannelAxis = None,
-    swap_xy: SwapXY = False,
-    columns: Columns = None,
-    first_frame: FirstFrame = None,
-    unit: Unit = "",
-    pixel_size: PixelSize = None,
-    frame_interval: FrameInterval = None,
     model: Model = "h2b",
     reading: Reading = PLAIN,
+    table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
     """Train heads on labelled cells: a model folder that classify and the viewer accept."""
     if out.exists():
         raise InvalidInput(f"{out} already exists; choose another folder, nothing was written.")
     diameter_of(diameter)
     base = MovieFiles(
-        Path(), Path(), None, diameter, channel, channel_axis, swap_xy, reading,
-        asked_of(
-        columns, first_frame, unit, pixel_size, frame_interval, group_column, label_column
-    ),
+        Path(), Path(), None, diameter, channel, channel_axis, reading,
+        table_options.swap_xy, table_options.asked(group_column, label_column),
     )  # fmt: skip
     files = _movie_files(base, image or [], cells or [], labels or [], movies, crops)
     from napari_interpdisc.discovery.card import discovered_model
@@ -170,9 +159,6 @@ def train(
 
 GIVE = "Give --image and --cells, once for each movie, or --movies or --crops in their place."
 
-OF_A_MOVIE = ("image", "cells", "labels", "diameter", "channel", "channel_axis")
-"""Columns of a table of movies; the first two must be there."""
-
 
 def _movie_files(
     base: MovieFiles,
@@ -196,7 +182,7 @@ def _movie_files(
     if crops is not None:
         return []
     if table is not None:
-        return _movies_of_table(base, table)
+        return movies_of_table(base, table)
     if len(images) != len(cells) or len(labels) not in (0, len(images)):
         counted = f"{len(images)} --image, {len(cells)} --cells"
         counted += f", {len(labels)} --labels" if labels else ""
@@ -206,65 +192,6 @@ def _movie_files(
         replace(base, image=one, tracks=own, labels=mask)
         for one, own, mask in zip(images, cells, given, strict=True)
     ]
-
-
-def _movies_of_table(base: MovieFiles, path: Path) -> list[MovieFiles]:
-    import pandas as pd
-
-    try:
-        if path.suffix.lower() == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            table = pd.read_csv(path, sep=None, engine="python", dtype=str, encoding="utf-8-sig")
-    except Exception as fault:
-        text = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
-        raise InvalidInput(f"{path} cannot be read as a table of movies ({text}).") from None
-    names = {str(name).strip().lower(): name for name in table.columns}
-    missing = [name for name in OF_A_MOVIE[:2] if name not in names]
-    strange = [name for name in names if name not in OF_A_MOVIE]
-    if missing or strange or not len(table):
-        what = (
-            f"has no column '{missing[0]}'"
-            if missing
-            else f"has a column '{strange[0]}', which is not understood"
-            if strange
-            else "names no movie"
-        )
-        raise InvalidInput(
-            f"{path} {what}; a table of movies has the columns {', '.join(OF_A_MOVIE)}, the last "
-            "four where they are needed."
-        )
-
-    def value(row: Any, name: str) -> Any:
-        found = row[names[name]] if name in names else None
-        return None if pd.isna(found) or str(found).strip() == "" else found
-
-    def number(row: Any, name: str, otherwise: int | None) -> int | None:
-        found = value(row, name)
-        try:
-            return otherwise if found is None else int(found)
-        except ValueError:
-            raise InvalidInput(f"{path} has '{found}' for {name}; give a whole number.") from None
-
-    files = []
-    for line, row in table.iterrows():
-        image, cells, labels = (value(row, name) for name in OF_A_MOVIE[:3])
-        if image is None or cells is None:
-            raise InvalidInput(f"{path} has no image or no cells in row {line}; fill them in.")
-        px, axis = value(row, "diameter"), value(row, "channel_axis")
-        diameter_of(base.diameter if px is None else str(px))
-        files.append(
-            replace(
-                base,
-                image=path.parent / str(image),
-                tracks=path.parent / str(cells),
-                labels=None if labels is None else path.parent / str(labels),
-                diameter=base.diameter if px is None else str(px),
-                channel=number(row, "channel", base.channel),
-                channel_axis=base.channel_axis if axis is None else str(axis),
-            )
-        )
-    return files
 
 
 def _recipe(

@@ -14,7 +14,6 @@ from rich.console import Console
 
 from napari_interpdisc.cli.common import (
     MovieFiles,
-    SwapXY,
     crop_diameter,
     diameter_of,
     plain,
@@ -22,6 +21,7 @@ from napari_interpdisc.cli.common import (
     say,
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
+from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ GROUPS = ("plate", "track_id", "group")
 
 
 @reads_images
+@reads_tables
 def train_encoder(
     out: Annotated[Path, typer.Option(help="Folder to write: logs, checkpoint, and model/.")],
     frames: Annotated[
@@ -88,7 +89,6 @@ def train_encoder(
             help="Axis of the channels, by position or letter, if the file does not say so.",
         ),
     ] = None,
-    swap_xy: SwapXY = False,
     group_column: Annotated[
         str | None,
         typer.Option(help="Array of an archive with the groups that are held out as a whole."),
@@ -147,6 +147,7 @@ def train_encoder(
     ] = False,
     name: Annotated[str, typer.Option(help="Name of the model; the folder's if left out.")] = "",
     reading: Reading = PLAIN,
+    table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
     """Train the encoder on your own cells, from random weights or from an installed model."""
     from napari_interpdisc.crops import MODEL_DIAMETER
@@ -194,7 +195,7 @@ def train_encoder(
             _each(channel or [None], len(given), "--channel"),
             _each(channel_axis or [None], len(given), "--channel-axis"),
         )
-        found = _from_files(given, *one_each, swap_xy, group_column, fit, reading)
+        found = _from_files(given, *one_each, table_options, group_column, fit, reading)
     if fit.masks:
         found = [with_masks(source, model_diameter) for source in found]
     train, held_out = split_sources(found, asked.batch, asked.seed)
@@ -338,13 +339,14 @@ def _from_files(
     diameters: Sequence[str],
     channels: Sequence[int | None],
     axes: Sequence[str | None],
-    swap_xy: bool,
+    options: TableOptions,
     group: str | None,
     fit: _Fit,
     reading: Reading,
 ) -> list[EncoderSource]:
     for text in diameters:
         diameter_of(text)
+    asked = options.asked()
     found = []
     for (image, table, labels), px, channel, axis in zip(
         given, diameters, channels, axes, strict=True
@@ -352,7 +354,9 @@ def _from_files(
         if table is None:
             found.append(_from_crops(image, px, fit, group))
         else:
-            files = MovieFiles(image, table, labels, px, channel, axis, swap_xy, reading)
+            files = MovieFiles(
+                image, table, labels, px, channel, axis, reading, options.swap_xy, asked
+            )
             found.append(_from_frames(files, fit))
     return found
 

@@ -12,6 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from napari_interpdisc.io.dialects import MICROMETRES, SECONDS, unit_of
+from napari_interpdisc.io.vendor import SUFFIXES, vendor_calibration
 
 CENTIMETRE = 3
 """TIFF's number of the unit; inches are written by default and mean nothing."""
@@ -34,7 +35,7 @@ class Calibration:
 
 
 def read_calibration(path: str | Path) -> Calibration:
-    """Read what a TIFF or OME-Zarr says of its pixels and times; nothing of any other image."""
+    """Read what a TIFF, OME-Zarr, ND2, CZI or LIF says of its pixels and times; no other image."""
     source = Path(path)
     # what cannot be read here is told where the pixels are read
     with contextlib.suppress(Exception):
@@ -45,6 +46,8 @@ def read_calibration(path: str | Path) -> Calibration:
             source = next(iter(sorted(f for f in source.iterdir() if _is_tiff(f))), source)
         if _is_tiff(source):
             return _of_tiff(source)
+        if source.suffix.lower() in SUFFIXES:
+            return Calibration(*vendor_calibration(source))
     return Calibration()
 
 

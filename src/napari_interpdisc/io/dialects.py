@@ -1,6 +1,6 @@
 """Dialects of cell tables as data: how each program names its columns and counts its frames.
 
-Nothing here reads a file: :func:`matching_dialect` needs the names in the header alone, so that a
+Nothing here reads a file: :func:`matching_dialects` needs the names in the header alone, so that a
 reader can look at a table before it claims it.
 """
 
@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Literal
 
 ROLES = ("t", "y", "x", "z", "track_id", "parent")
 """What a column can be taken for; ``parent`` is the track that a track descends from."""
@@ -47,6 +48,9 @@ _SUFFIXES = sorted(
 )
 _IN_BRACKETS = re.compile(r"(?P<name>.*?)\s*[(\[](?P<unit>[^()\[\]]*)[)\]]\s*")
 _AS_SUFFIX = re.compile(rf"(?P<name>.+)[_\s.\-](?P<unit>{'|'.join(_SUFFIXES)})")
+_TIMES = re.compile(
+    r"(^|[^a-z])(t|pos[ _]?t|positiont)$|time|elapsed|age|duration|interval|second|frame"
+)
 _INSIDE = re.compile(r"\s*[(\[](?P<unit>[^()\[\]]*)[)\]]\s*")
 _NUMBERED = re.compile(
     r"(axis|centroid|weightedcentroid|centroidweighted|coord|coords|coordinate)(\d)"
@@ -61,6 +65,14 @@ def unit_of(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text).casefold().replace("\N{GREEK SMALL LETTER MU}", "u")
     plain = plain.strip().strip("()[]").strip()
     return "" if plain in ("none", "a.u.", "n/a", "-") else _UNIT_OF.get(plain, plain)
+
+
+def _as_suffix(text: str) -> re.Match[str] | None:
+    """Name and unit of a name such as ``time_s``; of x_min and bbox_h, the end is no unit."""
+    found = _AS_SUFFIX.fullmatch(text)
+    if found is None or (unit_of(found["unit"]) in SECONDS and not _TIMES.search(found["name"])):
+        return None
+    return found
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,7 @@ class Column:
         text = unicodedata.normalize("NFKC", str(name)).casefold().strip().lstrip("#").strip()
         text = text.replace("\N{GREEK SMALL LETTER MU}", "u")
         unit = ""
-        if found := _IN_BRACKETS.fullmatch(text) or _AS_SUFFIX.fullmatch(text):
+        if found := _IN_BRACKETS.fullmatch(text) or _as_suffix(text):
             text, unit = found["name"], unit_of(found["unit"])
         elif (inside := _INSIDE.search(text)) and inside["unit"].strip() in _UNIT_OF:
             text, unit = _INSIDE.sub(" ", text, count=1), unit_of(inside["unit"])
@@ -116,8 +128,12 @@ class Dialect:
     length_unit
         What positions are in where no unit is written: ``px``, or empty where that depends on the
         calibration of the image.
-    corner
-        Whether y and x are the upper left corner of a box with columns ``width`` and ``height``.
+    box
+        Where y and x are the first corner of a box: names of the columns that have its size along
+        them, or its other end.
+    box_is
+        What these columns have: the size of the box (``size``), its last pixel or edge (``end``),
+        or the pixel after its last one (``beyond``).
     parent_of
         Columns to which ``parent`` refers, where that is not the track.
     axes
@@ -133,6 +149,8 @@ class Dialect:
         frames comes before them.
     napari
         Whether napari reads the file itself.
+    links
+        Columns of the frame and the number of each cell, and of those of its parent.
     """
 
     name: str
@@ -141,7 +159,8 @@ class Dialect:
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     first_frame: int | None = None
     length_unit: str = ""
-    corner: bool = False
+    box: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    box_is: Literal["size", "end", "beyond"] = "size"
     parent_of: tuple[str, ...] = ()
     axes: str = ""
     no_track: tuple[int, ...] = ()
@@ -149,6 +168,7 @@ class Dialect:
     shown: tuple[str, ...] = ()
     counts_images: tuple[str, ...] = ()
     napari: bool = False
+    links: tuple[str, ...] = ()
 
     def matches(self, columns: Sequence[Column]) -> bool:
         """Whether a table with these columns is of this dialect."""
@@ -157,6 +177,7 @@ class Dialect:
             all(any(_among(keys, name) for name in group) for group in self.needs)
             and not any(_among(keys, name) for name in self.without)
             and {"y", "x"} <= self.roles(columns).keys()
+            and all(any(_among(keys, name) for name in names) for names in self.box.values())
         )
 
     def roles(self, columns: Sequence[Column]) -> dict[str, list[Column]]:
@@ -273,6 +294,20 @@ COMMON: Mapping[str, tuple[str, ...]] = {
 }
 """Names that mean the same in most programs, best first."""
 
+_POSITIONS = (
+    *(*COMMON["y"], *COMMON["x"], "centroid0", "weightedcentroid0", "centroidweighted0", "axis0"),
+    *("*locationcenterx", "*areashapecenterx", "*positionx", "centeroftheobject0", "objectcenter0"),
+)
+"""Columns beside which a box, or a row and a column, says nothing new."""
+
+_BOX = ("bbox", "bb", "box", "bndbox", "boundingbox", "")
+
+
+def _of_box(*names: str) -> tuple[str, ...]:
+    """Names of an edge of a box, with what programs put before them."""
+    return tuple(f"{before}{name}" for name in names for before in _BOX)
+
+
 PLAIN = Dialect(
     "a plain table",
     (),
@@ -311,14 +346,23 @@ MOVIE_NAMES = (
 
 _RESULT_MARKS = ("reconstructionerror", "latentnorm", "z0")
 
+OWN = Dialect(
+    "napari-interpdisc",
+    (("t",), ("y",), ("x",), ("trackid",), _RESULT_MARKS),
+    names={"t": ("t",), "y": ("y",), "x": ("x",), "z": ("z",), "track_id": ("trackid",)},
+    first_frame=0,
+    length_unit=PIXEL,
+)
+"""Results of this program."""
+
+OWN_COLUMNS = (
+    *("class", "score", "score_*", "confidence", "model", "head", "diameter", "flag"),
+    *("reconstruction_error", "latent_norm", "surprise", "unfamiliar", "touches_edge", "z_[0-9]*"),
+)
+"""Patterns of the columns that :meth:`napari_interpdisc.pipeline.Classification.results` gives."""
+
 DIALECTS: tuple[Dialect, ...] = (
-    Dialect(
-        "napari-interpdisc",
-        (("t",), ("y",), ("x",), ("trackid",), _RESULT_MARKS),
-        names={"t": ("t",), "y": ("y",), "x": ("x",), "z": ("z",), "track_id": ("trackid",)},
-        first_frame=0,
-        length_unit=PIXEL,
-    ),
+    OWN,
     Dialect(
         "TrackMate",
         (("positionx",), ("positiony",), ("positiont", "quality", "visibility", "spotid")),
@@ -377,6 +421,12 @@ DIALECTS: tuple[Dialect, ...] = (
         length_unit=PIXEL,
         no_track=(0,),
         counts_images=("imagenumber",),
+        links=(
+            "imagenumber",
+            "*objectnumber",
+            "*trackobjectsparentimagenumber*",
+            "*trackobjectsparentobjectnumber*",
+        ),
     ),
     Dialect(
         "the ROI Manager of ImageJ",
@@ -384,7 +434,7 @@ DIALECTS: tuple[Dialect, ...] = (
         names={"t": ("t", "pos"), "y": ("y",), "x": ("x",), "z": ("z",), "track_id": ()},
         first_frame=1,
         length_unit=PIXEL,
-        corner=True,
+        box={"y": ("height",), "x": ("width",)},
     ),
     Dialect(
         "ImageJ Results",
@@ -477,6 +527,67 @@ DIALECTS: tuple[Dialect, ...] = (
         axes="centroid",
     ),
     Dialect(
+        "boxes of scikit-image",
+        (("bbox0",), ("bbox1",), ("bbox2",), ("bbox3",)),
+        without=(*_POSITIONS, "bbox4"),
+        names={"y": ("bbox0",), "x": ("bbox1",)},
+        box={"y": ("bbox2",), "x": ("bbox3",)},
+        box_is="beyond",
+        length_unit=PIXEL,
+    ),
+    Dialect(
+        "boxes of scikit-image in 3D",
+        (("bbox1",), ("bbox2",), ("bbox4",), ("bbox5",)),
+        without=_POSITIONS,
+        names={"y": ("bbox1",), "x": ("bbox2",)},
+        box={"y": ("bbox4",), "x": ("bbox5",)},
+        box_is="beyond",
+        length_unit=PIXEL,
+    ),
+    Dialect(
+        "boxes by their edges",
+        (
+            _of_box("ymin", "miny", "y1", "top", "y0"),
+            _of_box("xmin", "minx", "x1", "left", "x0"),
+        ),
+        without=_POSITIONS,
+        names={
+            "y": _of_box("ymin", "miny", "y0", "y1", "top"),
+            "x": _of_box("xmin", "minx", "x0", "x1", "left"),
+        },
+        box={
+            "y": _of_box("ymax", "maxy", "y2", "bottom", "y1"),
+            "x": _of_box("xmax", "maxx", "x2", "right", "x1"),
+        },
+        box_is="end",
+    ),
+    Dialect(
+        "boxes by their corner",
+        (("left", "bbleft", "bboxleft", "bx"), ("top", "bbtop", "bboxtop", "by")),
+        without=_POSITIONS,
+        names={
+            "y": ("top", "bbtop", "bboxtop", "by"),
+            "x": ("left", "bbleft", "bboxleft", "bx"),
+        },
+        box={"y": _of_box("height", "h"), "x": _of_box("width", "w")},
+    ),
+    Dialect(
+        "middles cx and cy",
+        (("cx",), ("cy",)),
+        without=_POSITIONS,
+        names={"y": ("cy",), "x": ("cx",)},
+    ),
+    Dialect(
+        "rows and columns of pixels",
+        (
+            *(("row", "r"), ("col", "column", "c")),
+            # of a well, a plate reader says no such thing
+            (*FRAME_NAMES, "t", *OWN_TRACK_NAMES, "id", "cellid", "label", "area"),
+        ),
+        without=_POSITIONS,
+        names={"y": ("row", "r"), "x": ("col", "column", "c")},
+    ),
+    Dialect(
         "napari",
         (("axis0",), ("axis1",), ("index",)),
         without=("shapetype", "vertexindex"),
@@ -505,8 +616,8 @@ def matching_dialects(columns: Iterable[object]) -> list[Dialect]:
                 roles[role][0].name if role in roles else "" for role in ("t", "y", "x", "track_id")
             )
             found.setdefault(answer, dialect)
-    if DIALECTS[0] in found.values():
-        return [DIALECTS[0]]  # results keep what else a table had, under its own names
+    if OWN in found.values():
+        return [OWN]  # results keep what else a table had, under its own names
     plain = {"y", "x"} <= {column.key for column in read}
     if PLAIN.matches(read) and (plain or not found):
         roles = PLAIN.roles(read)
@@ -514,16 +625,3 @@ def matching_dialects(columns: Iterable[object]) -> list[Dialect]:
         if (roles["y"][0].name, roles["x"][0].name) not in used:
             found["", "", "", ""] = PLAIN
     return list(found.values())
-
-
-def matching_dialect(columns: Sequence[object]) -> Dialect | None:
-    """Return the dialect of a table of cells with these column names, or None for another table.
-
-    Of several that match, the first is given: what opens the table then asks which one is meant. A
-    table of no known program is one of cells if it has a time or a track beside y and x.
-    """
-    found = next(iter(matching_dialects(columns)), None)
-    if found is PLAIN:
-        roles = found.roles([Column.of(name) for name in columns])
-        return found if "t" in roles or "track_id" in roles else None
-    return found

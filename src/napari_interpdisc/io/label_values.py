@@ -51,7 +51,7 @@ def objects_of(data: Any, path: str | Path) -> tuple[Any, str]:
     data
         (Y, X) or (T, Y, X) integers or booleans.
     path
-        The file, for the sentences.
+        The file, or the layer, for the sentences.
 
     Raises
     ------

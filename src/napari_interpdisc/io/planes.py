@@ -97,14 +97,18 @@ def rearranged(data: Any, kept: Sequence[int]) -> Any:
     if not isinstance(data, np.ndarray):
         import dask.array as da
 
-        if isinstance(data, Planes):
-            chunks = (*(1 for _ in data.outer), *data.inner)
-            data = da.from_array(data, chunks, meta=np.empty((0,) * data.ndim, data.dtype))
-        else:
-            data = da.asarray(data)
+        data = as_dask(data) if isinstance(data, Planes) else da.asarray(data)
     index = tuple(0 if a in dropped else slice(None) for a in range(data.ndim))
     left = [a for a in range(data.ndim) if a not in dropped]
     return data[index].transpose([left.index(a) for a in kept])
+
+
+def as_dask(data: Planes) -> Any:
+    """Return planes as a dask array with a chunk for each: what napari and arithmetic take."""
+    import dask.array as da
+
+    chunks = (*(1 for _ in data.outer), *data.inner)
+    return da.from_array(data, chunks, meta=np.empty((0,) * data.ndim, data.dtype))
 
 
 def by_plane(

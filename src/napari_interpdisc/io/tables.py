@@ -72,7 +72,7 @@ class Table:
     told: tuple[str, ...] = ()
 
 
-def read_table(path: Path, named: Iterable[str] = ()) -> Table:
+def read_table(path: Path, named: Iterable[str] = (), of_cells: bool = True) -> Table:
     """Read a table of text, plain or gzipped, or ``-`` for standard input.
 
     Parameters
@@ -81,6 +81,8 @@ def read_table(path: Path, named: Iterable[str] = ()) -> Table:
         The file.
     named
         Columns that the user named: the header is the row that has them.
+    of_cells
+        Whether each row holds numbers, so that those below the names that hold none are units.
 
     Raises
     ------
@@ -88,15 +90,15 @@ def read_table(path: Path, named: Iterable[str] = ()) -> Table:
         If the file is empty, is no text, or its rows do not fit its header.
     """
     if str(path) == STDIN:
-        return parse_table(sys.stdin.buffer.read(), "standard input", named)
+        return parse_table(sys.stdin.buffer.read(), "standard input", named, of_cells)
     try:
         raw = path.read_bytes()
     except OSError as fault:
         raise InvalidInput(f"{path} cannot be read ({fault.strerror or fault}).") from None
-    return parse_table(raw, path.name, named)
+    return parse_table(raw, path.name, named, of_cells)
 
 
-def parse_table(raw: bytes, source: str, named: Iterable[str] = ()) -> Table:
+def parse_table(raw: bytes, source: str, named: Iterable[str] = (), of_cells: bool = True) -> Table:
     """Read the bytes of a table of text; see :func:`read_table`."""
     text, told = _decoded(raw, source)
     text = _MINUS.sub("-", text)
@@ -116,7 +118,7 @@ def parse_table(raw: bytes, source: str, named: Iterable[str] = ()) -> Table:
     body = at + n_lines
     lines[body:] = ["" if line.startswith("#") else line for line in lines[body:]]
     rows = [_cells(line, separator) for line in lines[body : body + 200] if line.strip()]
-    units, skipped = _units(rows, names)
+    units, skipped = _units(rows, names) if of_cells else ({}, 0)
     if skipped:
         told.append(f"{skipped} more header row{'s' * (skipped > 1)}")
     names, row_names = _fitted(rows[skipped:], names, source, body + skipped + 1)

@@ -48,6 +48,26 @@ def open_vendor(path: Path, series: int | None = None) -> Source:
     return Source(path, image.dask_data, str(image.dims.order), taken)
 
 
+def vendor_calibration(path: Path) -> tuple[tuple[float, float] | None, float | None]:
+    """µm per pixel along y and x, and seconds between frames, of the first scene; None if unknown.
+
+    Raises
+    ------
+    ImportError
+        If bioio is not installed.
+    """
+    from bioio import BioImage
+
+    image: Any = BioImage(path)
+    sizes = image.physical_pixel_sizes
+    interval = getattr(image, "time_interval", None)
+    seconds = getattr(interval, "total_seconds", lambda: interval)()
+    return (
+        (float(sizes.Y), float(sizes.X)) if sizes.Y and sizes.X else None,
+        float(seconds) if seconds else None,
+    )
+
+
 def _missing(path: Path) -> MissingExtra:
     return MissingExtra(
         f"{path} needs the extra 'formats', which reads ND2, CZI and LIF files: "

@@ -159,12 +159,11 @@ def _shorten(told: Section, model: CellModel, named: NamedHead) -> None:
     evidence = named.evidence
     if evidence is not None:
         low, high = evidence.interval
-        told.say(
-            f"On held-out {evidence.group_name}s it is right in "
-            f"{evidence.balanced_accuracy:.1%} of the cells, each class counting the same [{low:.1%}, {high:.1%}].".replace(
-                "%", " %"
-            )
+        sentence = (
+            f"On held-out {evidence.group_name}s it is right in {evidence.balanced_accuracy:.1%} "
+            f"of the cells, each class counting the same [{low:.1%}, {high:.1%}]."
         )
+        told.say(sentence.replace("%", " %"))
         if evidence.calibration is not None:
             told.say(
                 f"Its confidences are off by {evidence.calibration.ece:.3f} on average; chance "

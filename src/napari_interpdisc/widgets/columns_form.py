@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_interpdisc.io.columns import Asked
+from napari_interpdisc.io.columns import Asked, Movie
 from napari_interpdisc.io.dialects import ROLES
 
 AS_FOUND = "as the table tells"
@@ -65,10 +65,16 @@ class ColumnsForm(QDialog):  # type: ignore[misc]
     first_frame, unit
         Combo boxes; their first entry leaves it to the table.
     pixel_size, frame_interval
-        Numbers; 0 leaves it to the image.
+        Numbers; 0 leaves it to the image, and shows what that says.
     """
 
-    def __init__(self, columns: Sequence[str], reason: str, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        columns: Sequence[str],
+        reason: str,
+        parent: QWidget | None = None,
+        movie: Movie | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Which columns?")
         why = QLabel(in_words_of_the_form(reason))
@@ -83,8 +89,10 @@ class ColumnsForm(QDialog):  # type: ignore[misc]
         self.first_frame.setToolTip("Number of the first frame in the table.")
         self.unit = self._box(AS_FOUND, "px", "um")
         self.unit.setToolTip("Unit of y and x in the table.")
-        self.pixel_size = self._number("µm per pixel, for positions in µm.")
-        self.frame_interval = self._number("Seconds between frames, for times in seconds.")
+        size = None if movie is None or movie.pixel_size is None else movie.pixel_size[0]
+        interval = None if movie is None else movie.frame_interval
+        self.pixel_size = self._number("µm per pixel, for positions in µm.", size)
+        self.frame_interval = self._number("Seconds between frames, for times in s.", interval)
         form.addRow("First frame", self.first_frame)
         form.addRow("Unit of positions", self.unit)
         form.addRow("Pixel size (µm)", self.pixel_size)
@@ -127,10 +135,12 @@ class ColumnsForm(QDialog):  # type: ignore[misc]
         return box
 
     @staticmethod
-    def _number(tooltip: str) -> QDoubleSpinBox:
+    def _number(tooltip: str, of_image: float | None) -> QDoubleSpinBox:
         box = QDoubleSpinBox()
         box.setRange(0, 1e6)
         box.setDecimals(4)
-        box.setSpecialValueText("of the image")
+        box.setSpecialValueText(
+            "not known" if of_image is None else f"{of_image:.4g}, of the image"
+        )
         box.setToolTip(tooltip)
         return box

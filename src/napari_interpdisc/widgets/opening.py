@@ -23,7 +23,7 @@ from napari_interpdisc.io.tables import columns_of_file
 from napari_interpdisc.io.tracks import read_cells
 from napari_interpdisc.readers import layer_of_cells
 from napari_interpdisc.widgets.canvas.compat import unwrapped
-from napari_interpdisc.widgets.canvas.layers import image_axes
+from napari_interpdisc.widgets.canvas.layers import image_axes, movie_of_layer
 from napari_interpdisc.widgets.columns_form import ColumnsForm
 from napari_interpdisc.widgets.notices import tell
 
@@ -84,7 +84,10 @@ def add_cells(
     saved = read_layer(path)
     if saved is not None:
         return unwrapped(viewer).add_layer(Layer.create(*saved)), Taken()
-    cells = _asked_cells(str(path), frames, parent)
+    movie = None if frames is None else Movie(*frames.shape)
+    if image is not None and frames is not None:
+        movie = movie_of_layer(image, frames)
+    cells = _asked_cells(str(path), movie, parent)
     if frames is not None:
         cells.check_inside(frames)
     data, arguments, kind = layer_of_cells(cells, Path(path).stem)
@@ -96,15 +99,14 @@ def add_cells(
     return unwrapped(viewer).add_layer(Layer.create(data, arguments, kind)), cells.taken
 
 
-def _asked_cells(path: str, frames: Frames | None, parent: QWidget | None) -> CellTable:
-    movie = None if frames is None else Movie(*frames.shape)
+def _asked_cells(path: str, movie: Movie | None, parent: QWidget | None) -> CellTable:
     asked = Asked()
     while True:
         try:
             return read_cells(path, asked=asked, movie=movie)
         except InvalidInput as fault:
             columns = columns_of_file(path)
-            form = ColumnsForm(columns, str(fault), parent) if columns else None
+            form = ColumnsForm(columns, str(fault), parent, movie) if columns else None
             if form is None or not form.exec():
                 raise
             asked = form.asked()

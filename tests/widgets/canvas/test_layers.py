@@ -8,6 +8,7 @@ from napari.layers import Image, Labels, Points, Tracks
 from napari.layers._source import Source
 
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.io.columns import Movie
 from napari_interpdisc.widgets.canvas.layers import (
     ROW_KEY,
     cells_from_layer,
@@ -16,6 +17,7 @@ from napari_interpdisc.widgets.canvas.layers import (
     label_columns,
     label_key,
     meaning_of_axis,
+    movie_of_layer,
     positions_in,
     write_features,
 )
@@ -208,3 +210,37 @@ def test_the_file_of_an_image_says_what_its_first_axis_is(
     cut = Image(pixels[:3])
     cut._source = image.source
     assert meaning_of_axis(0, cut) is None
+
+
+def test_a_calibrated_layer_says_how_large_a_pixel_is(tmp_path: Path) -> None:
+    data = np.ones((3, 50, 60))
+    calibrated = Image(data, scale=(2, 0.5, 0.65), units=("min", "um", "um"))
+    movie = movie_of_layer(calibrated, frames_from_layer(calibrated))
+    assert movie == Movie(3, 50, 60, (0.5, 0.65), 120.0)
+    nm = Image(data[0], scale=(325, 325), units=("nm", "nm"))
+    movie = movie_of_layer(nm, frames_from_layer(nm))
+    assert movie.pixel_size == pytest.approx((0.325, 0.325))
+    assert movie.frame_interval is None
+    plain = Image(data, scale=(2, 0.5, 0.5))
+    assert movie_of_layer(plain, frames_from_layer(plain)) == Movie(3, 50, 60)
+    path = tmp_path / "a.tif"
+    metadata = {"axes": "TYX", "unit": "um", "finterval": 60.0}
+    tifffile.imwrite(path, data.astype("u1"), imagej=True, resolution=(2, 2), metadata=metadata)
+    plain._source = Source(path=str(path))
+    movie = movie_of_layer(plain, frames_from_layer(plain))
+    assert (movie.pixel_size, movie.frame_interval) == ((0.5, 0.5), 60.0)
+
+
+def test_the_plane_of_each_cell() -> None:
+    stack = Image(np.ones((7, 50, 60)), scale=(3, 1, 1), translate=(9, 0, 0))
+    frames = frames_from_layer(stack, z_axis=0, z="centroid")
+    at = np.array([[2, 10, 20], [6, 30, 40.0]])
+    cells = cells_from_layer(Points(at * (3, 1, 1) + (9, 0, 0)), stack, frames)
+    np.testing.assert_allclose(cells.extra["z"], [2, 6])
+    np.testing.assert_allclose(cells.yx, at[:, 1:])
+    flat = Points(at[:, 1:], features={"z": [4, 5]}, name="flat")
+    np.testing.assert_array_equal(cells_from_layer(flat, stack, frames).extra["z"], [4, 5])
+    flat.features = {"a": [1, 2]}
+    with pytest.raises(InvalidInput, match="'flat' has no z: neither a coordinate nor a feature"):
+        cells_from_layer(flat, stack, frames)
+    assert "z" not in cells_from_layer(flat, stack, frames_from_layer(stack, z_axis=0)).extra

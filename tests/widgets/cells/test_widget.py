@@ -169,6 +169,39 @@ def test_objects_of_a_segmentation_as_cells(
     assert session_of(viewer).labels is layer
 
 
+def test_pieces_of_a_mask_become_objects_of_a_layer(
+    viewer: Any, widget: CellsWidget, settled: Settled, movie: np.ndarray
+) -> None:
+    mask = viewer.add_labels((movie > 300).astype(np.uint8), name="mask")
+    assert widget.cells.value is mask
+    widget.run.click()
+    settled()
+    assert not widget.status.is_fault, widget.status.text()
+    told = "'mask objects' is a binary mask: each connected piece is an object."
+    assert told in widget.status.text()
+    objects = viewer.layers["mask objects"]
+    assert session_of(viewer).labels is objects
+    assert session_of(viewer).cells_layer is objects
+    assert widget.cells.value is objects
+    assert len(objects.features) == 18
+    assert "class" not in mask.features
+    np.testing.assert_array_equal(np.asarray(objects.data[1]) > 0, movie[1] > 300)
+    assert len(np.unique(np.asarray(objects.data[0]))) == 7
+
+
+def test_labels_that_are_no_segmentation_are_refused_as_files_are(
+    viewer: Any, widget: CellsWidget, settled: Settled, movie: np.ndarray
+) -> None:
+    widget.cells.value = viewer.add_tracks(TRACKS)
+    inverted = viewer.add_labels(np.where(movie > 300, 0, 255).astype(np.uint8), name="inverted")
+    widget.labels.value = inverted
+    for press in (widget.run, widget.estimate):
+        press.click()
+        settled()
+        assert "The value 255 fills more than half of a frame of 'inverted'" in fault(widget)
+    assert session_of(viewer).encoding is None
+
+
 def test_cells_are_opened_from_a_file_and_chosen(
     viewer: Any, widget: CellsWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,6 +349,13 @@ def test_a_stack_that_may_be_time_or_z_is_asked_about(
     assert widget.first_axis.value is None
     widget.run.click()
     assert "whether axis 0 of 'stack' (3 long) is time or z" in fault(widget)
+    widget.first_axis.value = "centroid"
+    widget.detect.click()
+    assert "Nuclei are found in one plane and have no z" in fault(widget)
+    widget.run.click()
+    settled()
+    assert not widget.status.is_fault
+    assert set(session_of(viewer).encoding.cells.extra["z"]) == {1}  # type: ignore[union-attr]
     widget.first_axis.value = "mid"
     widget.run.click()
     settled()
@@ -334,7 +374,7 @@ def test_layers_tell_what_the_first_axis_is(
 ) -> None:
     stack = viewer.add_image(movie, name="stack", axis_labels=("z", "y", "x"))
     widget.image.value = stack
-    assert [value for _, value in widget._first_axes()] == [None, "max", "mid"]
+    assert [value for _, value in widget._first_axes()] == [None, "max", "mid", "centroid"]
     assert widget.form.isRowVisible(widget.first_axis.native)
     plain = viewer.add_image(movie, name="plain")
     widget.image.value = plain

@@ -351,3 +351,17 @@ def test_the_rule_of_the_head_is_shown(scene: Scene) -> None:
     assert scene.widget.rule.bars.total.value == pytest.approx(
         float(scene.session.classification.scores[ROW, 0]), abs=2e-3
     )
+
+
+def test_cells_of_the_frame_without_pixels_are_told(
+    make_scene: Callable[..., Scene], run: Run, qtbot: Any
+) -> None:
+    scene = make_scene(window=True)
+    scene.session.encoding.no_pixels[2] = "no pixels: a blank frame"
+    widget = in_latents(with_widget(scene, qtbot).widget, frame=True)
+    t = int(scene.session.encoding.cells.t[2])
+    scene.viewer.dims.set_point(0, scene.image.data_to_world((t, 0, 0))[0])
+    run(widget)
+    rows = np.flatnonzero(scene.session.encoding.cells.t == t)
+    assert widget.result.run.rows.tolist() == [row for row in rows if row != 2]
+    assert widget.status.text().endswith("1 cell has no pixels (1 a blank frame); it is left out.")

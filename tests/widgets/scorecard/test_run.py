@@ -93,6 +93,18 @@ def test_a_plan_has_what_the_session_has(make_scene: Callable[..., Scene]) -> No
     }  # fmt: skip
 
 
+def test_cells_without_pixels_are_told(make_scene: Callable[..., Scene]) -> None:
+    session = make_scene(window=False).session
+    n = len(session.encoding.latents)
+    session.encoding.no_pixels[n - 1] = "no pixels: a blank frame"
+    made = plan(session, Asked(HEADS, which="all"))
+    assert made.rows.tolist() == list(range(n - 1))
+    assert made.left_out == "1 cell has no pixels (1 a blank frame); it is left out."
+    assert made.about["left_out"] == made.left_out
+    frame = int(session.encoding.cells.t[0])
+    assert plan(session, Asked(HEADS, which="frame", frame=frame)).left_out == ""
+
+
 def test_what_cannot_be_tested_is_refused_before_any_work(
     make_scene: Callable[..., Scene],
 ) -> None:
@@ -112,6 +124,16 @@ def test_what_cannot_be_tested_is_refused_before_any_work(
     )
     with pytest.raises(InvalidInput, match="'small' has 60 by 65 px"):
         plan(scene.session, Asked(HEADS, small))
+
+
+def test_labels_that_are_no_segmentation_are_refused_as_files_are(
+    make_scene: Callable[..., Scene],
+) -> None:
+    scene = make_scene(window=False)
+    inverted = scene.viewer.add_labels(np.where(masks() > 0, 0, 255), name="inverted")
+    run = plan(scene.session, Asked(HEADS, inverted), QUICK)
+    with pytest.raises(InvalidInput, match="255 fills more than half of a frame of 'inverted'"):
+        carry_out(run, silent)
 
 
 def test_a_run_finds_what_the_library_finds(a_run: ScorecardRun, found: ScorecardResult) -> None:

@@ -16,6 +16,7 @@ from napari_interpdisc._types import Float64Array
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
+from napari_interpdisc.io.columns import Movie, read_movie
 
 ROW_KEY = "interpdisc_row"
 """Feature column that ties a row of a layer to a row of its cell table."""
@@ -68,7 +69,7 @@ def frames_from_layer(
     channel_axis: int | None = None,
     channel: int = 0,
     z_axis: int | None = None,
-    z: Literal["max", "mid"] = "max",
+    z: Literal["max", "mid", "centroid"] = "max",
 ) -> Frames:
     """Read an Image layer as frames; nothing is copied. ``z`` says what becomes of planes along z.
 
@@ -84,6 +85,32 @@ def frames_from_layer(
         )
     data = layer.data[0] if layer.multiscale else layer.data
     return Frames(data, channel_axis, channel, z_axis, z)
+
+
+def movie_of_layer(image: Image, frames: Frames) -> Movie:
+    """Return what an image layer says of its pixels and its time, else what its file says."""
+    axes = image_axes(image, frames)
+    steps = np.linalg.norm(affine_of(image)[0], axis=0)
+    size = [_in(image, axis, steps, "micrometer") for axis in axes[-2:]]
+    interval = _in(image, axes[0], steps, "second") if frames.is_movie else None
+    pixel_size = None if size[0] is None or size[1] is None else (size[0], size[1])
+    path = image.source.path
+    if path is not None and Path(path).exists() and (pixel_size is None or interval is None):
+        in_file = read_movie(path, frames.shape)
+        pixel_size = pixel_size or in_file.pixel_size
+        interval = interval or in_file.frame_interval
+    return Movie(*frames.shape, pixel_size, interval, frames.z == "centroid")
+
+
+def _in(layer: Layer, axis: int, steps: Float64Array, unit: str) -> float | None:
+    """Step along an axis of a layer in a unit, or None if the layer has it in no such unit."""
+    import pint
+
+    own = layer.units[axis]
+    try:
+        return float((float(steps[axis]) * own).to(unit).magnitude)
+    except (pint.DimensionalityError, AttributeError):
+        return None
 
 
 def affine_of(layer: Layer) -> tuple[Float64Array, Float64Array]:
@@ -184,6 +211,9 @@ def cells_from_layer(layer: Tracks | Points | Labels, image: Image, frames: Fram
             f"({'t, y, x' if wanted == 3 else 'y, x'}); choose layers with the same axes."
         )
     pixels = world_to_data(image, full)[:, axes]
+    own: dict[str, npt.ArrayLike] = {}
+    if frames.z_axis is not None and frames.z == "centroid":
+        own["z"] = _planes_of_cells(layer, image, frames, full if ndim == image.ndim else None)
     t = pixels[:, 0] if wanted == 3 else np.zeros(len(pixels))
     off_grid = np.abs(t - np.rint(t)) > 0.25
     if off_grid.any():
@@ -191,7 +221,22 @@ def cells_from_layer(layer: Tracks | Points | Labels, image: Image, frames: Fram
             f"The time axes of '{layer.name}' and '{image.name}' do not match: cells fall between "
             "frames; give both layers the same scale along time."
         )
-    return CellTable.from_arrays(np.rint(t), pixels[:, -2:], track_id, source=layer.name)
+    return CellTable.from_arrays(np.rint(t), pixels[:, -2:], track_id, None, layer.name, own)
+
+
+def _planes_of_cells(
+    layer: Tracks | Points, image: Image, frames: Frames, world: Float64Array | None
+) -> npt.ArrayLike:
+    """Plane (N,) of each cell along z: of its coordinates, or else of the feature z."""
+    assert frames.z_axis is not None
+    if world is not None:
+        return world_to_data(image, world)[:, frames.z_axis % image.ndim]
+    if "z" in layer.features:
+        return np.asarray(layer.features["z"], dtype=float)
+    raise InvalidInput(
+        f"'{layer.name}' has no z: neither a coordinate nor a feature 'z' with the number of the "
+        "plane, from 0. Choose the maximum or the middle at 'First axis'."
+    )
 
 
 def check_segmentation(labels: Labels, image: Image, frames: Frames) -> None:

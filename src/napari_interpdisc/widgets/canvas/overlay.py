@@ -86,8 +86,11 @@ class ClassPlanes:
         if self.labels is None:
             plane = paint_discs(self.yx[here], values, self.radius, self.shape[1:])
         else:
-            own = np.asarray(self.labels if self.labels.ndim == 2 else self.labels[t])
-            plane = paint_labels(own, self.yx[here], values, self.radius)
+            own = self.labels if self.labels.ndim == 2 else self.labels[t]
+            if isinstance(own, da.Array):
+                # on a thread of dask, which would start more threads
+                own = own.compute(scheduler="synchronous")
+            plane = paint_labels(np.asarray(own), self.yx[here], values, self.radius)
         return plane if self.flags is None else hatch(plane, self.n_values, self.radius)
 
     def movie(self) -> da.Array:

@@ -13,6 +13,7 @@ from napari_interpdisc._types import Measured, Progress
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.checks import Check
 from napari_interpdisc.frames import Frames, Picture
+from napari_interpdisc.io.label_values import objects_of
 from napari_interpdisc.io.results import versions
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.pipeline import Classification, classify_encoding, encode_cells
@@ -58,6 +59,8 @@ class Choice:
         Pixels of the segmentation, or None.
     before
         The cells layer's data as it was, to find out whether it was changed meanwhile.
+    taken
+        What the numbers in ``planes`` were taken for, if they do not number objects themselves.
     """
 
     image: Any
@@ -67,6 +70,25 @@ class Choice:
     cells: CellTable | None
     planes: Any
     before: npt.NDArray[Any] | None
+    taken: str = ""
+
+    @property
+    def segmented(self) -> Any:
+        """The layer that ``planes`` are of, or None."""
+        return self.cells_layer if isinstance(self.cells_layer, Labels) else self.labels
+
+    def checked(self) -> Choice:
+        """Make objects of a mask or a map of classes, as of a file; on a thread.
+
+        Raises
+        ------
+        InvalidInput
+            If the labels are no segmentation, such as an inverted mask or an image.
+        """
+        if self.planes is None:
+            return self
+        objects, taken = objects_of(self.planes, f"'{self.segmented.name}'")
+        return replace(self, planes=objects, taken=taken)
 
     def classify(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,11 +21,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_interpdisc._types import Measured
+from napari_interpdisc._types import Measured, Progress
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import check_diameter
 from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.frames import Frames
+from napari_interpdisc.io.planes import as_dask
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.pipeline import Classification, classify_encoding, movie_warnings
 from napari_interpdisc.widgets.canvas.compat import unwrapped
@@ -91,7 +93,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.first_axis = combo(
             self._first_axes,
             "Say whether the axis before y and x is time or z: the layers do not tell. Of a "
-            "z-stack, the brightest pixel along z or the middle plane is used.",
+            "z-stack, the brightest pixel along z, the middle plane, or each cell's plane is used.",
         )
         self.cells = combo(
             self._cell_layers,
@@ -214,7 +216,10 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         return len(shape) > 3 or (len(shape) == 3 and shape[0] <= MOST_CHANNELS)
 
     def _first_axes(self, _: Any = None) -> list[tuple[str, Any]]:
-        kinds = [("time", "t"), ("z (maximum)", "max"), ("z (middle)", "mid")]
+        kinds = [
+            *(("time", "t"), ("z (maximum)", "max"), ("z (middle)", "mid")),
+            ("z (plane of each cell)", "centroid"),
+        ]
         image = self.image.value if hasattr(self, "image") else None
         known = None if image is None else self._meaning(image)
         return [("choose …", None), *(kinds[1:] if known == "z" else kinds)]
@@ -326,6 +331,11 @@ class CellsWidget(QWidget):  # type: ignore[misc]
                 image, layer, self.labels.value, frames, cells, planes, np.array(layer.data)
             )
         check_segmentation(layer, image, frames)
+        if frames.z_axis is not None and frames.z == "centroid":
+            raise InvalidInput(
+                f"Objects of '{layer.name}' have no z. Choose points or tracks with a z, or the "
+                "maximum or the middle at 'First axis'."
+            )
         labels = self.labels.value if self.labels.value is not None else layer
         own = layer.data[0] if layer.multiscale else layer.data
         return Choice(image, layer, labels, frames, None, own, None)
@@ -368,15 +378,15 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         diameter = check_diameter(given) if given > 0 else None
         measured = self._measured.get(given, "given")
 
-        def done(result: Classification) -> None:
-            self._start(lambda: self._take(choice, model, result))
+        def work(progress: Progress) -> tuple[Choice, Classification]:
+            checked = choice.checked()
+            return checked, checked.classify(model, head, diameter, progress, measured)
+
+        def done(found: tuple[Choice, Classification]) -> None:
+            self._start(lambda: self._take(found[0], model, found[1]))
 
         self.status.say("Working …")
-        self.work.start(
-            lambda progress: choice.classify(model, head, diameter, progress, measured),
-            done,
-            self.status.fault,
-        )
+        self.work.start(work, done, self.status.fault)
 
     def _take(self, choice: Choice, model: CellModel, result: Classification) -> None:
         """Write a finished run into the layers and the session."""
@@ -389,6 +399,9 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             raise InvalidInput("The model was changed meanwhile; press Run again.")
         if session.head_name is not None and session.head_name != result.head:
             result = classify_encoding(result.encoding, model, session.head_name)
+        if choice.taken:
+            choice = self._with_objects(choice)
+            layer = choice.cells_layer
         columns = result_columns(result, model)
         if isinstance(layer, Labels):
             cells = result.encoding.cells
@@ -410,10 +423,30 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             f"{strange} look unlike the training data." if strange else "",
             f"{cut} may be cut by the edge of the image." if cut else "",
             f"{without} have no pixels and no class." if without else "",
+            f"'{choice.segmented.name}' is {choice.taken}." if choice.taken else "",
             f"Scores and latents are in the features of '{layer.name}'.",
         ]
         warnings = [f"⚠ {sentence}" for sentence in movie_warnings(result.encoding, model)]
         self.status.say("\n".join([*warnings, " ".join(filter(None, words))]))
+
+    def _with_objects(self, choice: Choice) -> Choice:
+        """Add the objects of a mask as a layer, which takes the place of the mask.
+
+        Features and colours need a number for each object.
+        """
+        mask, objects = choice.segmented, choice.planes
+        data = as_dask(objects) if objects.ndim > 2 else np.asarray(objects)
+        layer = self._viewer.add_labels(data, name=f"{mask.name} objects", **placed_like(mask))
+        mask.visible = False
+        if choice.cells_layer is mask:
+            self.cells.value = layer
+        if self.labels.value is mask:
+            self.labels.value = layer
+        return replace(
+            choice,
+            cells_layer=layer if choice.cells_layer is mask else choice.cells_layer,
+            labels=layer if choice.labels is mask else choice.labels,
+        )
 
     def _show_diameter(self, diameter: float, measured: Measured) -> None:
         """Show a diameter, and remember how it was measured for as long as it stands there."""
@@ -425,7 +458,8 @@ class CellsWidget(QWidget):  # type: ignore[misc]
 
     def _begin_estimate(self) -> None:
         frames = self._frames()
-        choice = Choice(self.image.value, None, None, frames, None, self._planes(frames), None)
+        planes = self._planes(frames)
+        choice = Choice(self.image.value, None, self.labels.value, frames, None, planes, None)
 
         def done(found: DiameterEstimate) -> None:
             self._show_diameter(found.diameter, found.measured)
@@ -433,7 +467,9 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             self.status.say(told)
 
         self.status.say("Measuring nuclei …")
-        self.work.start(choice.diameter, done, self.status.fault)
+        self.work.start(
+            lambda progress: choice.checked().diameter(progress), done, self.status.fault
+        )
 
     def _detect(self) -> None:
         self._start(self._begin_detect)
@@ -442,6 +478,11 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         from napari_interpdisc.nuclei.detection import detect_movie
 
         image, frames, given = self.image.value, self._frames(), self.diameter.value()
+        if frames.z_axis is not None and frames.z == "centroid":
+            raise InvalidInput(
+                "Nuclei are found in one plane and have no z: choose the maximum or the middle at "
+                "'First axis'."
+            )
         diameter = check_diameter(given) if given > 0 else None
 
         skipped: list[str] = []

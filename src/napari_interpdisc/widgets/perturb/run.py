@@ -64,6 +64,8 @@ class PerturbRun:
         The model and the name of its head.
     settings
         Space, ε and frozen latents of the FGSM attack.
+    left_out
+        A sentence on the cells of the frame that have no pixels; empty if there are none.
     """
 
     frames: Frames
@@ -73,6 +75,7 @@ class PerturbRun:
     model: CellModel
     head: str | None
     settings: AttackSettings
+    left_out: str = ""
 
     @property
     def frame(self) -> int:

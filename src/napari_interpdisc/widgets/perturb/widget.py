@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider
 
+from napari_interpdisc.crops import usable_cells
 from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.number_text import with_sign
 from napari_interpdisc.scrutiny.attacks import FLIP_GRID, AttackSettings
@@ -210,7 +211,7 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
         except InterpdiscError as fault:
             self.status.fault(str(fault))
             return
-        self.status.say("Perturbing …")
+        self.status.say(f"Perturbing … {run.left_out}".strip())
         self.work.start(
             lambda progress: carry_out(run, progress), self._finished, self.status.fault
         )
@@ -231,13 +232,16 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
                 raise InvalidInput("No cell is selected; click one in the viewer first.")
             session.crop(session.selected)  # a cell without pixels is refused here
             rows = np.array([session.selected], dtype=np.int64)
+            left_out = ""
         else:
             t = frame_shown(self._viewer, session)
-            rows = np.flatnonzero((session.encoding.cells.t == t) & session.encoding.usable)
+            rows = np.flatnonzero(session.encoding.cells.t == t)
             if not len(rows):
                 raise InvalidInput(
                     "There are no cells in the frame that is shown; move to one with cells."
                 )
+            usable, left_out = usable_cells(session.encoding.no_pixels[rows], f"frame {t}")
+            rows = rows[usable]
         model = session.model
         settings = AttackSettings(
             space=self._space,
@@ -254,6 +258,7 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
             model,
             session.head_name,
             settings,
+            left_out,
         )
 
     def _cancel(self, *_: Any) -> None:
@@ -316,7 +321,7 @@ class PerturbWidget(QWidget):  # type: ignore[misc]
         where = "" if shown == run.frame else f" The layers show at frame {run.frame}."
         self.status.say(
             f"{result.flipped['fgsm']} of {n} cell{'s' * (n > 1)} changed class at "
-            f"ε = {run.settings.epsilon:g}.{where}"
+            f"ε = {run.settings.epsilon:g}.{where} {run.left_out}".rstrip()
         )
 
     def _show_result(self) -> None:

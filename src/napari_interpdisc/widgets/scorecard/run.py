@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,8 +12,10 @@ from napari.layers import Image, Labels
 
 from napari_interpdisc._types import Float32Array, Progress
 from napari_interpdisc.cells import CellTable, at_most
+from napari_interpdisc.crops import usable_cells
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
+from napari_interpdisc.io.label_values import objects_of
 from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.patches import label_crops, patch_side, patches_of_cells
 from napari_interpdisc.pipeline import Encoding, near_edge
@@ -90,6 +92,11 @@ class ScorecardRun:
     planes: Any
     settings: ScorecardSettings
     about: Mapping[str, Any]
+
+    @property
+    def left_out(self) -> str:
+        """A sentence on cells without pixels; empty if there are none."""
+        return str(self.about.get("left_out", ""))
 
 
 @dataclass(frozen=True)
@@ -199,8 +206,10 @@ def plan(session: Session, asked: Asked, settings: ScorecardSettings | None = No
     model = session.model
     for name in asked.heads:
         model.head(name)
-    with_pixels = np.flatnonzero(encoding.usable)
-    rows = with_pixels[chosen_rows(encoding.cells.take(with_pixels), asked)]
+    among = rows_among(encoding.cells, asked)
+    usable, left_out = usable_cells(encoding.no_pixels[among], encoding.cells.source)
+    among = among[usable]
+    rows = among[chosen_rows(encoding.cells.take(among), asked)]
     planes = None
     if asked.labels is not None:
         planes = _planes(asked.labels, session.image, frames)
@@ -216,8 +225,26 @@ def plan(session: Session, asked: Asked, settings: ScorecardSettings | None = No
         about["frame"] = asked.frame
     if asked.which == "random":
         about["most"] = asked.most
+    if left_out:
+        about["left_out"] = left_out
     options = (settings or ScorecardSettings()).model_copy(update={"seed": asked.seed})
     return ScorecardRun(frames, encoding, rows, model, asked.heads, planes, options, about)
+
+
+def rows_among(cells: CellTable, asked: Asked) -> npt.NDArray[np.intp]:
+    """Rows of the cells that are meant: those of the frame that is shown, or all.
+
+    Raises
+    ------
+    InvalidInput
+        If the frame has none.
+    """
+    if asked.which != "frame":
+        return np.arange(len(cells))
+    rows = np.flatnonzero(cells.t == asked.frame)
+    if not len(rows):
+        raise InvalidInput("There are no cells in the frame that is shown; move to one with cells.")
+    return rows
 
 
 def chosen_rows(cells: CellTable, asked: Asked) -> npt.NDArray[np.intp]:
@@ -230,13 +257,7 @@ def chosen_rows(cells: CellTable, asked: Asked) -> npt.NDArray[np.intp]:
     InvalidInput
         If they are fewer than two.
     """
-    rows = np.arange(len(cells))
-    if asked.which == "frame":
-        rows = np.flatnonzero(cells.t == asked.frame)
-        if not len(rows):
-            raise InvalidInput(
-                "There are no cells in the frame that is shown; move to one with cells."
-            )
+    rows = rows_among(cells, asked)
     if asked.which == "random":
         rows = at_most(rows, asked.most, asked.seed)
     if len(rows) < 2:
@@ -265,7 +286,8 @@ def carry_out(run: ScorecardRun, progress: Progress) -> ScorecardResult:
     Raises
     ------
     InvalidInput
-        If a frame cannot be read, or fewer than two cells have a reliable mask.
+        If a frame cannot be read, the segmentation is none (an inverted mask, an image), or fewer
+        than two cells have a reliable mask.
     """
     model, diameter = run.model, run.encoding.diameter
     cells = run.encoding.cells.take(run.rows)
@@ -276,7 +298,10 @@ def carry_out(run: ScorecardRun, progress: Progress) -> ScorecardResult:
     )
     found = None
     if run.planes is not None:
-        found = label_crops(run.planes, cells, diameter, model.model_diameter, patch_side(size))
+        objects, taken = objects_of(run.planes, f"'{run.about.get('segmentation', 'labels')}'")
+        if taken:
+            run = replace(run, about={**run.about, "segmentation_taken": taken})
+        found = label_crops(objects, cells, diameter, model.model_diameter, patch_side(size))
     cut = near_edge(cells, run.frames.shape[1:], diameter)
     segmenting = _part(progress, CUTTING, SEGMENTING)
     segmentation = segment_cells(patches, found, model.model_diameter, cut, segmenting)

@@ -162,7 +162,7 @@ class ScorecardWidget(QWidget):  # type: ignore[misc]
         def begin() -> None:
             run = plan(self.session, self.choice.asked(), self.settings)
             heads = "one head" if len(run.heads) == 1 else f"{len(run.heads)} heads"
-            self.status.say(f"Testing {heads} on {len(run.rows)} cells …")
+            self.status.say(f"Testing {heads} on {len(run.rows)} cells … {run.left_out}".rstrip())
             self.work.start(
                 lambda progress: carry_out(run, progress), self._finished, self.status.fault
             )
@@ -242,7 +242,9 @@ class ScorecardWidget(QWidget):  # type: ignore[misc]
         cards = result.cards
         asked = sum(row.passed is not None for card in cards for row in card.rows)
         failed = sum(row.passed is False for card in cards for row in card.rows)
-        self.status.say(f"Done: {failed} of {asked} tests of these cells failed.")
+        self.status.say(
+            f"Done: {failed} of {asked} tests of these cells failed. {result.run.left_out}".rstrip()
+        )
 
     def _show_result(self) -> None:
         result = self.result

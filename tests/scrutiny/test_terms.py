@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_interpdisc.crops import normalise
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.io.labelled_crops import read_labelled_crops
 from napari_interpdisc.models.cell_model import CellModel, LatentMeaning, NamedHead
 from napari_interpdisc.models.formula import FUNCTIONS, SCORE_LIMIT, FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead, Head, SparseHead
@@ -179,7 +183,18 @@ def test_terms_of_any_sparse_head_sum_to_its_score(
 
 
 def test_every_bundled_head_is_its_terms(bundled: CellModel, rng: np.random.Generator) -> None:
-    z = rng.normal(size=(40, L)).astype(np.float32)
+    check_bundled_heads(bundled, rng.normal(size=(40, L)).astype(np.float32))
+
+
+def test_every_bundled_head_is_its_terms_on_real_cells(
+    bundled: CellModel, microscopy: Callable[[str], Path]
+) -> None:
+    images, _, _ = read_labelled_crops(microscopy("mitocheck_crops.npz"))
+    crops = normalise(np.asarray(images)[::80, None])
+    check_bundled_heads(bundled, bundled.encode(crops)[0])
+
+
+def check_bundled_heads(bundled: CellModel, z: np.ndarray) -> None:
     kinds = set()
     for name, head in bundled.heads.items():
         kinds.add(head.head.kind)

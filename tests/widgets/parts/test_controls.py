@@ -137,3 +137,20 @@ def test_a_scrolled_page_is_as_wide_as_it_needs(qtbot: Any) -> None:
     qtbot.addWidget(area)
     assert area.minimumSizeHint().width() > 300 + area.verticalScrollBar().sizeHint().width()
     assert area.minimumSizeHint().height() < 300
+
+
+def test_the_arrow_of_a_folded_part_has_the_colour_of_the_theme(qtbot: Any) -> None:
+    part = folded("More")
+    qtbot.addWidget(part)
+    part.show()
+    for color in ("#ff0000", "#0000ff"):
+        part.toggleButton().setStyleSheet(f"color: {color}")
+        part._draw_arrows()
+        picture = part.toggleButton().icon().pixmap(20, 20).toImage()
+        inked = {
+            picture.pixelColor(x, y).name()
+            for x in range(picture.width())
+            for y in range(picture.height())
+            if picture.pixelColor(x, y).alpha() > 250
+        }
+        assert inked == {color}

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from magicgui.widgets import ComboBox
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtGui import QColor, QPainter, QPixmap
+from qtpy.QtGui import QColor, QPainter, QPixmap, QShowEvent
 from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -84,9 +84,28 @@ def row(*widgets: QWidget) -> QWidget:
     return made
 
 
+class Folded(QCollapsible):  # type: ignore[misc]
+    """A part under a heading that folds it, with an arrow in the colour of the theme."""
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's name)
+        """Draw the arrows: only now does the part know its theme."""
+        super().showEvent(event)
+        self._draw_arrows()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
+            self._draw_arrows()
+
+    def _draw_arrows(self) -> None:
+        self.setExpandedIcon("▾")
+        self.setCollapsedIcon("▸")
+
+
 def folded(title: str) -> QCollapsible:
     """Return a part that is folded until its title is pressed."""
-    part = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
+    part = Folded(title, expandedIcon="▾", collapsedIcon="▸")
     part.setDuration(0)  # a scroll area is in the way of the animation
     part.layout().setContentsMargins(0, 0, 0, 0)
     # napari paints a button that is pressed in its accent colour; this one is a heading

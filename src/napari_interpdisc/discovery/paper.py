@@ -211,6 +211,7 @@ def study_attacks(
     seeds: int = 3,
     progress: Progress = silent,
     shape_latents: Sequence[int] | None = None,
+    cnn: CNNTraining | None = None,
 ) -> PaperAttacks:
     """Attack schemes 1 to 4, and count what changes their calls.
 
@@ -229,6 +230,8 @@ def study_attacks(
     shape_latents
         Latents that encode the shape of the cell, frozen in the latent attack; those that the
         sparse and the formula head use, if left out.
+    cnn
+        Settings of the trainings of scheme 1; their seeds and crop size are replaced.
 
     Raises
     ------
@@ -245,6 +248,7 @@ def study_attacks(
     if min(np.bincount(target, minlength=2)) < 3:
         raise InvalidInput("Three cells of each class are shown; there are fewer.")
     masks = _masks(segmentation, model.crop_size)
+    options = cnn or CNNTraining()
     steps = seeds + len(heads) + 3
     done = 0
 
@@ -257,14 +261,14 @@ def study_attacks(
         card.head: {row.name: row.changed for row in card.rows}
         for card in score_heads(
             segmentation, groups, model, heads, ScorecardSettings(simulated=0),
-            controls=[fit_control("cnn", patches, own, classes, plates, model.crop_size)],
+            controls=[fit_control("cnn", patches, own, classes, plates, model.crop_size, cnn=cnn)],
         )
     }  # fmt: skip
     one_more()
     one_more()
     of_cnn, attacked = [], None
     for seed in range(seeds):
-        found = _cnn_attack(model, patches, crops, masks, target, plates, seed)
+        found = _cnn_attack(model, patches, crops, masks, target, plates, options, seed)
         attacked = attacked or found
         of_cnn.append(found)
         one_more()
@@ -325,16 +329,16 @@ def _cnn_attack(
     masks: npt.NDArray[np.bool_],
     target: npt.NDArray[np.int64],
     plates: npt.NDArray[Any],
+    options: CNNTraining,
     seed: int,
 ) -> Attacked:
     """Attack a CNN on the plates that it was not trained on."""
     group = np.unique(plates, return_inverse=True)[1].astype(np.int64)
     train, test = grouped_folds(target, group, FOLDS, seed)[0]
-    options = CNNTraining(seed=seed)
     network = options.network.model_copy(update={"crop_size": model.crop_size})
     cnn = train_cnn(
         scaled_to_unit(patches.pixels)[train], target[train], 2, patches.field,
-        options.model_copy(update={"network": network}),
+        options.model_copy(update={"network": network, "seed": seed}),
     )  # fmt: skip
     cnn.eval().requires_grad_(False)
     return attack_pixels(cnn, model, crops[test], masks[test])
@@ -371,11 +375,13 @@ def _findings(
 
 
 def _shown(target: npt.NDArray[np.int64], scores: Float32Array) -> npt.NDArray[np.intp]:
-    """Three typical cells of each class: right, and of middling score."""
+    """Three typical cells of each class that occurs: right, and of middling score."""
     rows: list[int] = []
     for k in (0, 1):
         own = np.flatnonzero((target == k) & (class_index(scores) == k))
         own = own if len(own) >= 3 else np.flatnonzero(target == k)
+        if not len(own):
+            continue
         ranked = own[np.argsort(scores[own, 0], kind="stable")]
         rows += ranked[np.linspace(0, len(ranked) - 1, 5).astype(int)[1:4]].tolist()
     return np.array(rows)
@@ -408,8 +414,8 @@ def told_findings(found: PaperAttacks, other: PaperAttacks | None = None) -> lis
         f"3. Scheme 2: with the latents of the shape frozen, an attack of ε = {LATENT_EPSILON:g} "
         f"flips {share(dense.frozen)}; schemes 3 and 4: "
         f"{', '.join(share(one.frozen) for one in short)}. With all latents of the cell frozen: "
-        f"{', '.join(share(one.frozen_cell) for one in (dense, *short))}. Another nucleus 1 px away changes "
-        f"{share(dense.neighbour)} of the calls of scheme 2, "
+        f"{', '.join(share(one.frozen_cell) for one in (dense, *short))}. Another nucleus 1 px "
+        f"away changes {share(dense.neighbour)} of the calls of scheme 2, "
         f"{', '.join(share(one.neighbour) for one in short)} of schemes 3 and 4, and "
         f"{share(cnn.neighbour)} of scheme 1.",
     ]

@@ -41,13 +41,13 @@ def picture_rows(
     figure = Figure(figsize=(1.35 * n + 0.7, 1.45 * len(rows) + 0.6), layout="constrained")
     grid = figure.subplots(len(rows), n, squeeze=False)
     told = None if scores is None else np.asarray(scores, np.float64)
-    for line, (name, pictures, signed) in zip(grid, rows, strict=True):
+    for place, (line, (name, pictures, signed)) in enumerate(zip(grid, rows, strict=True)):
         far = float(np.abs(pictures).max()) or 1.0
         how = {"cmap": "RdBu_r", "vmin": -far, "vmax": far} if signed else GREYS
         for k, axes in enumerate(line):
             axes.imshow(pictures[k], **how)
             axes.set(xticks=[], yticks=[])
-            if told is not None and line is grid[0]:
+            if told is not None and not place:
                 axes.set_title(with_sign(float(told[k]), 1), fontsize=9)
         line[0].set_ylabel(name, fontsize=8)
     figure.suptitle(title, fontsize=10)

@@ -45,6 +45,12 @@ LIBRARIES = {
 PROGRAMS = {"Xvfb": "xvfb", "xvfb-run": "xvfb", "xauth": "xauth"}
 """A virtual screen; xvfb-run calls xauth, which Debian's xvfb only recommends."""
 
+BROWSER = "chromium-headless-shell"
+"""Debian's package, and the program in it: the test of the report opens it, and is skipped without.
+
+Other systems call it otherwise, so nothing fails if it cannot be had.
+"""
+
 RENDERER = "libgl1-mesa-dri"
 """Mesa's software renderer: OpenGL on a machine without a graphics card."""
 
@@ -92,6 +98,19 @@ def install(packages: list[str]) -> None:
         raise SystemExit(f"apt-get could not install what is missing; run:\n    {line}")
 
 
+def try_browser() -> None:
+    """Install the browser if this account may, and go on without it if that fails."""
+    if shutil.which(BROWSER) or shutil.which("chromium"):
+        return
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        print(f"Without {BROWSER} the test that opens the report in a browser is skipped.")
+        return
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "update"], env=environment, check=False)
+    command = ["apt-get", "install", "-y", "--no-install-recommends", BROWSER]
+    subprocess.run(command, env=environment, check=False)
+
+
 def main() -> None:
     """Install what is missing, and look again."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -103,6 +122,8 @@ def main() -> None:
         install(packages)
         if still := missing_packages(xvfb=xvfb):
             raise SystemExit(f"Still missing after the installation: {' '.join(still)}")
+    if xvfb:  # for the tests
+        try_browser()
 
 
 if __name__ == "__main__":

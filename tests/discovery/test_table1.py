@@ -10,7 +10,7 @@ import pytest
 
 from napari_interpdisc.discovery import table1
 from napari_interpdisc.discovery.recipe import Recipe
-from napari_interpdisc.discovery.table1 import TASKS, Table1Settings, run_table1
+from napari_interpdisc.discovery.table1 import TASKS, Abroad, Table1Settings, run_table1
 from napari_interpdisc.discovery.table1_summary import SCHEMES
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.labelled_crops import read_labelled_crops
@@ -50,13 +50,19 @@ def test_the_table_of_real_cells_and_a_run_that_goes_on(
     images, labels, plates = read_labelled_crops(microscopy("mitocheck_crops.npz"))
     out = tmp_path / "table"
     tasks = {TASK: TASKS[TASK]}
+    own = np.isin(labels, ("Interphase", "Metaphase"))
+    some = np.flatnonzero(own)[::5]
+    abroad = {"other": Abroad(images[some], labels[some], plates[some], 26.8)}
 
     def stop(done: int, n: int) -> None:
         if done == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_table1(images, labels, plates, 26.8, out, quick, jobs=1, progress=stop, tasks=tasks)
+        run_table1(
+            images, labels, plates, 26.8, out, quick,
+            jobs=1, progress=stop, tasks=tasks, abroad=abroad,
+        )  # fmt: skip
     stored = list((out / "units").glob("*.json"))
     assert len(stored) == 1
     before = stored[0].read_bytes()
@@ -64,7 +70,7 @@ def test_the_table_of_real_cells_and_a_run_that_goes_on(
     seen: list[tuple[int, int]] = []
     table = run_table1(
         images, labels, plates, 26.8, out, quick,
-        jobs=1, progress=lambda *p: seen.append(p), tasks=tasks,
+        jobs=1, progress=lambda *p: seen.append(p), tasks=tasks, abroad=abroad,
     ).table  # fmt: skip
     assert seen == [(1, 2), (2, 2)]
     assert stored[0].read_bytes() == before
@@ -76,6 +82,9 @@ def test_the_table_of_real_cells_and_a_run_that_goes_on(
     assert found.loc["formula", "size"] <= 17
     assert found.loc["dense", "balanced_accuracy"] > 0.85
     assert found.loc["forest", "balanced_accuracy"] > 0.9
+    assert found.loc["tree", "balanced_accuracy"] > 0.8
+    assert found.loc["tree", "size"] <= 7 * 5 + 1 + 7 * 6
+    assert (found["abroad other"] > 0.5).sum() >= len(found) - 1  # the CNN has had four steps
     # no plate is on both sides of a split
     units = [json.loads(p.read_text()) for p in (out / "units").glob("*.json")]
     keep = np.isin(labels, ("Interphase", "Metaphase"))
@@ -85,11 +94,11 @@ def test_the_table_of_real_cells_and_a_run_that_goes_on(
     assert not list(out.glob("inputs*"))
     # a complete run is only read
     monkeypatch.setattr(table1, "run_units", lambda *a: pytest.fail("a unit was run again"))
-    again = run_table1(images, labels, plates, 26.8, out, quick, jobs=1, tasks=tasks)
+    again = run_table1(images, labels, plates, 26.8, out, quick, jobs=1, tasks=tasks, abroad=abroad)
     pd.testing.assert_frame_equal(again.table, table)
     other = quick.model_copy(update={"cnn": CNNTraining(steps=5)})
     with pytest.raises(InvalidInput, match="other data, model or settings"):
-        run_table1(images, labels, plates, 26.8, out, other, jobs=1, tasks=tasks)
+        run_table1(images, labels, plates, 26.8, out, other, jobs=1, tasks=tasks, abroad=abroad)
 
 
 def test_what_cannot_be_tabled(tmp_path: Path, quick: Table1Settings) -> None:

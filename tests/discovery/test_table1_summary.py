@@ -59,3 +59,16 @@ def test_the_columns_of_the_paper_in_markdown() -> None:
     assert "**a** (3 seeds)" in text
     assert "| β-TCVAE | sparse (RigL) | 21 ± 1 | 200 | 180 | 1.000 ± 0.000 |" in text
     assert "| regionprops | random forest | – | – | – |" in text
+
+
+def test_other_laboratories_have_a_column_each() -> None:
+    units = [unit("a", 0, f, 1.0, 20) for f in range(2)]
+    for one, value in zip(units, (0.7, 0.9), strict=True):
+        for scheme in one["schemes"].values():  # type: ignore[attr-defined]
+            scheme["abroad"] = {"hela": value}
+    table = aggregate(units).set_index("scheme")
+    assert table.loc["sparse", "abroad hela"] == pytest.approx(0.8)  # the mean of both folds
+    text = markdown(aggregate(units))
+    assert "| balanced accuracy | hela |" in text
+    assert "| random forest | – | – | – | 1.000 | 1.000 | 0.800 |" in text
+    assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1

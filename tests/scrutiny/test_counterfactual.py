@@ -223,3 +223,14 @@ def test_refuses(cells: np.ndarray) -> None:
     constant = replace(model, heads=rules("1 + 0*2").heads)
     with pytest.raises(InvalidInput, match="uses no latent"):
         real_cells(constant, cells)
+
+
+def test_many_cells_cost_no_more_memory_than_some() -> None:
+    """Of 100,000 cells, kernels are made of 2,000; the nearest real cell is one of all."""
+    values = np.random.default_rng(0).normal(size=(100_000, 4)).astype(np.float32)
+    model = rules("z0 + z1 - 2")
+    real = real_cells(model, values)
+    assert len(real.drawn) == 2000
+    found = counterfactual_path(model, values[5], real, group=5)
+    assert found.reached
+    assert found.distances.max() < 0.1

@@ -141,9 +141,11 @@ class RealCells:
         spread = self.at.std(0)
         # a coordinate in which all cells are equal would have no bandwidth
         self._bandwidth = np.maximum(spread, 1e-3) * n ** (-1 / (d + 4))
-        drawn = np.linspace(0, n - 1, min(n, MOST_KERNELS)).astype(int)
-        self._kernels = torch.tensor(self.at[drawn] / self._bandwidth)
-        own = self.log_density(torch.tensor(self.at), leave_out=drawn).numpy()
+        # of many cells some are enough, evenly drawn: memory does not grow with the movie
+        self.drawn = np.linspace(0, n - 1, min(n, MOST_KERNELS)).astype(int)
+        self._kernels = torch.tensor(self.at[self.drawn] / self._bandwidth)
+        every = np.arange(len(self.drawn))
+        own = self.log_density(torch.tensor(self.at[self.drawn]), leave_out=every).numpy()
         self.limit = float(np.quantile(own, RARE))
 
     def log_density(self, at: Tensor, leave_out: npt.NDArray[np.intp] | None = None) -> Tensor:
@@ -460,11 +462,21 @@ class _Move:
         return float(value.detach()), gradient[0].numpy()
 
     def _at_least(self, function: Callable[[Tensor], Tensor], least: float) -> NonlinearConstraint:
+        # the search asks for the value and the slope of one place, one after the other
+        last: dict[bytes, tuple[float, Float64Array]] = {}
+
+        def found(x: Float64Array) -> tuple[float, Float64Array]:
+            place = x.tobytes()
+            if place not in last:
+                last.clear()
+                last[place] = self._with_gradient(function, x)
+            return last[place]
+
         def value(x: Float64Array) -> Float64Array:
-            return np.array([self._with_gradient(function, x)[0]])
+            return np.array([found(x)[0]])
 
         def slope(x: Float64Array) -> Float64Array:
-            return self._with_gradient(function, x)[1][None]
+            return found(x)[1][None]
 
         return NonlinearConstraint(value, least, np.inf, jac=slope)
 
@@ -542,7 +554,7 @@ def _guesses(move: _Move, real: RealCells) -> tuple[list[Float64Array], Float64A
 
 def _radially(move: _Move, real: RealCells) -> Float64Array:
     """Real cells' used latents (N, F), their pairs turned to where the moving cell's point."""
-    turned = real.latents.astype(np.float64)
+    turned = real.latents[real.drawn].astype(np.float64)
     own = move.whole(move.start)
     for a, b in real.coordinates.pairs:
         here = np.hypot(own[a], own[b])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, QSize, Qt
 from qtpy.QtGui import (
     QColor,
     QMouseEvent,
@@ -27,6 +27,9 @@ CHOSEN_COLOUR = RING_COLOUR
 
 EDGE = 8
 """Room right of the axes, px: the last number of an axis stands out."""
+
+FOOT = 6
+"""Room below the axes, px: pyqtgraph cuts what is below the line of a title."""
 
 
 class Axis(pg.AxisItem):  # type: ignore[misc]
@@ -111,7 +114,7 @@ class Plot(pg.GraphicsView):  # type: ignore[misc]
         """Write lines above the axes; what does not fit is cut, and empty ones take no room."""
         self._heading = [line for line in lines if line]
         top = len(self._heading) * self.fontMetrics().height() + 4 * bool(self._heading) + 4
-        self.centralLayout.setContentsMargins(2, top, EDGE, 2)
+        self.centralLayout.setContentsMargins(2, top, EDGE, FOOT)
         self.centralLayout.activate()
 
     # -- colours ----------------------------------------------------------------------------------
@@ -139,6 +142,10 @@ class Plot(pg.GraphicsView):  # type: ignore[misc]
         if event.type() in changes and self.isVisible():
             self._take_colours()
             self.redraw()
+
+    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """As high as it must be."""
+        return QSize(300, self.minimumHeight())
 
     # -- Qt ---------------------------------------------------------------------------------------
 

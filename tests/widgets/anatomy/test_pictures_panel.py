@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QWidget
 
 from napari_interpdisc.models.cell_model import CellModel
@@ -12,6 +13,8 @@ from napari_interpdisc.scrutiny.anatomy import Anatomy
 from napari_interpdisc.widgets.anatomy.pictures_panel import NOTHING, PicturesPanel
 from napari_interpdisc.widgets.parts.pictures import grey_picture
 from napari_interpdisc.widgets.parts.wording import CHANGED_COLOUR
+
+from ..parts.test_track_plot import places
 
 
 @pytest.fixture
@@ -42,9 +45,29 @@ def test_another_class_than_its_own_is_marked(panel: PicturesPanel, formula: Ana
     scores = formula.wholes[0].of_latents(formula.cells.latents)
     low, high = formula.cells.latents[scores.argmin()], formula.cells.latents[scores.argmax()]
     panel.show_cell(low, high)
-    assert CHANGED_COLOUR in panel.told[0].text()
+    assert panel.told[0].is_marked
+    assert len(places(panel.told[0].grab().toImage(), CHANGED_COLOUR)) > 20
     panel.show_cell(high, high)
-    assert CHANGED_COLOUR not in panel.told[0].text()
+    assert not panel.told[0].is_marked
+    assert not len(places(panel.told[0].grab().toImage(), CHANGED_COLOUR))
+
+
+def test_a_verdict_that_changes_lays_nothing_out(panel: PicturesPanel, qtbot: Any) -> None:
+    panel.show()
+    qtbot.wait(20)
+    asked: list[QEvent.Type] = []
+
+    class Watch(QObject):  # type: ignore[misc]
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+            asked.append(event.type())
+            return False
+
+    watch = Watch()
+    panel.installEventFilter(watch)
+    panel.told[0].say("Metaphase +2.31")
+    qtbot.wait(20)
+    assert QEvent.Type.LayoutRequest not in asked
+    panel.removeEventFilter(watch)
 
 
 def test_what_is_under_the_pointer_comes_and_goes(panel: PicturesPanel, formula: Anatomy) -> None:

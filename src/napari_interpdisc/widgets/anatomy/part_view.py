@@ -116,5 +116,7 @@ def pictures_of(
     In the units of :meth:`CellModel.seen`.
     """
     z = np.asarray(latents)
-    grain = model.decode_texture(z)[:, 0] if model.has_texture else None
-    return model.decode(z)[:, 0], grain
+    if not model.has_texture:
+        return model.decode(z)[:, 0], None
+    pictures, grain = model.decode_with_texture(z)
+    return pictures[:, 0], grain[:, 0]

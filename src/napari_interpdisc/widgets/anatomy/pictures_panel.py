@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QPainter, QPaintEvent
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from napari_interpdisc._types import Float64Array
@@ -20,6 +19,42 @@ SIDE = 72
 """Least side of a picture, px."""
 
 NOTHING = "point at the plot"
+
+
+class VerdictLine(QWidget):  # type: ignore[misc]
+    """One line of text that changes during a drag: unlike a label's, the window is not laid out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._text, self._marked = "", False
+        self.setToolTip(SCORE_HELP)
+        self.setFixedHeight(self.fontMetrics().height() + 4)
+
+    def text(self) -> str:
+        """What is said."""
+        return self._text
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether it is said in the colour of what is no longer as it was."""
+        return self._marked
+
+    def say(self, text: str, marked: bool = False) -> None:
+        """Say another text, marked or not."""
+        if (text, marked) != (self._text, self._marked):
+            self._text, self._marked = text, marked
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 (Qt's name)
+        """Write the text in the middle."""
+        painter = QPainter(self)
+        font = painter.font()
+        font.setBold(self._marked)
+        painter.setFont(font)
+        ink = self.palette().windowText().color()
+        painter.setPen(QColor(CHANGED_COLOUR) if self._marked else ink)
+        painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), self._text)
+        painter.end()
 
 
 class PicturesPanel(QWidget):  # type: ignore[misc]
@@ -50,7 +85,7 @@ class PicturesPanel(QWidget):  # type: ignore[misc]
             )
             for one in captions
         ]
-        self.told = [QLabel(), QLabel()]
+        self.told = [VerdictLine(), VerdictLine()]
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(3)
@@ -61,8 +96,6 @@ class PicturesPanel(QWidget):  # type: ignore[misc]
             grid.addWidget(title, 0, 2 * k, 1, 2)
             grid.addWidget(self.pictures[k], 1, 2 * k)
             grid.addWidget(self.grains[k], 1, 2 * k + 1)
-            self.told[k].setAlignment(Qt.AlignmentFlag.AlignHCenter)
-            self.told[k].setToolTip(SCORE_HELP)
             grid.addWidget(self.told[k], 2, 2 * k, 1, 2)
         self.setToolTip("What the latents decode to, and how the head scores it.")
 
@@ -101,10 +134,8 @@ class PicturesPanel(QWidget):  # type: ignore[misc]
         classes = self._model.head(self._head).classes
         both = latents[None] if own is None else np.stack([latents, own])
         scores = self._model.score(both, self._head)
-        said = escape(verdict(classes, scores[0]))
-        if own is not None and class_of(classes, scores[0]) != class_of(classes, scores[1]):
-            said = f'<b style="color:{CHANGED_COLOUR}">{said}</b>'
-        _set(self.told[k], said)
+        changed = own is not None and class_of(classes, scores[0]) != class_of(classes, scores[1])
+        self.told[k].say(verdict(classes, scores[0]), changed)
 
     def clear(self) -> None:
         """Show nothing."""
@@ -114,10 +145,4 @@ class PicturesPanel(QWidget):  # type: ignore[misc]
     def _clear(self, k: int, said: str) -> None:
         self.pictures[k].show_picture(None)
         self.grains[k].show_picture(None)
-        _set(self.told[k], said)
-
-
-def _set(label: QLabel, text: str) -> None:
-    """Set a text only if it changes: each time the whole dock is laid out anew."""
-    if label.text() != text:
-        label.setText(text)
+        self.told[k].say(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -110,6 +111,7 @@ class AnatomyWidget(QWidget):  # type: ignore[misc]
         self._taken: tuple[object, object, object] = (None, None, None)
         self._stale = self._limits_stale = True
         self._legend = ""
+        self._drawn_at = 0.0
         self._pointed: Float64Array | None = None
         self._redraw, self._repoint = QTimer(self), QTimer(self)
         self._build()
@@ -429,7 +431,9 @@ class AnatomyWidget(QWidget):  # type: ignore[misc]
 
     def _draw_soon(self, *_: Any) -> None:
         if self.isVisible() and not self._redraw.isActive():
-            self._redraw.start()
+            # at once after a rest, and no sooner than 15 ms after what was drawn last
+            rest = (time.monotonic() - self._drawn_at) * 1000
+            self._redraw.start(max(0, round(REDRAW_MS - rest)))
 
     def _draw(self) -> None:
         """Draw the part, the dot, what the latents decode to, and the rule's values."""
@@ -439,6 +443,7 @@ class AnatomyWidget(QWidget):  # type: ignore[misc]
         if self._limits_stale:
             self._cell_changed()
             return
+        self._drawn_at = time.monotonic()
         z = self._latents()
         has = session.edited is not None and seen.are_real
         self.plot.show_response(view, view.response(z), self._colors)

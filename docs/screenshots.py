@@ -20,6 +20,7 @@ from napari_interpdisc.models.store import load_model
 from napari_interpdisc.nuclei.diameter import diameter_from_labels
 from napari_interpdisc.pipeline import Classification, classify
 from napari_interpdisc.samples import link_masks
+from napari_interpdisc.widgets.anatomy.widget import AnatomyWidget
 from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.discover.widget import DiscoverWidget
 from napari_interpdisc.widgets.explorer.widget import SHOWN, ExplorerWidget
@@ -78,6 +79,27 @@ def scorecard(viewer: napari.Viewer, heads: tuple[str, ...] = ("dense", "formula
     viewer.screenshot(str(IMAGES / "scorecard.png"), canvas_only=False)
 
 
+def anatomy(viewer: napari.Viewer, head: str = "sparse") -> None:
+    """Photograph a head taken apart, the selected cell dragged a little."""
+    widget = AnatomyWidget(viewer)
+    dock = viewer.window.add_dock_widget(widget, name="Anatomy", area="right", tabify=True)
+    dock.raise_()
+    session = widget.session
+    before = session.head_name
+    session.set_model(session.model, head)
+    settle(2)
+    while widget.tests.running:
+        settle(0.1)
+    assert widget.view is not None
+    x, y = widget.view.ground.points
+    widget.plot.dragged.emit(np.array([np.quantile(x, 0.8), np.quantile(y, 0.75)]))
+    widget.plot.pointed.emit(np.array([np.quantile(x, 0.25), np.quantile(y, 0.25)]))
+    settle(1)
+    viewer.screenshot(str(IMAGES / "anatomy.png"), canvas_only=False)
+    session.reset_edited()
+    session.set_model(session.model, before)
+
+
 def main() -> None:
     """Lay out the demo and photograph each dock widget."""
     IMAGES.mkdir(exist_ok=True)
@@ -110,6 +132,7 @@ def main() -> None:
             settle(1.5)
             viewer.screenshot(str(IMAGES / "local-contrast.png"), canvas_only=False)
             widget.show_what.setCurrentText(SHOWN["cell"])
+    anatomy(viewer)
     scorecard(viewer)
     discover(viewer, result)
     for name in sorted(p.name for p in IMAGES.glob("*.png")):

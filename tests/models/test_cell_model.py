@@ -20,6 +20,7 @@ from napari_interpdisc.models.cell_model import (
     score_width,
 )
 from napari_interpdisc.models.heads import DenseHead
+from napari_interpdisc.models.store import load_model
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 
 
@@ -136,6 +137,16 @@ def test_local_contrast_is_not_made_up(tiny: CellModel) -> None:
     assert not tiny.has_texture
     with pytest.raises(InvalidInput, match="does not predict local contrast"):
         tiny.decode_texture(np.zeros((1, 6)))
+    with pytest.raises(InvalidInput, match="does not predict local contrast"):
+        tiny.decode_with_texture(np.zeros((1, 6)))
+
+
+def test_pictures_and_their_grain_are_decoded_in_one_pass() -> None:
+    h2b = load_model()
+    z = np.random.default_rng(0).normal(size=(3, h2b.n_latents))
+    pictures, grain = h2b.decode_with_texture(z)
+    np.testing.assert_array_equal(pictures, h2b.decode(z))
+    np.testing.assert_array_equal(grain, h2b.decode_texture(z))
 
 
 @pytest.fixture

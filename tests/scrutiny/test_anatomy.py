@@ -13,6 +13,7 @@ from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.scrutiny.anatomy import (
     pair_of,
     part_panels,
+    parts_of,
     slice_panels,
     strongest_pairs,
     take_apart,
@@ -65,6 +66,14 @@ def test_what_is_kept_is_plain_json(h2b: CellModel) -> None:
     }  # fmt: skip
     assert {"sentence", "tested", "holds", "number"} <= set(note["findings"][0])
     assert "graph" not in take_apart(h2b, "formula", drawn_cells(h2b, 50)).note()
+
+
+def test_the_parts_are_there_without_a_test(h2b: CellModel) -> None:
+    cells = drawn_cells(h2b, 50)
+    fast, full = parts_of(h2b, "sparse", cells), take_apart(h2b, "sparse", cells)
+    assert fast.findings == () != full.findings
+    assert [one.name for one in fast.parts] == [one.name for one in full.parts]
+    assert fast.rule == full.rule
 
 
 def test_panels_go_through_the_selected_cell(h2b: CellModel) -> None:

@@ -13,6 +13,7 @@ from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.scrutiny.anatomy_parts import HeadInput, NeuronOutput, Part
 from napari_interpdisc.scrutiny.anatomy_response import (
     Population,
+    contour,
     drawn_cells,
     ground_of,
     real_cells,
@@ -111,6 +112,13 @@ def test_axes_may_be_in_another_order(cells: Population) -> None:
     assert found.labels == ("z1", "z0")
     assert found.gradient[0] == pytest.approx(-1.0)
     assert found.dot.tolist() == [0.4, 0.3]
+
+
+def test_a_contour_runs_where_the_map_has_its_value() -> None:
+    x, y = np.linspace(0, 4, 41), np.linspace(-1, 1, 21)
+    (line,) = contour(np.add.outer(y, x), (x, y), 2.0)
+    assert line.sum(1) == pytest.approx(2.0)
+    assert contour(np.add.outer(y, x), (x, y), 9.0) == ()
 
 
 def test_a_circle_is_a_closed_boundary() -> None:

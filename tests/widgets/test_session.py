@@ -124,3 +124,32 @@ def test_a_session_knows_whether_its_model_is_loaded() -> None:
     assert not session.has_model
     assert session.model.name == "h2b"
     assert session.has_model
+
+
+def test_edited_latents_start_as_the_cells_own_and_are_told_with_who_edited(
+    session: Session,
+) -> None:
+    told: list[Any] = []
+    session.edited_changed.connect(told.append)
+    session.edit(np.ones(32), by="nobody")
+    assert session.edited is None
+    session.select(1)
+    own = session.encoding.latents[1]  # type: ignore[union-attr]
+    np.testing.assert_array_equal(session.edited, own)  # type: ignore[arg-type]
+    assert not session.is_edited
+    moved = own.copy()
+    moved[3] = 2
+    session.edit(moved, by="a dock")
+    moved[3] = 9
+    assert session.edited is not None
+    assert session.edited[3] == 2, "a copy is kept"
+    assert session.is_edited
+    assert own[3] != 2, "the cell itself stays"
+    session.reset_edited()
+    assert not session.is_edited
+    assert told == ["a dock", None]
+    session.edit(moved)
+    session.select(1)
+    assert not session.is_edited, "selecting starts anew"
+    session.clear()
+    assert session.edited is None

@@ -372,6 +372,25 @@ class CellModel:
         return torch.cat(parts).cpu().numpy()
 
     @torch.inference_mode()
+    def decode_with_texture(self, latents: npt.ArrayLike) -> tuple[Float32Array, Float32Array]:
+        """What :meth:`decode` and :meth:`decode_texture` give of latents (N, L), in one pass.
+
+        Raises
+        ------
+        InvalidInput
+            If the model's decoder does not predict local contrast.
+        """
+        if not self.has_texture:
+            raise InvalidInput(f"Model '{self.name}' does not predict local contrast.")
+        pictures, grain = [], []
+        for batch in self._batches(latents):
+            decoded, texture = self.encoder.decode_with_texture(batch)
+            assert texture is not None
+            pictures.append(decoded)
+            grain.append(avg_pool2d(texture, 2))
+        return torch.cat(pictures).cpu().numpy(), torch.cat(grain).cpu().numpy()
+
+    @torch.inference_mode()
     def score(self, latents: npt.ArrayLike, head: str | None = None) -> Float32Array:
         """Signed logits (N, K) of latents (N, L)."""
         named = self.head(head)

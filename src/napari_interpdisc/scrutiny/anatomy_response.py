@@ -286,14 +286,24 @@ def response(part: Part, ground: Ground, held: npt.ArrayLike) -> Response:
     )
 
 
+def contour(
+    values: Float64Array, lines: Sequence[Float64Array], level: float = 0.0
+) -> tuple[Float64Array, ...]:
+    """Lines (n, 2) of x and y along which a map (H, W) has one value, a piece each.
+
+    ``lines`` are the points (W,) and (H,) of its axes.
+    """
+    found = []
+    for path in find_contours(values, level):
+        rows, columns = path.T
+        x = np.interp(columns, np.arange(len(lines[0])), lines[0])
+        found.append(np.stack([x, np.interp(rows, np.arange(len(lines[1])), lines[1])], 1))
+    return tuple(found)
+
+
 def _zeros(values: Float64Array, lines: Sequence[Float64Array]) -> tuple[Float64Array, ...]:
     if len(lines) == 2:
-        found = []
-        for path in find_contours(values, 0.0):
-            rows, columns = path.T
-            x = np.interp(columns, np.arange(len(lines[0])), lines[0])
-            found.append(np.stack([x, np.interp(rows, np.arange(len(lines[1])), lines[1])], 1))
-        return tuple(found)
+        return contour(values, lines)
     (line,) = lines
     with np.errstate(invalid="ignore"):
         at = np.flatnonzero((values[:-1] >= 0) != (values[1:] >= 0))

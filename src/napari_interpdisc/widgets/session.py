@@ -6,6 +6,7 @@ import weakref
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from psygnal import Signal
 
 from napari_interpdisc._types import Float32Array
@@ -33,6 +34,9 @@ class Session:
         The latest result, or None.
     selected
         Row of the selected cell in ``encoding.cells``, or None.
+    edited
+        (L,) latents of the selected cell as they were edited, or None if no cell with latents is
+        selected. They start as the cell's own (:attr:`own`); change them by :meth:`edit`.
     threshold
         Confidence below which a cell counts as unsure.
     mark_flagged
@@ -43,6 +47,8 @@ class Session:
     encoding_changed = Signal(object)
     classification_changed = Signal(object)
     selected_changed = Signal(object)
+    edited_changed = Signal(object)
+    """Tells who edited the latents, so that it does not answer to itself."""
     threshold_changed = Signal(float)
     mark_flagged_changed = Signal(bool)
 
@@ -56,6 +62,7 @@ class Session:
         self.encoding: Encoding | None = None
         self.classification: Classification | None = None
         self.selected: int | None = None
+        self.edited: Float32Array | None = None
         self.threshold = 0.0
         self.mark_flagged = True
 
@@ -90,7 +97,7 @@ class Session:
         self.image, self.cells_layer, self.labels, self.frames = image, cells_layer, labels, frames
         self.encoding = result.encoding
         self.head_name = result.head
-        self.selected = None
+        self.selected = self.edited = None
         self.encoding_changed.emit(self.encoding)
         self.selected_changed.emit(None)
         self.set_classification(result)
@@ -115,13 +122,45 @@ class Session:
         if row is not None and (self.encoding is None or not 0 <= row < len(self.encoding.cells)):
             row = None
         self.selected = row
+        own = self.own
+        self.edited = None if own is None else own.copy()
         self.selected_changed.emit(row)
+
+    @property
+    def own(self) -> Float32Array | None:
+        """Latents (L,) of the selected cell; None without one, or if it has no pixels."""
+        if self.encoding is None or self.selected is None:
+            return None
+        if not self.encoding.usable[self.selected]:
+            return None
+        return np.asarray(self.encoding.latents[self.selected], np.float32)
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether any latent of the selected cell differs from its own."""
+        own = self.own
+        return own is not None and self.edited is not None and not np.array_equal(own, self.edited)
+
+    def edit(self, latents: npt.ArrayLike, by: object = None) -> None:
+        """Set the edited latents (L,) of the selected cell; without one, nothing happens.
+
+        ``by`` is told to all who listen. The cell itself does not change.
+        """
+        if self.edited is not None:
+            self.edited = np.array(latents, np.float32).reshape(self.edited.shape)
+            self.edited_changed.emit(by)
+
+    def reset_edited(self, by: object = None) -> None:
+        """Give all edited latents the cell's own values back."""
+        own = self.own
+        if own is not None:
+            self.edit(own, by)
 
     def clear(self) -> None:
         """Forget the result; layers are kept."""
         self.encoding = self.classification = self.frames = None
         self.image = self.cells_layer = self.labels = None
-        self.selected = None
+        self.selected = self.edited = None
         self.encoding_changed.emit(None)
         self.selected_changed.emit(None)
         self.classification_changed.emit(None)

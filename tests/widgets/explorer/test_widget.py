@@ -221,3 +221,39 @@ def test_the_strip_goes_through_a_latent_that_the_head_reads(explorer: ExplorerW
     explorer._touched(0)
     session.set_model(session.model, "formula-plain")
     assert explorer.traversed == 0, "the same head: what the user touched stays"
+
+
+def test_latents_are_edited_together_with_other_docks(explorer: ExplorerWidget, qtbot: Any) -> None:
+    session, told = explorer.session, []
+    session.edited_changed.connect(told.append)
+    explorer.sliders.latents[5].slider.setValue(250)
+    assert session.edited[5] == np.float32(2.5)
+    assert told == [explorer]
+    z = session.edited.copy()
+    z[[2, 22]] = 1.25, -4.5
+    session.edit(z, by="another dock")
+    assert told == [explorer, "another dock"], "it does not answer"
+    np.testing.assert_array_equal(explorer.cell.edited, z)
+    assert explorer.sliders.latents[2].slider.value() == 125
+    assert explorer.sliders.latents[22].value.text() == "−4.50"
+    qtbot.waitUntil(lambda: score(explorer, z) in explorer.scores.text())
+    session.reset_edited()
+    assert not explorer.cell.is_edited
+    explorer.reset_all.setEnabled(True)
+    session.edit(z)
+    explorer.reset_all.click()
+    assert not session.is_edited
+    explorer._reset_one(2)
+    assert told[-1] is explorer
+
+
+def test_what_was_edited_while_hidden_is_shown_later(explorer: ExplorerWidget, qtbot: Any) -> None:
+    session = explorer.session
+    explorer.hide()
+    z = session.edited.copy()
+    z[2] = 2
+    session.edit(z)
+    assert explorer.cell.edited[2] != 2
+    explorer.show()
+    qtbot.waitUntil(lambda: explorer.cell.edited[2] == 2)
+    assert explorer.sliders.latents[2].slider.value() == 200

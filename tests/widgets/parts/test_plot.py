@@ -4,42 +4,104 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtGui import QColor, QPainter
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QColor, QPalette, QWheelEvent
 
-from napari_interpdisc.widgets.parts.plot import Plot, faint, round_ticks
+from napari_interpdisc.widgets.parts.plot import Plot, faint, line_item, nearest_of, round_ticks
+
+from .test_track_plot import places
 
 
 class Filled(Plot):
     full = False
+    drawn = 0
 
     def has_data(self) -> bool:
         return self.full
 
-    def draw(self, painter: QPainter, ink: QColor) -> None:
-        painter.fillRect(self.rect(), QColor("red"))
+    def draw(self) -> None:
+        self.drawn += 1
+        self.set_ranges((0, 10), (0, 5))
+        self.box.addItem(line_item([0, 10], [2.5, 2.5], "red", 40))
 
 
-def test_a_sentence_stands_where_there_is_nothing_to_draw(qtbot: Any) -> None:
-    plot = Filled(grows=True)
-    qtbot.addWidget(plot)
-    plot.resize(200, 150)
+@pytest.fixture
+def plot(qtbot: Any) -> Filled:
+    made = Filled(grows=True)
+    qtbot.addWidget(made)
+    made.resize(300, 200)
+    return made
+
+
+def test_a_sentence_stands_where_there_is_nothing_to_draw(plot: Filled) -> None:
+    plot.redraw()
     blank = plot.grab().toImage()
     plot.empty = "Click a cell"
     said = plot.grab().toImage()
     assert said != blank
-    assert said.pixelColor(1, 1) != QColor("red")
+    assert plot.drawn == 0
+    assert not len(places(said, "#ff0000"))
     plot.full = True
-    assert plot.grab().toImage().pixelColor(1, 1) == QColor("red")
+    plot.redraw()
+    assert len(places(plot.grab().toImage(), "#ff0000")) > 1000
     assert plot.painted == 3
 
 
-def test_what_cannot_be_seen_is_not_painted(qtbot: Any) -> None:
-    plot = Filled(grows=False)
-    qtbot.addWidget(plot)
+def test_what_cannot_be_seen_is_not_painted(plot: Filled, qtbot: Any) -> None:
     plot.full = True
-    plot.update()
+    plot.redraw()
     qtbot.wait(20)
     assert plot.painted == 0
+
+
+def test_places_and_points_are_each_others_inverse(plot: Filled) -> None:
+    plot.full = True
+    plot.redraw()
+    plot.grab()
+    low, high = plot.place_of(0, 0), plot.place_of(10, 5)
+    assert low.x() < high.x() <= 300
+    assert 0 <= high.y() < low.y(), "y goes up"
+    assert plot.point_at(plot.place_of(3, 4)) == pytest.approx((3, 4))
+
+
+def test_the_nearest_place_within_reach(qapp: Any) -> None:
+    three = [QPointF(0, 0), QPointF(10, 0), QPointF(0, 10)]
+    assert nearest_of(three, QPointF(9, 3), 5) == 1
+    assert nearest_of(three, QPointF(9, 9), 5) is None
+    assert nearest_of([], QPointF(9, 9), 5) is None
+
+
+def test_it_follows_the_theme(plot: Filled) -> None:
+    plot.full = True
+    plot.show()
+    for ink, paper in (("#f0f0f0", "#202020"), ("#101010", "#fafafa")):
+        colors = plot.palette()
+        colors.setColor(QPalette.ColorRole.WindowText, QColor(ink))
+        colors.setColor(QPalette.ColorRole.Window, QColor(paper))
+        plot.setPalette(colors)
+        assert plot.is_dark == (ink == "#f0f0f0")
+        assert plot.grab().toImage().pixelColor(1, 1) == QColor(paper)
+        assert plot.x_axis.textPen().color() == QColor(ink)
+
+
+def test_a_long_heading_is_cut_and_takes_room(plot: Filled) -> None:
+    plot.full = True
+    plot.redraw()
+    plot.grab()
+    top = plot.place_of(0, 5).y()
+    plot.set_heading("balanced accuracy " * 20, "", "a < b")
+    plot.grab()
+    assert plot.place_of(0, 5).y() > top + 20, "two lines"
+    assert plot.place_of(10, 5).x() <= 300
+
+
+def test_the_wheel_is_left_to_the_dock(plot: Filled) -> None:
+    event = QWheelEvent(
+        QPointF(50, 50), QPointF(50, 50), QPoint(0, 0), QPoint(0, 120), Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    plot.wheelEvent(event)
+    assert not event.isAccepted()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from qtpy.QtCore import QSignalBlocker, Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
@@ -52,8 +53,6 @@ SHOWN: dict[What, str] = {
 }
 """What can be drawn of a cell, and what it is called on screen."""
 
-"""What the explorer can draw."""
-
 NO_CELLS = "Run <b>Cells</b> first, then click a cell in the viewer."
 NO_SELECTION = "Click a cell in the viewer to see its latents."
 
@@ -98,6 +97,7 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         connect_while_alive(
             self,
             (self.session.selected_changed, self._cell_changed),
+            (self.session.edited_changed, self._edited_elsewhere),
             (self.session.encoding_changed, self._cell_changed),
             (self.session.classification_changed, self._head_changed),
         )
@@ -195,6 +195,19 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
             else:
                 self._stale = True
 
+    def _edited_elsewhere(self, by: object) -> None:
+        """Follow what another dock did to the latents of the cell."""
+        cell, edited = self.cell, self.session.edited
+        if by is self or self._stale or cell is None or edited is None:
+            return
+        if not self.isVisible():
+            self._stale = True
+            return
+        changed = np.flatnonzero(cell.edited != edited)
+        cell.edited[:] = edited
+        self._follow(*changed.tolist())
+        self._draw_soon()
+
     def _show_cell(self) -> None:
         """Take over the selected cell."""
         self._stale = False
@@ -214,6 +227,8 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self.cell = EditedCell(
             session.model, session.head_name, crop, session.encoding.latents[row].copy()
         )
+        if session.edited is not None:  # another dock may have edited it already
+            self.cell.edited[:] = session.edited
         self._offer_what(session.model)
         self._strip_key = None
         name = cell_name(session.encoding, row, session.frames.is_movie)
@@ -317,6 +332,7 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         if self.cell is None:
             return
         self.cell.edited[latent] = value
+        self._tell_edited()
         self.traversed = latent
         self._follow(latent, but=self.sliders.latents[latent])
         self._draw_soon()
@@ -325,9 +341,14 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         if self.cell is None:
             return
         self.cell.edited[list(pair)] = cartesian(r, angle)
+        self._tell_edited()
         self.traversed = pair, part
         self._follow(*pair, but=self.sliders.pairs[pair])
         self._draw_soon()
+
+    def _tell_edited(self) -> None:
+        assert self.cell is not None
+        self.session.edit(self.cell.edited, by=self)
 
     def _follow(self, *latents: int, but: QWidget | None = None) -> None:
         assert self.cell is not None
@@ -348,6 +369,7 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
     def _reset_one(self, latent: int) -> None:
         if self.cell is not None:
             self.cell.reset(latent)
+            self._tell_edited()
             self.traversed = latent
             self._follow(latent)
             self._draw()
@@ -355,12 +377,14 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
     def _reset_pair(self, pair: Pair) -> None:
         if self.cell is not None:
             self.cell.reset(*pair)
+            self._tell_edited()
             self._follow(*pair)
             self._draw()
 
     def _reset_all(self, *_: Any) -> None:
         if self.cell is not None:
             self.cell.reset()
+            self._tell_edited()
             self.sliders.show_cell(self.cell.own, self.cell.edited)
             self._draw()
 

@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from qtpy.QtCore import QPointF, QRectF, Qt
-from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
+import pyqtgraph as pg
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
 
 from napari_interpdisc._types import RGBA
 from napari_interpdisc.number_text import MINUS
 from napari_interpdisc.widgets.parts.plot import (
     CHOSEN_COLOUR,
     Plot,
-    draw_level,
     faint,
+    line_item,
     round_ticks,
 )
 
@@ -55,6 +56,8 @@ class TrackPlot(Plot):
         super().__init__(grows=True)
         self.series: TrackSeries | None = None
         self._frame = 0
+        self.x_axis.setLabel("frame")
+        self._bar = pg.InfiniteLine(angle=90, pen=pg.mkPen(CHOSEN_COLOUR, width=2))
 
     def has_data(self) -> bool:
         """Whether a track is drawn."""
@@ -63,61 +66,53 @@ class TrackPlot(Plot):
     def show_series(self, series: TrackSeries | None, empty: str = "") -> None:
         """Draw a track, or say ``empty`` in its place."""
         self.series, self.empty = series, empty
-        self.update()
+        self.redraw()
 
     def show_frame(self, t: int) -> None:
         """Move the bar to frame ``t``."""
         if t != self._frame:
             self._frame = t
-            self.update()
+            self._place_bar()
 
-    def draw(self, painter: QPainter, ink: QColor) -> None:
-        """Draw title, axes, lines, points, and the bar at the frame shown."""
-        series, pale = self.series, faint(ink, 0.35)
+    def draw(self) -> None:
+        """Draw lines, points, and the bar at the frame shown."""
+        series = self.series
         assert series is not None
-        line = painter.fontMetrics().height()
+        self.set_heading(series.title, series.note)
         low, high = _span(series.lines)
+        first, last = self._frames()
+        self.set_ranges((first, last), (low, high))
+        self.x_axis.setTicks([[(t, str(t)) for t in sorted({*series.t[[0, -1]].tolist()})]])
+        pale = faint(self.ink, 0.35)
         ticks = round_ticks(low, high)
-        left = max(painter.fontMetrics().horizontalAdvance(f"{v:g}") for v in ticks) + 10
-        head = line * (1 + bool(series.note)) + 8
-        box = QRectF(left, head, self.width() - left - 10, self.height() - head - 2 * line - 6)
-        first, last = int(series.t[0]), int(series.t[-1])
-        if first == last:
-            first, last = first - 1, last + 1
-
-        def at(t: float, value: float) -> QPointF:
-            x = box.left() + (t - first) / (last - first) * box.width()
-            return QPointF(x, box.bottom() - (value - low) / (high - low) * box.height())
-
-        painter.setPen(ink)
-        for k, said in enumerate((series.title, series.note), start=1):
-            text = painter.fontMetrics().elidedText(
-                said, Qt.TextElideMode.ElideRight, self.width() - 8
-            )
-            painter.drawText(QPointF(4, k * line), text)
+        self.y_axis.setTicks([[(v, f"{v:g}".replace("-", MINUS)) for v in ticks]])
         for value in ticks:
-            pen = QPen(pale, 1, Qt.PenStyle.SolidLine if value else Qt.PenStyle.DashLine)
-            text = f"{value:g}".replace("-", MINUS)
-            draw_level(painter, box, at(first, value).y(), text, pen, ink)
-        for t, flag in ((first, Qt.AlignmentFlag.AlignLeft), (last, Qt.AlignmentFlag.AlignRight)):
-            painter.drawText(QRectF(box.left(), box.bottom() + 2, box.width(), line), flag, str(t))
-        middle = QRectF(box.left(), box.bottom() + 2 + line * 0.9, box.width(), line)
-        painter.drawText(middle, Qt.AlignmentFlag.AlignCenter, "frame")
-        if first <= self._frame <= last:
-            painter.setPen(QPen(QColor(CHOSEN_COLOUR), 2))
-            painter.drawLine(at(self._frame, low), at(self._frame, high))
-        for values, color in zip(series.lines.T, series.line_colors, strict=True):
-            painter.setPen(QPen(pale if color is None else QColor.fromRgbF(*color), 1.5))
-            painter.drawPolyline(
-                QPolygonF(
-                    [at(t, v) for t, v in zip(series.t.tolist(), values.tolist(), strict=True)]
-                )
+            style = Qt.PenStyle.SolidLine if value else Qt.PenStyle.DashLine
+            self.box.addItem(
+                pg.InfiniteLine(value, angle=0, pen=pg.mkPen(pale, width=1, style=style))
             )
-        painter.setPen(Qt.PenStyle.NoPen)
-        highest = series.lines.max(1)
-        for t, value, point in zip(series.t, highest, series.point_colors, strict=True):
-            painter.setBrush(QColor.fromRgbF(*point))
-            painter.drawEllipse(at(int(t), float(value)), 3.5, 3.5)
+        self.box.addItem(self._bar)
+        self._place_bar()
+        for values, color in zip(series.lines.T, series.line_colors, strict=True):
+            ink = pale if color is None else QColor.fromRgbF(*color)
+            self.box.addItem(line_item(series.t, values, ink, 1.5))
+        if series.point_colors:
+            brushes = [pg.mkBrush(QColor.fromRgbF(*color)) for color in series.point_colors]
+            self.box.addItem(
+                pg.ScatterPlotItem(series.t, series.lines.max(1), size=7, pen=None, brush=brushes)
+            )
+
+    def _frames(self) -> tuple[float, float]:
+        assert self.series is not None
+        first, last = float(self.series.t[0]), float(self.series.t[-1])
+        air = 0.02 * (last - first) or 1.0  # room for the points at either end
+        return first - air, last + air
+
+    def _place_bar(self) -> None:
+        if self.series is not None:
+            self._bar.setValue(self._frame)
+            first, last = self._frames()
+            self._bar.setVisible(first <= self._frame <= last)
 
 
 def _span(lines: npt.NDArray[np.float32]) -> tuple[float, float]:

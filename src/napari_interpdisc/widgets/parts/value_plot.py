@@ -1,17 +1,20 @@
-"""A small plot of values with their intervals, drawn by Qt while it is seen."""
+"""A small plot of values with their intervals."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qtpy.QtCore import QPointF, QRectF, Qt, Signal
-from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPen, QPolygonF
+import numpy as np
+import pyqtgraph as pg
+from qtpy.QtCore import QPointF, Signal
+from qtpy.QtGui import QMouseEvent
 
 from napari_interpdisc.widgets.parts.plot import (
     CHOSEN_COLOUR,
     Plot,
-    draw_level,
     faint,
+    line_item,
+    nearest_of,
     round_ticks,
 )
 
@@ -43,9 +46,10 @@ class ValuePlot(Plot):
 
     def __init__(self, x_title: str, y_title: str) -> None:
         super().__init__(grows=False)
-        self._titles = x_title, y_title
         self.values: list[Value] = []
         self.chosen: int | None = None
+        self.x_axis.setLabel(x_title)
+        self.set_heading(y_title)
 
     def has_data(self) -> bool:
         """Whether there are points."""
@@ -54,67 +58,47 @@ class ValuePlot(Plot):
     def show_values(self, values: list[Value], chosen: int | None = None, empty: str = "") -> None:
         """Draw points by rising ``x``, or say ``empty`` in their place."""
         self.values, self.chosen, self.empty = values, chosen, empty
-        self.update()
+        self.redraw()
 
     def mark(self, chosen: int | None) -> None:
         """Mark one of the points."""
-        self.chosen = chosen
-        self.update()
+        if chosen != self.chosen:
+            self.chosen = chosen
+            self.redraw()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 (Qt's name)
         """Tell which point was clicked."""
-        place = self._places()
-        here = event.position()
-        near = [(abs(p.x() - here.x()) + abs(p.y() - here.y()), i) for i, p in enumerate(place)]
-        if near and min(near)[0] <= REACH_PX:
-            self.clicked.emit(min(near)[1])
+        near = nearest_of(self.places(), event.position(), REACH_PX)
+        if near is not None:
+            self.clicked.emit(near)
 
-    def _box(self) -> QRectF:
-        metrics = self.fontMetrics()
-        line, left = metrics.height(), metrics.horizontalAdvance("0.00") + 12
-        return QRectF(left, line + 8, self.width() - left - 12, self.height() - 3 * line - 14)
+    def places(self) -> list[QPointF]:
+        """Where the points are, px of the widget."""
+        return [self.place_of(v.x, v.y) for v in self.values]
 
-    def _spans(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        xs = [v.x for v in self.values]
+    def draw(self) -> None:
+        """Draw the line, and the points with their intervals."""
+        xs, ys = np.array([(v.x, v.y) for v in self.values]).T
         low = min(v.low for v in self.values)
         high = max(v.high for v in self.values)
-        air_x = max(0.05 * (max(xs) - min(xs)), 0.5)
+        air_x = max(0.05 * float(np.ptp(xs)), 0.5)
         air_y = max(0.08 * (high - low), 0.01)
-        return (min(xs) - air_x, max(xs) + air_x), (low - air_y, high + air_y)
-
-    def _at(self, x: float, y: float) -> QPointF:
-        box, ((first, last), (low, high)) = self._box(), self._spans()
-        return QPointF(
-            box.left() + (x - first) / (last - first) * box.width(),
-            box.bottom() - (y - low) / (high - low) * box.height(),
-        )
-
-    def _places(self) -> list[QPointF]:
-        return [self._at(v.x, v.y) for v in self.values]
-
-    def draw(self, painter: QPainter, ink: QColor) -> None:
-        """Draw titles, axes, the line, and the points with their intervals."""
-        pale = faint(ink, 0.3)
-        box, ((first, last), (low, high)) = self._box(), self._spans()
-        line = painter.fontMetrics().height()
-        x_title, y_title = self._titles
-        painter.drawText(QPointF(4, line), y_title)
-        for y in round_ticks(low, high):
-            draw_level(painter, box, self._at(first, y).y(), f"{y:.3g}", QPen(pale, 1), ink)
-        middle = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
-        for x in round_ticks(first, last):
-            if x == round(x):
-                at = self._at(x, low).x()
-                painter.drawText(QRectF(at - 30, box.bottom() + 2, 60, line), middle, f"{x:g}")
-        below = QRectF(box.left(), box.bottom() + 2 + line, box.width(), line + 4)
-        painter.drawText(below, middle, x_title)
-        places = self._places()
-        painter.setPen(QPen(pale, 1.5))
-        painter.drawPolyline(QPolygonF(places))
-        for i, (value, place) in enumerate(zip(self.values, places, strict=True)):
-            color = QColor(CHOSEN_COLOUR if i == self.chosen else POINT_COLOUR)
-            painter.setPen(QPen(color, 2 if i == self.chosen else 1.2))
-            painter.drawLine(self._at(value.x, value.low), self._at(value.x, value.high))
-            painter.setBrush(color)
-            radius = 5.0 if i == self.chosen else 3.5
-            painter.drawEllipse(place, radius, radius)
+        x_range = (float(xs.min()) - air_x, float(xs.max()) + air_x)
+        y_range = (low - air_y, high + air_y)
+        self.set_ranges(x_range, y_range)
+        whole = [x for x in round_ticks(*x_range) if x == round(x)]  # both axes count things
+        self.x_axis.setTicks([[(x, f"{x:g}") for x in whole]])
+        levels = round_ticks(*y_range)
+        self.y_axis.setTicks([[(y, f"{y:.3g}") for y in levels]])
+        pale = faint(self.ink, 0.3)
+        for y in levels:
+            self.box.addItem(pg.InfiniteLine(y, angle=0, pen=pg.mkPen(pale, width=1)))
+        self.box.addItem(line_item(xs, ys, pale, 1.5))
+        for i, value in enumerate(self.values):
+            chosen = i == self.chosen
+            color = CHOSEN_COLOUR if chosen else POINT_COLOUR
+            interval = ([value.x, value.x], [value.low, value.high])
+            self.box.addItem(line_item(*interval, color, 2 if chosen else 1.2))
+        colors = [CHOSEN_COLOUR if i == self.chosen else POINT_COLOUR for i in range(len(xs))]
+        sizes = [10 if i == self.chosen else 7 for i in range(len(xs))]
+        self.box.addItem(pg.ScatterPlotItem(xs, ys, size=sizes, pen=None, brush=colors))

@@ -95,7 +95,8 @@ class Perturbation:
         """(N,) whether the class became the one aimed at; if there is none, whether it changed."""
         if self.target is None:
             return self.flipped
-        return self.flipped & (class_index(self.perturbed_scores) == self.target)
+        now = class_index(self.perturbed_scores) == self.target
+        return np.asarray(self.flipped & now)
 
     @property
     def there_already(self) -> BoolArray:

@@ -17,7 +17,7 @@ import torch
 from scipy.optimize import NonlinearConstraint, minimize
 from torch import Tensor
 
-from napari_interpdisc._types import BoolArray, Float32Array, Float64Array
+from napari_interpdisc._types import BoolArray, Float32Array, Float64Array, Progress, silent
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.models.heads import LEAST_RADIUS, Head
@@ -322,6 +322,7 @@ def counterfactual_path(
     group: object = None,
     steps: int = STEPS,
     margin: float = 0.0,
+    progress: Progress = silent,
 ) -> CounterfactualPath:
     """Find the smallest move of the latents that a head uses which makes a cell another class.
 
@@ -347,6 +348,8 @@ def counterfactual_path(
     margin
         Margin of the target to reach, in logits: 0 is the boundary, and 2.2 a probability of 0.9
         for two classes.
+    progress
+        Called with (searches done, searches in all); it may raise to cancel.
 
     Raises
     ------
@@ -362,12 +365,17 @@ def counterfactual_path(
     aim = _target(named.classes, scores, start, target)
     move = _Move(named.head, z, real, aim, max(margin, PAST))
     guesses, likeliest = _guesses(move, real)
-    found = [move.shorten(guess) for guess in guesses]
-    ends = [end for end in found if end is not None]
+    ends = []
+    for k, guess in enumerate(guesses):
+        progress(k, len(guesses))
+        end = move.shorten(guess)
+        if end is not None:
+            ends.append(end)
+    progress(len(guesses), len(guesses))
     reached = bool(ends)
-    end = min(ends, key=move.length) if reached else move.closest(likeliest)
+    last = min(ends, key=move.length) if reached else move.closest(likeliest)
     way = np.linspace(0, 1, steps)[:, None]
-    line = (z + way * (move.whole(end) - z)).astype(np.float32)
+    line = (z + way * (move.whole(last) - z)).astype(np.float32)
     line[0] = z
     rows, distances = real.nearest(line, group)
     along = model.score(line, head)

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from napari_interpdisc._types import Float32Array
-from napari_interpdisc.figures.counterfactual import draw_path
 from napari_interpdisc.io.results import new_folder, write_table
 from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.scrutiny.counterfactual import CounterfactualPath
@@ -82,6 +81,9 @@ def write_path(out: Path, shown: ShownPath, note: Mapping[str, Any]) -> Path:
     InvalidInput
         If something is there already, or the disk is full or may not be written to.
     """
+    # matplotlib, which only this needs
+    from napari_interpdisc.figures.counterfactual import draw_path
+
     found, model, cells = shown.path, shown.model, shown.cells
     sentences = found.sentences(model)
     about = {

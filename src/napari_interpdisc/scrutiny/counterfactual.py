@@ -47,6 +47,9 @@ MOST_TOLD = 4
 LEAST_TOLD = 0.005
 """Change of a latent, in prior SD, below which it is not named."""
 
+ROUNDING = 1e-4
+"""Of a log density: a path that ends at the limit, in single precision, still ends among cells."""
+
 FALL = 1e-4
 """Fall of the score between two steps that is taken for none."""
 
@@ -161,7 +164,7 @@ class RealCells:
     def has(self, latents: npt.ArrayLike) -> BoolArray:
         """Whether latents (N, L) are where real cells are: (N,)."""
         at = torch.tensor(self.coordinates.of_array(latents))
-        return np.asarray(self.log_density(at).numpy() >= self.limit)
+        return np.asarray(self.log_density(at).numpy() >= self.limit - ROUNDING)
 
     def nearest(
         self, latents: npt.ArrayLike, without: object = None
@@ -276,9 +279,10 @@ class CounterfactualPath:
         told.append(f"The margin of {new} {rises}.")
         outside = int((~self.real).sum())
         if outside:
+            are, pictures = ("are", "their pictures") if outside > 1 else ("is", "its picture")
             told.append(
-                f"{outside} of {len(self.real)} steps are where hardly any real cell is; do not "
-                "trust their pictures."
+                f"{outside} of {len(self.real)} steps {are} where hardly any real cell is; do not "
+                f"trust {pictures}."
             )
         return tuple(told)
 

@@ -24,6 +24,7 @@ from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.discover.widget import DiscoverWidget
 from napari_interpdisc.widgets.explorer.widget import SHOWN, ExplorerWidget
 from napari_interpdisc.widgets.layout import lay_out
+from napari_interpdisc.widgets.perturb.widget import PerturbWidget
 from napari_interpdisc.widgets.scorecard.widget import ScorecardWidget
 
 IMAGES = Path(__file__).parent / "images"
@@ -78,6 +79,24 @@ def scorecard(viewer: napari.Viewer, heads: tuple[str, ...] = ("dense", "formula
     viewer.screenshot(str(IMAGES / "scorecard.png"), canvas_only=False)
 
 
+def counterfactual(viewer: napari.Viewer, widget: PerturbWidget) -> None:
+    """Photograph the smallest change of the selected cell by a short rule, half way."""
+    session, head = widget.session, widget.session.head_name
+    session.set_model(session.model, "formula-strict")
+    widget.tabs.setCurrentIndex(1)
+    widget.change.margin.setCurrentIndex(widget.change.margin.findData("as sure"))
+    widget.change.run()
+    while widget.change.work.running:
+        settle(0.1)
+    print(widget.change.told.text())
+    widget.change.slider.setValue(5)
+    settle(1)
+    viewer.screenshot(str(IMAGES / "counterfactual.png"), canvas_only=False)
+    widget.change.remove_button.click()
+    widget.tabs.setCurrentIndex(0)
+    session.set_model(session.model, head)
+
+
 def main() -> None:
     """Lay out the demo and photograph each dock widget."""
     IMAGES.mkdir(exist_ok=True)
@@ -110,6 +129,9 @@ def main() -> None:
             settle(1.5)
             viewer.screenshot(str(IMAGES / "local-contrast.png"), canvas_only=False)
             widget.show_what.setCurrentText(SHOWN["cell"])
+        if isinstance(widget, PerturbWidget):
+            widget.attack.remove_button.click()
+            counterfactual(viewer, widget)
     scorecard(viewer)
     discover(viewer, result)
     for name in sorted(p.name for p in IMAGES.glob("*.png")):

@@ -278,11 +278,10 @@ def _step(
     """Move ``inputs``, of which the first is cell ``start``, by the settings' method within ±ε."""
     if settings.method == "random":
         # a seed for each cell: its signs do not depend on which cells are beside it
-        generators = [
-            torch.Generator().manual_seed(settings.seed + start + i) for i in range(len(inputs))
-        ]
-        drawn = [torch.randint(0, 2, inputs.shape[1:], generator=g) for g in generators]
-        signs = torch.stack(drawn).to(inputs) * 2 - 1
+        # NumPy hashes its seeds: those that follow each other share nothing
+        seeds = [settings.seed + start + i for i in range(len(inputs))]
+        drawn = [np.random.default_rng(seed).integers(0, 2, inputs.shape[1:]) for seed in seeds]
+        signs = torch.from_numpy(np.stack(drawn)).to(inputs) * 2 - 1
         return inputs + settings.epsilon * signs * mask
 
     # captum takes gradients below 1e-6 for zero, which a saturated score would pass for

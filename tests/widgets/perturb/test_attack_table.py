@@ -39,7 +39,10 @@ def result(bundled_model: CellModel) -> PerturbResult:
 
 
 def column(table: AttackTable, k: int) -> list[str]:
-    return [table.item(line, k).text() for line in range(table.rowCount())]
+    return [
+        table.item(line, k).text().replace("\N{NO-BREAK SPACE}", " ")
+        for line in range(table.rowCount())
+    ]
 
 
 def test_words(qtbot: Any, result: PerturbResult) -> None:
@@ -49,7 +52,8 @@ def test_words(qtbot: Any, result: PerturbResult) -> None:
     assert column(table, 0) == ["10", "9", "100"]
     assert column(table, 1) == ["Interphase → Metaphase", "Metaphase", "Interphase"]
     assert column(table, 2) == ["−2.00 → +0.50", "+1.00 → +0.90", "−10.00 → −4.00"]
-    assert column(table, 3) == ["FGSM, PGD", "none", "PGD"]
+    assert column(table, 3) == ["F P", "–", "P"]
+    assert table.item(0, 0).toolTip().endswith("flipped by FGSM, PGD")
     assert table.item(0, 0).font().bold()
     assert not table.item(2, 0).font().bold(), "PGD is not what is shown"
     table.show_result(None)
@@ -71,7 +75,7 @@ def test_columns_are_sorted_by_value_and_lines_stay_with_their_cells(
     table.sortItems(2, Qt.SortOrder.DescendingOrder)
     assert column(table, 0) == ["100", "10", "9"], "by the change of the score"
     table.sortItems(3, Qt.SortOrder.DescendingOrder)
-    assert column(table, 3) == ["FGSM, PGD", "PGD", "none"]
+    assert column(table, 3) == ["F P", "P", "–"]
     table.show_result(result)
     assert column(table, 0) == ["10", "9", "100"], "a new result comes in its own order"
 

@@ -15,11 +15,18 @@ from napari_interpdisc.scrutiny.movie_attack import attack_columns
 from napari_interpdisc.widgets.parts.wording import SCORE_HELP, class_of, score_of
 from napari_interpdisc.widgets.perturb.run import METHODS, PerturbResult
 
+LETTERS = {"fgsm": "F", "pgd": "P", "random": "R"}
+"""Of the attacks: their names would leave no room for the classes."""
+
+ARROW = "→\N{NO-BREAK SPACE}"
+"""Stays with what comes after it, where a line is broken."""
+
 COLUMNS = {
     "Cell": "Track of the cell",
     "Class": "Class before → after, by the attack that is shown",
     "Score": "Score before → after; sorted by the change",
-    "Flipped by": "Attacks that change the class, or reach the class aimed at, at this ε",
+    "By": "Attacks that change the class, or reach the class aimed at, at this ε.\n"
+    + ", ".join(f"{letter}: {METHODS[method]}" for method, letter in LETTERS.items()),
 }
 LINE = int(Qt.ItemDataRole.UserRole)
 KEY = LINE + 1
@@ -55,7 +62,9 @@ class AttackTable(QTableWidget):  # type: ignore[misc]
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        # in a narrow dock, classes and scores take two lines each
+        for column in (1, 2):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
         self.setMinimumHeight(120)
@@ -83,21 +92,22 @@ class AttackTable(QTableWidget):  # type: ignore[misc]
         before, after = shown.scores[line], shown.perturbed_scores[line]
         old, new = class_of(classes, before), class_of(classes, after)
         track = run.encoding.cells.track_id[run.rows[line]]
-        by = [name for method, name in METHODS.items() if result.flips[method][line]]
+        by = [method for method in METHODS if result.flips[method][line]]
         change = float(np.abs(after - before).max())
         words = (
             (str(track), track),
-            (f"{old} → {new}" if old != new else old, f"{old} {new}"),
-            (f"{with_sign(score_of(before))} → {with_sign(score_of(after))}", change),
-            (", ".join(by) or "none", len(by)),
+            (f"{old} {ARROW}{new}" if old != new else old, f"{old} {new}"),
+            (f"{with_sign(score_of(before))} {ARROW}{with_sign(score_of(after))}", change),
+            (" ".join(LETTERS[method] for method in by) or "–", len(by)),
         )
-        tip = f"{words[1][0]}, {words[2][0]}"
+        names = ", ".join(METHODS[method] for method in by) or "no attack"
+        tip = f"{words[1][0]}, {words[2][0]}, flipped by {names}"
         for column, (word, key) in enumerate(words):
             item = _Item(word)
             item.setData(LINE, line)
             item.setData(KEY, key.item() if hasattr(key, "item") else key)
             item.setToolTip(tip)
-            if result.flips[run.settings.method][line]:
+            if result.flips[run.settings.method][line] and column in (0, 3):
                 font = QFont(self.font())
                 font.setBold(True)
                 item.setFont(font)

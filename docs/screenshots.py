@@ -25,6 +25,7 @@ from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.discover.widget import DiscoverWidget
 from napari_interpdisc.widgets.explorer.widget import SHOWN, ExplorerWidget
 from napari_interpdisc.widgets.layout import lay_out
+from napari_interpdisc.widgets.perturb.widget import PerturbWidget
 from napari_interpdisc.widgets.scorecard.widget import ScorecardWidget
 
 IMAGES = Path(__file__).parent / "images"
@@ -100,6 +101,24 @@ def anatomy(viewer: napari.Viewer, head: str = "sparse") -> None:
     session.set_model(session.model, before)
 
 
+def counterfactual(viewer: napari.Viewer, widget: PerturbWidget) -> None:
+    """Photograph the smallest change of the selected cell by a short rule, half way."""
+    session, head = widget.session, widget.session.head_name
+    session.set_model(session.model, "formula-strict")
+    widget.tabs.setCurrentIndex(1)
+    widget.change.margin.setCurrentIndex(widget.change.margin.findData("as sure"))
+    widget.change.run()
+    while widget.change.work.running:
+        settle(0.1)
+    print(widget.change.told.text())
+    widget.change.slider.setValue(5)
+    settle(1)
+    viewer.screenshot(str(IMAGES / "counterfactual.png"), canvas_only=False)
+    widget.change.remove_button.click()
+    widget.tabs.setCurrentIndex(0)
+    session.set_model(session.model, head)
+
+
 def main() -> None:
     """Lay out the demo and photograph each dock widget."""
     IMAGES.mkdir(exist_ok=True)
@@ -132,6 +151,9 @@ def main() -> None:
             settle(1.5)
             viewer.screenshot(str(IMAGES / "local-contrast.png"), canvas_only=False)
             widget.show_what.setCurrentText(SHOWN["cell"])
+        if isinstance(widget, PerturbWidget):
+            widget.attack.remove_button.click()
+            counterfactual(viewer, widget)
     anatomy(viewer)
     scorecard(viewer)
     discover(viewer, result)

@@ -65,6 +65,19 @@ def test_random_signs_differ_from_cell_to_cell(run: Run, files: Path) -> None:
     assert len(np.unique(signs.reshape(len(signs), -1), axis=0)) == len(signs)
 
 
+def test_towards_a_class(run: Run, files: Path) -> None:
+    words = ("attack", files / "movie.tif", "--tracks", files / "tracks.csv", "--diameter", 28)
+    done = run(*words, "--out", files / "attack", "--space", "latent", "--to", "Metaphase")
+    assert done.code == 0, done.err
+    table = pd.read_csv(files / "attack" / "attack.csv")
+    already = (table["class_before"] == "Metaphase").sum()
+    assert f"of {len(table) - already} cells to Metaphase" in done.out
+    assert (f"{already} cells are called Metaphase already" in done.out) == (already > 0)
+    note = json.loads((files / "attack" / "attack.json").read_text())
+    assert note["attack"]["target"] == "Metaphase"
+    assert note["attacked_cells"] == len(table) - already
+
+
 def test_latents_are_frozen_by_name(
     run: Run, files: Path, named: tuple[Path, int, int, int]
 ) -> None:
@@ -107,6 +120,7 @@ def test_a_disk_too_small_for_the_stacks(
         (("--freeze", "3,nose"), "is no list of latents"),
         (("--freeze", "3,40"), "Latent 40 cannot be frozen"),
         (("--freeze", ",".join(map(str, range(32)))), "All latents are frozen"),
+        (("--to", "Telophase"), "no class 'Telophase'; it has Interphase, Metaphase"),
         (("--epsilon", "-1"), "give 0 to 8"),
         (("--epsilon", "nan"), "give 0 to 8"),
     ],

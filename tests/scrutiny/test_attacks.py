@@ -217,6 +217,77 @@ def test_three_classes_are_attacked_against_the_best_other_one() -> None:
     assert found.flipped.tolist() == [True]
 
 
+def three_classes() -> CellModel:
+    weight = np.array([[1, 0], [0, 1], [-1, -1]], np.float32)
+    return model_with(LinearHead(weight, 0.0), ("a", "b", "c"))
+
+
+def test_towards_a_class_is_along_the_gradient_of_its_margin() -> None:
+    """From z = (2, 1), scores (2, 1, −3): the margin of c is −3 − 2, its gradient (−2, −1)."""
+    model = three_classes()
+    aim = AttackSettings(space="latent", epsilon=1.0, target="c")
+    found = perturb(model, crop(2, 0, -1, 0), aim)
+    np.testing.assert_allclose(found.perturbed_latents, [[1, 0]])
+    assert found.target == 2
+    # b is not asked for, and a is still called: nothing was reached
+    assert found.reached.tolist() == [False]
+    # at (0, −1) the margin is tied to a and c; from 5/3 on c is called
+    far = perturb(model, crop(2, 0, -1, 0), aim.model_copy(update={"epsilon": 1.7}))
+    np.testing.assert_allclose(far.perturbed_scores, [[0.3, -0.7, 0.4]], atol=1e-5)
+    assert far.reached.tolist() == [True]
+
+
+def test_another_class_than_the_one_aimed_at_is_not_reached() -> None:
+    """Random signs may flip a cell to a class that nobody asked for."""
+    cells = np.repeat(crop(0.2, 0, -0.1, 0), 30, axis=0)
+    aim = AttackSettings(space="latent", epsilon=1.0, target="c", method="random")
+    found = perturb(three_classes(), cells, aim)
+    assert (found.flipped & ~found.reached).any()
+    assert found.reached.tolist() == (found.perturbed_scores.argmax(1) == 2).tolist()
+
+
+@pytest.mark.parametrize("method", ["fgsm", "pgd", "random"])
+@pytest.mark.parametrize("space", ["image", "latent"])
+def test_cells_of_the_class_aimed_at_stay_as_they_are(
+    model: CellModel, space: Literal["image", "latent"], method: Literal["fgsm", "pgd", "random"]
+) -> None:
+    both = np.concatenate([YES, NO])
+    aim = AttackSettings(space=space, epsilon=2.5, target="yes", method=method)
+    found = perturb(model, both, aim)
+    np.testing.assert_array_equal(found.perturbed_latents[0], found.latents[0])
+    assert not np.array_equal(found.perturbed_latents[1], found.latents[1])
+    assert found.there_already.tolist() == [True, False]
+    assert not found.reached[0]
+    if method != "random":
+        np.testing.assert_allclose(
+            smallest_flip(model, both, aim), [0, 0.75 if space == "image" else 2], atol=0.16
+        )
+
+
+def test_smallest_flip_with_pgd_is_on_its_own_grid(model: CellModel) -> None:
+    """A linear model: PGD flips where FGSM does, at 1.07 and 0.73, on steps of 0.25."""
+    both = np.concatenate([YES, NO])
+    seen: list[tuple[int, int]] = []
+    found = smallest_flip(
+        model, both, AttackSettings(method="pgd"), progress=lambda *at: seen.append(at)
+    )
+    assert found.tolist() == [1.25, 0.75]
+    assert seen[-1] == (12, 12)
+    own = smallest_flip(model, both, AttackSettings(method="pgd"), grid=[1.1, 0.7])
+    assert own.tolist() == [1.1, 1.1]
+
+
+def test_smallest_flip_with_random_signs_follows_the_signs_of_the_attack(model: CellModel) -> None:
+    cells = np.repeat(NO, 8, axis=0)
+    settings = AttackSettings(space="latent", method="random", epsilon=2.0)
+    smallest = smallest_flip(model, cells, settings, grid=[2.0])
+    np.testing.assert_array_equal(smallest == 2.0, perturb(model, cells, settings).reached)
+    assert 0 < np.isinf(smallest).sum() < 8
+    # the signs of a cell are its own: those of cell 5 come with its seed
+    alone = smallest_flip(model, NO, settings.model_copy(update={"seed": 5}), grid=[2.0])
+    assert alone[0] == smallest[5]
+
+
 def test_signed_margin() -> None:
     two = signed_margin(torch.tensor([[2.0], [2.0]]), torch.tensor([1, 0]))
     assert two.tolist() == [2, -2]
@@ -255,6 +326,11 @@ def test_nothing_is_left_on_the_model(model: CellModel) -> None:
             lambda m: perturb(m, YES, AttackSettings(frozen_latents=(7,))),
             InvalidInput,
             "Latent 7 cannot be frozen: the model has latents 0 to 1",
+        ),
+        (
+            lambda m: perturb(m, YES, AttackSettings(target="maybe")),
+            InvalidInput,
+            "no class 'maybe'; it has no, yes",
         ),
         (lambda m: perturb(m, YES[:0], AttackSettings()), InvalidInput, "no cells to perturb"),
         (lambda m: perturb(m, YES, AttackSettings(), "other"), InvalidModel, "no head 'other'"),

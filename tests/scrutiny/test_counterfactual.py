@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.errors import Cancelled, InvalidInput
 from napari_interpdisc.models.cell_model import CellModel, LatentMeaning, NamedHead, class_index
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.store import load_model
@@ -73,6 +73,20 @@ def test_straight_to_a_plane(cells: np.ndarray) -> None:
     assert class_index(found.scores).tolist() == [0] * 8 + [1]
     assert found.margins[0] == pytest.approx(-2)
     assert found.real.all()
+
+
+def test_a_search_tells_its_progress_and_can_be_stopped(cells: np.ndarray) -> None:
+    model = rules("2*z0 + z1 - 2")
+    real = real_cells(model, cells)
+    seen: list[tuple[int, int]] = []
+    counterfactual_path(model, at(0, 0, 0, 0), real, progress=lambda *done: seen.append(done))
+    assert seen == [(k, 5) for k in range(6)]
+
+    def stop(done: int, n: int) -> None:
+        raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        counterfactual_path(model, at(0, 0, 0, 0), real, progress=stop)
 
 
 def test_towards_the_first_class_and_with_a_margin(cells: np.ndarray) -> None:

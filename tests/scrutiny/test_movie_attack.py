@@ -51,7 +51,7 @@ def test_each_row_is_what_its_cell_alone_would_give(
     frames, cells = movie
     settings = AttackSettings(space="image", epsilon=0.3)
     done: list[tuple[int, int]] = []
-    shares = attack_movie(
+    counts = attack_movie(
         frames, cells, model, 28.0, settings, tmp_path / "out", note={"image": "movie.tif"},
         progress=lambda *d: done.append(d),
     )  # fmt: skip
@@ -67,10 +67,14 @@ def test_each_row_is_what_its_cell_alone_would_give(
             float(alone.perturbed_scores[0, 0]), abs=1e-5
         )
         assert table["flipped"][row] == bool(alone.flipped[0])
-    assert shares["fgsm"] == pytest.approx(table["flipped"].mean())
-    assert set(shares) == set(METHODS)
+    assert counts.flips["fgsm"] == table["flipped"].sum() == table["flipped_by_fgsm"].sum()
+    assert counts.shares == {method: table[f"flipped_by_{method}"].mean() for method in METHODS}
     note = json.loads((tmp_path / "out" / "attack.json").read_text("utf-8"))
-    assert (note["image"], note["head"], note["flipped_share"]) == ("movie.tif", "two", shares)
+    assert (note["image"], note["head"], note["flipped_share"]) == (
+        "movie.tif",
+        "two",
+        counts.shares,
+    )
     assert done[-1] == (7, 7)
 
 
@@ -84,6 +88,35 @@ def test_three_classes_have_a_score_each(
     assert set(columns) < set(table)
     best = table[[f"score_{c}_before" for c in "abc"]].to_numpy().argmax(1)
     assert table["class_before"].tolist() == [("a", "b", "c")[k] for k in best]
+
+
+def test_towards_a_class(model: CellModel, movie: tuple[Frames, CellTable], tmp_path: Path) -> None:
+    plain = perturb(
+        model, cell_crops(*movie, model, 28.0), AttackSettings(space="latent"), "three"
+    ).scores.argmax(1)
+    aim = next(k for k in range(3) if 0 < (plain == k).sum() < 7 or k == 2)
+    settings = AttackSettings(space="latent", epsilon=3, target="abc"[aim])
+    counts = attack_movie(*movie, model, 28.0, settings, tmp_path / "out", "three")
+    table = pd.read_csv(tmp_path / "out" / "attack.csv")
+    already = table["class_before"] == "abc"[aim]
+    assert counts.there_already == already.sum() == (plain == aim).sum()
+    assert counts.cells == 7 - already.sum()
+    reached = ~already & (table["class_after"] == "abc"[aim])
+    np.testing.assert_array_equal(table["reached_by_fgsm"], reached)
+    assert counts.flips["fgsm"] == reached.sum() > 0
+    assert (table["class_after"] == table["class_before"])[already].all()
+
+
+def test_towards_a_class_that_all_cells_are_of(
+    model: CellModel, movie: tuple[Frames, CellTable], tmp_path: Path
+) -> None:
+    frames, cells = movie
+    one = cells.take([0])
+    found = perturb(model, cell_crops(frames, one, model, 28.0), AttackSettings(), "two")
+    name = ("round", "flat")[int(found.scores[0, 0] >= 0)]
+    with pytest.raises(InvalidInput, match=f"All 1 cells are called {name} already"):
+        attack_movie(frames, one, model, 28.0, AttackSettings(target=name), tmp_path / "o", "two")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_fault_half_way_leaves_no_folder(

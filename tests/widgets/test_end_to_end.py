@@ -111,10 +111,10 @@ def test_a_real_movie(
 
     # FGSM in image space, one ε for all, placed where the cell is
     perturb = made[PerturbWidget]
-    perturb.run()
-    qtbot.waitUntil(lambda: not perturb.work.running)
-    assert perturb.result is not None
-    after = perturb.result.fgsm.perturbed_scores[0, 0]
+    perturb.attack.run()
+    qtbot.waitUntil(lambda: not perturb.attack.work.running)
+    assert perturb.attack.result is not None
+    after = perturb.attack.result.shown.perturbed_scores[0, 0]
     assert after < session.classification.scores[row, 0]
     tile = viewer.layers["perturbed"]
     middle = (np.array(tile.data.shape) - 1) / 2

@@ -33,7 +33,7 @@ def test_the_demo_shows_a_classified_movie_and_one_perturbed_cell(
     viewer = make_napari_viewer()
     widgets = lay_out(viewer, movie, masks, tracks, result, bundled_model, ROW)
     assert list(widgets) == ["Classify", "Perturb", "Latent explorer"]
-    qtbot.waitUntil(lambda: not widgets["Perturb"].work.running)
+    qtbot.waitUntil(lambda: not widgets["Perturb"].attack.work.running)
     session = session_of(viewer)
     assert session.selected == ROW
     assert viewer.dims.current_step[0] == cells.t[ROW]
@@ -46,5 +46,5 @@ def test_the_demo_shows_a_classified_movie_and_one_perturbed_cell(
     layer = viewer.layers["tracks"]
     np.testing.assert_array_equal(layer.features["class"], result.names())
     assert layer.metadata["interpdisc"]["head"] == result.head
-    assert widgets["Perturb"].result.run.rows.tolist() == [ROW]
+    assert widgets["Perturb"].attack.result.run.rows.tolist() == [ROW]
     assert "perturbed" in viewer.layers

@@ -44,6 +44,10 @@ def attack(
     method: Annotated[
         Literal["fgsm", "pgd", "random"], typer.Option(help="PGD and random are the controls.")
     ] = "fgsm",
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS", help="Class to reach; any other class if left out."),
+    ] = None,
     freeze: Annotated[
         str, typer.Option(metavar="3,17", help="Latents to freeze, by number or name.")
     ] = "",
@@ -56,7 +60,7 @@ def attack(
     reading: Reading = PLAIN,
     table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
-    """Perturb every cell against its class; writes scores, crops, and the controls' flips."""
+    """Perturb every cell against its class, or towards one; writes scores, crops, and flips."""
     from napari_interpdisc.io.results import check_empty_folder
 
     check_empty_folder(out)
@@ -65,16 +69,18 @@ def attack(
     from pydantic import ValidationError
 
     from napari_interpdisc.models.store import load_model
-    from napari_interpdisc.scrutiny.attacks import AttackSettings, check_frozen
+    from napari_interpdisc.scrutiny.attacks import AttackSettings, check_frozen, target_index
     from napari_interpdisc.scrutiny.movie_attack import attack_movie
 
     loaded = load_model(model)
-    loaded.head(head)
+    target_index(loaded.head(head).classes, to)
     frozen = _frozen(freeze, loaded.latent_names)
     check_frozen(frozen, loaded.n_latents)
     step = epsilon if epsilon is not None else {"image": 0.5, "latent": 1.0}[space]
     try:
-        settings = AttackSettings(space=space, epsilon=step, method=method, frozen_latents=frozen)
+        settings = AttackSettings(
+            space=space, epsilon=step, method=method, frozen_latents=frozen, target=to
+        )
     except ValidationError as fault:
         raise InvalidInput(
             f"ε = {step:g} cannot be used ({fault.errors()[0]['msg'].lower()}); give 0 to 8."
@@ -92,12 +98,15 @@ def attack(
     ).open_usable()
     about = {"image": str(image), "tracks": str(tracks), "diameter": opened.diameter}
     with progress_bar("cells") as progress:
-        summary = attack_movie(
+        counts = attack_movie(
             opened.frames, opened.cells, loaded, opened.diameter, settings, out, head, about,
             progress,
         )  # fmt: skip
-    for name, share in summary.items():
-        say(f"{name:8s} flips {share:6.1%} of {len(opened.cells)} cells")
+    for name, share in counts.shares.items():
+        to_class = f" to {to}" if to else ""
+        say(f"{name:8s} flips {share:6.1%} of {counts.cells} cells{to_class}")
+    if counts.there_already:
+        say(f"{counts.there_already} cells are called {to} already; they were left as they are.")
     say(str(out))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -23,12 +23,6 @@ from napari_interpdisc.cli.common import (
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from napari_interpdisc.models.cell_model import CellModel
-    from napari_interpdisc.scrutiny.counterfactual import CounterfactualPath
 
 
 @reads_images
@@ -96,57 +90,15 @@ def counterfactual(
     say(*found.sentences(loaded))
     own = cell_crops(opened.frames, opened.cells.take([row]), loaded, opened.diameter)
     near = cell_crops(opened.frames, opened.cells.take(found.nearest), loaded, opened.diameter)
-    cells = opened.cells
-    names = [f"track {cells.track_id[i]}, frame {cells.t[i]}" for i in found.nearest]
     settings = {
         "image": str(image),
         "tracks": str(tracks),
         "diameter": opened.diameter,
-        "model": loaded.name,
-        "model_sha256": loaded.sha256,
-        "head": named.name,
-        "classes": list(named.classes),
-        "cell": {"track_id": _plain(track[row]), "t": int(cells.t[row])},
-        "to": found.classes[found.target],
         "margin": margin,
-        "reached": found.reached,
-        "length": found.length,
-        "monotone": found.monotone,
-        "sentences": list(found.sentences(loaded)),
         **reading.note(),
     }
-    table = _table(found, loaded, cells.track_id, cells.t)
-    from napari_interpdisc.figures.counterfactual import draw_path
-    from napari_interpdisc.io.results import new_folder, write_table
+    from napari_interpdisc.figures.counterfactual_folder import ShownPath, write_path
 
-    with new_folder(out) as folder:
-        write_table(table, settings, folder / "path.csv")
-        pictures = loaded.reconstruct(found.latents, own)[:, 0]
-        draw_path(folder / "path.png", found, pictures, near[:, 0], names, loaded)
+    pictures = loaded.reconstruct(found.latents, own)[:, 0]
+    write_path(out, ShownPath(found, loaded, opened.cells, row, pictures, near[:, 0]), settings)
     say(str(out))
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
-
-
-def _table(found: CounterfactualPath, model: CellModel, track_id: Any, t: Any) -> pd.DataFrame:
-    """One row per step."""
-    import numpy as np
-    import pandas as pd
-
-    from napari_interpdisc.models.cell_model import class_index
-
-    table = pd.DataFrame({"step": range(len(found.scores))})
-    table["class"] = np.array(found.classes, object)[class_index(found.scores)]
-    suffixes = [""] if found.scores.shape[1] == 1 else [f"_{name}" for name in found.classes]
-    for k, suffix in enumerate(suffixes):
-        table[f"score{suffix}"] = found.scores[:, k]
-    table["margin"] = found.margins
-    table["among_real_cells"] = found.real
-    table["nearest_track_id"] = track_id[found.nearest]
-    table["nearest_t"] = t[found.nearest]
-    table["nearest_distance"] = found.distances
-    for i in range(model.n_latents):
-        table[f"z_{i}"] = found.latents[:, i]
-    return table

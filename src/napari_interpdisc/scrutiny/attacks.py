@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,14 +13,17 @@ from captum.robust import FGSM
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from napari_interpdisc._types import Float32Array
+from napari_interpdisc._types import BoolArray, Float32Array, Float64Array, Progress, silent
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel, class_index
 
 PGD_STEPS = 10
 
 FLIP_GRID = tuple(float(e) for e in np.linspace(0.05, 3, 60))
-"""Values of ε that :func:`smallest_flip` tries."""
+"""Values of ε that :func:`smallest_flip` tries, if the direction does not depend on ε."""
+
+PGD_GRID = tuple(float(e) for e in np.linspace(0.25, 3, 12))
+"""Values of ε that it tries for PGD, which starts anew at each of them."""
 
 
 class AttackSettings(BaseModel):
@@ -41,6 +44,11 @@ class AttackSettings(BaseModel):
         "fgsm", title="Attack", description="PGD and random signs are the controls of FGSM"
     )
     frozen_latents: tuple[int, ...] = Field((), title="Frozen latents")
+    target: str | None = Field(
+        None,
+        title="Class to reach",
+        description="Cells that are called it already stay as they are; any other class if None",
+    )
     seed: int = Field(0, title="Seed of the random signs")
 
 
@@ -62,6 +70,8 @@ class Perturbation:
         (N, L) posterior means.
     scores, perturbed_scores
         (N, K) logits.
+    target
+        Position of the class that was aimed at, or None.
     """
 
     original: Float32Array
@@ -73,11 +83,27 @@ class Perturbation:
     perturbed_latents: Float32Array
     scores: Float32Array
     perturbed_scores: Float32Array
+    target: int | None = None
 
     @property
-    def flipped(self) -> npt.NDArray[np.bool_]:
+    def flipped(self) -> BoolArray:
         """(N,) whether the class changed."""
         return np.asarray(class_index(self.scores) != class_index(self.perturbed_scores))
+
+    @property
+    def reached(self) -> BoolArray:
+        """(N,) whether the class became the one aimed at; if there is none, whether it changed."""
+        if self.target is None:
+            return self.flipped
+        now = class_index(self.perturbed_scores) == self.target
+        return np.asarray(self.flipped & now)
+
+    @property
+    def there_already(self) -> BoolArray:
+        """(N,) whether the class was the one aimed at before: such cells stay as they are."""
+        if self.target is None:
+            return np.zeros(len(self.scores), bool)
+        return np.asarray(class_index(self.scores) == self.target)
 
 
 def signed_margin(scores: Tensor, chosen: Tensor) -> Tensor:
@@ -103,6 +129,21 @@ def check_frozen(frozen: tuple[int, ...], n_latents: int) -> None:
         raise InvalidInput("All latents are frozen; leave at least one free to be perturbed.")
 
 
+def target_index(classes: tuple[str, ...], target: str | None) -> int | None:
+    """Position of a class to reach, or None if none is asked for.
+
+    Raises
+    ------
+    InvalidInput
+        If the head has no such class.
+    """
+    if target is None:
+        return None
+    if target not in classes:
+        raise InvalidInput(f"The head has no class '{target}'; it has {', '.join(classes)}.")
+    return classes.index(target)
+
+
 def perturb(
     model: CellModel,
     crops: Float32Array,
@@ -111,12 +152,13 @@ def perturb(
     progress: Callable[[int, int], None] | None = None,
     batch: int = 256,
 ) -> Perturbation:
-    """Perturb cells against their present class.
+    """Perturb cells against their present class, or towards a class.
 
     FGSM is one step along the sign of the loss gradient (paper eq. 1); PGD takes ten shorter ones
     inside the same ε box; random signs show what a step of that size does without the gradient.
     The loss is minus the signed margin, which does not saturate as a logistic loss does, and any
-    non-zero gradient counts. The gradient passes through posterior means, without sampling.
+    non-zero gradient counts. The gradient passes through posterior means, without sampling. Towards
+    a class, the loss is the signed margin of that class, and cells of it stay as they are.
 
     Parameters
     ----------
@@ -125,8 +167,9 @@ def perturb(
     crops
         (N, 1, S, S) normalised crops.
     settings
-        Space, ε, method, frozen latents. Frozen latents keep their value in latent space; in image
-        space they keep it inside the model, so that no gradient flows through them.
+        Space, ε, method, class to reach, frozen latents. Frozen latents keep their value in latent
+        space; in image space they keep it inside the model, so that no gradient flows through
+        them.
     progress
         Called with (cells done, N) after each batch.
     batch
@@ -135,9 +178,11 @@ def perturb(
     Raises
     ------
     InvalidInput
-        If a frozen latent does not exist, or none is left free.
+        If a frozen latent does not exist, or none is left free; if the head has no class of the
+        name that is aimed at.
     """
     check_frozen(settings.frozen_latents, model.n_latents)
+    target = target_index(model.head(head).classes, settings.target)
     parts = []
     for start in range(0, len(crops), batch):
         parts.append(_perturb_batch(model, crops[start : start + batch], settings, head, start))
@@ -145,8 +190,9 @@ def perturb(
             progress(min(start + batch, len(crops)), len(crops))
     if not parts:
         raise InvalidInput("There are no cells to perturb; select a cell or a frame with cells.")
-    names = Perturbation.__dataclass_fields__
-    return Perturbation(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
+    arrays = [name for name in Perturbation.__dataclass_fields__ if name != "target"]
+    joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in arrays}
+    return Perturbation(**joined, target=target)
 
 
 def _perturb_batch(
@@ -158,7 +204,8 @@ def _perturb_batch(
     with torch.no_grad():
         z = model.encoder.encode(x)[0]
         scores = score(z)
-    chosen = torch.from_numpy(class_index(scores.cpu().numpy())).to(device)
+    called = torch.from_numpy(class_index(scores.cpu().numpy())).to(device)
+    target = target_index(model.head(head).classes, settings.target)
     free = torch.ones(model.n_latents, device=device)
     free[list(settings.frozen_latents)] = 0
 
@@ -172,7 +219,16 @@ def _perturb_batch(
             mean = model.encoder.encode(pixels)[0]
             return score(z + free * (mean - z))
 
-    moved = _step(forward, inputs, chosen, mask, settings, start)
+    if target is None:
+        against, sign = called, -1
+    else:
+        against, sign = torch.full_like(called, target), 1
+        mask = mask * (called != target).reshape(-1, *[1] * (mask.ndim - 1))
+
+    def loss(outputs: Tensor, chosen: Tensor) -> Tensor:
+        return sign * signed_margin(outputs, chosen)
+
+    moved = _step(FGSM(forward, loss), inputs, against, mask, settings, start)
     mean, spread = model.encoder.scale(x)
     spread = spread.masked_fill(spread.isinf(), 0)
 
@@ -212,23 +268,22 @@ def _perturb_batch(
 
 
 def _step(
-    forward: Callable[[Tensor], Tensor],
+    attack: FGSM,
     inputs: Tensor,
     chosen: Tensor,
     mask: Tensor,
     settings: AttackSettings,
     start: int,
 ) -> Tensor:
-    """Move ``inputs`` by the settings' method within ±ε."""
+    """Move ``inputs``, of which the first is cell ``start``, by the settings' method within ±ε."""
     if settings.method == "random":
-        generator = torch.Generator().manual_seed(settings.seed + start)
-        signs = torch.randint(0, 2, inputs.shape, generator=generator).to(inputs) * 2 - 1
+        # a seed for each cell: its signs do not depend on which cells are beside it
+        # NumPy hashes its seeds: those that follow each other share nothing
+        seeds = [settings.seed + start + i for i in range(len(inputs))]
+        drawn = [np.random.default_rng(seed).integers(0, 2, inputs.shape[1:]) for seed in seeds]
+        signs = torch.from_numpy(np.stack(drawn)).to(inputs) * 2 - 1
         return inputs + settings.epsilon * signs * mask
 
-    def loss(outputs: Tensor, target: Tensor) -> Tensor:
-        return -signed_margin(outputs, target)
-
-    attack = FGSM(forward, loss)
     # captum takes gradients below 1e-6 for zero, which a saturated score would pass for
     attack.zero_thresh = 0.0
 
@@ -252,30 +307,81 @@ def smallest_flip(
     crops: Float32Array,
     settings: AttackSettings,
     head: str | None = None,
-    grid: npt.ArrayLike = FLIP_GRID,
-) -> npt.NDArray[np.float64]:
-    """Smallest ε of ``grid`` at which FGSM changes each cell's class: (N,), inf where none does.
+    grid: npt.ArrayLike | None = None,
+    progress: Progress = silent,
+) -> Float64Array:
+    """Smallest ε of ``grid`` at which the settings' method changes each cell's class: (N,).
 
-    FGSM's direction does not depend on ε, so this costs one backward pass and one forward pass a
-    grid point. Flipping need not be monotone in ε, hence a grid and not a bisection.
+    It is inf where none does. Towards a class, it is the smallest ε that reaches the class, and 0
+    for cells of it. The direction of FGSM and of random signs does not depend on ε: they cost one
+    forward pass a grid point. PGD is run at each point. Flipping need not be monotone in ε, hence a
+    grid and not a bisection.
+
+    Parameters
+    ----------
+    model, head, crops, settings
+        As for :func:`perturb`; the settings' own ε does not matter.
+    grid
+        Values of ε that are tried; :data:`PGD_GRID` for PGD and else :data:`FLIP_GRID`, if left
+        out.
+    progress
+        Called with (values tried, values in all); it may raise to cancel.
+
+    Raises
+    ------
+    InvalidInput
+        As :func:`perturb` does.
     """
-    if settings.space == "latent":
-        check_frozen(settings.frozen_latents, model.n_latents)
-        free = np.ones((1, model.n_latents), bool)
-        free[0, list(settings.frozen_latents)] = False
-        return np.asarray(smallest_latent_flips(model, model.encode(crops)[0], free, head, grid)[0])
-    unit = perturb(
-        model, crops, settings.model_copy(update={"epsilon": 1.0, "method": "fgsm"}), head
-    )
-    before = class_index(unit.scores)
-    smallest = np.full(len(crops), np.inf)
-    direction = unit.perturbed - unit.original
+    search = _smallest_anew if settings.method == "pgd" else _smallest_along
+    usual = PGD_GRID if settings.method == "pgd" else FLIP_GRID
+    values = np.unique(np.asarray(usual if grid is None else grid, dtype=np.float64))
+    return search(model, crops, settings, head, values, progress)
+
+
+def _smallest_along(
+    model: CellModel,
+    crops: Float32Array,
+    settings: AttackSettings,
+    head: str | None,
+    grid: Float64Array,
+    progress: Progress,
+) -> Float64Array:
+    unit = perturb(model, crops, settings.model_copy(update={"epsilon": 1.0}), head)
+    smallest = np.where(unit.there_already, 0.0, np.inf)
+    # signs and zeros, less rounding
+    pixels = np.rint(unit.perturbed - unit.original)
+    latents = np.rint(unit.perturbed_latents - unit.latents)
     kept = np.ones(model.n_latents, np.float32)
     kept[list(settings.frozen_latents)] = 0
-    for epsilon in np.asarray(grid, dtype=np.float64)[::-1]:
-        moved = (unit.original + epsilon * direction).astype(np.float32)
-        z = unit.latents + kept * (model.encode(moved)[0] - unit.latents)
-        smallest[class_index(model.score(z, head)) != before] = epsilon
+    for k, epsilon in enumerate(grid[::-1]):
+        if settings.space == "latent":
+            z = (unit.latents + epsilon * latents).astype(np.float32)
+        else:
+            moved = (unit.original + epsilon * pixels).astype(np.float32)
+            z = unit.latents + kept * (model.encode(moved)[0] - unit.latents)
+        there = replace(unit, perturbed_scores=model.score(z, head)).reached
+        smallest[there] = epsilon
+        progress(k + 1, len(grid))
+    return smallest
+
+
+def _smallest_anew(
+    model: CellModel,
+    crops: Float32Array,
+    settings: AttackSettings,
+    head: str | None,
+    grid: Float64Array,
+    progress: Progress,
+) -> Float64Array:
+    smallest = np.full(len(crops), np.inf)
+    for k, epsilon in enumerate(grid):
+        left = np.flatnonzero(np.isinf(smallest))
+        if len(left):
+            at = settings.model_copy(update={"epsilon": float(epsilon)})
+            found = perturb(model, crops[left], at, head)
+            smallest[left[found.reached]] = epsilon
+            smallest[left[found.there_already]] = 0.0
+        progress(k + 1, len(grid))
     return smallest
 
 

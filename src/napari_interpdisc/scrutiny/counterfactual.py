@@ -17,7 +17,7 @@ import torch
 from scipy.optimize import NonlinearConstraint, minimize
 from torch import Tensor
 
-from napari_interpdisc._types import BoolArray, Float32Array, Float64Array
+from napari_interpdisc._types import BoolArray, Float32Array, Float64Array, Progress, silent
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.models.heads import LEAST_RADIUS, Head
@@ -46,6 +46,9 @@ MOST_TOLD = 4
 
 LEAST_TOLD = 0.005
 """Change of a latent, in prior SD, below which it is not named."""
+
+ROUNDING = 1e-4
+"""Of a log density: a path that ends at the limit, in single precision, still ends among cells."""
 
 FALL = 1e-4
 """Fall of the score between two steps that is taken for none."""
@@ -163,7 +166,7 @@ class RealCells:
     def has(self, latents: npt.ArrayLike) -> BoolArray:
         """Whether latents (N, L) are where real cells are: (N,)."""
         at = torch.tensor(self.coordinates.of_array(latents))
-        return np.asarray(self.log_density(at).numpy() >= self.limit)
+        return np.asarray(self.log_density(at).numpy() >= self.limit - ROUNDING)
 
     def nearest(
         self, latents: npt.ArrayLike, without: object = None
@@ -278,9 +281,10 @@ class CounterfactualPath:
         told.append(f"The margin of {new} {rises}.")
         outside = int((~self.real).sum())
         if outside:
+            are, pictures = ("are", "their pictures") if outside > 1 else ("is", "its picture")
             told.append(
-                f"{outside} of {len(self.real)} steps are where hardly any real cell is; do not "
-                "trust their pictures."
+                f"{outside} of {len(self.real)} steps {are} where hardly any real cell is; do not "
+                f"trust {pictures}."
             )
         return tuple(told)
 
@@ -324,6 +328,7 @@ def counterfactual_path(
     group: object = None,
     steps: int = STEPS,
     margin: float = 0.0,
+    progress: Progress = silent,
 ) -> CounterfactualPath:
     """Find the smallest move of the latents that a head uses which makes a cell another class.
 
@@ -349,6 +354,8 @@ def counterfactual_path(
     margin
         Margin of the target to reach, in logits: 0 is the boundary, and 2.2 a probability of 0.9
         for two classes.
+    progress
+        Called with (searches done, searches in all); it may raise to cancel.
 
     Raises
     ------
@@ -364,12 +371,17 @@ def counterfactual_path(
     aim = _target(named.classes, scores, start, target)
     move = _Move(named.head, z, real, aim, max(margin, PAST))
     guesses, likeliest = _guesses(move, real)
-    found = [move.shorten(guess) for guess in guesses]
-    ends = [end for end in found if end is not None]
+    ends = []
+    for k, guess in enumerate(guesses):
+        progress(k, len(guesses))
+        end = move.shorten(guess)
+        if end is not None:
+            ends.append(end)
+    progress(len(guesses), len(guesses))
     reached = bool(ends)
-    end = min(ends, key=move.length) if reached else move.closest(likeliest)
+    last = min(ends, key=move.length) if reached else move.closest(likeliest)
     way = np.linspace(0, 1, steps)[:, None]
-    line = (z + way * (move.whole(end) - z)).astype(np.float32)
+    line = (z + way * (move.whole(last) - z)).astype(np.float32)
     line[0] = z
     rows, distances = real.nearest(line, group)
     along = model.score(line, head)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from napari_interpdisc._types import BoolArray, Float32Array
 from napari_interpdisc.crops import iter_crops
+from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.results import new_folder, write_table
 from napari_interpdisc.models.cell_model import CellModel, class_index, score_width
-from napari_interpdisc.scrutiny.attacks import AttackSettings, perturb
+from napari_interpdisc.scrutiny.attacks import AttackSettings, perturb, target_index
 
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
@@ -21,6 +24,30 @@ if TYPE_CHECKING:
 
 METHODS = ("fgsm", "pgd", "random")
 STACKS = ("original", "reconstruction", "perturbed", "perturbation", "perturbed_reconstruction")
+
+
+@dataclass(frozen=True)
+class AttackCounts:
+    """How many cells of a movie each method flips.
+
+    Attributes
+    ----------
+    flips
+        Cells whose class changes, by method; towards a class, cells that reach it.
+    cells
+        Cells that were attacked.
+    there_already
+        Cells of the class that is aimed at, which are not attacked.
+    """
+
+    flips: dict[str, int]
+    cells: int
+    there_already: int = 0
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of the attacked cells that each method flips."""
+        return {method: count / self.cells for method, count in self.flips.items()}
 
 
 def attack_movie(
@@ -33,21 +60,18 @@ def attack_movie(
     head: str | None = None,
     note: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> dict[str, float]:
+) -> AttackCounts:
     """Perturb every cell and write ``attack.csv``, ``attack.json`` and one TIFF stack per picture.
 
     The stacks (N, S, S) are float32 in normalised units, row i being row i of the table. They are
     written through to disk as they are made. All three methods are run at the same ε; pictures and
     scores are those of ``settings.method``.
 
-    Returns
-    -------
-    Share of cells whose class flips, by method.
-
     Raises
     ------
     InvalidInput
-        If a cell is outside the image, or ``out`` cannot be written; then ``out`` is not made.
+        If a cell is outside the image, the head has no class of the name that is aimed at, all
+        cells are of that class already, or ``out`` cannot be written; then ``out`` is not made.
     """
     import tifffile
 
@@ -55,7 +79,8 @@ def attack_movie(
     named = model.head(head)
     n, size, width = len(cells), model.crop_size, score_width(named.classes)
     before, after = np.empty((n, width), np.float32), np.empty((n, width), np.float32)
-    flips = dict.fromkeys(METHODS, 0)
+    flips = {method: np.zeros(n, bool) for method in METHODS}
+    target = target_index(named.classes, settings.target)
     done = 0
     with new_folder(out) as folder:
         stacks = {}
@@ -71,7 +96,7 @@ def attack_movie(
                 # random signs that differ from batch to batch
                 asked = settings.model_copy(update={"method": method, "seed": settings.seed + done})
                 found = perturb(model, crops, asked, named.name)
-                flips[method] += int(found.flipped.sum())
+                flips[method][rows] = found.reached
                 if method != settings.method:
                     continue
                 before[rows], after[rows] = found.scores, found.perturbed_scores
@@ -83,9 +108,14 @@ def attack_movie(
         for stack in stacks.values():
             stack.flush()
         stacks.clear()
-        shares = {method: flips[method] / n for method in METHODS}
+        already = 0 if target is None else int((class_index(before) == target).sum())
+        if already == n:
+            raise InvalidInput(
+                f"All {n} cells are called {settings.target} already; choose another class."
+            )
+        counts = AttackCounts({m: int(f.sum()) for m, f in flips.items()}, n - already, already)
         write_table(
-            _table(cells, named.classes, before, after),
+            cells.to_frame(attack_columns(named.classes, before, after, flips, settings.target)),
             {
                 **(note or {}),
                 "model": model.name,
@@ -94,12 +124,13 @@ def attack_movie(
                 "classes": list(named.classes),
                 "diameter": diameter,
                 "attack": settings.model_dump(),
-                "flipped_share": shares,
+                "attacked_cells": counts.cells,
+                "flipped_share": counts.shares,
                 "pictures": [f"{name}.tif" for name in STACKS],
             },
             folder / "attack.csv",
         )
-    return shares
+    return counts
 
 
 def _occupy(path: Path) -> None:
@@ -109,8 +140,26 @@ def _occupy(path: Path) -> None:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
-def _table(cells: CellTable, classes: tuple[str, ...], before: Any, after: Any) -> pd.DataFrame:
-    """One row per cell: where it is, class and score before and after, and whether it flipped."""
+def attack_columns(
+    classes: tuple[str, ...],
+    before: Float32Array,
+    after: Float32Array,
+    flips: Mapping[str, BoolArray],
+    target: str | None = None,
+) -> pd.DataFrame:
+    """One row per cell: class and score before and after, whether it flipped, and by which method.
+
+    Parameters
+    ----------
+    classes
+        Names of the K classes.
+    before, after
+        (N, 1) or (N, K) scores, of the method whose pictures are kept.
+    flips
+        (N,) whether the class changed, or the one aimed at was reached, by method.
+    target
+        The class that is aimed at, or None: its columns then say *reached* in place of *flipped*.
+    """
     table = pd.DataFrame()
     names = np.array(classes, dtype=object)
     for when, scores in (("before", before), ("after", after)):
@@ -119,4 +168,6 @@ def _table(cells: CellTable, classes: tuple[str, ...], before: Any, after: Any) 
         for k, suffix in enumerate(columns):
             table[f"score{suffix}_{when}"] = scores[:, k]
     table["flipped"] = class_index(before) != class_index(after)
-    return cells.to_frame(table)
+    for method, flipped in flips.items():
+        table[f"{'flipped' if target is None else 'reached'}_by_{method}"] = flipped
+    return table

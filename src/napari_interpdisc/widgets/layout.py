@@ -75,7 +75,7 @@ def lay_out(
     y, x = cells.yx[row]
     camera.center = (0.0, float(y), float(x))
     camera.zoom = 2.2
-    perturb.run()
+    perturb.attack.run()
     return widgets
 
 

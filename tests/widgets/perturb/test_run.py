@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
 import pytest
 
+from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.cell_model import LatentMeaning, latent_names
-from napari_interpdisc.widgets.perturb.run import frozen_from_text
+from napari_interpdisc.models.cell_model import CellModel, LatentMeaning, latent_names
+from napari_interpdisc.scrutiny.attacks import AttackSettings, Perturbation
+from napari_interpdisc.widgets.perturb.run import PerturbResult, PerturbRun, frozen_from_text
 
 
 @pytest.mark.parametrize(
@@ -36,3 +42,76 @@ def test_latents_are_frozen_by_name() -> None:
 def test_other_words_are_refused(text: str, sentence: str | None) -> None:
     with pytest.raises(InvalidInput, match=sentence or "All latents are frozen"):
         frozen_from_text(text, 32 if sentence else 2)
+
+
+def made(
+    model: CellModel, smallest: float | None, by: tuple[str, ...] = (), **settings: Any
+) -> PerturbResult:
+    """Cells 7 and 8, of which the second is selected, and flipped by some methods."""
+    cells = CellTable.from_arrays([4, 4], np.zeros((2, 2)), [7, 8])
+    encoding: Any = SimpleNamespace(cells=cells, diameter=20.0)
+    frames: Any = SimpleNamespace(is_movie=True)
+    asked = AttackSettings(**settings)
+    selected = None if smallest is None else 1
+    run = PerturbRun(frames, encoding, np.arange(2), selected, model, None, asked, "", True)
+    scores = np.array([[3.0], [-2.0]], np.float32)
+    empty = np.zeros((2, 1, 2, 2), np.float32)
+    latents = np.zeros((2, 4), np.float32)
+    target = None if asked.target is None else ("Interphase", "Metaphase").index(asked.target)
+    shown = Perturbation(*[empty] * 5, latents, latents, scores, scores, target)
+    flips = {m: np.array([False, m in by]) for m in ("fgsm", "pgd", "random")}
+    return PerturbResult(run, shown, flips, smallest)
+
+
+@pytest.mark.parametrize(
+    ("smallest", "by", "settings", "told"),
+    [
+        (None, (), {}, "Select one of the cells, and run again, to learn its smallest ε."),
+        (0.45, ("fgsm",), {}, "FGSM: the smallest ε that flips cell 8 is 0.45."),
+        (np.inf, (), {}, "FGSM: no ε up to 3 flips cell 8."),
+        (
+            np.inf,
+            ("pgd", "random"),
+            {},
+            "FGSM: no ε up to 3 flips cell 8. At ε = 0.5, PGD and random do.",
+        ),
+        (
+            0.75,
+            (),
+            {"method": "pgd"},
+            "PGD: the smallest ε that flips cell 8 is 0.75, in steps of 0.25.",
+        ),
+        (
+            np.inf,
+            ("fgsm",),
+            {"method": "pgd", "target": "Metaphase", "epsilon": 1},
+            "PGD: no ε up to 3, in steps of 0.25, brings cell 8 to Metaphase. At ε = 1, FGSM does.",
+        ),
+        (
+            0.0,
+            (),
+            {"target": "Interphase"},
+            "Cell 8 is called Interphase already; it was not changed.",
+        ),
+    ],
+)
+def test_the_smallest_step_is_told_with_its_method(
+    bundled_model: CellModel,
+    smallest: float | None,
+    by: tuple[str, ...],
+    settings: dict[str, Any],
+    told: str,
+) -> None:
+    assert made(bundled_model, smallest, by, **settings).smallest_told() == told
+
+
+def test_head_model_and_frame_are_in_the_heading(bundled_model: CellModel) -> None:
+    result = made(bundled_model, None, ("pgd",), method="pgd", target="Metaphase", space="latent")
+    assert result.heading == (
+        "2 cells of frame 4: PGD towards Metaphase on latents, ε = 0.5. Head 'dense' of model "
+        "'h2b'."
+    )
+    # the first cell is a metaphase already
+    assert result.attacked == 1
+    assert result.counted("pgd") == "1 of 1 (100%)"
+    assert result.counted("fgsm") == "0 of 1 (0%)"

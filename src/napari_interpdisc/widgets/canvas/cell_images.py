@@ -131,9 +131,13 @@ def show_tile(
         if is_tile(layer, name):
             if layer.ndim == data.ndim and "affine" not in arguments:
                 layer.data = data
-                layer.scale, layer.translate = arguments["scale"], arguments["translate"]
-                layer.reset_contrast_limits_range()
-                layer.contrast_limits = limits
+                # each of these draws the layer anew: only what changes, so that a drag is smooth
+                for attribute in ("scale", "translate"):
+                    if not np.array_equal(getattr(layer, attribute), arguments[attribute]):
+                        setattr(layer, attribute, arguments[attribute])
+                if tuple(layer.contrast_limits) != limits:
+                    layer.reset_contrast_limits_range()
+                    layer.contrast_limits = limits
                 layer.metadata = kept
                 return layer
             viewer.layers.remove(layer)

@@ -30,6 +30,7 @@ from napari_interpdisc.io.planes import as_dask
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.pipeline import Classification, classify_encoding, movie_warnings
 from napari_interpdisc.widgets.canvas.compat import unwrapped
+from napari_interpdisc.widgets.canvas.flip_marks import is_flip_marks
 from napari_interpdisc.widgets.canvas.layers import (
     cells_from_layer,
     check_segmentation,
@@ -175,7 +176,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         return [
             (layer.name, layer)
             for layer in reversed(list(self._viewer.layers))
-            if isinstance(layer, kinds) and not is_overlay(layer)
+            if isinstance(layer, kinds) and not is_overlay(layer) and not is_flip_marks(layer)
         ]
 
     def _images(self, _: Any = None) -> list[tuple[str, Any]]:

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_interpdisc.widgets.canvas.annotation_layer import is_annotations
 from napari_interpdisc.widgets.canvas.compat import unwrapped
+from napari_interpdisc.widgets.canvas.flip_marks import is_flip_marks
 from napari_interpdisc.widgets.canvas.overlay import is_overlay
 from napari_interpdisc.widgets.discover.annotation_import import columns_of
 from napari_interpdisc.widgets.parts.controls import button, combo
@@ -76,6 +77,7 @@ class ImportPanel(QWidget):  # type: ignore[misc]
             if isinstance(layer, Points | Tracks | Labels)
             and not is_overlay(layer)
             and not is_annotations(layer)
+            and not is_flip_marks(layer)
         ]
         found.sort(key=lambda layer: layer is not own)
         return [(layer.name, layer) for layer in found]

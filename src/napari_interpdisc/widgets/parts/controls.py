@@ -11,6 +11,7 @@ from magicgui.widgets import ComboBox
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPixmap, QShowEvent
 from qtpy.QtWidgets import (
+    QComboBox,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -56,13 +57,15 @@ class StatusLine(QLabel):  # type: ignore[misc]
 def combo(choices: Callable[[Any], list[tuple[str, Any]]], tooltip: str) -> ComboBox:
     """Return a combo box that asks ``choices`` for (text, value) pairs at each reset_choices()."""
     box = ComboBox(choices=choices, tooltip=tooltip)
-    # A long layer name must not widen the dock; it can be read in the open list.
-    box.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    box.native.setMinimumContentsLength(10)
-    box.native.setSizeAdjustPolicy(
-        box.native.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-    )
+    let_shrink(box.native)
     return box
+
+
+def let_shrink(box: QComboBox) -> None:
+    """Keep a long choice from widening the dock; it can be read in the open list."""
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    box.setMinimumContentsLength(10)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
 
 
 def button(text: str, pressed: Callable[[], None], tooltip: str) -> QPushButton:

@@ -14,6 +14,9 @@ from qtpy.QtWidgets import (
 
 from napari_interpdisc._types import Float32Array
 
+DISABLED_OPACITY = 0.35
+"""Of pictures of what no longer holds."""
+
 
 def grey_picture(pixels: Float32Array, limits: tuple[float, float]) -> QImage:
     """Grey picture of (Y, X) pixels, black and white at ``limits``."""
@@ -74,6 +77,7 @@ class _Canvas(QWidget):  # type: ignore[misc]
         if self._view.picture is None:
             painter.fillRect(square, QColor(0, 0, 0, 60))
         else:
+            painter.setOpacity(1.0 if self.isEnabled() else DISABLED_OPACITY)
             painter.drawImage(square, self._view.picture)
         painter.end()
 

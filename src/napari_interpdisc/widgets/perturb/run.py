@@ -11,12 +11,14 @@ import numpy.typing as npt
 from napari.layers import Image
 from napari.utils.colormaps import Colormap
 
-from napari_interpdisc._types import Progress
+from napari_interpdisc._types import BoolArray, Progress
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import CellModel, latent_of
 from napari_interpdisc.pipeline import Encoding, cell_crops
 from napari_interpdisc.scrutiny.attacks import (
+    FLIP_GRID,
+    PGD_GRID,
     PGD_STEPS,
     AttackSettings,
     Perturbation,
@@ -30,9 +32,16 @@ from napari_interpdisc.widgets.canvas.cell_images import (
     place_crops,
     show_tile,
 )
+from napari_interpdisc.widgets.canvas.flip_marks import drop_flips, find_flip_marks, show_flips
+from napari_interpdisc.widgets.parts.wording import cell_name
 
 BATCH = 32
 """Cells between two chances to cancel."""
+
+TILES = ("reconstruction", "perturbed reconstruction", "perturbed", "perturbation")
+"""Names of the image layers."""
+
+STALE_OPACITY = 0.35
 
 DIVERGING = Colormap(
     colors=[
@@ -63,9 +72,11 @@ class PerturbRun:
     model, head
         The model and the name of its head.
     settings
-        Space, ε and frozen latents of the FGSM attack.
+        Space, ε, method, class to reach and frozen latents.
     left_out
         A sentence on the cells of the frame that have no pixels; empty if there are none.
+    whole_frame
+        Whether all cells of the frame were asked for, and not the selected one.
     """
 
     frames: Frames
@@ -76,33 +87,91 @@ class PerturbRun:
     head: str | None
     settings: AttackSettings
     left_out: str = ""
+    whole_frame: bool = False
 
     @property
     def frame(self) -> int:
         """The frame of the cells."""
         return int(self.encoding.cells.t[self.rows[0]])
 
+    @property
+    def subject(self) -> str:
+        """What was perturbed: ``Cell 12, frame 3``, or ``24 cells of frame 3``."""
+        if self.whole_frame:
+            n = len(self.rows)
+            where = f" of frame {self.frame}" if self.frames.is_movie else ""
+            return f"{n} cell{'s' * (n != 1)}{where}"
+        return cell_name(self.encoding, int(self.rows[0]), self.frames.is_movie)
+
+
+METHODS = {"fgsm": "FGSM", "pgd": "PGD", "random": "random"}
+"""Names of the attacks, as they are written."""
+
 
 @dataclass(frozen=True)
 class PerturbResult:
-    """The perturbed cells of a run.
+    """The n perturbed cells of a run.
 
     Attributes
     ----------
     run
         What was asked.
-    fgsm
-        The attack.
-    flipped
-        Number of flipped cells by method, FGSM and the controls at the same ε.
+    shown
+        What the run's method made of the cells.
+    flips
+        (n,) whether each method, at the same ε, changed a cell's class, or reached the one that is
+        aimed at.
     smallest
-        Smallest ε at which FGSM flips the selected cell, inf if none does, None if not sought.
+        Smallest ε at which the run's method does so for the selected cell, inf if none does, None
+        if not sought.
     """
 
     run: PerturbRun
-    fgsm: Perturbation
-    flipped: dict[str, int]
+    shown: Perturbation
+    flips: dict[str, BoolArray]
     smallest: float | None
+
+    @property
+    def attacked(self) -> int:
+        """Number of cells that were not of the class aimed at before."""
+        return int((~self.shown.there_already).sum())
+
+    @property
+    def heading(self) -> str:
+        """What was done to what, by which head of which model."""
+        run, settings = self.run, self.run.settings
+        aim = f" towards {settings.target}" if settings.target else ""
+        where = "pixels" if settings.space == "image" else "latents"
+        return (
+            f"{run.subject}: {METHODS[settings.method]}{aim} on {where}, ε = {settings.epsilon:g}. "
+            f"Head '{run.model.head(run.head).name}' of model '{run.model.name}'."
+        )
+
+    def counted(self, method: str) -> str:
+        """How many cells a method flips: ``3 of 24 (12%)``."""
+        count, n = int(self.flips[method].sum()), self.attacked
+        return f"{count} of {n}" + (f" ({count / n:.0%})" if n else "")
+
+    def smallest_told(self) -> str:
+        """One sentence on the smallest ε for the selected cell, and with which method."""
+        run, settings = self.run, self.run.settings
+        if self.smallest is None or run.selected is None:
+            return "Select one of the cells, and run again, to learn its smallest ε."
+        cell = cell_name(run.encoding, run.selected, False).lower()
+        does = f"brings {cell} to {settings.target}" if settings.target else f"flips {cell}"
+        name = METHODS[settings.method]
+        if self.smallest == 0:
+            return f"{cell.capitalize()} is called {settings.target} already; it was not changed."
+        steps = f", in steps of {PGD_GRID[0]:g}" if settings.method == "pgd" else ""
+        if np.isfinite(self.smallest):
+            return f"{name}: the smallest ε that {does} is {self.smallest:.2f}{steps}."
+        told = f"{name}: no ε up to {max(FLIP_GRID):g}{steps}{',' * bool(steps)} {does}."
+        here = int(np.flatnonzero(run.rows == run.selected)[0])
+        others = [METHODS[m] for m, flipped in self.flips.items() if flipped[here]]
+        if others:
+            verb = "do" if len(others) > 1 else "does"
+            told += f" At ε = {settings.epsilon:g}, {' and '.join(others)} {verb}."
+        return told
 
 
 def frozen_from_text(
@@ -131,48 +200,58 @@ def frozen_from_text(
 
 
 def carry_out(run: PerturbRun, progress: Progress) -> PerturbResult:
-    """Attack the cells of a run by FGSM and by its controls.
+    """Attack the cells of a run by all three methods, and search the smallest ε with the run's own.
 
     ``progress`` is called with (steps done, steps in all) and may raise to cancel.
     """
-    n = len(run.rows)
+    n, settings = len(run.rows), run.settings
     costs = {"fgsm": 1, "pgd": PGD_STEPS, "random": 1}
-    n_all = n * sum(costs.values()) + 1
+    # the ε of the run among them: what is told of it must agree with what was seen
+    grid = [*(PGD_GRID if settings.method == "pgd" else FLIP_GRID), settings.epsilon]
+    here = np.flatnonzero(run.rows == run.selected)
+    search = len(grid) * costs[settings.method] * len(here)
+    n_all = n * sum(costs.values()) + search
     done = 0
     progress(0, n_all)
     crops = cell_crops(
         run.frames, run.encoding.cells.take(run.rows), run.model, run.encoding.diameter
     )
-    found: dict[str, Perturbation] = {}
+    flips: dict[str, BoolArray] = {}
     for method, cost in costs.items():
 
         def report(cells: int, _: int, done: int = done, cost: int = cost) -> None:
             progress(done + cost * cells, n_all)
 
-        settings = AttackSettings.model_validate({**run.settings.model_dump(), "method": method})
-        found[method] = perturb(run.model, crops, settings, run.head, report, BATCH)
+        asked = AttackSettings.model_validate({**settings.model_dump(), "method": method})
+        found = perturb(run.model, crops, asked, run.head, report, BATCH)
+        flips[method] = found.reached
+        if method == settings.method:
+            shown = found
         done += cost * n
     smallest = None
-    here = np.flatnonzero(run.rows == run.selected)
     if len(here):
-        smallest = float(smallest_flip(run.model, crops[here], run.settings, run.head)[0])
+        # random signs of a cell come with its place among the cells
+        own = settings.model_copy(update={"seed": settings.seed + int(here[0])})
+
+        def searched(tried: int, of: int) -> None:
+            progress(done + search * tried // of, n_all)
+
+        smallest = float(smallest_flip(run.model, crops[here], own, run.head, grid, searched)[0])
     progress(n_all, n_all)
-    return PerturbResult(
-        run, found["fgsm"], {m: int(p.flipped.sum()) for m, p in found.items()}, smallest
-    )
+    return PerturbResult(run, shown, flips, smallest)
 
 
 def show_layers(viewer: Any, image: Image, result: PerturbResult) -> list[Image]:
-    """Lay the perturbed cells over their own place and frame of ``image``.
+    """Lay the perturbed cells over their own place and frame of ``image``, and outline the flips.
 
     In image space the decoding of the perturbed crop comes too (paper, Fig. 8); in latent space it
     is the perturbed picture itself.
     """
-    run, fgsm = result.run, result.fgsm
+    run, shown = result.run, result.shown
     cells = run.encoding.cells.take(run.rows)
     zoom = run.model.model_diameter / run.encoding.diameter
-    greys = grey_limits(fgsm.original, fgsm.reconstruction)
-    strongest = max(float(np.abs(fgsm.perturbation).max()), 1e-6)
+    greys = grey_limits(shown.original, shown.reconstruction)
+    strongest = max(float(np.abs(shown.perturbation).max()), 1e-6)
     about = {
         "settings": run.settings.model_dump(),
         "model": run.model.name,
@@ -181,23 +260,23 @@ def show_layers(viewer: Any, image: Image, result: PerturbResult) -> list[Image]
         "diameter": run.encoding.diameter,
         "frame": run.frame,
         "track_id": cells.track_id.tolist(),
-        "scores": fgsm.scores.tolist(),
-        "perturbed_scores": fgsm.perturbed_scores.tolist(),
+        "scores": shown.scores.tolist(),
+        "perturbed_scores": shown.perturbed_scores.tolist(),
     }
     pictures: dict[str, tuple[Any, tuple[float, float], dict[str, Any]]] = {
-        "reconstruction": (fgsm.reconstruction, greys, {"visible": False})
+        "reconstruction": (shown.reconstruction, greys, {"visible": False})
     }
     if run.settings.space == "image":
         pictures["perturbed reconstruction"] = (
-            fgsm.perturbed_reconstruction,
+            shown.perturbed_reconstruction,
             greys,
             {"visible": False},
         )
     else:
         drop_tile(viewer, "perturbed reconstruction")
-    pictures["perturbed"] = (fgsm.perturbed, greys, {})
+    pictures["perturbed"] = (shown.perturbed, greys, {})
     pictures["perturbation"] = (
-        fgsm.perturbation,
+        shown.perturbation,
         (-strongest, strongest),
         {"colormap": DIVERGING, "opacity": 0.7, "visible": False},
     )
@@ -205,4 +284,22 @@ def show_layers(viewer: Any, image: Image, result: PerturbResult) -> list[Image]
     for name, (crops, limits, first) in pictures.items():
         data, arguments = place_crops(image, run.frames, run.frame, crops[:, 0], cells.yx, zoom)
         layers.append(show_tile(viewer, name, data, arguments, limits=limits, about=about, **first))
+    flipped = cells.yx[result.flips[run.settings.method]]
+    show_flips(viewer, image, run.frames, run.frame, flipped, run.encoding.diameter)
     return layers
+
+
+def remove_layers(viewer: Any) -> int:
+    """Remove what :func:`show_layers` added; returns how many layers that were."""
+    before = len(viewer.layers)
+    for name in TILES:
+        drop_tile(viewer, name)
+    drop_flips(viewer)
+    return before - len(viewer.layers)
+
+
+def grey_out(viewer: Any, stale: bool) -> None:
+    """Fade the outlines of flips that are not of what is chosen now."""
+    layer = find_flip_marks(viewer)
+    if layer is not None:
+        layer.opacity = STALE_OPACITY if stale else 1.0

@@ -1,0 +1,123 @@
+"""Squares around the cells whose class a perturbation changes, as a layer of the viewer."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image, Points
+
+from napari_interpdisc.frames import Frames
+from napari_interpdisc.widgets.canvas.compat import camera_of, unwrapped
+from napari_interpdisc.widgets.canvas.layers import affine_of, image_axes, placed_like
+
+LAYER_NAME = "flipped cells"
+ROLE = "flips"
+
+COLOUR = "#ff4dff"
+"""Of no class, nor of the selected cell."""
+
+SQUARE_DIAMETERS = 1.8
+"""Side of a square, in nuclear diameters: outside the ring of the selected cell."""
+
+WIDTH_PX = 2.0
+"""Width of the line on the screen, at any zoom."""
+
+
+def is_flip_marks(layer: Any) -> bool:
+    """Whether :func:`show_flips` made this layer."""
+    note = layer.metadata.get("interpdisc")
+    return isinstance(note, dict) and note.get("role") == ROLE
+
+
+def find_flip_marks(viewer: Any) -> Points | None:
+    """Return the layer of squares of a viewer, or None."""
+    return next((layer for layer in unwrapped(viewer).layers if is_flip_marks(layer)), None)
+
+
+def show_flips(
+    viewer: Any, image: Image, frames: Frames, t: int, yx: npt.ArrayLike, diameter: float
+) -> Points | None:
+    """Outline cells of frame ``t``, in every channel, instead of those of an earlier call.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    image, frames
+        The layer of the cells, and its data as frames.
+    t
+        The frame.
+    yx
+        (n, 2) centroids in pixels of ``image``.
+    diameter
+        Nuclear diameter, px.
+
+    Returns
+    -------
+    The layer, or None if there is no cell to outline; the active layer does not change.
+    """
+    viewer = unwrapped(viewer)
+    drop_flips(viewer)
+    places = _places(image, frames, t, np.asarray(yx, float).reshape(-1, 2))
+    if not len(places):
+        return None
+    chosen, active = set(viewer.layers.selection), viewer.layers.selection.active
+    layer = Points(
+        places,
+        name=LAYER_NAME,
+        symbol="square",
+        size=SQUARE_DIAMETERS * diameter,
+        face_color="transparent",
+        border_color=COLOUR,
+        border_width_is_relative=False,
+        metadata={"interpdisc": {"role": ROLE}},
+        **placed_like(image),
+    )
+    _keep_width(viewer, layer)
+    viewer.add_layer(layer)
+    layer.editable = False
+    viewer.layers.selection = chosen
+    viewer.layers.selection.active = active
+    return layer
+
+
+def drop_flips(viewer: Any) -> bool:
+    """Remove the squares; False if there were none."""
+    viewer = unwrapped(viewer)
+    found = [layer for layer in viewer.layers if is_flip_marks(layer)]
+    for layer in found:
+        viewer.layers.remove(layer)
+    return bool(found)
+
+
+def _places(image: Image, frames: Frames, t: int, yx: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Cells in all axes of the image, once for each position along those that are no frames."""
+    axes = image_axes(image, frames)
+    places = np.zeros((len(yx), image.ndim))
+    places[:, axes[-2:]] = yx
+    if frames.is_movie:
+        places[:, axes[0]] = t
+    shape = image.data[0].shape if image.multiscale else image.data.shape
+    for axis in sorted(set(range(image.ndim)) - set(axes)):
+        copies = np.repeat(places[None], shape[axis], 0)
+        copies[:, :, axis] = np.arange(shape[axis])[:, None]
+        places = copies.reshape(-1, image.ndim)
+    return places
+
+
+def _keep_width(viewer: Any, layer: Points) -> None:
+    """Hold the line at the same width on the screen: napari gives it in pixels of the image."""
+    camera = camera_of(viewer)
+    reference = weakref.ref(layer)
+
+    def follow(*_: Any) -> None:
+        found = reference()
+        if found is not None:
+            step = float(np.linalg.norm(affine_of(found)[0][:, -1]))
+            found.border_width = WIDTH_PX / max(float(camera.zoom) * step, 1e-9)
+
+    camera.events.zoom.connect(follow)
+    follow()

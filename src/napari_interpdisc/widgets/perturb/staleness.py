@@ -1,0 +1,35 @@
+"""Whether a result still belongs to what the session shows. No Qt here."""
+
+from __future__ import annotations
+
+from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.widgets.session import Session
+
+
+def why_stale(
+    session: Session,
+    model: CellModel,
+    head: str | None,
+    frame: int | None = None,
+    shown: int | None = None,
+) -> str:
+    """One sentence on why a result is not about what is shown now; empty if it is.
+
+    Parameters
+    ----------
+    session
+        What is chosen now.
+    model, head
+        What made the result.
+    frame, shown
+        Frame of the result, and the one that the viewer shows; None if it does not matter.
+    """
+    now = session.model
+    if now.sha256 != model.sha256:
+        return f"Stale: the model is now '{now.name}'. Run again."
+    name, name_now = model.head(head).name, now.head(session.head_name).name
+    if name_now != name:
+        return f"Stale: the head is now '{name_now}'. Run again."
+    if frame is not None and shown is not None and shown != frame:
+        return f"Stale: the viewer shows frame {shown}. Run again, or go back to frame {frame}."
+    return ""

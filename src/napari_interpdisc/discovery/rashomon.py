@@ -96,6 +96,10 @@ class RashomonSet:
         off = 1 - votes.max(0) / len(self.members)
         return np.asarray(np.where((self.calls >= 0).all(0), off, np.nan))
 
+    def note(self) -> dict[str, object]:
+        """Return what settings tell of the set: its heads, and how much accuracy may be lost."""
+        return {"heads": [one.name for one in self.members], "delta": self.delta}
+
     def within(self, delta: float) -> RashomonSet:
         """Return those members that are within a smaller ``delta`` of the best.
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from psygnal import Signal
 
-from napari_interpdisc._types import Float32Array
+from napari_interpdisc._types import Float32Array, Float64Array
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
 from napari_interpdisc.pipeline import Classification, Encoding, cell_crops, classify_encoding
 from napari_interpdisc.widgets.canvas.compat import unwrapped
+
+if TYPE_CHECKING:
+    from napari_interpdisc.discovery.rashomon import RashomonSet
+
+DELTA = 0.01
+"""As in :mod:`napari_interpdisc.discovery.rashomon`, which takes a moment to import."""
+
+Colouring = Literal["class", "disagreement"]
 
 
 class Session:
@@ -37,6 +45,12 @@ class Session:
         Confidence below which a cell counts as unsure.
     mark_flagged
         Whether the overlay hatches cells that are out of distribution, or cut by the edge.
+    compared
+        All heads of one question and what they call the present cells, or None.
+    delta
+        Balanced accuracy that heads may lose against the best, to count as about as good.
+    colouring
+        What the overlay colours cells by; by class as long as no heads are compared.
     """
 
     model_changed = Signal(object)
@@ -45,6 +59,8 @@ class Session:
     selected_changed = Signal(object)
     threshold_changed = Signal(float)
     mark_flagged_changed = Signal(bool)
+    compared_changed = Signal(object)
+    colouring_changed = Signal(str)
 
     def __init__(self) -> None:
         self._model: CellModel | None = None
@@ -58,6 +74,11 @@ class Session:
         self.selected: int | None = None
         self.threshold = 0.0
         self.mark_flagged = True
+        self.compared: RashomonSet | None = None
+        self.delta = DELTA
+        self.colouring: Colouring = "class"
+        self._as_good: RashomonSet | None = None
+        self._disagreement: Float64Array | None = None
 
     @property
     def has_model(self) -> bool:
@@ -75,6 +96,7 @@ class Session:
         """Choose a model and head, rescoring the cells; those of another encoder are dropped."""
         model.head(head)
         self._model, self.head_name = model, head
+        self.set_compared(None)
         self.model_changed.emit(model)
         if self.encoding is None:
             return
@@ -91,6 +113,7 @@ class Session:
         self.encoding = result.encoding
         self.head_name = result.head
         self.selected = None
+        self.set_compared(None)
         self.encoding_changed.emit(self.encoding)
         self.selected_changed.emit(None)
         self.set_classification(result)
@@ -110,6 +133,41 @@ class Session:
         self.mark_flagged = bool(wanted)
         self.mark_flagged_changed.emit(self.mark_flagged)
 
+    def set_compared(self, compared: RashomonSet | None) -> None:
+        """Take over a comparison of heads on the present cells, or forget it."""
+        if compared is None and self.compared is None:
+            return
+        self.compared = compared
+        self._compare()
+
+    def set_delta(self, delta: float) -> None:
+        """Balanced accuracy (0–1) that heads may lose against the best."""
+        if float(delta) != self.delta:
+            self.delta = float(delta)
+            self._compare()
+
+    def _compare(self) -> None:
+        compared = self.compared
+        self._as_good = None if compared is None else compared.within(self.delta)
+        self._disagreement = None if self._as_good is None else self._as_good.disagreement
+        self.compared_changed.emit(self._as_good)
+
+    @property
+    def as_good(self) -> RashomonSet | None:
+        """Those of the compared heads that are about as good as the best, or None."""
+        return self._as_good
+
+    @property
+    def disagreement(self) -> Float64Array | None:
+        """(N,) share of these heads that give a cell another class than most do, or None."""
+        return self._disagreement
+
+    def set_colouring(self, colouring: Colouring) -> None:
+        """Colour cells by class, or by the disagreement of heads."""
+        if colouring != self.colouring:
+            self.colouring = colouring
+            self.colouring_changed.emit(colouring)
+
     def select(self, row: int | None) -> None:
         """Select a cell by its row, or none."""
         if row is not None and (self.encoding is None or not 0 <= row < len(self.encoding.cells)):
@@ -122,6 +180,7 @@ class Session:
         self.encoding = self.classification = self.frames = None
         self.image = self.cells_layer = self.labels = None
         self.selected = None
+        self.set_compared(None)
         self.encoding_changed.emit(None)
         self.selected_changed.emit(None)
         self.classification_changed.emit(None)

@@ -145,7 +145,8 @@ def members_of_discovery(found: Discovery) -> list[Member]:
             and isinstance(chosen.head, FormulaHead)
             and chosen.head.formulas == row.head.formulas
         )
-        name = "formula" if is_chosen else f"formula of {row.size} nodes"
+        told = f"formula of {row.size} node{'s' * (row.size != 1)}"
+        name = "formula" if is_chosen else told
         members.append(Member(name, row.head, row.quality.balanced_accuracy))
     return members
 

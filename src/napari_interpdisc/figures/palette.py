@@ -39,13 +39,13 @@ def class_colors(classes: Sequence[str]) -> dict[str, RGBA]:
 
 
 def disagreement_colors(n_classes: int) -> dict[str, RGBA]:
-    """Colours of :func:`disagreement_level`, RGBA 0–1: cividis, from dark blue to yellow.
+    """Colours of :func:`disagreement_level`, RGBA 0–1: viridis, from dark blue to yellow.
 
     The levels have names. Of two classes, no more than half of the heads can disagree.
     """
     import matplotlib
 
-    shades = matplotlib.colormaps["cividis"](np.linspace(0, 1, len(DISAGREEMENT)))
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 1, len(DISAGREEMENT)))
     n = len(DISAGREEMENT) - (n_classes == 2)
     return {
         name: (float(r), float(g), float(b), 1.0)

@@ -24,7 +24,7 @@ TITLE = "Labels to look at again"
 MOST = 200
 """Labels that are listed besides the doubtful ones: ``interpdisc train`` writes them all."""
 
-CELL, LABEL, SUGGESTED, FIT = range(4)
+CELL, FIT, LABEL, SUGGESTED = range(4)
 DOUBT, DONE = "⚠ ", "✓ "
 
 Key = tuple[str, int, float, float, str]
@@ -60,12 +60,13 @@ class AuditView(QWidget):  # type: ignore[misc]
             "Found by cleanlab (confident learning), from the probabilities that heads give to "
             "cells of tracks that they were not trained on."
         )
-        self.table = plain_table("Cell", "Label", "Held out", "Fit")
+        self.table = plain_table("Cell", "Fit", "Label", "Held out")
         self.table.setToolTip(
-            "Choose a row to go to its cell.\n⚠: the label is taken for wrong. Held out: the class "
-            "that heads give which did not see the track. Fit: probability that they give to the "
-            "label, 0 to 1."
+            "Choose a row to go to its cell.\n⚠: the label is taken for wrong. Fit: probability, 0 "
+            "to 1, that heads give to the label which did not see the track. Held out: the class "
+            "that they give."
         )
+        self.table.setWordWrap(False)
         self.table.currentCellChanged.connect(self._moved)
         self.table.cellClicked.connect(lambda place, _: self._look(place))
         self.relabel = button(
@@ -131,11 +132,6 @@ class AuditView(QWidget):  # type: ignore[misc]
                 item = self.table.item(place, column)
                 item.setText(text)
                 item.setToolTip(text)
-            for column in range(4):
-                item = self.table.item(place, column)
-                font = item.font()
-                font.setBold(doubtful and not done)
-                item.setFont(font)
         self.titled.emit(f"{TITLE} ({waiting})" if waiting else TITLE)
 
     def _label_now(self, place: int) -> str | None:

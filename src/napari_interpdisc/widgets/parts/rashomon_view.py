@@ -48,6 +48,7 @@ class RashomonView(QWidget):  # type: ignore[misc]
             "Balanced accuracy on held-out groups, nodes of the expression tree, and the latents "
             "that the head reads."
         )
+        self.table.setWordWrap(False)
         self.told = QLabel()
         self.told.setWordWrap(True)
         self.told.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -73,7 +73,8 @@ def test_a_label_is_changed_as_suggested_and_brought_back(
     view.table.setCurrentCell(0, 0)
     view.relabel.click()
     assert annotations.by_row[WRONG] == "class 2"
-    assert told(view, 0)[::2] == ["✓ Cell 5, frame 1", "class 2 (was class 1)"]
+    assert told(view, 0)[::2] == ["✓ Cell 5, frame 1", "class 2"]
+    assert view.table.item(0, 2).toolTip() == "class 2 (was class 1)"
     assert view.table.currentRow() == 1, "the next row is shown"
     assert scene.widget.results.labels_part.text().endswith(TITLE)
     assert not view.relabel.isEnabled(), "held-out heads say the same of it"
@@ -126,3 +127,21 @@ def test_cells_of_another_movie_come_first_and_cannot_be_gone_to(
             track, frame = scene.table[scene.session.selected, :2].astype(int)
             assert names[-1] == f"Cell {track}, frame {frame}"
     assert len(set(names)) == 40
+
+
+def test_a_label_that_was_removed_is_not_asked_about(
+    scene: SimpleNamespace, view: AuditView
+) -> None:
+    scene.widget.annotations.remove(WRONG)
+    assert told(view, 0)[::2] == ["✓ Cell 5, frame 1", "no label"]
+    view.table.setCurrentCell(0, 0)
+    view.relabel.click()
+    assert "not among the annotations here" in fault(scene)
+    scene.widget.undo.click()
+    assert told(view, 0)[::2] == ["⚠ Cell 5, frame 1", "class 1"]
+    scene.session.clear()
+    assert told(view, 0)[2] == "class 1"
+    scene.finish()
+    view.table.setCurrentCell(1, 0)
+    view.table.setCurrentCell(0, 0)
+    assert scene.session.selected == WRONG

@@ -130,7 +130,7 @@ def test_labels_calibration_and_heads_of_a_training(
     assert results.rashomon.table.rowCount() == 1
     results.rashomon.delta.setValue(0.06)
     names = [results.rashomon.table.item(i, 0).text() for i in range(3)]
-    assert names == ["formula of 5 nodes", "dense", "formula"]
+    assert names == ["other formula", "dense", "formula"]
     assert "of 36 cells" in results.rashomon.told.text()
     results.by_disagreement.click()
     assert session.colouring == "disagreement"

@@ -180,7 +180,7 @@ def test_suggestions_where_heads_disagree(scene: SimpleNamespace) -> None:
     seen = []
     for _ in apart:
         widget.suggest.click()
-        assert widget.status.text().startswith("33 % of the heads give another class than most to")
+        assert widget.status.text().startswith("33 % of the heads disagree with the others on the")
         seen.append(session.selected)
     assert (session.disagreement[seen] > 0).all()
     assert set(session.encoding.cells.track_id[seen].tolist()) == apart

@@ -66,6 +66,7 @@ class Legend(QGroupBox):  # type: ignore[misc]
         while self._grid.count():
             item = self._grid.takeAt(0).widget()
             if item is not None:
+                item.hide()  # it is deleted later, and would be seen below the new rows till then
                 item.deleteLater()
         for column, text in ((2, "this frame"), (3, "all frames")):
             self._grid.addWidget(QLabel(text), 0, column, Qt.AlignmentFlag.AlignRight)

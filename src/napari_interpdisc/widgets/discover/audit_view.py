@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QLabel, QTableWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHeaderView, QLabel, QTableWidgetItem, QVBoxLayout, QWidget
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.widgets.discover.annotations import Annotations
@@ -25,6 +26,10 @@ MOST = 200
 """Labels that are listed besides the doubtful ones: ``interpdisc train`` writes them all."""
 
 CELL, FIT, LABEL, SUGGESTED = range(4)
+WIDEST = 200
+"""Width of a column, px: file names of other movies are long."""
+
+NONE = "no label"
 DOUBT, DONE = "⚠ ", "✓ "
 
 Key = tuple[str, int, float, float, str]
@@ -54,6 +59,8 @@ class AuditView(QWidget):  # type: ignore[misc]
         self._audit: LabelAudit | None = None
         self._origins: Origins | None = None
         self._kept: set[Key] = set()
+        self._rows: list[int | None] = []
+        self._annotated: set[int] = set()
         self.told = QLabel()
         self.told.setWordWrap(True)
         self.told.setToolTip(
@@ -67,6 +74,11 @@ class AuditView(QWidget):  # type: ignore[misc]
             "that they give."
         )
         self.table.setWordWrap(False)
+        header = self.table.horizontalHeader()
+        header.setMaximumSectionSize(WIDEST)
+        header.setStretchLastSection(False)
+        for column in (LABEL, SUGGESTED):  # long names are cut off, and whole in their tooltips
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
         self.table.currentCellChanged.connect(self._moved)
         self.table.cellClicked.connect(lambda place, _: self._look(place))
         self.relabel = button(
@@ -82,7 +94,7 @@ class AuditView(QWidget):  # type: ignore[misc]
         for part in (self.told, self.table, row(self.relabel, self.keep)):
             layout.addWidget(part)
         connect_while_alive(
-            self, (annotations.changed, self._refresh), (session.encoding_changed, self._refresh)
+            self, (annotations.changed, self._refresh), (session.encoding_changed, self._find_rows)
         )
         self._show_buttons()
 
@@ -106,43 +118,57 @@ class AuditView(QWidget):  # type: ignore[misc]
         for place in range(n):
             for column in range(4):
                 self.table.setItem(place, column, QTableWidgetItem())
-            fit = self.table.item(place, FIT)
-            fit.setText(f"{audit.quality[place]:.2f}")
-            self.table.item(place, SUGGESTED).setText(audit.classes[audit.suggested[place]])
+            self.table.item(place, FIT).setText(f"{audit.quality[place]:.2f}")
+        self._find_rows()
+        self._annotated = {i for i in range(n) if self._rows[i] in self._annotations.by_row}
         self._refresh(always=True)
         fit_height(self.table)
         self._show_buttons()
+
+    def _find_rows(self, *_: object) -> None:
+        """Find the cells of the table among those in the window, once for these cells."""
+        audit, origins = self._audit, self._origins
+        if audit is None or origins is None:
+            return
+        self._rows = []
+        for at in audit.rows[: self.table.rowCount()].tolist():
+            try:
+                self._rows.append(present_row(origins, at, self._session))
+            except InvalidInput:
+                self._rows.append(None)
+        self._refresh()
 
     def _refresh(self, *_: object, always: bool = False) -> None:
         """Tell which labels were changed or kept meanwhile."""
         audit, origins = self._audit, self._origins
         if audit is None or origins is None or not (always or self.isVisible()):
             return
-        waiting = 0
+        waiting, by_row = 0, self._annotations.by_row
         for place in range(self.table.rowCount()):
             own = audit.classes[audit.labelled[place]]
-            now = self._label_now(place)
-            done = now not in (own, None) or self._key(place) in self._kept
-            doubtful = bool(audit.doubtful[place])
+            now = self._label_now(place, own, by_row)
+            changed = now != own
+            done = changed or self._key(place) in self._kept
+            doubtful, suggested = bool(audit.doubtful[place]), audit.classes[audit.suggested[place]]
             waiting += doubtful and not done
             name = told_place(origins, int(audit.rows[place]), self._session)
             mark = DONE if done else DOUBT if doubtful else ""
-            told = own if now in (own, None) else f"{now} (was {own})"
-            for column, text in ((CELL, mark + name), (LABEL, told)):
+            for column, text, tip in (
+                (CELL, mark + name, name),
+                (LABEL, now, f"{now} (was {own})" if changed else own),
+                (SUGGESTED, suggested, suggested),
+            ):
                 item = self.table.item(place, column)
                 item.setText(text)
-                item.setToolTip(text)
+                item.setToolTip(tip)
         self.titled.emit(f"{TITLE} ({waiting})" if waiting else TITLE)
 
-    def _label_now(self, place: int) -> str | None:
-        """Class that a cell has now; None if it is not in the window, or has none."""
-        assert self._audit is not None
-        assert self._origins is not None
-        try:
-            at = present_row(self._origins, int(self._audit.rows[place]), self._session)
-        except InvalidInput:
-            return None
-        return self._annotations.by_row.get(at)
+    def _label_now(self, place: int, own: str, by_row: Mapping[int, str]) -> str:
+        """Class that a cell has now; its own where that is not known."""
+        at = self._rows[place]
+        if at is None:
+            return own
+        return by_row.get(at, NONE if place in self._annotated else own)
 
     def _key(self, place: int) -> Key:
         assert self._audit is not None
@@ -178,7 +204,8 @@ class AuditView(QWidget):  # type: ignore[misc]
         place = self.table.currentRow()
         name = self._audit.classes[self._audit.suggested[place]]
         self.relabelled.emit(int(self._audit.rows[place]), name)
-        if self._label_now(place) == name:
+        at = self._rows[place]
+        if at is not None and self._annotations.by_row.get(at) == name:
             self._next(place)
 
     def _keep(self) -> None:

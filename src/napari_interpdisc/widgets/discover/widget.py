@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_interpdisc.errors import InterpdiscError
+from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.number_text import percent
 from napari_interpdisc.widgets.canvas.compat import unwrapped
@@ -275,7 +275,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         look_at(self._viewer, self._session, row)
         apart = self._session.disagreement
         if by == "disagreement" and apart is not None:
-            told = f"{percent(float(apart[row]))} of the heads give another class than most to"
+            told = f"{percent(float(apart[row]))} of the heads disagree with the others on"
         else:
             sure = float(self._session.classification.confidence[row])  # type: ignore[union-attr]
             told = f"The head is {percent(sure)} certain of"
@@ -430,7 +430,13 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
 
         def relabel() -> None:
             assert self._origins is not None
-            self.annotator.annotate(present_row(self._origins, row, self._session), name)
+            at = present_row(self._origins, row, self._session)
+            if at not in self.annotations.by_row:
+                raise InvalidInput(
+                    "This label is not among the annotations here: it was removed, or is of the "
+                    "kept cells. Annotate this movie and keep its cells again."
+                )
+            self.annotator.annotate(at, name)
 
         self._guarded(relabel)
 

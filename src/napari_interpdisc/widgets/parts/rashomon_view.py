@@ -73,10 +73,12 @@ class RashomonView(QWidget):  # type: ignore[misc]
         self.table.setRowCount(len(found.members))
         for i, one in enumerate(found.members):
             latents = ", ".join(map(model.latent_label, one.latents))
+            size = one.head.expression_size
+            is_other = one.name.startswith("formula of ")
             texts = (
-                one.name,
+                "other formula" if is_other else one.name,
                 f"{one.balanced_accuracy:.3f}",
-                str(one.head.expression_size),
+                str(size),
                 f"{len(one.latents)}: {latents}",
             )
             for column, text in enumerate(texts):

@@ -39,6 +39,14 @@ def test_right_labels_are_let_be() -> None:
     assert found.sentence() == "None of 20 labels is contradicted by heads that did not see it."
 
 
+def test_labels_that_are_called_otherwise_without_being_taken_for_wrong() -> None:
+    found = audit(np.array([[0.9, 0.1], [0.2, 0.8]] * 10), np.array([0, 1] * 10), ("a", "b"))
+    found = replace(found, suggested=1 - found.suggested)
+    assert found.sentence() == (
+        "None of 20 labels is taken for wrong; heads that did not see them call 20 otherwise."
+    )
+
+
 def test_a_class_that_does_not_occur() -> None:
     p = np.full((6, 3), [0.6, 0.1, 0.3])
     assert not audit(p, np.array([0, 0, 2, 0, 0, 0]), ("a", "b", "c")).doubtful[-1]

@@ -48,7 +48,13 @@ class LabelAudit:
 
     def sentence(self) -> str:
         """How many labels are worth another look."""
-        n = int(self.doubtful.sum())
+        n, off = int(self.doubtful.sum()), int((self.labelled != self.suggested).sum())
+        if not n and off:
+            one = off == 1
+            return (
+                f"None of {len(self.rows)} labels is taken for wrong; heads that did not see "
+                f"{'it' if one else 'them'} call {off} otherwise."
+            )
         if not n:
             return f"None of {len(self.rows)} labels is contradicted by heads that did not see it."
         return (

@@ -21,6 +21,7 @@ from napari_interpdisc.number_text import percent
 from napari_interpdisc.pipeline import (
     UNSURE,
     Classification,
+    Encoding,
     cell_crops,
     classify,
     classify_encoding,
@@ -372,3 +373,18 @@ def test_saturated_cells_are_flagged(frames: Frames, cells: CellTable, model: Ce
     cut = classify(Frames(np.minimum(movie, 500)), cells, model, 28.0).encoding
     assert cut.saturated.tolist() == [True] * 6 + [False] * 3  # nothing is at the third place
     assert "saturated" in cut.reasons[0]
+
+
+def test_a_result_tells_disagreement_and_calibration_if_they_are_known() -> None:
+    model = load_model(device="cpu")
+    z = np.zeros((2, model.n_latents), np.float32)
+    cells = CellTable.from_arrays([0, 0], [[9, 9], [9, 40]], [1, 2])
+    encoding = Encoding(
+        cells, z, z, np.zeros(2, np.float32), 20.0, model.name, model.encoder_sha256
+    )
+    result = classify_encoding(encoding, model)
+    assert "disagreement" not in result.results()
+    assert result.settings["confidence"].startswith("calibrated on held-out plates, ECE 0.0")
+    table = replace(result, disagreement=np.array([0.0, 0.25])).results()
+    assert table["disagreement"].tolist() == [0, 0.25]
+    assert list(table)[:4] == ["class", "score", "confidence", "disagreement"]

@@ -171,6 +171,9 @@ class Classification:
         Name of the head and of its classes.
     scores
         (N, K) signed logits; K = 1 for two classes.
+    disagreement
+        (N,) share of heads that are about as good which give another class than most of them do,
+        0–1; None if they were not compared.
     """
 
     encoding: Encoding
@@ -178,6 +181,7 @@ class Classification:
     classes: tuple[str, ...]
     scores: Float32Array
     settings: dict[str, Any] = field(default_factory=dict)
+    disagreement: npt.NDArray[np.float64] | None = None
 
     @property
     def index(self) -> npt.NDArray[np.int64]:
@@ -205,9 +209,9 @@ class Classification:
     def results(self) -> pd.DataFrame:
         """One row per cell: class, score (one per class if K > 1), and what else was found.
 
-        That is confidence, model, head, diameter (px), reconstruction_error, latent_norm, surprise,
-        unfamiliar, touches_edge, flag, and the latents z_0 …. A cell without pixels has no class,
-        no score and no latents.
+        That is confidence, disagreement if heads were compared, model, head, diameter (px),
+        reconstruction_error, latent_norm, surprise, unfamiliar, touches_edge, flag, and the latents
+        z_0 …. A cell without pixels has no class, no score and no latents.
         """
         import pandas as pd
 
@@ -219,6 +223,8 @@ class Classification:
             for k, name in enumerate(self.classes):
                 table[f"score_{name}"] = self.scores[:, k]
         table["confidence"] = self.confidence
+        if self.disagreement is not None:
+            table["disagreement"] = self.disagreement
         # of one value each, so that a row says what made it wherever it is copied to
         model = str(self.settings.get("model", self.encoding.model_name))
         table["model"] = pd.Categorical([model] * len(table))
@@ -438,6 +444,7 @@ def classify_encoding(
             "model_sha256": model.sha256,
             "head": named.name,
             "classes": list(named.classes),
+            "confidence": named.calibration_told,
             "diameter": encoding.diameter,
             "diameter_from": encoding.measured,
             "cells": encoding.cells.source,

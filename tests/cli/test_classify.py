@@ -394,3 +394,33 @@ def test_a_json_file_of_others_is_kept(classify: Run, files: Path) -> None:
     told = sentence(classify("--diameter", 28, out="table.csv"), files)
     assert "did not write" in told
     assert (files / "table.json").read_text() == '{"mine": 1}'
+
+
+def test_disagreement_of_heads_is_a_column(classify: Run, files: Path) -> None:
+    done = classify("--diameter", 28, "--disagreement", "--delta", 0.03)
+    assert done.code == 0, done.err
+    table = pd.read_csv(files / "out.csv")
+    assert "of the best balanced accuracy (0.964); they agree on" in done.out
+    model = load_model(device="cpu")
+    note = json.loads((files / "out.json").read_text("utf-8"))
+    assert note["disagreement"]["delta"] == 0.03
+    names = note["disagreement"]["heads"]
+    assert {"dense", "sparse", "formula"} <= set(names)
+    z = table[[f"z_{i}" for i in range(32)]].to_numpy(np.float32)
+    votes = np.mean([model.score(z, name)[:, 0] >= 0 for name in names], 0)
+    np.testing.assert_allclose(table["disagreement"], np.minimum(votes, 1 - votes), atol=1e-6)
+    assert note["confidence"].startswith("calibrated on held-out plates, ECE")
+    alone = classify("--diameter", 28, "--disagreement", "--delta", 0)
+    assert "There is no other head to disagree with" in " ".join(alone.err.split())
+    assert (pd.read_csv(files / "out.csv")["disagreement"] == 0).all()
+
+
+def test_disagreement_needs_evidence_of_each_head(
+    classify: Run, files: Path, tmp_path: Path
+) -> None:
+    model = load_model(device="cpu")
+    bare = replace(model.head(), evidence=None)
+    save_model(replace_heads(model, "bare", {bare.name: bare}, ""), tmp_path / "bare")
+    told = sentence(classify("--model", tmp_path / "bare", "--disagreement"), files)
+    assert "'bare' does not say how head 'dense' did on held-out groups" in told
+    assert "give --disagreement with it" in sentence(classify("--delta", 0.1), files)

@@ -77,6 +77,19 @@ def test_a_movie_with_labels_becomes_a_model_that_classifies(
     code, out, err = run(*words(files, "--kind", "sparse", "--seed", 3, "--recipe", recipe))
     assert (code, err) == (0, "")
     assert "held-out balanced accuracy" in out
+    assert "calibration: Brier score" in out
+    assert "1 head within 0.01 of the best" in out
+    assert "## Rashomon set" in (files / "mine" / "card.md").read_text("utf-8")
+    check, truth = (
+        pd.read_csv(files / "mine" / "labels_to_check.csv"),
+        pd.read_csv(files / "cells.csv"),
+    )
+    assert str(files / "mine" / "labels_to_check.csv") in out
+    assert check["quality"].is_monotonic_increasing
+    check = check.merge(truth, left_on=["track", "frame"], right_on=["track_id", "t"])
+    assert len(check) == truth["state"].notna().sum()
+    assert (check["label"] == check["state"]).all()
+    np.testing.assert_allclose(check["y_x"], check["y_y"], atol=0.01)
     model = load_model(files / "mine", device="cpu")
     assert model.name == "mine"
     assert model.head().classes == ("big", "small")
@@ -113,6 +126,9 @@ def test_crops_in_place_of_a_movie_and_a_formula_that_is_printed(
     model = load_model(tmp_path / "mine", device="cpu")
     formula = model.head("formula").head.formulas[0]  # type: ignore[attr-defined]
     assert formula.show(aliases=model.aliases) in out
+    check = pd.read_csv(tmp_path / "mine" / "labels_to_check.csv")
+    assert sorted(check["row"]) == list(range(len(keep)))
+    assert (check["label"] == data["label"][keep][check["row"]]).all()
     config = json.loads((tmp_path / "mine" / "config.json").read_text("utf-8"))
     assert config["heads"][0]["formulas"] == [formula.text]
     code, out, _ = run("models", "--long", "--model", tmp_path / "mine")

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_interpdisc.discovery.audit import audit, audit_labels
+from napari_interpdisc.cells import CellTable
+from napari_interpdisc.discovery.audit import audit, audit_labels, audit_table
 from napari_interpdisc.discovery.cross_validation import discover
 from napari_interpdisc.discovery.labelled import LabelledCells
+from napari_interpdisc.discovery.origins import Origins
 from napari_interpdisc.discovery.recipe import Recipe
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.store import load_model
@@ -35,6 +37,14 @@ def test_right_labels_are_let_be() -> None:
     found = audit(p, np.array([0, 1] * 10), ("a", "b"))
     assert not found.doubtful.any()
     assert found.sentence() == "None of 20 labels is contradicted by heads that did not see it."
+
+
+def test_labels_that_are_called_otherwise_without_being_taken_for_wrong() -> None:
+    found = audit(np.array([[0.9, 0.1], [0.2, 0.8]] * 10), np.array([0, 1] * 10), ("a", "b"))
+    found = replace(found, suggested=1 - found.suggested)
+    assert found.sentence() == (
+        "None of 20 labels is taken for wrong; heads that did not see them call 20 otherwise."
+    )
 
 
 def test_a_class_that_does_not_occur() -> None:
@@ -73,3 +83,30 @@ def test_refuses_what_was_not_trained() -> None:
         audit_labels(found, "sparse")
     with pytest.raises(InvalidInput, match="does not tell the labels"):
         audit_labels(replace(found, target=np.zeros(0, np.int64)))
+
+
+def test_the_table_tells_where_each_cell_is_by_rising_quality() -> None:
+    p = np.array([[0.9, 0.1], [0.97, 0.03], [0.4, 0.6], [0.2, 0.8]])
+    found = audit(p, np.array([0, 1, 1, 1]), ("a", "b"), np.array([0, 1, 2, 4]))
+    cells = CellTable.from_arrays([0, 3, 5, 6, 7], [[10 + i, 20.125] for i in range(5)], range(5))
+    table = audit_table(found, Origins.of_cells("m.tif", cells))
+    assert list(table) == [
+        *("movie", "track", "frame", "y", "x", "label", "suggested", "quality", "doubtful")
+    ]
+    assert table["track"].tolist() == ["1", "2", "4", "0"]
+    assert table["frame"].tolist() == [3, 5, 7, 0]
+    assert table.loc[0].to_dict() == {
+        "movie": "m.tif", "track": "1", "frame": 3, "y": 11, "x": 20.12, "label": "b",
+        "suggested": "a", "quality": 0.03, "doubtful": True,
+    }  # fmt: skip
+    assert table["quality"].is_monotonic_increasing
+
+
+def test_what_is_not_known_of_a_cell_is_empty_in_the_table() -> None:
+    found = audit(np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0, 1]), ("a", "b"))
+    table = audit_table(found, Origins.of_groups("m.tif", np.array(["x", "y"])))
+    assert table["frame"].isna().all()
+    assert table["y"].isna().all()
+    table = audit_table(found, Origins.of_archive("c.npz", [8, 3]))
+    assert list(table)[:2] == ["movie", "row"]
+    assert table["row"].tolist() == [3, 8]

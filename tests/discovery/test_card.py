@@ -8,10 +8,12 @@ import pytest
 
 from napari_interpdisc.discovery.card import calibration_section, discovered_model
 from napari_interpdisc.discovery.cross_validation import discover
+from napari_interpdisc.discovery.rashomon import Member, rashomon_set
 from napari_interpdisc.discovery.recipe import Recipe
 from napari_interpdisc.discovery.reliability import reliability
 from napari_interpdisc.discovery.results import Discovery
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.store import load_model, save_model
 
 from .conftest import labelled
@@ -75,3 +77,24 @@ def test_the_section_on_calibration() -> None:
     cells = [cell.strip() for cell in second.strip("|").split("|")]
     assert cells[1] == "0.50"
     assert cells[3] == cells[5] == "–"
+
+
+def test_the_card_tells_of_all_heads_that_are_as_good(found: Discovery) -> None:
+    bundled = load_model(device="cpu")
+    mine = replace(found, encoder_sha256=bundled.encoder_sha256)
+    members = [
+        Member("a", FormulaHead([parse_formula("z0 + z1", 32)]), 0.96),
+        Member("b", FormulaHead([parse_formula("z0", 32)]), 0.955),
+        Member("c", FormulaHead([parse_formula("z2", 32)]), 0.8),
+    ]
+    compared = rashomon_set(
+        members, found.classes, np.array([[1.0, -2, *[0] * 30], [1] * 32, [-1] * 32])
+    )
+    card = discovered_model(bundled, mine, "mine", compared=compared).card
+    assert "## Rashomon set" in card
+    assert "2 heads within 0.01 of the best" in card
+    assert "they agree on 66.7 % of 3 labelled cells." in card
+    names = ", ".join(map(bundled.latent_label, (0, 1)))
+    assert f"| a | 0.960 | 3 | {names} |" in card
+    assert "| c |" not in card
+    assert "Rashomon" not in discovered_model(bundled, mine, "mine").card

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,16 @@ import pytest
 
 from napari_interpdisc.discovery.card import discovered_model
 from napari_interpdisc.discovery.cross_validation import discover
-from napari_interpdisc.discovery.evidence import calibration_of, evidence_of, reliability_of
+from napari_interpdisc.discovery.evidence import (
+    calibration_of,
+    evidence_of,
+    held_out_reliability,
+    reliability_of,
+)
 from napari_interpdisc.discovery.recipe import Recipe
 from napari_interpdisc.discovery.reliability import reliability
 from napari_interpdisc.discovery.results import Discovery
+from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import class_probabilities
 from napari_interpdisc.models.store import load_model, save_model
 from napari_interpdisc.training.heads import HeadTraining
@@ -56,3 +63,9 @@ def test_is_stored_with_the_model(tmp_path: Path) -> None:
     save_model(discovered_model(base, found, "mine"), tmp_path / "mine")
     read = load_model(tmp_path / "mine", device="cpu")
     assert read.head("dense").evidence == evidence_of(found, "dense")
+
+
+def test_a_training_that_tells_no_labels_has_no_reliability(found: Discovery) -> None:
+    assert held_out_reliability(found, "dense").n_cells == 160
+    with pytest.raises(InvalidInput, match="does not tell the labels"):
+        held_out_reliability(replace(found, target=np.zeros(0, np.int64)), "dense")

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_interpdisc.cells import CellTable
 from napari_interpdisc.discovery.kept_cells import is_kept, read_kept, with_movie, write_kept
 from napari_interpdisc.discovery.movies import LabelledMovie
+from napari_interpdisc.discovery.origins import Origins
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.patches import Patches
 
@@ -37,6 +39,16 @@ def test_what_is_kept_comes_back(tmp_path: Path, rng: np.random.Generator) -> No
         np.testing.assert_array_equal(after.patches.pixels, before.patches.pixels)
         np.testing.assert_array_equal(after.labels, before.labels)
         np.testing.assert_array_equal(after.groups, before.groups)
+
+
+def test_where_cells_are_is_kept_if_it_is_known(tmp_path: Path, rng: np.random.Generator) -> None:
+    cells = CellTable.from_arrays([4, 0], [[1.5, 2.0], [3.0, 4.0]], [7, 9])
+    placed = replace(movie("b", 2, rng), places=Origins.of_cells("b", cells))
+    without, found = read_kept(write_kept(tmp_path / "kept.npz", [movie("a", 1, rng), placed]))
+    assert (found.origins.t.tolist(), found.origins.track.tolist()) == ([4, 0], ["7", "9"])
+    np.testing.assert_array_equal(found.origins.yx, cells.yx)
+    assert (without.origins.t.tolist(), without.origins.track.tolist()) == ([-1], ["0"])
+    assert read_kept(write_kept(tmp_path / "old.npz", [movie("a", 1, rng)]))[0].places is None
 
 
 def test_a_movie_takes_the_place_of_one_of_its_name(rng: np.random.Generator) -> None:

@@ -84,3 +84,14 @@ def test_refuses() -> None:
     bare = replace_heads(model, "bare", {"rule": NamedHead("rule", member("z0", 1).head, TWO)}, "")
     with pytest.raises(InvalidInput, match="'bare' does not say how head 'rule' did"):
         members_of_model(bare, "rule")
+
+
+def test_a_smaller_set_within_a_larger_one(members: list[Member]) -> None:
+    z = np.array([[2.0, 0, 0, 0], [0.5, -1, 1, 0]])
+    whole = rashomon_set(members, TWO, z, 1)
+    for delta in (0, 0.01, 1):
+        part, alone = whole.within(delta), rashomon_set(members, TWO, z, delta)
+        assert (part.members, part.others, part.delta) == (alone.members, alone.others, delta)
+        np.testing.assert_array_equal(part.calls, alone.calls)
+    with pytest.raises(InvalidInput, match=r"from 0 to 0\.01 here, not 0\.5"):
+        whole.within(0.01).within(0.5)

@@ -170,3 +170,12 @@ def test_what_cannot_be_told(p: np.ndarray, target: np.ndarray, told: str) -> No
         reliability(p, target, np.arange(len(p)))
     with pytest.raises(InvalidInput, match="one bin or more"):
         reliability(np.full((2, 2), 0.5), np.array([0, 1]), np.arange(2), bins=0)
+
+
+def test_a_sentence_on_confidences_beside_chance_and_a_constant_forecast() -> None:
+    p = np.tile([[0.8, 0.2], [0.2, 0.8]], (20, 1))
+    found = reliability(p, np.tile([0, 1], 20), np.arange(40) // 4)
+    assert found.sentence("plate").startswith(
+        "On held-out plates, confidence and share right differ by 0.200 on average (by chance"
+    )
+    assert found.sentence().endswith("Brier score 0.080; a constant forecast has 0.500.")

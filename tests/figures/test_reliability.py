@@ -11,8 +11,9 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from napari_interpdisc.discovery.reliability import Reliability, reliability
+from napari_interpdisc.figures.canvas import figure_pixels
 from napari_interpdisc.figures.palette import ON_WHITE
-from napari_interpdisc.figures.reliability import draw_reliability
+from napari_interpdisc.figures.reliability import draw_reliability, reliability_panel
 
 from .conftest import whole_picture
 
@@ -87,3 +88,11 @@ def test_bars_are_shares_of_the_cells_from_the_lowest_confidence_on(
 def test_one_head_is_one_panel(tmp_path: Path, drawn: list[Figure]) -> None:
     draw_reliability(tmp_path / "r.png", {"dense": {"by plate": made(100)}})
     assert [axes.get_title() for axes in drawn[0].axes] == ["dense", ""]
+
+
+def test_a_panel_for_a_window_is_seen_through_and_has_its_size() -> None:
+    pixels = figure_pixels(reliability_panel(made(200), "#00ff00", 360, 240, 96))
+    assert pixels.shape == (240, 360, 4)
+    assert pixels[0, 0, 3] == 0
+    ink = (pixels[..., 1] > 200) & (pixels[..., 0] < 80) & (pixels[..., 3] > 200)
+    assert ink.sum() > 300, "texts and axes are in the ink of the window"

@@ -201,3 +201,16 @@ def test_reconstructions_have_the_units_of_the_crop(two_subjects: CellModel) -> 
     assert np.abs(light).max() > 0
     flat = model.reconstruct(z[:1], np.full((1, 1, 32, 32), 3.0, np.float32))
     np.testing.assert_allclose(flat, 3, atol=1e-5)
+
+
+def test_what_confidences_are_worth_is_told() -> None:
+    model = load_model(device="cpu")
+    named = model.head("dense")
+    assert named.evidence is not None
+    assert named.evidence.calibration is not None
+    ece = f"{named.evidence.calibration.ece:.3f}"
+    assert named.calibration_told == f"calibrated on held-out plates, ECE {ece}"
+    unknown = "not known to be calibrated on held-out cells"
+    assert replace(named, evidence=None).calibration_told == unknown
+    without = named.evidence.model_copy(update={"calibration": None})
+    assert replace(named, evidence=without).calibration_told == unknown

@@ -1,6 +1,8 @@
 import gc
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,11 @@ from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
 
 from napari_interpdisc.cells import CellTable
+from napari_interpdisc.discovery.rashomon import Member, rashomon_set
 from napari_interpdisc.errors import InvalidModel
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.pipeline import Classification, classify
 from napari_interpdisc.widgets.session import Session, session_of
@@ -153,3 +157,37 @@ def test_edited_latents_start_as_the_cells_own_and_are_told_with_who_edited(
     assert not session.is_edited, "selecting starts anew"
     session.clear()
     assert session.edited is None
+
+
+def test_heads_are_compared_until_there_are_other_cells_or_another_head(
+    make_scene: Callable[..., SimpleNamespace],
+) -> None:
+    session = make_scene(window=False).session
+    n, latents = len(session.encoding.cells), session.encoding.latents
+    members = [
+        Member(text, FormulaHead([parse_formula(text, 32)]), accuracy)
+        for text, accuracy in (("z0", 0.96), ("-z0", 0.955), ("z1", 0.9))
+    ]
+    seen: list[Any] = []
+    session.compared_changed.connect(seen.append)
+    session.set_compared(rashomon_set(members, ("no", "yes"), latents, 1))
+    assert [m.name for m in session.as_good.members] == ["z0", "-z0"]
+    np.testing.assert_array_equal(session.disagreement, np.full(n, 0.5))
+    session.set_delta(0)
+    np.testing.assert_array_equal(session.disagreement, np.zeros(n))
+    session.set_delta(0)
+    assert [len(found.members) for found in seen] == [2, 1]
+    session.set_model(session.model, session.head_name)
+    assert (session.as_good, session.disagreement, seen[-1]) == (None, None, None)
+    session.set_compared(rashomon_set(members, ("no", "yes"), latents, 1))
+    session.clear()
+    assert session.disagreement is None
+
+
+def test_what_cells_are_coloured_by_is_told_once() -> None:
+    session, seen = Session(), []
+    session.colouring_changed.connect(seen.append)
+    session.set_colouring("disagreement")
+    session.set_colouring("disagreement")
+    session.set_colouring("class")
+    assert seen == ["disagreement", "class"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +26,10 @@ from napari_interpdisc.cli.common import (
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
+from napari_interpdisc.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from napari_interpdisc.discovery.rashomon import Member
 
 
 @reads_images
@@ -45,6 +50,23 @@ def classify(
     channel_axis: ChannelAxis = None,
     model: Model = "h2b",
     head: Head = None,
+    disagreement: Annotated[
+        bool,
+        typer.Option(
+            "--disagreement",
+            help="Add a column: the share of heads that give a cell another class than most do. "
+            "Asked are the model's heads for the same question that are about as good.",
+        ),
+    ] = False,
+    delta: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="With --disagreement: balanced accuracy that heads may lose against the best; "
+            "0.01 if left out.",
+        ),
+    ] = None,
     reading: Reading = PLAIN,
     table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
@@ -56,6 +78,8 @@ def classify(
 
     check_result_path(out, tracks, (image, labels))
     diameter_of(diameter)
+    if delta is not None and not disagreement:
+        raise InvalidInput("--delta says which heads are compared: give --disagreement with it.")
     choices = table_options.asked()
     from napari_interpdisc import pipeline
     from napari_interpdisc.crops import without_pixels
@@ -64,6 +88,11 @@ def classify(
 
     loaded = load_model(model)
     loaded.head(head)
+    members: list[Member] = []
+    if disagreement:
+        from napari_interpdisc.discovery.rashomon import DELTA, members_of_model, rashomon_set
+
+        members = members_of_model(loaded, head)
     opened = MovieFiles(
         image,
         tracks,
@@ -79,8 +108,14 @@ def classify(
         result = pipeline.classify(
             opened.frames, opened.cells, loaded, opened.diameter, head, progress, opened.measured
         )
+    compared = None
+    if disagreement:
+        lost = DELTA if delta is None else delta
+        compared = rashomon_set(members, result.classes, result.encoding.latents, lost)
+        result = replace(result, disagreement=compared.disagreement)
     settings = {
         **result.settings,
+        "disagreement": None if compared is None else compared.note(),
         "image": str(image),
         "tracks": str(tracks),
         "labels": str(labels) if labels else None,
@@ -113,7 +148,12 @@ def classify(
     flags.append(f"{encoding.touches_edge.sum()} may be cut by the edge of the image")
     if encoding.saturated.any():
         flags.append(f"{encoding.saturated.sum()} saturated")
-    say(f"flagged: {', '.join(flags)}", str(out))
+    say(f"flagged: {', '.join(flags)}")
+    if compared is not None:
+        say(f"{', '.join(one.name for one in compared.members)}: {compared.sentence()}")
+        if len(compared.members) == 1:
+            note("There is no other head to disagree with; allow more with --delta.")
+    say(str(out))
     if not encoding.usable.all():
         note(f"{without_pixels(encoding.no_pixels)}; they have no class.")
     for warning in pipeline.movie_warnings(encoding, loaded):

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from napari_interpdisc.discovery.labelled import LabelledCells, Labels
     from napari_interpdisc.discovery.movies import LabelledMovie
+    from napari_interpdisc.discovery.origins import Origins
     from napari_interpdisc.discovery.recipe import Recipe
     from napari_interpdisc.discovery.results import Discovery
     from napari_interpdisc.models.cell_model import CellModel, TrainingMovie
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 
 TRACK = "track_id"
 """Groups of cells of a movie, if the user names no other."""
+
+LABELS_TO_CHECK = "labels_to_check.csv"
+"""File in the model's folder: labels, those first that held-out heads fit least."""
 
 
 @reads_images
@@ -127,9 +131,12 @@ def train(
         table_options.swap_xy, table_options.asked(group_column, label_column),
     )  # fmt: skip
     files = _movie_files(base, image or [], cells or [], labels or [], movies, crops)
+    from napari_interpdisc.discovery.audit import audit_labels, audit_table
     from napari_interpdisc.discovery.card import discovered_model
     from napari_interpdisc.discovery.cross_validation import discover
     from napari_interpdisc.discovery.kept_cells import is_kept, read_kept
+    from napari_interpdisc.discovery.rashomon import members_of_discovery, rashomon_set
+    from napari_interpdisc.io.results import write_whole
     from napari_interpdisc.models.store import load_model, save_model
 
     asked = _recipe(recipe, kind, folds, seed, engine, study is not None)
@@ -140,21 +147,26 @@ def train(
     told_of: tuple[TrainingMovie, ...] = ()
     if crops is not None and not is_kept(crops):
         group = group_column or "plate"
-        labelled = _from_crops(crops, label_column, group, wanted, diameter, asked, loaded)
+        labelled, origins = _from_crops(crops, label_column, group, wanted, diameter, asked, loaded)
     else:
         known = (
             read_kept(crops)
             if crops is not None
             else _from_movies(files, label_column, group_column, wanted, asked, loaded)
         )
-        labelled, group = _joined(known, group_column, wanted, asked, loaded)
+        labelled, group, origins = _joined(known, group_column, wanted, asked, loaded)
         told_of = tuple(movie.summary for movie in known)
     with progress_bar("training") as progress:
         found = discover(labelled, asked, progress, loaded.encoder_sha256, group, study)
     found = replace(found, movies=told_of)
-    save_model(discovered_model(loaded, found, name or out.name), out)
+    compared = rashomon_set(members_of_discovery(found), found.classes, labelled.latents)
+    save_model(discovered_model(loaded, found, name or out.name, compared=compared), out)
     source = crops or movies or ", ".join(str(one.tracks) for one in files)
-    say(*_told(found, str(source), loaded), str(out))
+    say(*_told(found, str(source), loaded), *_calibration_told(found), compared.sentence())
+    audited = audit_labels(found)
+    table = audit_table(audited, origins)
+    write_whole(out / LABELS_TO_CHECK, lambda partial: table.to_csv(partial, index=False))
+    say(f"{next(iter(found.heads))}: {audited.sentence()}", str(out / LABELS_TO_CHECK), str(out))
 
 
 GIVE = "Give --image and --cells, once for each movie, or --movies or --crops in their place."
@@ -244,15 +256,18 @@ def _from_crops(
     diameter: str,
     recipe: Recipe,
     model: CellModel,
-) -> LabelledCells:
+) -> tuple[LabelledCells, Origins]:
+    """Labelled cells of an archive of crops, and their rows there."""
     from napari_interpdisc.discovery.augmented import label_ready_crops
+    from napari_interpdisc.discovery.origins import Origins
     from napari_interpdisc.io.labelled_crops import read_labelled_crops
 
     px = crop_diameter(diameter)
     images, values, groups = read_labelled_crops(path, label, group)
     labels = _checked_labels(values, groups, wanted, recipe.folds, group)
     with progress_bar("augmentations") as progress:
-        return label_ready_crops(images, px, model, labels, recipe, progress)
+        cells = label_ready_crops(images, px, model, labels, recipe, progress)
+    return cells, Origins.of_archive(str(path), labels.rows)
 
 
 def _from_movies(
@@ -308,9 +323,10 @@ def _joined(
     wanted: tuple[str, ...] | None,
     recipe: Recipe,
     model: CellModel,
-) -> tuple[LabelledCells, str]:
-    """Labelled cells of all movies, and what their groups are called."""
+) -> tuple[LabelledCells, str, Origins]:
+    """Labelled cells of all movies, what their groups are called, and where the cells are."""
     from napari_interpdisc.discovery.movies import join_labels, label_movies
+    from napari_interpdisc.discovery.origins import Origins
 
     labels, what = join_labels(
         [movie.name for movie in movies],
@@ -321,7 +337,8 @@ def _joined(
         group,
     )
     with progress_bar("augmentations") as progress:
-        return label_movies(movies, labels, model, recipe, progress), what
+        cells = label_movies(movies, labels, model, recipe, progress)
+    return cells, what, Origins.joined([movie.origins for movie in movies]).take(labels.rows)
 
 
 def _told(found: Discovery, source: str, model: CellModel) -> list[str]:
@@ -348,5 +365,20 @@ def _told(found: Discovery, source: str, model: CellModel) -> list[str]:
                 f"{name}: {formula.show(aliases=model.aliases)}"
                 for name, formula in zip(names, row.head.formulas, strict=True)
             )
+        )
+    return lines
+
+
+def _calibration_told(found: Discovery) -> list[str]:
+    """How right the confidences of each kind of head are on held-out cells, line by line."""
+    from napari_interpdisc.discovery.evidence import held_out_reliability
+
+    lines = []
+    for kind in found.heads:
+        one = held_out_reliability(found, kind)
+        lines.append(
+            f"{kind:8s} calibration: Brier score {one.brier:.3f} (constant forecast "
+            f"{one.constant_brier:.3f}), calibration error {one.ece:.3f} (by chance "
+            f"{one.chance_ece:.3f})"
         )
     return lines

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from napari_interpdisc._types import Float64Array
+from napari_interpdisc.discovery.origins import Origins
 from napari_interpdisc.discovery.results import Discovery, Kind
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import class_probabilities
@@ -46,13 +48,51 @@ class LabelAudit:
 
     def sentence(self) -> str:
         """How many labels are worth another look."""
-        n = int(self.doubtful.sum())
+        n, off = int(self.doubtful.sum()), int((self.labelled != self.suggested).sum())
+        if not n and off:
+            one = off == 1
+            return (
+                f"None of {len(self.rows)} labels is taken for wrong; heads that did not see "
+                f"{'it' if one else 'them'} call {off} otherwise."
+            )
         if not n:
             return f"None of {len(self.rows)} labels is contradicted by heads that did not see it."
         return (
             f"{n} of {len(self.rows)} labels {'is' if n == 1 else 'are'} contradicted by heads "
             "that did not see them; look again."
         )
+
+
+def audit_table(found: LabelAudit, origins: Origins) -> pd.DataFrame:
+    """One row per labelled cell, by rising quality of its label.
+
+    Parameters
+    ----------
+    found
+        The audit.
+    origins
+        Where the cells are that were tested on: ``found.rows`` are positions in it.
+
+    Returns
+    -------
+    Columns movie, track, frame, y, x (image pixels), label, suggested, quality and doubtful; row,
+    in place of track to x, for cells of an archive of crops. What is not known is empty.
+    """
+    order = np.argsort(found.quality, kind="stable")
+    where = origins.take(found.rows[order])
+    table = pd.DataFrame({"movie": where.movie})
+    if (where.row >= 0).any():
+        table["row"] = pd.array(where.row, "Int64").astype("Int64")
+    else:
+        table["track"] = where.track
+        table["frame"] = pd.Series(where.t, dtype="Int64").mask(where.t < 0)
+        table["y"], table["x"] = where.yx.T.round(2)
+    names = np.array(found.classes, object)
+    table["label"] = names[found.labelled[order]]
+    table["suggested"] = names[found.suggested[order]]
+    table["quality"] = found.quality[order].round(4)
+    table["doubtful"] = found.doubtful[order]
+    return table
 
 
 def audit_labels(found: Discovery, kind: Kind | None = None) -> LabelAudit:

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_interpdisc.discovery.evidence import evidence_of
 from napari_interpdisc.discovery.quality import Quality
+from napari_interpdisc.discovery.rashomon import RashomonSet
 from napari_interpdisc.discovery.reliability import Reliabilities, Reliability
 from napari_interpdisc.discovery.results import Discovery, FrontRow
 from napari_interpdisc.discovery.tasks import TaskResult, heads_of
@@ -20,7 +21,11 @@ from napari_interpdisc.number_text import mean_sd
 
 
 def discovered_model(
-    model: CellModel, found: Discovery, name: str, formula: FrontRow | None = None
+    model: CellModel,
+    found: Discovery,
+    name: str,
+    formula: FrontRow | None = None,
+    compared: RashomonSet | None = None,
 ) -> CellModel:
     """Return a model with the same encoder and the heads that were found.
 
@@ -34,6 +39,9 @@ def discovered_model(
         Name of the new model.
     formula
         Row of the front to use instead of the formula that was chosen.
+    compared
+        All heads of the training that are about as good, for the card; what they call the labelled
+        cells.
 
     Raises
     ------
@@ -49,7 +57,7 @@ def discovered_model(
             head, quality = formula.head, formula.quality
             evidence = evidence_of(found, kind, quality)
         heads[kind] = NamedHead(kind, head, found.classes, summary(quality, found), evidence)
-    card = discovery_card(name, model, found, heads)
+    card = discovery_card(name, model, found, heads, compared)
     return replace_heads(model, name, heads, card, found.movies)
 
 
@@ -95,9 +103,13 @@ def summary(quality: Quality, found: Discovery) -> str:
 
 
 def discovery_card(
-    name: str, model: CellModel, found: Discovery, heads: Mapping[str, NamedHead]
+    name: str,
+    model: CellModel,
+    found: Discovery,
+    heads: Mapping[str, NamedHead],
+    compared: RashomonSet | None = None,
 ) -> str:
-    """Model card of the heads of one training."""
+    """Model card of the heads of one training, and of all that are about as good."""
     rows = [(h.name, h.head.n_weights, h.head.expression_size, h.summary) for h in heads.values()]
     lines = [
         f"# {name}",
@@ -115,7 +127,26 @@ def discovery_card(
     if "formula" in heads:
         texts = formulas_of(heads["formula"], model)
         lines += ["", f"Formula ({found.engine}): {'; '.join(texts)}"]
+    if compared is not None:
+        lines += ["", *rashomon_section(compared, model)]
     return "\n".join(lines) + "\n"
+
+
+def rashomon_section(compared: RashomonSet, model: CellModel) -> list[str]:
+    """Lines of Markdown: heads that are about as good as the best, and what they agree on."""
+    rows = []
+    for one in compared.members:
+        named = ", ".join(map(model.latent_label, one.latents))
+        rows.append((one.name, f"{one.balanced_accuracy:.3f}", one.head.expression_size, named))
+    return [
+        "## Rashomon set",
+        "",
+        compared.sentence().replace(" cells.", " labelled cells."),
+        "The stored heads saw these cells in their training. Where they disagree, the data do not "
+        "say which of them is right.",
+        "",
+        *table(("head", "balanced accuracy", "expression size", "latents"), rows),
+    ]
 
 
 def _of_movies(found: Discovery) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from napari_interpdisc.discovery.quality import Quality
 from napari_interpdisc.discovery.reliability import Reliability, reliability
 from napari_interpdisc.discovery.results import Discovery, Kind
+from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import class_probabilities
 from napari_interpdisc.models.evidence import CalibrationEvidence, Evidence
 
@@ -35,12 +36,7 @@ def evidence_of(
     of = fitted.quality if quality is None else quality
     calibration = None
     if quality is None and len(found.target):
-        known = found.target >= 0
-        calibration = calibration_of(
-            reliability(
-                class_probabilities(fitted.logits[known]), found.target[known], found.group[known]
-            )
-        )
+        calibration = calibration_of(held_out_reliability(found, kind))
     return Evidence(
         cells=found.cells,
         groups=found.groups,
@@ -54,6 +50,21 @@ def evidence_of(
         calibration=calibration,
         data_sha256=found.data_sha256,
     )
+
+
+def held_out_reliability(found: Discovery, kind: Kind) -> Reliability:
+    """How right the confidences of one kind of head are, on cells that were held out.
+
+    Raises
+    ------
+    InvalidInput
+        If the training does not tell the labels.
+    """
+    if not len(found.target):
+        raise InvalidInput("This training does not tell the labels; train again.")
+    known = found.target >= 0
+    logits = found.heads[kind].logits[known]
+    return reliability(class_probabilities(logits), found.target[known], found.group[known])
 
 
 def calibration_of(found: Reliability) -> CalibrationEvidence:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from napari_interpdisc._types import Measured
 from napari_interpdisc.discovery.movies import LabelledMovie
+from napari_interpdisc.discovery.origins import UNKNOWN, Origins
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.labelled_crops import array_names
 from napari_interpdisc.io.results import write_whole
@@ -22,6 +23,9 @@ from napari_interpdisc.patches import Patches
 
 OF_CELLS = ("images", "label", "track", "movie")
 """Arrays with a row for each cell; ``movie`` is a position in ``movie_name``."""
+
+OF_PLACES = ("cell_track", "frame", "y", "x")
+"""Further arrays with a row for each cell, where a movie tells; older files do without."""
 
 OF_MOVIES = ("movie_name", "diameter", "measured")
 SUFFIX = ".npz"
@@ -67,6 +71,9 @@ def write_kept(path: str | Path, movies: Sequence[LabelledMovie]) -> Path:
         "measured": np.array([m.measured for m in movies]),
         "model_diameter": np.array(movies[0].model_diameter),
     }
+    if any(movie.places is not None for movie in movies):
+        where = Origins.joined([movie.origins for movie in movies])
+        arrays |= dict(zip(OF_PLACES, (where.track, where.t, *where.yx.T), strict=True))
 
     def write(partial: Path) -> None:
         with partial.open("wb") as stream:
@@ -105,7 +112,9 @@ def _movies(arrays: dict[str, npt.NDArray[Any]]) -> list[LabelledMovie]:
         raise ValueError(f"images have the shape {images.shape}")
     if not np.isfinite(images).all():
         raise ValueError("images hold NaN or infinite pixels")
-    for names, n in ((OF_CELLS, len(images)), (OF_MOVIES, len(arrays["movie_name"]))):
+    placed = set(OF_PLACES) <= set(arrays)
+    of_cells = OF_CELLS + OF_PLACES * placed
+    for names, n in ((of_cells, len(images)), (OF_MOVIES, len(arrays["movie_name"]))):
         for name in names:
             if len(arrays[name]) != n:
                 raise ValueError(f"'{name}' has {len(arrays[name])} rows, not {n}")
@@ -124,9 +133,17 @@ def _movies(arrays: dict[str, npt.NDArray[Any]]) -> list[LabelledMovie]:
                 float(arrays["diameter"][k]),
                 of_movie,
                 float(arrays["model_diameter"]),
+                _places(str(name), arrays, rows) if placed else None,
             )
         )
     return [movie for movie in found if len(movie)]
+
+
+def _places(name: str, arrays: dict[str, npt.NDArray[Any]], rows: npt.NDArray[np.intp]) -> Origins:
+    track, t, y, x = (arrays[column][rows] for column in OF_PLACES)
+    yx = np.stack([y, x], 1).astype(np.float64)
+    unknown = np.full(len(rows), UNKNOWN)
+    return Origins(np.full(len(rows), name), track.astype(str), t.astype(np.int64), yx, unknown)
 
 
 def with_movie(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from napari_interpdisc._types import Measured, Progress, silent
 from napari_interpdisc.discovery.augmented import pairs_within, patch_latents
 from napari_interpdisc.discovery.labelled import LabelledCells, Labels, check_labels, encode_labels
+from napari_interpdisc.discovery.origins import Origins
 from napari_interpdisc.discovery.recipe import Recipe
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel, TrainingMovie
@@ -40,6 +41,8 @@ class LabelledMovie:
         Typical nuclear diameter in the movie's image, px, and how it was measured.
     model_diameter
         Typical nuclear diameter in the patches, px.
+    places
+        Where the cells are in the movie; None if that was not kept.
     """
 
     name: str
@@ -49,10 +52,16 @@ class LabelledMovie:
     diameter: float
     measured: Measured
     model_diameter: float
+    places: Origins | None = None
 
     def __len__(self) -> int:
         """Number of labelled cells N."""
         return len(self.labels)
+
+    @property
+    def origins(self) -> Origins:
+        """Where the cells are, as far as that is known."""
+        return self.places or Origins.of_groups(self.name, self.groups)
 
     @property
     def summary(self) -> TrainingMovie:
@@ -119,6 +128,7 @@ def cut_movie(
         diameter,
         measured,
         model.model_diameter,
+        Origins.of_cells(name, cells),
     )
 
 

@@ -96,6 +96,26 @@ class RashomonSet:
         off = 1 - votes.max(0) / len(self.members)
         return np.asarray(np.where((self.calls >= 0).all(0), off, np.nan))
 
+    def note(self) -> dict[str, object]:
+        """Return what settings tell of the set: its heads, and how much accuracy may be lost."""
+        return {"heads": [one.name for one in self.members], "delta": self.delta}
+
+    def within(self, delta: float) -> RashomonSet:
+        """Return those members that are within a smaller ``delta`` of the best.
+
+        Raises
+        ------
+        InvalidInput
+            If ``delta`` is not from 0 to that of this set.
+        """
+        if not 0 <= delta <= self.delta:
+            raise InvalidInput(
+                f"A loss of balanced accuracy is from 0 to {self.delta:g} here, not {delta:g}."
+            )
+        n = len(_inside(self.members, delta))
+        others = (*self.members[n:], *self.others)
+        return RashomonSet(self.classes, self.members[:n], delta, others, self.calls[:n])
+
     def sentence(self) -> str:
         """How many heads there are, and what they agree on."""
         n = len(self.members)
@@ -125,7 +145,8 @@ def members_of_discovery(found: Discovery) -> list[Member]:
             and isinstance(chosen.head, FormulaHead)
             and chosen.head.formulas == row.head.formulas
         )
-        name = "formula" if is_chosen else f"formula of {row.size} nodes"
+        told = f"formula of {row.size} node{'s' * (row.size != 1)}"
+        name = "formula" if is_chosen else told
         members.append(Member(name, row.head, row.quality.balanced_accuracy))
     return members
 
@@ -188,8 +209,7 @@ def rashomon_set(
     if not 0 <= delta <= 1:
         raise InvalidInput(f"A loss of balanced accuracy is from 0 to 1, not {delta:g}.")
     ranked = sorted(members, key=lambda member: -member.balanced_accuracy)
-    least = ranked[0].balanced_accuracy - delta - 1e-9
-    inside = tuple(member for member in ranked if member.balanced_accuracy >= least)
+    inside = _inside(ranked, delta)
     z = np.asarray(latents, np.float32)
     known = np.isfinite(z).all(1)
     calls = np.full((len(inside), len(z)), -1, np.int64)
@@ -197,6 +217,12 @@ def rashomon_set(
         if known.any():
             row[known] = class_index(head_logits(member.head, z[known]))
     return RashomonSet(classes, inside, delta, tuple(ranked[len(inside) :]), calls)
+
+
+def _inside(ranked: Sequence[Member], delta: float) -> tuple[Member, ...]:
+    """Those of members, the best first, that are within ``delta`` of the best."""
+    least = ranked[0].balanced_accuracy - delta - 1e-9
+    return tuple(member for member in ranked if member.balanced_accuracy >= least)
 
 
 def used_by(found: RashomonSet, model: CellModel) -> Mapping[str, list[str]]:

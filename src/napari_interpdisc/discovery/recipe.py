@@ -203,8 +203,11 @@ def most_used(used: Sequence[Sequence[int]], most: int) -> list[int]:
 
 @torch.inference_mode()
 def head_logits(head: Head, latents: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Logits (N, K) of latents (N, L)."""
-    return np.asarray(head(torch.from_numpy(latents)).numpy())
+    """Logits (N, K) of latents (N, L), on the device that the head is on."""
+    own = [*head.parameters(), *head.buffers()] if isinstance(head, torch.nn.Module) else []
+    device = own[0].device if own else torch.device("cpu")
+    with torch.inference_mode():
+        return np.asarray(head(torch.from_numpy(latents).to(device)).cpu().numpy())
 
 
 def predicted_by(head: Head, latents: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:

@@ -78,6 +78,14 @@ class Reliability:
         """
         return 1 - self.brier / self.constant_brier if self.constant_brier else float("nan")
 
+    def sentence(self, group_name: str = "group") -> str:
+        """How far the confidences are right, beside chance and a constant forecast."""
+        return (
+            f"On held-out {group_name}s, confidence and share right differ by {self.ece:.3f} on "
+            f"average (by chance alone: {self.chance_ece:.3f}). Brier score {self.brier:.3f}; a "
+            f"constant forecast has {self.constant_brier:.3f}."
+        )
+
 
 Reliabilities = Mapping[str, Mapping[str, Reliability]]
 """Of each head, by name: reliability on each set of cells, by what to call it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -37,3 +39,10 @@ def save_figure(figure: Figure, path: Path, dpi: float = 110) -> None:
                 partial, dpi=dpi, facecolor="white", format=kind, metadata=about
             ),
         )
+
+
+def figure_pixels(figure: Figure) -> npt.NDArray[np.uint8]:
+    """Draw a figure as (Y, X, 4) pixels, RGBA 0–255; its background may be seen through."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba()).copy()  # type: ignore[no-untyped-call]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from napari_interpdisc._types import RGBA
+import numpy as np
+import numpy.typing as npt
+
+from napari_interpdisc._types import RGBA, Float64Array
 from napari_interpdisc.pipeline import UNSURE
 
 # Okabe and Ito's colours, told apart by colour-blind eyes; ordered so that the first two, on a grey
@@ -14,6 +17,13 @@ _UNSURE = "#9A9A9A"
 
 ON_WHITE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 """Okabe and Ito's colours and a grey, for lines and bars on white."""
+
+
+DISAGREEMENT = (
+    "all heads agree", "up to 10 % disagree", "10 to 20 %", "20 to 30 %", "30 to 40 %",
+    "40 to 50 %", "more than 50 %",
+)  # fmt: skip
+"""Levels of the share of heads that give a cell another class than most do."""
 
 
 def class_colors(classes: Sequence[str]) -> dict[str, RGBA]:
@@ -26,6 +36,28 @@ def class_colors(classes: Sequence[str]) -> dict[str, RGBA]:
         turn, which = divmod(k, len(_OKABE_ITO))
         colors[name] = _rgba(_OKABE_ITO[which], 0.7**turn)
     return colors | {UNSURE: _rgba(_UNSURE)}
+
+
+def disagreement_colors(n_classes: int) -> dict[str, RGBA]:
+    """Colours of :func:`disagreement_level`, RGBA 0–1: viridis, from dark blue to yellow.
+
+    The levels have names. Of two classes, no more than half of the heads can disagree.
+    """
+    import matplotlib
+
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 1, len(DISAGREEMENT)))
+    n = len(DISAGREEMENT) - (n_classes == 2)
+    return {
+        name: (float(r), float(g), float(b), 1.0)
+        for name, (r, g, b, _) in zip(DISAGREEMENT[:n], shades[:n], strict=True)
+    }
+
+
+def disagreement_level(disagreement: Float64Array) -> npt.NDArray[np.int64]:
+    """Position (N,) in :data:`DISAGREEMENT` of each share (N,), 0 to 1; −1 for NaN."""
+    # 0.3 is 0.30000000000000004 now and then
+    level = np.ceil(np.round(np.nan_to_num(disagreement) * 10, 6)).astype(np.int64)
+    return np.where(np.isnan(disagreement), -1, level.clip(0, len(DISAGREEMENT) - 1))
 
 
 def _rgba(text: str, shade: float = 1.0) -> RGBA:

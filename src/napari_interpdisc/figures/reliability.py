@@ -16,6 +16,9 @@ from napari_interpdisc.figures.palette import ON_WHITE
 COLUMNS = 4
 """Panels side by side, at most."""
 
+SEEN_ON_BOTH = ("#2b8cc4",)
+"""Colour of the curve in a window, on the dark and on the light theme."""
+
 STYLES = (("o", "-"), ("s", "--"), ("^", ":"), ("D", "-."))
 """Marker and line of the second set of cells and those after it, which share a colour."""
 
@@ -67,8 +70,45 @@ def reliability_figure(found: Reliabilities) -> Figure:
     return figure
 
 
+def reliability_panel(
+    found: Reliability, ink: str, width: float, height: float, dpi: float
+) -> Figure:
+    """Draw the reliability of one head on held-out cells, to be put into a window.
+
+    As in :func:`reliability_figure`, without title and legend, on a background that is seen
+    through.
+
+    Parameters
+    ----------
+    found
+        Reliability of the head.
+    ink
+        Colour of texts and axes.
+    width, height, dpi
+        Size in pixels, and pixels per inch.
+    """
+    size = (max(width, 100) / dpi, max(height, 100) / dpi)
+    figure = Figure(figsize=size, dpi=dpi, layout="constrained", facecolor="none")
+    curve, bars = figure.subplots(2, 1, gridspec_kw={"height_ratios": [3, 1]})
+    _draw_head(curve, bars, "", {"held out": found}, ["held out"], SEEN_ON_BOTH)
+    curve.set_ylabel("share right", fontsize=8, color=ink)
+    bars.set_ylabel("cells", fontsize=8, color=ink)
+    for axes in (curve, bars):
+        axes.set_facecolor("none")
+        axes.tick_params(labelsize=7, colors=ink)
+        axes.xaxis.label.set_color(ink)
+        for spine in axes.spines.values():
+            spine.set_color(ink)
+    return figure
+
+
 def _draw_head(
-    curve: Axes, bars: Axes, head: str, own: Mapping[str, Reliability], sets: list[str]
+    curve: Axes,
+    bars: Axes,
+    head: str,
+    own: Mapping[str, Reliability],
+    sets: list[str],
+    colours: tuple[str, ...] = ON_WHITE,
 ) -> None:
     """Draw the curves of one head, and below them the shares of cells by confidence."""
     edges = np.linspace(0, 1, TWENTIETHS + 1)
@@ -76,7 +116,7 @@ def _draw_head(
     curve.plot([0, 1], [0, 1], "--", color="0.6", lw=1, label="confidence is right", zorder=0)
     for name, one in own.items():
         place = sets.index(name)
-        color, (marker, line) = ON_WHITE[min(place, 1)], STYLES[max(place - 1, 0) % len(STYLES)]
+        color, (marker, line) = colours[min(place, 1)], STYLES[max(place - 1, 0) % len(STYLES)]
         error = np.abs(one.right_interval.T - one.right)
         curve.errorbar(
             one.confidence, one.right, np.nan_to_num(error), color=color, marker=marker, ms=4,

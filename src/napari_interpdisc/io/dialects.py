@@ -356,7 +356,8 @@ OWN = Dialect(
 """Results of this program."""
 
 OWN_COLUMNS = (
-    *("class", "score", "score_*", "confidence", "model", "head", "diameter", "flag"),
+    *("class", "score", "score_*", "confidence", "disagreement", "model", "head"),
+    *("diameter", "flag"),
     *("reconstruction_error", "latent_norm", "surprise", "unfamiliar", "touches_edge", "z_[0-9]*"),
 )
 """Patterns of the columns that :meth:`napari_interpdisc.pipeline.Classification.results` gives."""

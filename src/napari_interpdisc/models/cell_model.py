@@ -63,6 +63,15 @@ class NamedHead:
     summary: str = ""
     evidence: Evidence | None = None
 
+    @property
+    def calibration_told(self) -> str:
+        """What its confidences are worth: ``calibrated on held-out plates, ECE 0.007``."""
+        evidence = self.evidence
+        if evidence is None or evidence.calibration is None:
+            return "not known to be calibrated on held-out cells"
+        ece = evidence.calibration.ece
+        return f"calibrated on held-out {evidence.group_name}s, ECE {ece:.3f}"
+
 
 @dataclass(frozen=True)
 class LatentMeaning:

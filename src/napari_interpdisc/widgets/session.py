@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
-from napari_interpdisc._types import Float32Array
+from napari_interpdisc._types import Float32Array, Float64Array
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
 from napari_interpdisc.pipeline import Classification, Encoding, cell_crops, classify_encoding
 from napari_interpdisc.widgets.canvas.compat import unwrapped
+
+if TYPE_CHECKING:
+    from napari_interpdisc.discovery.rashomon import RashomonSet
+
+DELTA = 0.01
+"""As in :mod:`napari_interpdisc.discovery.rashomon`, which takes a moment to import."""
+
+Colouring = Literal["class", "disagreement"]
 
 
 class Session:
@@ -41,6 +49,12 @@ class Session:
         Confidence below which a cell counts as unsure.
     mark_flagged
         Whether the overlay hatches cells that are out of distribution, or cut by the edge.
+    compared
+        All heads of one question and what they call the present cells, or None.
+    delta
+        Balanced accuracy that heads may lose against the best, to count as about as good.
+    colouring
+        What the overlay colours cells by; by class as long as no heads are compared.
     """
 
     model_changed = Signal(object)
@@ -51,6 +65,8 @@ class Session:
     """Tells who edited the latents, so that it does not answer to itself."""
     threshold_changed = Signal(float)
     mark_flagged_changed = Signal(bool)
+    compared_changed = Signal(object)
+    colouring_changed = Signal(str)
 
     def __init__(self) -> None:
         self._model: CellModel | None = None
@@ -65,6 +81,11 @@ class Session:
         self.edited: Float32Array | None = None
         self.threshold = 0.0
         self.mark_flagged = True
+        self.compared: RashomonSet | None = None
+        self.delta = DELTA
+        self.colouring: Colouring = "class"
+        self._as_good: RashomonSet | None = None
+        self._disagreement: Float64Array | None = None
 
     @property
     def has_model(self) -> bool:
@@ -82,6 +103,7 @@ class Session:
         """Choose a model and head, rescoring the cells; those of another encoder are dropped."""
         model.head(head)
         self._model, self.head_name = model, head
+        self.set_compared(None)
         self.model_changed.emit(model)
         if self.encoding is None:
             return
@@ -98,6 +120,7 @@ class Session:
         self.encoding = result.encoding
         self.head_name = result.head
         self.selected = self.edited = None
+        self.set_compared(None)
         self.encoding_changed.emit(self.encoding)
         self.selected_changed.emit(None)
         self.set_classification(result)
@@ -116,6 +139,41 @@ class Session:
         """Hatch flagged cells in the overlay, or do not."""
         self.mark_flagged = bool(wanted)
         self.mark_flagged_changed.emit(self.mark_flagged)
+
+    def set_compared(self, compared: RashomonSet | None) -> None:
+        """Take over a comparison of heads on the present cells, or forget it."""
+        if compared is None and self.compared is None:
+            return
+        self.compared = compared
+        self._compare()
+
+    def set_delta(self, delta: float) -> None:
+        """Balanced accuracy (0–1) that heads may lose against the best."""
+        if float(delta) != self.delta:
+            self.delta = float(delta)
+            self._compare()
+
+    def _compare(self) -> None:
+        compared = self.compared
+        self._as_good = None if compared is None else compared.within(self.delta)
+        self._disagreement = None if self._as_good is None else self._as_good.disagreement
+        self.compared_changed.emit(self._as_good)
+
+    @property
+    def as_good(self) -> RashomonSet | None:
+        """Those of the compared heads that are about as good as the best, or None."""
+        return self._as_good
+
+    @property
+    def disagreement(self) -> Float64Array | None:
+        """(N,) share of these heads that give a cell another class than most do, or None."""
+        return self._disagreement
+
+    def set_colouring(self, colouring: Colouring) -> None:
+        """Colour cells by class, or by the disagreement of heads."""
+        if colouring != self.colouring:
+            self.colouring = colouring
+            self.colouring_changed.emit(colouring)
 
     def select(self, row: int | None) -> None:
         """Select a cell by its row, or none."""
@@ -161,6 +219,7 @@ class Session:
         self.encoding = self.classification = self.frames = None
         self.image = self.cells_layer = self.labels = None
         self.selected = self.edited = None
+        self.set_compared(None)
         self.encoding_changed.emit(None)
         self.selected_changed.emit(None)
         self.classification_changed.emit(None)

@@ -13,7 +13,7 @@ from napari_interpdisc.widgets.canvas.layers import label_columns
 from napari_interpdisc.widgets.canvas.overlay import follow_session, update_overlay
 from napari_interpdisc.widgets.session import Session
 
-from .test_overlay import TWO, flagged, with_result
+from .test_overlay import TWO, compare, flagged, with_result
 
 INTERPHASE = "track 1: Interphase, score −3.00, confidence 95 %"
 METAPHASE = "track 1: Metaphase, score 3.00, confidence 95 %"
@@ -126,3 +126,11 @@ def test_the_score_of_the_class_is_told_where_there_are_several(movie: np.ndarra
     object.__setattr__(result, "scores", np.float32([[0, 2, 1], [5, 0, 0]]))
     assert cell_text(result, 0, 0.0).startswith("track 1: b, score 2.00")
     assert cell_text(result, 0, 0.9).startswith("track 1: unsure, score 2.00")
+
+
+def test_how_many_heads_disagree_is_told_where_it_is_known(movie: np.ndarray) -> None:
+    _, session = with_result(movie, None, TWO, [-3, 3])
+    under = CellUnderCursor(session)
+    assert "disagree" not in under.tell((0, 20, 20))
+    compare(session, "1", "2", "-1")
+    assert "confidence 95 %, 33 % of heads disagree" in under.tell((0, 20, 20))

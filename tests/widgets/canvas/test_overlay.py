@@ -6,15 +6,23 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_interpdisc.cells import CellTable
-from napari_interpdisc.figures.palette import class_colors
+from napari_interpdisc.discovery.rashomon import Member, rashomon_set
+from napari_interpdisc.figures.palette import (
+    DISAGREEMENT,
+    class_colors,
+    disagreement_colors,
+)
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.paint import MOST_VALUES
 from napari_interpdisc.pipeline import UNSURE, Classification, Encoding
 from napari_interpdisc.widgets.canvas.layers import frames_from_layer
 from napari_interpdisc.widgets.canvas.overlay import (
+    NO_CLASS_COLOR,
     STRIPE_COLOR,
     find_overlay,
     follow_session,
     is_overlay,
+    shown,
     update_overlay,
 )
 from napari_interpdisc.widgets.session import Session, session_of
@@ -217,3 +225,57 @@ def test_the_overlay_is_hidden_when_its_cells_are_dropped(movie: np.ndarray) -> 
     viewer.layers.remove("image")
     assert session.classification is None
     assert not overlay.visible
+
+
+def compare(session: Session, *texts: str) -> None:
+    """Compare formulas of two latents on the cells of a session."""
+    result = session.classification
+    assert result is not None
+    members = [Member(text, FormulaHead([parse_formula(text, 2)]), 0.9) for text in texts]
+    session.set_compared(rashomon_set(members, result.classes, result.encoding.latents, 1))
+
+
+@pytest.mark.parametrize("segmented", [False, True])
+def test_cells_in_the_colour_of_the_disagreement_of_heads(
+    movie: np.ndarray, segmented: bool
+) -> None:
+    labels = np.zeros((2, 40, 50), np.int32)
+    labels[:, 12:28, 12:28] = 7
+    viewer, session = with_result(movie, labels if segmented else None, TWO, [-3, 3])
+    result = session.classification
+    assert result is not None
+    result.encoding.latents[:] = [[0, 0], [5, 0]]
+    follow_session(viewer, session)
+    overlay = update_overlay(viewer, session)
+    session.set_colouring("disagreement")
+    assert list(overlay.features)[1] == "class", "as long as no heads are compared"
+    compare(session, "1", "2", "1 - z0")
+    assert overlay is find_overlay(viewer)
+    values = [int(np.asarray(overlay.data[t])[20, 20]) for t in (0, 1)]
+    assert overlay.features["disagreement"][values].tolist() == [DISAGREEMENT[0], DISAGREEMENT[4]]
+    colors = disagreement_colors(2)
+    for value, level in zip(values, (0, 4), strict=True):
+        np.testing.assert_allclose(overlay.get_color(value), colors[DISAGREEMENT[level]], atol=0.01)
+    if segmented:
+        np.testing.assert_array_equal(session.labels.data, labels)
+    session.set_colouring("class")
+    values = [int(np.asarray(overlay.data[t])[20, 20]) for t in (0, 1)]
+    assert overlay.features["class"][values].tolist() == ["Interphase", "Metaphase"]
+    np.testing.assert_allclose(
+        overlay.get_color(values[1]), class_colors(result.classes)["Metaphase"], atol=0.01
+    )
+
+
+def test_cells_without_pixels_have_no_disagreement(movie: np.ndarray) -> None:
+    viewer, session = with_result(movie, None, TWO, [-3, 3])
+    result = session.classification
+    assert result is not None
+    result.encoding.latents[1] = np.nan
+    result.encoding.no_pixels[1] = "no pixels"
+    session.set_colouring("disagreement")
+    compare(session, "1", "1 - z0")
+    own = shown(session)
+    assert own.values.tolist() == [1, len(own.colors) + 1]
+    flagged_overlay = update_overlay(viewer, session)
+    value = int(np.asarray(flagged_overlay.data[1])[20, 20])
+    np.testing.assert_allclose(flagged_overlay.get_color(value), NO_CLASS_COLOR, atol=0.01)

@@ -11,9 +11,11 @@ import pytest
 from napari.layers import Image, Labels, Points
 
 from napari_interpdisc.cells import CellTable
+from napari_interpdisc.discovery.rashomon import Member, rashomon_set
 from napari_interpdisc.errors import Cancelled, InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.pipeline import Classification, Encoding
 from napari_interpdisc.widgets.canvas.layers import write_features
 from napari_interpdisc.widgets.cells.run import (
@@ -22,7 +24,9 @@ from napari_interpdisc.widgets.cells.run import (
     result_columns,
     result_note,
     rewrite_classes,
+    rewrite_disagreement,
 )
+from napari_interpdisc.widgets.session import Session
 
 N = 4
 
@@ -118,3 +122,51 @@ def test_the_same_head_writes_nothing(result: Classification, bundled_model: Cel
     assert set(layer.features["score"]) == {7.0}
     session.cells_layer = None
     rewrite_classes(session)
+
+
+@pytest.mark.parametrize("kind", [Points, Labels])
+def test_disagreement_is_a_feature_as_long_as_it_is_known(
+    result: Classification, bundled_model: CellModel, kind: type
+) -> None:
+    cells = result.encoding.cells
+    points = np.column_stack([cells.t, cells.yx])
+    layer = Points(points) if kind is Points else Labels(np.zeros((2, 50, 50), int))
+    layer.metadata["interpdisc"] = dict(result.settings)
+    session = Session()
+    session.set_model(bundled_model, "dense")
+    session.cells_layer, session.encoding = layer, result.encoding
+    session.classification = result
+    rewrite_disagreement(session)
+    assert "disagreement" not in layer.features
+    heads = [
+        Member(t, FormulaHead([parse_formula(t, 32)]), 0.9) for t in ("1", "z0 - 40", "z0 - 70")
+    ]
+    session.set_compared(rashomon_set(heads, result.classes, result.encoding.latents, 1))
+    rewrite_disagreement(session)
+    # z0 is 0, 32, 64 and 96
+    np.testing.assert_allclose(layer.features["disagreement"], [1 / 3, 1 / 3, 1 / 3, 0])
+    assert layer.metadata["interpdisc"]["disagreement"] == {
+        "heads": ["1", "z0 - 40", "z0 - 70"],
+        "delta": 0.01,
+    }
+    session.set_compared(None)
+    rewrite_disagreement(session)
+    assert "disagreement" not in layer.features
+    assert "disagreement" not in layer.metadata["interpdisc"]
+
+
+def test_another_head_takes_the_disagreement_of_an_opened_layer_away(
+    result: Classification, bundled_model: CellModel
+) -> None:
+    cells = result.encoding.cells
+    layer = Points(np.column_stack([cells.t, cells.yx]))
+    layer.features = {"disagreement": np.zeros(4)}
+    layer.metadata["interpdisc"] = {"head": "other", "disagreement": {"heads": ["a"]}}
+    session = Session()
+    session.set_model(bundled_model, "dense")
+    session.cells_layer, session.encoding = layer, result.encoding
+    session.classification = result
+    rewrite_classes(session)
+    assert "disagreement" not in layer.features
+    assert layer.metadata["interpdisc"]["head"] == "dense"
+    assert "disagreement" not in layer.metadata["interpdisc"]

@@ -3,6 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
+from napari_interpdisc.discovery.rashomon import Member, rashomon_set
+from napari_interpdisc.figures.palette import DISAGREEMENT
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.widgets.classify.widget import ClassifyWidget
 from napari_interpdisc.widgets.session import Session
 
@@ -29,3 +32,19 @@ def test_a_model_that_does_not_know_its_training_data_counts_nothing(
     session.set_classification(replace(session.classification, encoding=old))
     assert counts(widget)[3:] == [("–", "–"), ("0", "2"), *NONE]
     assert widget.flagged.text() == "Of all cells: 33 % cut by the edge."
+
+
+def test_the_legend_of_disagreement_has_numbers(
+    viewer: Any, widget: ClassifyWidget, session: Session
+) -> None:
+    assert session.encoding is not None
+    heads = [Member(t, FormulaHead([parse_formula(t, 32)]), 0.9) for t in ("1", "2", "1 - z0")]
+    session.set_compared(rashomon_set(heads, ("no", "yes"), session.encoding.latents, 1))
+    assert widget.legend.title() == "Classes"
+    session.set_colouring("disagreement")
+    assert widget.legend.title() == "Disagreement of heads"
+    assert widget.legend.names == DISAGREEMENT[:6]
+    # the fourth cell, of the second frame, is called otherwise by one of three
+    assert counts(widget)[:6] == [("2", "5"), *[("0", "0")] * 3, ("0", "1"), ("0", "0")]
+    session.set_colouring("class")
+    assert counts(widget)[:2] == [("2", "3"), ("0", "3")]

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from qtpy.QtCore import Qt
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.checks import Check
-from napari_interpdisc.models.store import BUNDLED
+from napari_interpdisc.models.store import BUNDLED, replace_heads
 from napari_interpdisc.widgets.canvas.overlay import STRIPE_COLOR, find_overlay
 from napari_interpdisc.widgets.classify.widget import NO_CELLS, ClassifyWidget
 from napari_interpdisc.widgets.session import Session
@@ -218,3 +219,65 @@ def test_heads_tell_their_rule_and_the_chosen_one_is_shown(
     assert widget.rule.bars.total.value == pytest.approx(
         float(session.classification.scores[2, 0]), abs=1e-3
     )
+
+
+def test_confidence_says_what_it_is_worth(widget: ClassifyWidget, session: Session) -> None:
+    told = session.model.head("dense").calibration_told
+    assert widget.confidence.text() == f"Confidences are {told}."
+    assert "calibrated on held-out plates, ECE 0.0" in told
+
+
+def test_cells_are_coloured_by_the_disagreement_of_heads_of_the_same_question(
+    viewer: Any, widget: ClassifyWidget, session: Session, qtbot: Any
+) -> None:
+    widget.overlay.click()
+    overlay = find_overlay(viewer)
+    assert overlay is not None
+    assert session.compared is None
+    session.set_delta(0.03)
+    widget.colour_by.setCurrentIndex(1)
+    widget.colour_by.activated.emit(1)
+    qtbot.waitUntil(lambda: session.compared is not None)
+    names = [m.name for m in session.as_good.members]
+    assert names[:2] == ["dense", "sparse"]
+    assert not {"dense-strict", "states"} & set(names)
+    assert [widget.rashomon.table.item(i, 0).text() for i in range(2)] == names[:2]
+    assert "disagreement" in overlay.features
+    assert not widget.threshold.isEnabled()
+    session.set_model(session.model, "formula-strict")
+    qtbot.waitUntil(lambda: session.compared is not None)
+    assert {m.name for m in session.compared.members} == {
+        *("dense-strict", "sparse-strict", "formula-strict")
+    }
+    widget.colour_by.setCurrentIndex(0)
+    widget.colour_by.activated.emit(0)
+    assert "class" in overlay.features
+    assert widget.threshold.isEnabled()
+
+
+def test_a_model_without_evidence_is_coloured_by_class(
+    viewer: Any, widget: ClassifyWidget, session: Session, qtbot: Any
+) -> None:
+    model = session.model
+    bare = replace(model.head("dense"), evidence=None)
+    session.set_model(replace_heads(model, "bare", {"dense": bare}, ""))
+    assert "not known to be calibrated" in widget.confidence.text()
+    widget.colour_by.activated.emit(1)
+    qtbot.waitUntil(lambda: widget.status.is_fault)
+    assert "'bare' does not say how head 'dense' did" in widget.status.text()
+    assert widget.rashomon.told.text() == widget.status.text()
+    assert session.colouring == "class"
+    assert widget.colour_by.currentData() == "class"
+
+
+def test_the_exported_table_has_the_disagreement(
+    widget: ClassifyWidget, session: Session, qtbot: Any, tmp_path: Path
+) -> None:
+    widget._heads_part.expand(animate=False)
+    qtbot.waitUntil(lambda: session.compared is not None)
+    widget.rashomon.delta.setValue(0.03)
+    widget.export_to(tmp_path / "cells.csv")
+    table = pd.read_csv(tmp_path / "cells.csv")
+    np.testing.assert_allclose(table["disagreement"], session.disagreement)
+    note = json.loads((tmp_path / "cells.json").read_text("utf-8"))
+    assert note["disagreement"]["delta"] == 0.03

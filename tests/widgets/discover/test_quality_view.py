@@ -4,16 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QTableWidgetItem
 
 from napari_interpdisc.discovery.quality import Quality
-from napari_interpdisc.widgets.discover.quality_view import (
-    MOST_ROWS,
-    QualityView,
-    fit_height,
-    plain_table,
-    told,
-)
+from napari_interpdisc.widgets.discover.quality_view import QualityView, told
 
 from .conftest import made_up
 
@@ -68,17 +61,3 @@ def test_a_click_on_a_row_tells_its_kind(view: QualityView) -> None:
     view.heads.cellClicked.emit(1, 2)
     view.heads.cellClicked.emit(0, 0)
     assert seen == ["formula", "dense"]
-
-
-def test_a_table_is_as_high_as_its_rows_up_to_a_limit(qtbot: Any) -> None:
-    heights = []
-    for n in (1, 3, MOST_ROWS, MOST_ROWS + 20):
-        table = plain_table("a", "b")
-        qtbot.addWidget(table)
-        table.resize(400, 50)
-        table.setRowCount(n)
-        for i in range(n):
-            table.setItem(i, 0, QTableWidgetItem("x"))
-        fit_height(table)
-        heights.append(table.height())
-    assert heights[0] < heights[1] < heights[2] == heights[3]

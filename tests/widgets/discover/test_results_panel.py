@@ -114,3 +114,44 @@ def test_the_rule_of_the_picked_formula_is_shown(
     scene.session.select(0)
     score = float(scene.session.classification.scores[0, 0])
     assert results.rule.bars.total.value == pytest.approx(score, abs=1e-4)
+
+
+def test_labels_calibration_and_heads_of_a_training(
+    scene: SimpleNamespace, settled: Settled, truthful: None, qtbot: Any, tmp_path: Path
+) -> None:
+    results = trained(scene, settled)
+    session = scene.session
+    for part in (results.labels_part, results.calibration_part, results.rashomon_part):
+        part.expand(animate=False)
+    assert results.audit.told.text().endswith("Asked were dense heads.")
+    assert results.calibration.told.text().startswith("On held-out tracks, confidence and share")
+    qtbot.waitUntil(lambda: session.compared is not None)
+    # of 0.85, 0.8, 0.85 and 0.9
+    assert results.rashomon.table.rowCount() == 1
+    results.rashomon.delta.setValue(0.06)
+    names = [results.rashomon.table.item(i, 0).text() for i in range(3)]
+    assert names == ["other formula", "dense", "formula"]
+    assert "of 36 cells" in results.rashomon.told.text()
+    results.by_disagreement.click()
+    assert session.colouring == "disagreement"
+    overlay = find_overlay(scene.viewer)
+    assert overlay is not None
+    assert "disagreement" in overlay.features
+    kept = session.compared
+    results.quality.heads.cellClicked.emit(1, 0)
+    assert session.compared is kept, "the same heads and cells are not compared again"
+    assert results.audit.told.text().endswith("Asked were formula heads.")
+    results.front.table.cellClicked.emit(2, 0)
+    assert results.calibration.told.text().startswith("Confidences of this formula are not")
+    scene.widget.save_to(tmp_path / "mine")
+    card = load_model(tmp_path / "mine").card
+    assert "3 heads within 0.06 of the best balanced accuracy (0.900)" in card
+    assert "of 36 labelled cells." in card
+
+
+def test_a_training_that_tells_no_labels_shows_no_checks(
+    scene: SimpleNamespace, settled: Settled, quick: list[Any]
+) -> None:
+    results = trained(scene, settled)
+    assert not results.labels_part.isVisible()
+    assert not results.calibration_part.isVisible()

@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 from qtpy.QtWidgets import QWidget
 
+from napari_interpdisc.discovery.rashomon import Member, rashomon_set
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.widgets.canvas.annotation_layer import find_annotations
 from napari_interpdisc.widgets.canvas.compat import camera_of
 from napari_interpdisc.widgets.cells.widget import CellsWidget
@@ -160,3 +162,27 @@ def test_the_garbage_collector_may_take_a_closed_widget(
     del closed
     gc.collect()  # the slots of its last signal must still be whole, or the process ends
     assert gone() is None
+
+
+def test_suggestions_where_heads_disagree(scene: SimpleNamespace) -> None:
+    widget, session = scene.widget, scene.session
+    widget.order.setCurrentIndex(1)
+    widget.suggest.click()
+    assert widget.status.text().startswith("Heads were not compared yet: train some")
+    latents = session.encoding.latents
+    heads = [
+        Member(t, FormulaHead([parse_formula(t, 32)]), 0.9)
+        for t in ("1", "2", f"z0 - {np.median(latents[:, 0])}")
+    ]
+    session.set_compared(rashomon_set(heads, ("no", "yes"), latents, 1))
+    apart = set(session.encoding.cells.track_id[session.disagreement > 0].tolist())
+    assert 0 < len(apart) < TRACKS
+    seen = []
+    for _ in apart:
+        widget.suggest.click()
+        assert widget.status.text().startswith("33 % of the heads disagree with the others on the")
+        seen.append(session.selected)
+    assert (session.disagreement[seen] > 0).all()
+    assert set(session.encoding.cells.track_id[seen].tolist()) == apart
+    widget.suggest.click()
+    assert "No track is left" in widget.status.text()

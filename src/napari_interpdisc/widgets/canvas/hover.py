@@ -95,17 +95,30 @@ class CellUnderCursor:
         if self._flagged_of() is not result.encoding:
             self._flagged_of = weakref.ref(result.encoding)
             self._reasons = result.encoding.reasons
-        return cell_text(result, row, self._session.threshold, str(self._reasons[row]))
+        apart = self._session.disagreement
+        known = apart is not None and len(apart) > row and np.isfinite(apart[row])
+        told = float(apart[row]) if apart is not None and known else None
+        return cell_text(result, row, self._session.threshold, str(self._reasons[row]), told)
 
 
-def cell_text(result: Classification, row: int, threshold: float, reasons: str = "") -> str:
-    """``track 5: Metaphase, score 1.32, confidence 79 %, flagged: cut by the edge``."""
+def cell_text(
+    result: Classification,
+    row: int,
+    threshold: float,
+    reasons: str = "",
+    disagreement: float | None = None,
+) -> str:
+    """``track 5: Metaphase, score 1.32, confidence 79 %, flagged: cut by the edge``.
+
+    With the share of heads that give it another class, where that is known.
+    """
     name = str(result.names(threshold)[row])
     chosen = 0 if result.scores.shape[1] == 1 else int(result.index[row])
     parts = [
         f"track {result.encoding.cells.track_id[row]}: {name}",
         f"score {signed(float(result.scores[row, chosen]))}",
         f"confidence {percent(float(result.confidence[row]))}",
+        "" if disagreement is None else f"{percent(disagreement)} of heads disagree",
         f"flagged: {reasons}" if reasons else "",
     ]
     return ", ".join(filter(None, parts))

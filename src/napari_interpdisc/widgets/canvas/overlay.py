@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +16,15 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.notifications import show_warning
 
-from napari_interpdisc._types import Float64Array, Plane
+from napari_interpdisc._types import RGBA, Float64Array, Plane
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.figures.palette import class_colors
+from napari_interpdisc.figures.palette import class_colors, disagreement_colors, disagreement_level
 from napari_interpdisc.flags import FLAG_NAMES, N_FLAGS, NO_PIXELS, flag_name
 from napari_interpdisc.paint import MOST_VALUES, hatch, paint_discs, paint_labels
-from napari_interpdisc.pipeline import UNSURE
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.hover import follow_cursor
 from napari_interpdisc.widgets.canvas.layers import affine_of, image_axes, placed_like, positions_in
-from napari_interpdisc.widgets.cells.run import rewrite_classes
+from napari_interpdisc.widgets.cells.run import rewrite_classes, rewrite_disagreement
 
 if TYPE_CHECKING:
     from napari_interpdisc.widgets.session import Session
@@ -124,18 +124,49 @@ def overlay_values(session: Session) -> Plane:
     return values.astype(np.uint8) + np.uint8(1)
 
 
-def cell_flags(session: Session) -> Plane | None:
+@dataclass(frozen=True)
+class Shown:
+    """What the overlay colours cells by.
+
+    Attributes
+    ----------
+    what
+        "class" or "disagreement".
+    colors
+        Colour of each value from 1 on, by name.
+    values
+        (N,) value of every cell; one more than there are colours where a cell has no pixels.
+    """
+
+    what: str
+    colors: Mapping[str, RGBA]
+    values: Plane
+
+
+def shown(session: Session) -> Shown:
+    """Classes, or how far heads disagree if that is wanted and known."""
+    result, apart = session.classification, session.disagreement
+    assert result is not None
+    if session.colouring == "class" or apart is None or len(apart) != len(result.scores):
+        return Shown("class", class_colors(result.classes), overlay_values(session))
+    colors = disagreement_colors(len(result.classes))
+    level = disagreement_level(apart)
+    values = np.where(level < 0, len(colors), level.clip(0, len(colors) - 1))
+    return Shown("disagreement", colors, values.astype(np.uint8) + np.uint8(1))
+
+
+def cell_flags(session: Session, n_values: int) -> Plane | None:
     """(N,) flags of every cell, or None if the overlay should not, or cannot, hatch."""
     result = session.classification
-    if result is None or not session.mark_flagged or len(result.classes) + 2 > MOST_VALUES:
+    if result is None or not session.mark_flagged or n_values > MOST_VALUES:
         return None
     return result.encoding.flags
 
 
-def _legend(classes: tuple[str, ...]) -> tuple[dict[int | None, Any], pd.DataFrame]:
+def _legend(own: Shown) -> tuple[dict[int | None, Any], pd.DataFrame]:
     """Colour of every value of the overlay, and what the status bar says of it."""
-    names = [*classes, UNSURE, NO_CLASS]
-    colors = class_colors(classes) | {NO_CLASS: NO_CLASS_COLOR}
+    names = [*own.colors, NO_CLASS]
+    colors = {**own.colors, NO_CLASS: NO_CLASS_COLOR}
     color_dict: dict[int | None, Any] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
     told: list[tuple[str | None, str | None]] = [(None, None)]
     can_hatch = len(names) <= MOST_VALUES
@@ -145,13 +176,13 @@ def _legend(classes: tuple[str, ...]) -> tuple[dict[int | None, Any], pd.DataFra
                 color_dict[len(told)] = STRIPE_COLOR if striped else colors[name]
                 told.append((name, flag_name(flag) or None))
     # "index" is how napari finds the row of the value under the cursor, for the status bar.
-    table = pd.DataFrame(told, columns=["class", "flag"])
+    table = pd.DataFrame(told, columns=[own.what, "flag"])
     table.insert(0, "index", np.arange(len(told)))
     return color_dict, table
 
 
 def update_overlay(viewer: Any, session: Session) -> Labels:
-    """Show the session's classes in the viewer, in the overlay layer that is there or a new one.
+    """Show the classes, or the disagreement of heads, in the overlay that is there or a new one.
 
     With a segmentation, its objects are coloured and its pixels left alone; else discs are painted.
     """
@@ -159,10 +190,15 @@ def update_overlay(viewer: Any, session: Session) -> Labels:
     assert session.classification is not None
     assert session.image is not None
     base = session.image if session.labels is None else session.labels
-    data = _overlay_data(session, base)
-    classes = session.classification.classes
-    color_dict, features = _legend(classes)
-    note = {"role": "overlay", **session.classification.settings, "threshold": session.threshold}
+    own = shown(session)
+    data = _overlay_data(session, base, own)
+    color_dict, features = _legend(own)
+    note = {
+        "role": "overlay",
+        **session.classification.settings,
+        "threshold": session.threshold,
+        "shown": [own.what, *own.colors],
+    }
     layer = find_overlay(viewer)
     if layer is not None and (layer.ndim != data.ndim or not _same_place(layer, base)):
         viewer.layers.remove(layer)
@@ -184,7 +220,7 @@ def update_overlay(viewer: Any, session: Session) -> Labels:
         viewer.layers.selection = chosen  # the user goes on with the layer that was at hand
     else:
         layer.data = data
-        if layer.metadata.get("interpdisc", {}).get("classes") != list(classes):
+        if layer.metadata.get("interpdisc", {}).get("shown") != note["shown"]:
             layer.colormap = DirectLabelColormap(color_dict=color_dict)
         layer.features = features
         layer.metadata["interpdisc"] = note
@@ -192,14 +228,14 @@ def update_overlay(viewer: Any, session: Session) -> Labels:
     return layer
 
 
-def _overlay_data(session: Session, base: Any) -> Any:
+def _overlay_data(session: Session, base: Any, own: Shown) -> Any:
     """Planes in the axes of ``base``: an array for a still image, a lazy one for a movie."""
     frames, encoding = session.frames, session.encoding
     assert frames is not None
     assert encoding is not None
-    assert session.classification is not None
-    cells, values, radius = encoding.cells, overlay_values(session), encoding.diameter / 2
-    marks = cell_flags(session), len(session.classification.classes) + 2
+    cells, values, radius = encoding.cells, own.values, encoding.diameter / 2
+    n_values = len(own.colors) + 1
+    marks = cell_flags(session, n_values), n_values
     if session.labels is None:
         planes = ClassPlanes(cells.t, cells.yx, values, radius, frames.shape, None, *marks)
         data = planes.movie() if frames.is_movie else planes.plane(0)
@@ -271,7 +307,17 @@ def follow_session(viewer: Any, session: Session) -> None:
         except InvalidInput as fault:
             show_warning(f"The features still hold the classes of before. {fault}")
 
+    def compared(*_: Any) -> None:
+        try:
+            rewrite_disagreement(session)
+        except InvalidInput as fault:
+            show_warning(f"The features do not hold the disagreement of heads. {fault}")
+        if session.colouring == "disagreement":
+            refresh()
+
     session.classification_changed.connect(store)
     session.classification_changed.connect(refresh)
+    session.compared_changed.connect(compared)
+    session.colouring_changed.connect(refresh)
     session.threshold_changed.connect(refresh)
     session.mark_flagged_changed.connect(refresh)

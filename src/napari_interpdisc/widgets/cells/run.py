@@ -23,6 +23,9 @@ from napari_interpdisc.widgets.session import Session
 if TYPE_CHECKING:
     from napari_interpdisc.nuclei.diameter import DiameterEstimate
 
+DISAGREEMENT = "disagreement"
+"""Feature, and what the metadata tell of it."""
+
 
 @dataclass(frozen=True)
 class WatchedFrames(Frames):
@@ -162,6 +165,8 @@ def rewrite_classes(session: Session) -> None:
     kept = [name for name in columns if not str(name).startswith(measured)]
     columns = columns[kept]
     ours = ["score", *(f"score_{name}" for name in note.get("classes", ()))]
+    compared_before = DISAGREEMENT in note and session.disagreement is None
+    ours += [DISAGREEMENT] * compared_before
     stale = [name for name in ours if name in layer.features and name not in columns]
     if isinstance(layer, Labels):
         cells = result.encoding.cells
@@ -169,4 +174,32 @@ def rewrite_classes(session: Session) -> None:
     write_features(layer, columns)
     if stale:
         layer.features = layer.features.drop(columns=stale)
-    layer.metadata["interpdisc"] = {**note, **result.settings}
+    kept_note = {k: v for k, v in note.items() if k != DISAGREEMENT or not compared_before}
+    layer.metadata["interpdisc"] = {**kept_note, **result.settings}
+
+
+def rewrite_disagreement(session: Session) -> None:
+    """Make the feature ``disagreement`` of the cells layer say what the compared heads say.
+
+    Without a comparison, the layer has no such feature.
+
+    Raises
+    ------
+    InvalidInput
+        If cells were added to the layer or taken from it since they were encoded.
+    """
+    layer, encoding, apart = session.cells_layer, session.encoding, session.disagreement
+    if layer is None or encoding is None or "interpdisc" not in layer.metadata:
+        return
+    note = {k: v for k, v in layer.metadata["interpdisc"].items() if k != DISAGREEMENT}
+    if apart is None or session.as_good is None:
+        if DISAGREEMENT in layer.metadata["interpdisc"]:
+            layer.features = layer.features.drop(columns=DISAGREEMENT, errors="ignore")
+            layer.metadata["interpdisc"] = note
+        return
+    columns = pd.DataFrame({DISAGREEMENT: apart})
+    if isinstance(layer, Labels):
+        cells = encoding.cells
+        columns = pd.concat([label_columns(cells.track_id, cells.t), columns], axis=1)
+    write_features(layer, columns)
+    layer.metadata["interpdisc"] = {**note, DISAGREEMENT: session.as_good.note()}

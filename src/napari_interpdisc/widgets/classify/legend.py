@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QGroupBox, QLabel
 
-from napari_interpdisc.figures.palette import class_colors
+from napari_interpdisc._types import RGBA
+from napari_interpdisc.figures.palette import DISAGREEMENT
 from napari_interpdisc.flags import CUT, FLAG_NAMES, NO_PIXELS, OUT_OF_DISTRIBUTION, SATURATED
 from napari_interpdisc.paint import stripes
 from napari_interpdisc.widgets.canvas.overlay import (
     NO_CLASS_COLOR,
     STRIPE_COLOR,
-    overlay_values,
+    shown,
 )
 from napari_interpdisc.widgets.canvas.picking import frame_shown
 from napari_interpdisc.widgets.parts.controls import SWATCH, swatch
@@ -32,39 +34,44 @@ FLAGS = {
 }
 """What cells are hatched for, in the order of the legend."""
 
+NOBODY = DISAGREEMENT[0]
+"""Row of the cells that nobody disagrees on: the legend is then one of disagreement."""
+
 UNDER_STRIPES = (0.75, 0.75, 0.75, 1.0)
 UNKNOWN = "This model does not store what its training data looked like."
 
 
 class Legend(QGroupBox):  # type: ignore[misc]
-    """One row for each class, for the unsure, and for each flag, with numbers of cells.
+    """One row for each colour of the overlay, and for each flag, with numbers of cells.
 
     Attributes
     ----------
-    classes
-        The classes that the rows are of, or None before there were any.
+    names
+        What the rows are of, flags left out; None before there were any.
     counts
         (this frame, all frames) of each row.
     """
 
     def __init__(self) -> None:
         super().__init__("Classes")
-        self.setToolTip("Number of cells of each class, in the frame shown and in all frames.")
-        self.classes: tuple[str, ...] | None = None
+        self.setToolTip("Number of cells of each colour, in the frame shown and in all frames.")
+        self.names: tuple[str, ...] | None = None
         self.counts: list[tuple[QLabel, QLabel]] = []
         self._grid = QGridLayout(self)
         self._grid.setColumnStretch(1, 1)
 
-    def show_classes(self, classes: tuple[str, ...]) -> None:
-        """Make a row for each class, for the unsure, and for each flag."""
+    def show_names(self, colors: Mapping[str, RGBA]) -> None:
+        """Make a row for each colour of the overlay, and for each flag."""
+        self.setTitle("Disagreement of heads" if NOBODY in colors else "Classes")
         while self._grid.count():
             item = self._grid.takeAt(0).widget()
             if item is not None:
+                item.hide()  # it is deleted later, and would be seen below the new rows till then
                 item.deleteLater()
         for column, text in ((2, "this frame"), (3, "all frames")):
             self._grid.addWidget(QLabel(text), 0, column, Qt.AlignmentFlag.AlignRight)
         self.counts = []
-        for name, color in class_colors(classes).items():
+        for name, color in colors.items():
             self._add_row(swatch(color), QLabel(name))
         for flag, about in FLAGS.items():
             text = QLabel(FLAG_NAMES[flag])
@@ -72,7 +79,7 @@ class Legend(QGroupBox):  # type: ignore[misc]
             where = stripes((SWATCH, SWATCH), flag, 5)
             below = NO_CLASS_COLOR if flag == NO_PIXELS else UNDER_STRIPES
             self._add_row(swatch(below, STRIPE_COLOR, where), text)
-        self.classes = classes
+        self.names = tuple(colors)
 
     def _add_row(self, square: QLabel, text: QLabel) -> None:
         at, numbers = len(self.counts) + 1, (QLabel(), QLabel())
@@ -91,11 +98,11 @@ class Legend(QGroupBox):  # type: ignore[misc]
                 everywhere.setText("–")
             return
         encoding, n = result.encoding, len(self.counts) - len(FLAGS)
-        values, flags = overlay_values(session), encoding.flags
+        values, flags = shown(session).values, encoding.flags
         cells = [values == k + 1 for k in range(n)] + [(flags & flag) > 0 for flag in FLAGS]
-        shown = encoding.cells.t == frame_shown(viewer, session)
+        in_frame = encoding.cells.t == frame_shown(viewer, session)
         for (here, everywhere), some in zip(self.counts, cells, strict=True):
-            here.setText(str(int((some & shown).sum())))
+            here.setText(str(int((some & in_frame).sum())))
             everywhere.setText(str(int(some.sum())))
         unknown = encoding.familiarity is None
         for number in self.counts[n + list(FLAGS).index(OUT_OF_DISTRIBUTION)]:

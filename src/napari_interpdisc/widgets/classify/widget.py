@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
@@ -14,6 +15,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QGroupBox,
+    QLabel,
     QVBoxLayout,
     QWidget,
 )
@@ -21,6 +23,7 @@ from superqt import QLabeledDoubleSlider
 from superqt.utils import qthrottled
 
 from napari_interpdisc.errors import InterpdiscError
+from napari_interpdisc.figures.palette import class_colors
 from napari_interpdisc.flags import FLAG_NAMES
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
@@ -31,20 +34,35 @@ from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.overlay import (
     find_overlay,
     follow_session,
+    shown,
     update_overlay,
 )
 from napari_interpdisc.widgets.canvas.picking import connect_picking, frame_shown
 from napari_interpdisc.widgets.classify.legend import Legend
 from napari_interpdisc.widgets.classify.models import KnownModels, Source
 from napari_interpdisc.widgets.classify.track import track_series
-from napari_interpdisc.widgets.parts.controls import ScrolledPage, StatusLine, button
+from napari_interpdisc.widgets.parts.comparing import Comparison
+from napari_interpdisc.widgets.parts.controls import (
+    ScrolledPage,
+    StatusLine,
+    button,
+    folded,
+    let_grow,
+    row,
+)
 from napari_interpdisc.widgets.parts.links import connect_while_alive
+from napari_interpdisc.widgets.parts.rashomon_view import TITLE as RASHOMON
+from napari_interpdisc.widgets.parts.rashomon_view import RashomonView
 from napari_interpdisc.widgets.parts.rule_view import RuleView, rule_part
 from napari_interpdisc.widgets.parts.sliders import wrapped
 from napari_interpdisc.widgets.parts.track_plot import TrackPlot
 from napari_interpdisc.widgets.parts.wording import SCORE_HELP
-from napari_interpdisc.widgets.session import session_of
+from napari_interpdisc.widgets.session import Colouring, session_of
 
+if TYPE_CHECKING:
+    from napari_interpdisc.discovery.rashomon import Member, RashomonSet
+
+COLOURINGS: dict[Colouring, str] = {"class": "class", "disagreement": "disagreement of heads"}
 NO_CELLS = "No cells yet: run the Cells widget first."
 NO_TRACK = "Click a cell in the image to see its score through time."
 OPEN_FOLDER = "Open folder …"
@@ -65,6 +83,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self._session = session_of(self._viewer)
         self._models = KnownModels()
         self._overlay_seen: weakref.ref[Any] | None = None
+        self._comparison = Comparison(self, self._session)
         self._build()
         session, layers = self._session, self._viewer.layers
         connect_while_alive(
@@ -73,6 +92,8 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             (session.classification_changed, self._show_result),
             (session.selected_changed, self._show_track),
             (session.threshold_changed, self._show_threshold),
+            (session.compared_changed, self._show_compared),
+            (session.colouring_changed, self._show_colouring),
             (self._viewer.dims.events.current_step, self._frame_moved),
             (layers.events.inserted, self._show_overlay_state),
             (layers.events.removed, self._show_overlay_state),
@@ -112,11 +133,33 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         for field in (self.model, self.head, self.threshold):
             form.labelForField(field).setToolTip(field.toolTip())
 
-        self.overlay = QCheckBox("Colour cells by class")
+        self.confidence = QLabel()
+        self.confidence.setWordWrap(True)
+        self.confidence.setToolTip(
+            "Confidence is the probability that the head gives to its own class. ECE, the expected "
+            "calibration error, is the mean distance of confidence and share right on held-out "
+            "cells. On other movies it may be larger."
+        )
+        form.addRow(self.confidence)
+        self.overlay = QCheckBox("Colour cells by")
         self.overlay.setToolTip(
-            "Show or hide the overlay layer. It shows each cell in the colour of its class."
+            "Show or hide the overlay layer. It shows each cell in the colour of its class, or of "
+            "how far heads disagree."
         )
         self.overlay.clicked.connect(self._toggle_overlay)
+        self.colour_by = QComboBox()
+        for what, text in COLOURINGS.items():
+            self.colour_by.addItem(text, what)
+        self.colour_by.setToolTip(
+            "Disagreement: the share of heads, among those that are about as good as the best, "
+            "that give a cell another class than most of them do."
+        )
+        self.colour_by.activated.connect(self._choose_colouring)
+        self.rashomon = RashomonView(self._session.delta)
+        self.rashomon.delta_changed.connect(self._session.set_delta)
+        self._heads_part = folded(RASHOMON)
+        let_grow(self._heads_part, self.rashomon)
+        self._heads_part.toggled.connect(self._compare)
         self.mark = QCheckBox("Hatch flagged cells")
         self.mark.setToolTip(
             "Draw black stripes over cells that are out of distribution: unlike the training data "
@@ -145,7 +188,8 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         layout = QVBoxLayout(page)
         layout.addLayout(form)
         layout.addWidget(rule_part(self.rule))
-        layout.addWidget(self.overlay)
+        layout.addWidget(self._heads_part)
+        layout.addWidget(row(self.overlay, self.colour_by))
         layout.addWidget(self.mark)
         layout.addWidget(self.legend)
         layout.addWidget(self.flagged)
@@ -216,7 +260,10 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             self.head.addItem(named.name)
             about = wrapped(named.summary, model.subject_of(named.name), *told_rule(named, model))
             self.head.setItemData(i, about, Qt.ItemDataRole.ToolTipRole)
-        self.head.setCurrentText(model.head(self._session.head_name).name)
+        chosen = model.head(self._session.head_name)
+        self.head.setCurrentText(chosen.name)
+        told = chosen.calibration_told
+        self.confidence.setText(f"Confidences are {told}.")
 
     # -- classes and overlay --------------------------------------------------------------------
 
@@ -237,12 +284,65 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         elif has and self.status.text() == NO_CELLS:
             self.status.clear()
         classes = self._classes()
-        if classes != self.legend.classes:
-            self.legend.show_classes(classes)
-            self.threshold.setMinimum(round(1 / len(classes), 2))
+        own = shown(self._session) if has else None
+        colors = class_colors(classes) if own is None else own.colors
+        # unsure cells are those of a class
+        self.threshold.setEnabled(own is not None and own.what == "class")
+        if tuple(colors) != self.legend.names:
+            self.legend.show_names(colors)
+        least = round(1 / len(classes), 2)
+        if least != self.threshold.minimum():
+            self.threshold.setMinimum(least)
         self.legend.show_counts(self._viewer, self._session)
         self._show_flagged()
         self._show_track()
+        self._compare()
+
+    # -- heads that are about as good -----------------------------------------------------------
+
+    def _choose_colouring(self, place: int) -> None:
+        self.status.clear()
+        self._session.set_colouring(self.colour_by.itemData(place))
+
+    def _show_colouring(self, colouring: str) -> None:
+        self.colour_by.setCurrentIndex(self.colour_by.findData(colouring))
+        self._show_result()
+
+    def _compare(self, *_: Any) -> None:
+        """Compare the heads of the model that answer the same question, if anyone wants to know."""
+        session, wanted = self._session, self._session.colouring == "disagreement"
+        if not (self.isVisible() and (wanted or self._heads_part.isExpanded())):
+            return
+        if session.classification is None:
+            self.rashomon.say(NO_CELLS)
+        if session.classification is None or session.compared is not None:
+            return
+        model, head = session.model, session.head_name
+
+        def members() -> list[Member]:
+            from napari_interpdisc.discovery.rashomon import members_of_model
+
+            return members_of_model(model, head)
+
+        named = model.head(head)
+        self.rashomon.say("Comparing …")
+        self._comparison.start((model.sha256, named.name), members, named.classes, self._alone)
+
+    def _alone(self, why: str) -> None:
+        """Say why heads cannot be compared, and colour cells by class."""
+        self.rashomon.say(why)
+        if self._session.colouring == "disagreement":
+            self.status.fault(why)
+            self._session.set_colouring("class")
+
+    def _show_compared(self, found: RashomonSet | None) -> None:
+        self.rashomon.show_delta(self._session.delta)
+        if found is None:
+            self.rashomon.say("")
+        else:
+            self.rashomon.show_set(found, self._session.model)
+        if self._session.colouring == "disagreement" and found is not None:
+            self._show_result()
 
     def _show_flagged(self) -> None:
         """Tell the share of flagged cells, and whether the movie is out of distribution."""
@@ -316,7 +416,11 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         result = self._session.classification
         assert result is not None
         try:
-            write_table(result.to_frame(), result.settings, path)
+            compared = replace(result, disagreement=self._session.disagreement)
+            settings, as_good = dict(result.settings), self._session.as_good
+            if as_good is not None:
+                settings["disagreement"] = as_good.note()
+            write_table(compared.to_frame(), settings, path)
         except InterpdiscError as fault:
             self.status.fault(str(fault))
             return

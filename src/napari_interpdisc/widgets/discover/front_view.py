@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QPoint, Qt, Signal
 from qtpy.QtWidgets import QApplication, QLabel, QMenu, QTableWidgetItem, QVBoxLayout, QWidget
 
-from napari_interpdisc.widgets.discover.quality_view import HELD_OUT, fit_height, plain_table, told
+from napari_interpdisc.widgets.discover.quality_view import HELD_OUT, told
 from napari_interpdisc.widgets.parts.controls import button
+from napari_interpdisc.widgets.parts.tables import fit_height, plain_table
 from napari_interpdisc.widgets.parts.value_plot import Value, ValuePlot
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QLabel,
     QSizePolicy,
-    QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_interpdisc.widgets.parts.tables import fit_height, plain_table
 from napari_interpdisc.widgets.parts.value_plot import Value, ValuePlot
 
 if TYPE_CHECKING:
@@ -30,42 +30,11 @@ HELD_OUT = (
 STRETCHED = 3
 """Columns of a confusion matrix that share the width; more of them may need to scroll."""
 
-MOST_ROWS = 7
-"""Rows that a table shows without scrolling."""
-
 
 def told(quality: Quality) -> str:
     """Balanced accuracy with its interval: ``0.962 [0.91, 0.99]``."""
     low, high = quality.interval
     return f"{quality.balanced_accuracy:.3f} [{low:.2f}, {high:.2f}]"
-
-
-def plain_table(*headers: str) -> QTableWidget:
-    """Return a table to read and to choose a row from."""
-    table = QTableWidget(0, len(headers))
-    table.setHorizontalHeaderLabels(list(headers))
-    table.verticalHeader().setVisible(False)
-    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-    header = table.horizontalHeader()
-    header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-    header.setStretchLastSection(True)
-    if headers:  # the last column takes what is left, and says the rest in its tooltip
-        table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    return table
-
-
-def fit_height(table: QTableWidget) -> None:
-    """Make a table as high as its rows, or as the first of many."""
-    table.resizeRowsToContents()
-    height = sum(table.rowHeight(i) for i in range(min(table.rowCount(), MOST_ROWS)))
-    header = table.horizontalHeader()
-    if header.sectionResizeMode(0) is not QHeaderView.ResizeMode.Stretch:
-        wide = sum(header.sectionSizeHint(i) for i in range(table.columnCount()))
-        if wide + table.verticalHeader().sizeHint().width() > table.width():
-            height += table.horizontalScrollBar().sizeHint().height()
-    table.setFixedHeight(height + header.sizeHint().height() + 2 * table.frameWidth())
 
 
 class QualityView(QWidget):  # type: ignore[misc]

@@ -5,19 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QGroupBox, QVBoxLayout
+from qtpy.QtWidgets import QCheckBox, QGroupBox, QVBoxLayout, QWidget
 
 from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.widgets.discover.annotations import Annotations
+from napari_interpdisc.widgets.discover.audit_view import TITLE as LABELS
+from napari_interpdisc.widgets.discover.audit_view import AuditView
+from napari_interpdisc.widgets.discover.calibration_view import TITLE as CALIBRATION
+from napari_interpdisc.widgets.discover.calibration_view import CalibrationView
 from napari_interpdisc.widgets.discover.front_view import FrontView
 from napari_interpdisc.widgets.discover.quality_view import QualityView
 from napari_interpdisc.widgets.discover.run import chosen_row, model_of
-from napari_interpdisc.widgets.parts.controls import button
+from napari_interpdisc.widgets.parts.controls import button, folded, let_grow
+from napari_interpdisc.widgets.parts.links import connect_while_alive
+from napari_interpdisc.widgets.parts.rashomon_view import TITLE as RASHOMON
+from napari_interpdisc.widgets.parts.rashomon_view import RashomonView
 from napari_interpdisc.widgets.parts.rule_view import RuleView, rule_part
 from napari_interpdisc.widgets.parts.wording import UNSAVED
 from napari_interpdisc.widgets.session import Session
 
 if TYPE_CHECKING:
-    from napari_interpdisc.discovery.results import Discovery, FrontRow
+    from napari_interpdisc.discovery.results import Discovery, FrontRow, Kind
+    from napari_interpdisc.widgets.discover.held_out import HeldOut
 
 
 class ResultsPanel(QGroupBox):  # type: ignore[misc]
@@ -37,14 +46,24 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
     said = Signal(str)
     save = Signal()
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, annotations: Annotations) -> None:
         super().__init__("3  What was found")
         self._session = session
+        self._held_out: HeldOut | None = None
         self.found: Discovery | None = None
         self._base: CellModel | None = None
         self.row: int | None = None
         self.quality, self.front = QualityView(), FrontView()
         self.rule = RuleView(session)
+        self.audit = AuditView(session, annotations)
+        self.calibration, self.rashomon = CalibrationView(), RashomonView(session.delta)
+        self.rashomon.delta_changed.connect(session.set_delta)
+        self.by_disagreement = QCheckBox("Colour cells by disagreement of these heads")
+        self.by_disagreement.setToolTip(
+            "Colour each cell by the share of these heads that give it another class than most do. "
+            "The legend is in Classify."
+        )
+        self.by_disagreement.toggled.connect(self._choose_colouring)
         self.quality.chosen.connect(self.picked)
         self.front.picked.connect(self._pick_row)
         self.front.copied.connect(self.said)
@@ -53,13 +72,48 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         )
         layout = QVBoxLayout(self)
         self._rule_part = rule_part(self.rule)
-        for part in (self.quality, self.front, self._rule_part, self.save_button):
+        self._checks = self._folded_checks()
+        for part in (self.quality, self.front, self._rule_part, *self._checks, self.save_button):
             layout.addWidget(part)
         self.setVisible(False)
+        connect_while_alive(
+            self,
+            (session.compared_changed, self._show_compared),
+            (session.colouring_changed, self._show_colouring),
+        )
 
-    def show_found(self, base: CellModel, found: Discovery) -> None:
-        """Show what a training with the encoder of ``base`` found."""
+    def _folded_checks(self) -> tuple[QWidget, ...]:
+        """Labels, calibration and Rashomon set, each under a heading that folds it."""
+        heads = QWidget()
+        inner = QVBoxLayout(heads)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.addWidget(self.rashomon)
+        inner.addWidget(self.by_disagreement)
+        parts = []
+        for title, view in (
+            (LABELS, self.audit),
+            (CALIBRATION, self.calibration),
+            (RASHOMON, heads),
+        ):
+            part = folded(title)
+            let_grow(part, view)
+            parts.append(part)
+        self.labels_part, self.calibration_part, self.rashomon_part = parts
+        self.audit.titled.connect(self.labels_part.setText)
+        return tuple(parts)
+
+    def show_found(
+        self, base: CellModel, found: Discovery, held_out: HeldOut | None = None
+    ) -> None:
+        """Show what a training with the encoder of ``base`` found.
+
+        Without ``held_out``, nothing is told of labels and confidences.
+        """
         self.found, self._base, self.row = found, base, chosen_row(found)
+        self._held_out = held_out
+        for part in self._checks:
+            part.setVisible(held_out is not None)
+        self._show_checks(next(iter(found.heads)))
         self.quality.show_found(found)
         self.front.show_front(found.front, found.classes, self.row, base.aliases)
         self.front.setVisible(bool(found.front))
@@ -78,7 +132,10 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         """
         assert self.found is not None
         assert self._base is not None
-        return model_of(self._base, self.found, name, self._formula())
+        compared = None
+        if self._held_out is not None:
+            compared = self._held_out.compared.within(self._session.delta)
+        return model_of(self._base, self.found, name, self._formula(), compared)
 
     def show_head(self) -> None:
         """Mark the head that colours the cells, if it is one of those that were found."""
@@ -88,6 +145,45 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         kind = model.head(head).name if model.name == UNSAVED else None
         self.quality.show_chosen(kind, self._formula())
         self.front.mark(self.row)
+        if kind in self.found.heads:
+            self._show_checks(kind)
+
+    def _show_checks(self, kind: Kind) -> None:
+        """Show what held-out heads of a kind say of labels and confidences."""
+        held_out = self._held_out
+        if held_out is None or self.found is None:
+            return
+        self.audit.show_audit(kind, held_out.audits[kind], held_out.origins)
+        if kind == "formula" and self._formula() is not None:
+            self.calibration.say(
+                "Confidences of this formula are not calibrated on held-out cells: the training "
+                "did so for the one that it chose."
+            )
+        else:
+            self.calibration.show_reliability(held_out.reliabilities[kind], self.found.group_name)
+        self._show_compared()
+
+    def _show_compared(self, *_: object) -> None:
+        """Show the heads that are about as good: on the cells in the window, or the labelled."""
+        held_out, session = self._held_out, self._session
+        self.rashomon.show_delta(session.delta)
+        if held_out is None or self._base is None:
+            return
+        own = session.model.name == UNSAVED and session.as_good is not None
+        self.by_disagreement.setEnabled(own)
+        if own and session.as_good is not None:
+            self.rashomon.show_set(session.as_good, self._base)
+        else:
+            found = held_out.compared.within(session.delta)
+            self.rashomon.show_set(found, self._base, "labelled cells")
+
+    def _choose_colouring(self, wanted: bool) -> None:
+        self._session.set_colouring("disagreement" if wanted else "class")
+
+    def _show_colouring(self, colouring: str) -> None:
+        self.by_disagreement.blockSignals(True)
+        self.by_disagreement.setChecked(colouring == "disagreement")
+        self.by_disagreement.blockSignals(False)
 
     def _formula(self) -> FrontRow | None:
         """Row that was picked instead of the formula that the training chose."""

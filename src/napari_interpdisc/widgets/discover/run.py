@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_interpdisc._types import Measured, Progress, silent
+from napari_interpdisc._types import Float32Array, Measured, Progress, silent
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
@@ -21,9 +21,15 @@ from napari_interpdisc.widgets.session import Session
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.labelled import Labels
     from napari_interpdisc.discovery.movies import LabelledMovie
+    from napari_interpdisc.discovery.origins import Origins
+    from napari_interpdisc.discovery.rashomon import RashomonSet
     from napari_interpdisc.discovery.recipe import Recipe
     from napari_interpdisc.discovery.results import Discovery, FrontRow
+    from napari_interpdisc.widgets.discover.held_out import HeldOut
 
+
+Order = Literal["uncertainty", "disagreement"]
+"""Which cells to annotate first."""
 
 ENCODING_SHARE = 0.1
 """Share of the progress bar that cutting and encoding the annotated cells takes."""
@@ -98,6 +104,26 @@ class Keeping:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """What one training found, and on which cells.
+
+    Attributes
+    ----------
+    found
+        The heads.
+    origins, latents
+        Where the N labelled cells are, and their (N, L) latents.
+    held_out
+        What held-out heads say of labels and confidences; None if the training tells no labels.
+    """
+
+    found: Discovery
+    origins: Origins
+    latents: Float32Array
+    held_out: HeldOut | None = None
+
+
+@dataclass(frozen=True)
 class Training:
     """What one training works on, read on the main thread and checked.
 
@@ -129,10 +155,12 @@ class Training:
         """Number of cells that are trained on."""
         return len(self.labels.target)
 
-    def carry_out(self, progress: Progress) -> Discovery:
-        """Encode the cells and fit the heads; on a thread."""
+    def carry_out(self, progress: Progress) -> Trained:
+        """Encode the cells, fit the heads and test the labels; on a thread."""
         from napari_interpdisc.discovery.cross_validation import discover
         from napari_interpdisc.discovery.movies import label_movies
+        from napari_interpdisc.discovery.origins import Origins
+        from napari_interpdisc.widgets.discover.held_out import held_out_of
 
         first = int(ENCODING_SHARE * STEPS)
 
@@ -148,7 +176,10 @@ class Training:
         labelled = label_movies(movies, self.labels, self.model, self.recipe, encoding)
         sha256, group = self.model.encoder_sha256, self.group_name
         found = discover(labelled, self.recipe, fitting, sha256, group)
-        return replace(found, movies=tuple(movie.summary for movie in movies))
+        found = replace(found, movies=tuple(movie.summary for movie in movies))
+        origins = Origins.joined([movie.origins for movie in movies]).take(self.labels.rows)
+        trained = Trained(found, origins, labelled.latents)
+        return replace(trained, held_out=held_out_of(trained))
 
 
 def annotated_movie(session: Session, annotations: Annotations) -> Annotated:
@@ -254,38 +285,64 @@ def _texts(head: Any) -> list[str]:
 
 
 def model_of(
-    base: CellModel, found: Discovery, name: str, formula: FrontRow | None = None
+    base: CellModel,
+    found: Discovery,
+    name: str,
+    formula: FrontRow | None = None,
+    compared: RashomonSet | None = None,
 ) -> CellModel:
     """Return a model with the heads that were found, on the encoder of ``base``."""
     from napari_interpdisc.discovery.card import discovered_model
 
-    return discovered_model(base, found, name, formula)
+    return discovered_model(base, found, name, formula, compared)
 
 
 class Suggestions:
-    """Cells to annotate next: the least certain ones, at most one of each track."""
+    """Cells to annotate next: at most one of each track, the most unclear first."""
 
     def __init__(self) -> None:
         self._queue: list[int] = []
         self._of: object = None
+        self._by: Order = "uncertainty"
 
-    def next(self, session: Session, annotated: set[int]) -> int | None:
-        """Row of the least certain cell that was neither suggested nor annotated; None at the end.
+    def next(self, session: Session, annotated: set[int], by: Order = "uncertainty") -> int | None:
+        """Row of the next cell that was neither suggested nor annotated; None at the end.
 
-        After the end, and with new scores, it begins anew.
+        After the end, with new scores, and in another order, it begins anew.
+
+        Parameters
+        ----------
+        session, annotated
+            The cells, and rows of those that are annotated.
+        by
+            Whether the cells come first that the head is least certain of, or those that heads
+            about as good as each other disagree on.
+
+        Raises
+        ------
+        InvalidInput
+            If heads were not compared.
         """
-        from napari_interpdisc.discovery.suggest import most_uncertain
+        from napari_interpdisc.discovery.suggest import most_disagreed, most_uncertain
 
-        result = session.classification
+        result, apart = session.classification, session.disagreement
         if result is None:
             return None
-        if self._of is not result:
-            self._of = result
+        if by == "disagreement" and apart is None:
+            raise InvalidInput(
+                "Heads were not compared yet: train some, or open 'Heads that are about as good' "
+                "in Classify."
+            )
+        of = result if by == "uncertainty" else apart
+        if self._of is not of or self._by != by:
+            self._of, self._by = of, by
             track_id = result.encoding.cells.track_id
             without = np.flatnonzero(~result.encoding.usable).tolist()
-            self._queue = most_uncertain(
-                result.scores, track_id, sorted(annotated | set(without)), len(result.scores)
-            )
+            out, n = sorted(annotated | set(without)), len(result.scores)
+            if by == "uncertainty" or apart is None:
+                self._queue = most_uncertain(result.scores, track_id, out, n)
+            else:
+                self._queue = most_disagreed(apart, result.scores, track_id, out, n)
         while self._queue:
             row = self._queue.pop(0)
             if row not in annotated:

@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QFileDialog,
     QGroupBox,
     QLabel,
@@ -18,8 +19,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_interpdisc.errors import InterpdiscError
+from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.number_text import percent
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.overlay import follow_session, update_overlay
 from napari_interpdisc.widgets.canvas.picking import connect_picking, look_at
@@ -27,6 +29,7 @@ from napari_interpdisc.widgets.discover.annotate import Annotator
 from napari_interpdisc.widgets.discover.annotation_import import Imported, prepare_import
 from napari_interpdisc.widgets.discover.annotations import Annotations
 from napari_interpdisc.widgets.discover.class_list import ClassList
+from napari_interpdisc.widgets.discover.held_out import present_row
 from napari_interpdisc.widgets.discover.import_panel import ImportPanel
 from napari_interpdisc.widgets.discover.keeping import AnnotationKeeper
 from napari_interpdisc.widgets.discover.kept_panel import KeptPanel
@@ -34,20 +37,29 @@ from napari_interpdisc.widgets.discover.results_panel import ResultsPanel
 from napari_interpdisc.widgets.discover.run import (
     NO_CELLS,
     Keeping,
+    Order,
     Suggestions,
+    Trained,
     annotated_movie,
     plan_training,
 )
 from napari_interpdisc.widgets.discover.train_panel import TrainPanel
+from napari_interpdisc.widgets.parts.comparing import Comparison
 from napari_interpdisc.widgets.parts.controls import ScrolledPage, StatusLine, button, folded, row
 from napari_interpdisc.widgets.parts.links import connect_while_alive, when_destroyed
+from napari_interpdisc.widgets.parts.wording import UNSAVED
 from napari_interpdisc.widgets.parts.workers import Work
 from napari_interpdisc.widgets.session import session_of
 
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.movies import LabelledMovie
-    from napari_interpdisc.discovery.results import Discovery
+    from napari_interpdisc.discovery.origins import Origins
+    from napari_interpdisc.discovery.rashomon import Member
 
+ORDERS: dict[Order, str] = {
+    "uncertainty": "where the head is unsure",
+    "disagreement": "where heads disagree",
+}
 KEYS_OF_QT = {Qt.Key.Key_Delete: "Delete", Qt.Key.Key_Backspace: "Backspace"}
 
 
@@ -68,6 +80,8 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.status = StatusLine()
         self.annotator = Annotator(self._viewer, self._session, self.annotations, self._say)
         self.work = Work(self)
+        self.comparison = Comparison(self, self._session, leads=True)
+        self._origins: Origins | None = None
         self._build()
         self.keeper = AnnotationKeeper(self._viewer, self._session, self.annotations, self._say)
         session = self._session
@@ -108,9 +122,16 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.hint.setToolTip(self.annotate.toolTip())
         self.hint.setWordWrap(True)
         self.suggest = button(
-            "Suggest next (active learning)",
+            "Suggest next",
             self.next_cell,
-            "Go to the cell that the head is least certain of. Each track is suggested once.",
+            "Active learning: go to the most unclear cell. Each track is suggested once.",
+        )
+        self.order = QComboBox()
+        for order, text in ORDERS.items():
+            self.order.addItem(text, order)
+        self.order.setToolTip(
+            "Which cells come first: those that the head is least certain of, or those that heads "
+            "about as good as each other disagree on."
         )
         self.export = button(
             "Save annotations …",
@@ -129,7 +150,9 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.kept.opened.connect(self.open_kept)
         others = folded("Other movies")
         others.addWidget(self.kept)
-        self.results = ResultsPanel(self._session)
+        self.results = ResultsPanel(self._session, self.annotations)
+        self.results.audit.looked.connect(self._look_at_label)
+        self.results.audit.relabelled.connect(self._relabel)
         self.results.picked.connect(self._use)
         self.results.said.connect(self.status.say)
         self.results.save.connect(self._save)
@@ -137,7 +160,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         layout = QVBoxLayout(page)
         layout.addWidget(
             _group("1  Classes and annotations", self.classes, row(self.add, self.undo),
-                   self.annotate, self.hint, row(self.suggest, self.export), more)
+                   self.annotate, self.hint, row(self.suggest, self.order), self.export, more)
         )  # fmt: skip
         layout.addWidget(_group("2  Training", others, self.training))
         layout.addWidget(self.results)
@@ -239,16 +262,24 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             self.status.say("The last change was taken back.")
 
     def next_cell(self) -> None:
-        """Select the least certain cell that is not annotated, and bring it into view."""
-        row = self._suggestions.next(self._session, set(self.annotations.by_row))
+        """Select the most unclear cell that is not annotated, and bring it into view."""
+        by: Order = self.order.currentData()
+        try:
+            row = self._suggestions.next(self._session, set(self.annotations.by_row), by)
+        except InterpdiscError as fault:
+            self.status.fault(str(fault))
+            return
         if row is None:
             self.status.say("No track is left to suggest. The next press begins anew.")
             return
         look_at(self._viewer, self._session, row)
-        sure = self._session.classification.confidence[row]  # type: ignore[union-attr]
-        self.status.say(
-            f"The head is {sure:.0%} certain of the cell with the yellow ring. Annotate it."
-        )
+        apart = self._session.disagreement
+        if by == "disagreement" and apart is not None:
+            told = f"{percent(float(apart[row]))} of the heads disagree with the others on"
+        else:
+            sure = float(self._session.classification.confidence[row])  # type: ignore[union-attr]
+            told = f"The head is {percent(sure)} certain of"
+        self.status.say(f"{told} the cell with the yellow ring. Annotate it.")
 
     # -- import and export ----------------------------------------------------------------------
 
@@ -326,8 +357,8 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
                 self._session, self.annotations, self.training.settings(), self.kept.movies
             )
 
-            def done(found: Discovery) -> None:
-                self._guarded(lambda: self._take(plan.model, found))
+            def done(trained: Trained) -> None:
+                self._guarded(lambda: self._take(plan.model, trained))
 
             without = f"; {plan.left_out} without pixels are left out" if plan.left_out else ""
             self.status.say(f"Training on {len(plan)} cells{without} …")
@@ -335,12 +366,14 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
 
         self._guarded(begin)
 
-    def _take(self, base: CellModel, found: Discovery) -> None:
+    def _take(self, base: CellModel, trained: Trained) -> None:
         """Show what a training found, and colour the cells by its first head.
 
         A model of another encoder that was chosen meanwhile is kept, and so are its cells.
         """
-        self.results.show_found(base, found)
+        found = trained.found
+        self._origins = None if trained.held_out is None else trained.held_out.origins
+        self.results.show_found(base, found, trained.held_out)
         if self._session.model.encoder_sha256 != base.encoder_sha256:
             self.status.say(
                 f"Trained on {found.cells} cells. '{self._session.model.name}', chosen meanwhile, "
@@ -366,6 +399,46 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
     def _show_head(self, *_: Any) -> None:
         if self.isVisible():
             self.results.show_head()
+            self._compare()
+
+    def _compare(self) -> None:
+        """Ask all heads that were found what they call the cells in the window."""
+        found, session = self.results.found, self._session
+        if found is None or session.model.name != UNSAVED or session.compared is not None:
+            return
+
+        def members() -> list[Member]:
+            from napari_interpdisc.discovery.rashomon import members_of_discovery
+
+            return members_of_discovery(found)
+
+        self.comparison.start(id(found), members, found.classes, self.status.fault)
+
+    # -- labels to look at again ----------------------------------------------------------------
+
+    def _look_at_label(self, row: int) -> None:
+        """Go to a cell that was trained on."""
+
+        def look() -> None:
+            assert self._origins is not None
+            look_at(self._viewer, self._session, present_row(self._origins, row, self._session))
+
+        self._guarded(look)
+
+    def _relabel(self, row: int, name: str) -> None:
+        """Give a cell that was trained on another class."""
+
+        def relabel() -> None:
+            assert self._origins is not None
+            at = present_row(self._origins, row, self._session)
+            if at not in self.annotations.by_row:
+                raise InvalidInput(
+                    "This label is not among the annotations here: it was removed, or is of the "
+                    "kept cells. Annotate this movie and keep its cells again."
+                )
+            self.annotator.annotate(at, name)
+
+        self._guarded(relabel)
 
     def _cancel(self) -> None:
         self.work.cancel()

@@ -114,9 +114,9 @@ def test_what_names_no_cell(text: str, crops: bool) -> None:
 
 
 def test_options_about_an_image_are_refused_with_crops() -> None:
-    check_crops_alone(None, None, None, False)
-    with pytest.raises(InvalidInput, match="--channel and --swap-xy describe an image; leave them"):
-        check_crops_alone(None, 1, None, True)
+    check_crops_alone(None, None, None)
+    with pytest.raises(InvalidInput, match="--labels and --channel describe an image; leave them"):
+        check_crops_alone(Path("masks.tif"), 1, None)
 
 
 def test_names_of_classes() -> None:

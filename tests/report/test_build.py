@@ -74,7 +74,7 @@ def test_other_kinds_of_heads(
     model: CellModel, cells: ReportCells, tmp_path: Path, head: str
 ) -> None:
     out = tmp_path / "report.html"
-    write_report(out, model, head, cells)
+    write_report(out, model, head, cells, simulated=0)
     page = out.read_text("utf-8")
     assert re.findall(r"<h2>\d+\. (.*)</h2>", page) == list(SECTIONS)
     if head == "dense":
@@ -170,7 +170,7 @@ def test_in_a_browser_without_error_or_request(
     if browser is None:
         pytest.skip("no Chromium here (Debian: chromium-headless-shell)")
     out, log = tmp_path / "report.html", tmp_path / "net.json"
-    write_report(out, model, "formula-strict", cells)
+    write_report(out, model, "formula-strict", cells, simulated=0)
     words = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
     words += [f"--user-data-dir={tmp_path / 'profile'}", f"--log-net-log={log}", "--dump-dom"]
     done = subprocess.run(

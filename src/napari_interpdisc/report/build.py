@@ -41,7 +41,8 @@ from napari_interpdisc.scrutiny.anatomy import part_panels, slice_panels, take_a
 from napari_interpdisc.scrutiny.anatomy_response import Population
 from napari_interpdisc.scrutiny.anatomy_response import real_cells as population_of
 from napari_interpdisc.scrutiny.counterfactual import counterfactual_path, real_cells
-from napari_interpdisc.scrutiny.score_results import Scorecard
+from napari_interpdisc.scrutiny.score_tests import ScorecardSettings
+from napari_interpdisc.scrutiny.scorecard import score_head
 from napari_interpdisc.scrutiny.terms import latent_weights, rule_of, told_rule
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def write_report(
     cells: ReportCells | None = None,
     progress: Progress = silent,
     seed: int = 0,
+    simulated: int = 200,
 ) -> None:
     """Write the report on a head as one HTML file that needs no network.
 
@@ -117,6 +119,8 @@ def write_report(
         Called with (sections done, sections in all); it may raise to cancel.
     seed
         Seed of draws.
+    simulated
+        Simulated cells on which the domain constraints are tested too; 0 for none.
 
     Raises
     ------
@@ -132,7 +136,9 @@ def write_report(
         lambda: latents_section(model, named, cells),
         lambda: quality_section(named, cells, model),
         lambda: calibration_section(named, cells, model),
-        lambda: scorecard_section(model, named, cells, seed, told),
+        lambda: scorecard_section(
+            model, named, cells, ScorecardSettings(seed=seed, simulated=simulated), told
+        ),
         lambda: anatomy_section(model, named, cells, seed),
         lambda: counterfactual_section(model, named, cells),
         lambda: rashomon_section(model, named, cells, told),
@@ -389,7 +395,7 @@ def scorecard_section(
     model: CellModel,
     named: NamedHead,
     cells: ReportCells | None,
-    seed: int,
+    settings: ScorecardSettings,
     told: Section | None = None,
 ) -> Section:
     """What must not change a call, and how often it does; ``told`` hears the verdict."""
@@ -401,7 +407,7 @@ def scorecard_section(
     if cells is None:
         section.note("Give cells to test this head against the domain constraints.")
         return section
-    card = _scorecard(model, named, cells, seed)
+    card = score_head(cells.segmentation, cells.groups, model, named.name, settings)
     section.say(*card.sentences())
     if told is not None:
         told.say(f"Domain constraints: {card.sentences()[0]}")
@@ -412,15 +418,6 @@ def scorecard_section(
         "svg",
     )
     return section
-
-
-def _scorecard(model: CellModel, named: NamedHead, cells: ReportCells, seed: int) -> Scorecard:
-    from napari_interpdisc.scrutiny.score_tests import ScorecardSettings
-    from napari_interpdisc.scrutiny.scorecard import score_head
-
-    return score_head(
-        cells.segmentation, cells.groups, model, named.name, ScorecardSettings(seed=seed)
-    )
 
 
 def anatomy_section(

@@ -31,6 +31,9 @@ from napari_interpdisc.widgets.scorecard.widget import ScorecardWidget
 IMAGES = Path(__file__).parent / "images"
 SIZE = (1600, 1000)
 
+HEAD = "formula-strict"
+"""Head whose rule is shown."""
+
 
 def settle(seconds: float = 1.0) -> None:
     """Let the window draw and the workers finish."""
@@ -126,7 +129,7 @@ def main() -> None:
     tracks = link_masks(movie.masks)
     cells = CellTable.from_arrays(tracks[:, 1], tracks[:, 2:], tracks[:, 0], source="tracks")
     model = load_model()
-    result = classify(Frames(movie.image), cells, model, diameter_from_labels(movie.masks))
+    result = classify(Frames(movie.image), cells, model, diameter_from_labels(movie.masks), HEAD)
     row = example_cell(result)
 
     viewer = napari.Viewer(show=True)

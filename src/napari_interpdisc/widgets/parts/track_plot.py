@@ -82,7 +82,8 @@ class TrackPlot(Plot):
         low, high = _span(series.lines)
         first, last = self._frames()
         self.set_ranges((first, last), (low, high))
-        self.x_axis.setTicks([[(t, str(t)) for t in sorted({*series.t[[0, -1]].tolist()})]])
+        frames = [t for t in round_ticks(first, last) if t == round(t) and t >= 0]
+        self.x_axis.setTicks([[(t, f"{t:g}") for t in frames]])
         pale = faint(self.ink, 0.35)
         ticks = round_ticks(low, high)
         self.y_axis.setTicks([[(v, f"{v:g}".replace("-", MINUS)) for v in ticks]])

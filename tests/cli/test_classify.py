@@ -410,9 +410,12 @@ def test_disagreement_of_heads_is_a_column(classify: Run, files: Path) -> None:
     votes = np.mean([model.score(z, name)[:, 0] >= 0 for name in names], 0)
     np.testing.assert_allclose(table["disagreement"], np.minimum(votes, 1 - votes), atol=1e-6)
     assert note["confidence"].startswith("calibrated on held-out plates, ECE")
+    (files / "out.csv").unlink()
+    (files / "out.json").unlink()
     alone = classify("--diameter", 28, "--disagreement", "--delta", 0)
-    assert "There is no other head to disagree with" in " ".join(alone.err.split())
-    assert (pd.read_csv(files / "out.csv")["disagreement"] == 0).all()
+    assert "there is dense alone; give --delta 0.02" in sentence(alone, files)
+    without = classify("--diameter", 28, "--disagreement", "--head", "formula")
+    assert "give --delta 0.02 to compare 'formula' with it" in sentence(without, files)
 
 
 def test_disagreement_needs_evidence_of_each_head(

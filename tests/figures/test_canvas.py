@@ -27,6 +27,14 @@ def test_a_picture_has_the_size_that_was_asked(tmp_path: Path) -> None:
     assert (pixels[0, 0, :3] == 1).all(), "white paper"
 
 
+def test_dollar_signs_in_names_are_no_maths(tmp_path: Path) -> None:
+    made = figure()
+    made.axes[0].set_title(r"$\frac$ and A$, B$")
+    made.suptitle("$x$")
+    save_figure(made, tmp_path / "a.png", dpi=50)
+    assert whole_picture(tmp_path / "a.png").any()
+
+
 def test_a_picture_that_cannot_be_written_leaves_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ GOOD = {
 BINS = {
     "brier": 0.1, "constant_brier": 0.5, "ece": 0.02, "chance_ece": 0.03, "confidence": (0.7, 0.9),
     "right": (0.6, 1.0), "right_interval": (None, (0.8, 1.0)), "cells": (20, 20),
-    "histogram": (0, 40),
+    "histogram": (0,) * 19 + (40,),
 }  # fmt: skip
 
 
@@ -31,6 +31,13 @@ def test_comes_back_from_json() -> None:
         {"interval": (0.1, float("nan"))},
         {"cells": 0},
         {"surprise": 1},
+        {"confusion": ((-18, 2), (3, 17))},
+        {"confusion": ((18, 2), (3, 18))},
+        {"interval": (0.9, 0.8)},
+        {"interval": (0.1, 1e300)},
+        {"seeds": (-5.0,)},
+        {"group_name": "track\n"},
+        {"cells": 10**400},
     ],
 )
 def test_refuses_what_cannot_be(change: dict[str, object]) -> None:
@@ -41,3 +48,20 @@ def test_refuses_what_cannot_be(change: dict[str, object]) -> None:
 def test_bins_are_as_many_of_each() -> None:
     with pytest.raises(ValidationError, match="differ in number"):
         CalibrationEvidence(**{**BINS, "right": (0.6,)})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"histogram": ()},
+        {"histogram": (4,) * 10},
+        {"histogram": (0,) * 20},
+        {"confidence": (0.7, 1e300)},
+        {"right_interval": (None, (5.0, -5.0))},
+        {"cells": (20, -20)},
+        {"confidence": (), "right": (), "right_interval": (), "cells": ()},
+    ],
+)
+def test_refuses_a_calibration_that_cannot_be(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        CalibrationEvidence(**{**BINS, **change})

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from napari_interpdisc.errors import Cancelled, InvalidModel
-from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.models.cell_model import CellModel, NamedHead
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.store import replace_heads
 from napari_interpdisc.report.build import (
     ReportCells,
@@ -35,7 +36,7 @@ SECTIONS = (
     "Domain constraints",
     "Anatomy",
     "What would change the call",
-    "Other heads that are as good",
+    "Heads of this question that are about as good as the best",
     "Data, settings and hashes",
 )
 
@@ -149,6 +150,28 @@ def test_other_heads_of_the_same_question(model: CellModel, cells: ReportCells) 
     named = replace(model.head("dense"), evidence=None)
     bare = replace_heads(model, "bare", {"dense": named}, "")
     assert "does not say how head" in sentences(rashomon_section(bare, named, None))
+
+
+def test_a_head_that_is_not_about_as_good_is_told_so(model: CellModel) -> None:
+    section = rashomon_section(model, model.head("formula"), None)
+    assert "'formula' itself is not among them: 0.945" in sentences(section)
+
+
+def test_hostile_names_and_a_head_without_latents(
+    model: CellModel, cells: ReportCells, tmp_path: Path
+) -> None:
+    constant = FormulaHead([parse_formula("0.5")])
+    classes = (r"$\frac$ <b>x</b>", "A$B$[/x]")
+    named = NamedHead("$h$", constant, classes)
+    strange = replace_heads(model, "<i>$m$</i>", {"$h$": named}, "# $x$ <script>")
+    write_report(tmp_path / "a.html", strange, "$h$", cells, simulated=0)
+    page = (tmp_path / "a.html").read_text("utf-8")
+    assert "This head uses no latent" in page
+    assert "<script>" not in page
+    used = replace(named, head=FormulaHead([parse_formula("z2 - 0.3")]))
+    strange = replace_heads(model, "m", {"$h$": used}, "")
+    write_report(tmp_path / "b.html", strange, "$h$", cells, simulated=0)
+    assert "A$B$[/x]" in (tmp_path / "b.html").read_text("utf-8")
 
 
 def test_cancelling_leaves_no_file(model: CellModel, tmp_path: Path) -> None:

@@ -198,3 +198,25 @@ def test_everything_is_asked_of_a_part_and_nothing_of_a_constant(h2b: CellModel)
     assert "drawn cells" in found[0].tested
     assert [one.input for one in found] == [None, 0, 0, 1, 1, None, None]
     assert find(Part("c", "", (), lambda x: x.new_ones(len(x))), h2b, cells) == ()
+
+
+def test_one_steep_place_does_not_make_the_rest_flat(cells: Population) -> None:
+    step = saturates(part(Z0, f=lambda x: torch.tanh(50 * x[:, 0]) + 0.5 * x[:, 0]), 0, cells)
+    assert not step.holds
+    pole = saturates(part(Z0, f=lambda x: x[:, 0] + 0.02 / x[:, 0]), 0, cells)
+    assert not pole.holds
+
+
+def test_what_is_zero_or_undefined_has_no_sign(cells: Population) -> None:
+    nothing = sign(part(Z0, f=lambda x: 0 * x[:, 0]), cells)
+    assert not nothing.holds
+    assert "0 or undefined" in nothing.sentence
+    half = sign(part(Z0, f=lambda x: -torch.log(x[:, 0]) - 9), cells)
+    assert not half.holds
+    assert "0 or undefined" in half.sentence
+
+
+def test_a_curve_that_turns_more_than_once_is_told_so(cells: Population) -> None:
+    wave = monotone(part(Z0, f=lambda x: torch.sin(8 * x[:, 0])), 0, cells)
+    assert not wave.holds
+    assert "more time" in wave.sentence

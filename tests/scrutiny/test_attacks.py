@@ -361,3 +361,18 @@ def test_a_formula_is_attacked_like_the_network_that_it_equals(
     np.testing.assert_allclose(
         smallest_flip(formula, crops, settings), smallest_flip(model, crops, settings)
     )
+
+
+def test_pgd_is_never_weaker_than_fgsm() -> None:
+    """Where the gradient leads astray, the best place on the way counts."""
+    formula = parse_formula("sin(9*z0) + 0.3*z1", 2)
+    model = model_with(FormulaHead([formula]))
+    crops = np.random.default_rng(0).normal(size=(60, 1, 2, 2)).astype(np.float32)
+
+    def worth(method: Literal["fgsm", "pgd"]) -> np.ndarray:
+        settings = AttackSettings(space="latent", epsilon=0.7, method=method)
+        found = perturb(model, crops, settings)
+        return found.perturbed_scores[:, 0] * np.where(found.scores[:, 0] >= 0, -1, 1)
+
+    assert (worth("pgd") >= worth("fgsm") - 1e-6).all()
+    assert (worth("pgd") > worth("fgsm") + 0.1).any()

@@ -101,6 +101,13 @@ NUMBERS = st.floats(-9, 9).map(lambda v: f"{v:.3g}")
 LATENTS = st.integers(0, 7).map(lambda i: f"z{i}")
 
 
+def test_a_negative_sum_is_filled_in_with_brackets(model: CellModel) -> None:
+    rule = formula_rule("z3 - (z18**2 + z19**2)", model)
+    z = np.zeros(L)
+    z[[18, 19]] = -0.25, -0.36
+    assert rule.filled(z)[0][1] == "-((-0.25)**2 + (-0.36)**2)"
+
+
 def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.one_of(
         st.tuples(inner, st.sampled_from("+-*/"), inner).map(lambda p: f"({p[0]} {p[1]} {p[2]})"),

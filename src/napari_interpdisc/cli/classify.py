@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -93,6 +94,7 @@ def classify(
         from napari_interpdisc.discovery.rashomon import DELTA, members_of_model, rashomon_set
 
         members = members_of_model(loaded, head)
+        _check_compared(members, loaded.head(head).name, DELTA if delta is None else delta)
     opened = MovieFiles(
         image,
         tracks,
@@ -158,3 +160,30 @@ def classify(
         note(f"{without_pixels(encoding.no_pixels)}; they have no class.")
     for warning in pipeline.movie_warnings(encoding, loaded):
         note(warning)
+
+
+def _check_compared(members: list[Member], head: str, delta: float) -> None:
+    """Refuse a comparison that the chosen head is not in, or that it is alone in."""
+    best = max(members, key=lambda one: one.balanced_accuracy)
+    lost = {one.name: best.balanced_accuracy - one.balanced_accuracy for one in members}
+    inside = [name for name, less in lost.items() if less <= delta + 1e-9]
+    if head in inside and len(inside) > 1:
+        return
+    others = sorted(less for name, less in lost.items() if name not in inside)
+    if not others:
+        raise InvalidInput(
+            f"There is no other head of the question of '{head}', so that none can disagree."
+        )
+    needed = lost[head] if head not in inside else others[0]
+    raise InvalidInput(
+        f"Within {delta:g} of the best balanced accuracy ({best.balanced_accuracy:.3f}) there is "
+        f"{', '.join(inside)} alone; give --delta {_up(needed):g} to compare '{head}' with it."
+        if len(inside) == 1
+        else f"'{head}' is {needed:.3f} below the best balanced accuracy "
+        f"({best.balanced_accuracy:.3f}) and is not compared; give --delta {_up(needed):g}."
+    )
+
+
+def _up(value: float) -> float:
+    """A number with two digits that is not less."""
+    return math.ceil(value * 100) / 100

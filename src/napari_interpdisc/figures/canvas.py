@@ -10,6 +10,7 @@ import numpy.typing as npt
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from napari_interpdisc.io.results import write_whole
 
@@ -18,6 +19,14 @@ DARKEST, BRIGHTEST = -1.2, 4.0
 
 GREYS: dict[str, Any] = {"cmap": "gray", "vmin": DARKEST, "vmax": BRIGHTEST}
 """Arguments of ``imshow`` for normalised crops."""
+
+
+def no_maths(figure: Figure) -> Figure:
+    """Let all text of a figure be what it says: a name of a class may hold dollar signs."""
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_parse_math(False)
+    return figure
 
 
 def save_figure(figure: Figure, path: Path, dpi: float = 110) -> None:
@@ -29,7 +38,7 @@ def save_figure(figure: Figure, path: Path, dpi: float = 110) -> None:
         If it cannot be written there.
     """
     # a canvas of its own: no pyplot state, no window system
-    FigureCanvasAgg(figure)
+    FigureCanvasAgg(no_maths(figure))
     kind = "svg" if path.suffix.lower() == ".svg" else "png"
     about = {"Date": None} if kind == "svg" else None  # the same figure gives the same file
     with rc_context({"svg.hashsalt": "interpdisc", "svg.fonttype": "none"}):

@@ -399,6 +399,8 @@ def _read_config(folder: Path) -> ModelConfig:
         raw = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise InvalidModel(f"{folder} is not a model folder: it has no config.json.") from None
+    except RecursionError:
+        raise InvalidModel(f"{path} is nested too deeply to be read.") from None
     except (OSError, ValueError) as fault:
         raise InvalidModel(f"{path} cannot be read ({fault}).") from None
     version = raw.get("schema_version") if isinstance(raw, dict) else None

@@ -179,7 +179,8 @@ def _shorten(told: Section, model: CellModel, named: NamedHead) -> None:
         told.say("The model does not say how this head did on held-out groups.")
     used = named.head.used_latents
     n = sum(bool(model.latent_name(i)) for i in used)
-    told.say(f"{n} of the {len(used)} latents that it uses have a name backed by measurements.")
+    have = "has" if n == 1 else "have"
+    told.say(f"{n} of the {len(used)} latents that it uses {have} a name backed by measurements.")
     told.blocks += found
 
 
@@ -206,9 +207,9 @@ def rule_section(model: CellModel, named: NamedHead, cells: ReportCells | None) 
         section.say("The class with the largest score is called.")
     if rule.sub_networks:
         section.table(
-            ("sub-network", "reads"),
+            ("neuron", "reads"),
             [(name, ", ".join(reads)) for name, reads in rule.sub_networks.items()],
-            "Each sub-network is a neuron before the output, with all that it reads.",
+            "Each g is what a neuron before the output gives, with all that it reads.",
         )
     section.say(
         f"It has {named.head.expression_size} nodes as an expression tree "
@@ -237,6 +238,9 @@ def latents_section(model: CellModel, named: NamedHead, cells: ReportCells | Non
     """Tell what the used latents stand for, and show them."""
     section = Section("The latents that it uses")
     used = list(named.head.used_latents)
+    if not used:
+        section.note("This head uses no latent: it calls all cells alike.")
+        return section
     unnamed = [i for i in used if not model.latent_name(i)]
     if len(used) > MOST_LATENTS and cells is not None:
         weights = latent_weights(named.head, cells.latents).mean(0)
@@ -460,9 +464,9 @@ def anatomy_section(
             "at its values. The thick line is the decision boundary.",
         )
     section.table(
-        ("part", "finding", "holds"),
-        [(one.part, one.sentence, "yes" if one.holds else "no") for one in anatomy.findings],
-        "Each sentence was tested on the cells; 'no' means that the test failed.",
+        ("part", "what was found", "how it was tested"),
+        [(one.part, one.sentence, one.tested) for one in anatomy.findings],
+        "What the parts do, each sentence with the test behind it.",
     )
     return section
 
@@ -516,7 +520,7 @@ def rashomon_section(
     told: Section | None = None,
 ) -> Section:
     """Tell which other heads are about as good, and whether they agree; ``told`` hears it."""
-    section = Section("Other heads that are as good")
+    section = Section("Heads of this question that are about as good as the best")
     try:
         members = members_of_model(model, named.name)
     except InvalidInput as fault:
@@ -525,8 +529,16 @@ def rashomon_section(
     latents = cells.latents if cells is not None else np.zeros((0, model.n_latents), np.float32)
     found = rashomon_set(members, named.classes, latents)
     section.say(found.sentence())
+    own = next((one for one in found.others if one.name == named.name), None)
+    if own is not None:
+        less = found.members[0].balanced_accuracy - own.balanced_accuracy
+        section.note(
+            f"'{named.name}' itself is not among them: {own.balanced_accuracy:.3f}, which is "
+            f"{less:.3f} less than the best."
+        )
     if told is not None:
-        told.say(f"Of the heads of this question: {found.sentence()}")
+        among = "" if own is None else f" '{named.name}' is not among them."
+        told.say(f"Of the heads of this question: {found.sentence()}{among}")
     section.table(
         ("head", "balanced accuracy", "nodes", "latents that it uses"),
         [

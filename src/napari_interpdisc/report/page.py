@@ -18,6 +18,8 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from napari_interpdisc.figures.canvas import no_maths
+
 DPI = 110
 
 
@@ -108,7 +110,7 @@ class Section:
 
 def figure_uri(figure: Figure, kind: Literal["svg", "png"] = "png") -> str:
     """Return a figure as a data URI, the same for the same figure."""
-    FigureCanvasAgg(figure)
+    FigureCanvasAgg(no_maths(figure))
     written = io.BytesIO()
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
     with rc_context({"svg.hashsalt": "interpdisc"}):

@@ -175,7 +175,9 @@ def monotone(part: Part, axis: int, cells: Population, seed: int = 0) -> Finding
         if way == "turns":
             first = "rises" if curves[0][ways[0][1]] > curves[0][0] else "falls"
             then = {"rises": "falls", "falls": "rises"}[first]
-            text = f"Not monotone in {label}: it {first} up to{at}, then {then}."
+            text = f"Not monotone in {label}: it {first} up to{at}, then {then}"
+            more = _turns(curves[0]) - 1
+            text += f", and turns {more} more time{'s' * (more > 1)}." if more > 0 else "."
         else:
             told = {"flat": "does not change"}.get(way, way)
             text = f"{told.capitalize()} with {label} where the cells are, {where}."
@@ -201,6 +203,13 @@ def monotone(part: Part, axis: int, cells: Population, seed: int = 0) -> Finding
     text = f"Not monotone in {label}: it {counted} of {whose}, the others held"
     text += f"; half of those that turn do so below{at}." if turns else "."
     return Finding(part.name, "monotone", text, tested, False, agreed, axis)
+
+
+def _turns(curve: Float64Array) -> int:
+    """How often a curve changes its direction, rounding left out."""
+    steps = np.diff(curve[np.isfinite(curve)])
+    signs = np.sign(np.where(np.abs(steps) > 1e-6 * np.abs(steps).sum(), steps, 0))
+    return int((np.diff(signs[signs != 0]) != 0).sum())
 
 
 def _is_neuron(one: Input) -> bool:
@@ -229,16 +238,29 @@ def saturates(part: Part, axis: int, cells: Population) -> Finding:
         text = f"Does not change with {label}{held}."
         return Finding(part.name, "saturates", text, tested, True, 1.0, axis)
     below, above = int(steep[0]), len(line) - 1 - int(steep[-1])
+    # one steep place makes all else look flat: what is called flat must hardly change, too
+    values = part(x)
+    low, high = np.nanquantile(values, (0.02, 0.98))  # a pole is not the range of a curve
+    whole = float(high - low)
+    if not _is_level(values[: below + 1], whole):
+        below = 0
+    if not _is_level(values[len(line) - 1 - above :], whole):
+        above = 0
     share = max(below, above) / (len(line) - 1)
     if share < SATURATED:
         text = f"Does not saturate in {label} where the cells are{held}."
         return Finding(part.name, "saturates", text, tested, False, share, axis)
-    side, at = ("below", below) if below >= above else ("above", int(steep[-1]))
+    side, at = ("below", below) if below >= above else ("above", len(line) - 1 - above)
     text = (
         f"Saturates in {label}: {side} {_short(label)} = {_place(line[at])} it hardly "
         f"changes{held}."
     )
     return Finding(part.name, "saturates", text, tested, True, share, axis)
+
+
+def _is_level(values: Float64Array, whole: float) -> bool:
+    """Whether values change by less than a tenth of a whole range, and none is undefined."""
+    return bool(np.isfinite(values).all()) and float(np.ptp(values)) <= 2 * SLOW * whole
 
 
 def responds(part: Part, model: CellModel, cells: Population, seed: int = 0) -> Finding:
@@ -251,14 +273,16 @@ def responds(part: Part, model: CellModel, cells: Population, seed: int = 0) -> 
     order = np.argsort(-effects, kind="stable")
     main = part.inputs[order[0]]
     meaning = about_input(main, model)
-    if len(part.inputs) == 1:
+    if len(part.inputs) == 1 and effects[0] > 0:
         text = f"Responds to {main.label} alone{meaning}."
         return Finding(part.name, "responds", text, "by construction: it reads no other", True, 1.0)
     n = min(len(cells), 1000)
     tested = (
         f"each input in turn takes the value of another of {_whose(cells, n)}; number: share of "
-        "the variance that the first makes (shares may add up to more than 1)"
+        "the variance that the first makes (where inputs interact, of what they make together)"
     )
+    # where inputs interact, what each makes alone adds up to more than there is
+    effects = effects / max(float(effects.sum()), 1.0)
     share = float(effects[order[0]])
     shares = ", ".join(
         f"{_short(part.inputs[i].label)} {percent(float(effects[i]))}" for i in order
@@ -362,14 +386,18 @@ def _rotated(part: Part, a: int, b: int, cells: Population, seed: int) -> Findin
 def sign(part: Part, cells: Population) -> Finding:
     """Whether a part is positive, or negative, in nearly all cells; the number is the share > 0."""
     values = part.of_latents(cells.latents)
-    above = int((values > 0).sum())
+    above, below = int((values > 0).sum()), int((values < 0).sum())
     positive = above / len(values)
     whose = _whose(cells, len(cells))
     tested = f"values of {whose}; number: share above 0"
-    if positive >= AGREE or positive <= 1 - AGREE:
-        which, n = ("Positive", above) if positive >= AGREE else ("Negative", len(values) - above)
+    if max(above, below) >= AGREE * len(values):
+        which, n = ("Positive", above) if above > below else ("Negative", below)
         text = f"{which} in {n} of {whose}"
         text += ": alone it decides no class." if not part.decides else ": all are one class."
         return Finding(part.name, "sign", text, tested, True, positive)
     text = f"Of both signs: positive in {above} of {whose}."
+    if not below:
+        text = f"Positive in {above} of {whose}, and 0 or undefined in the others."
+    elif above + below < len(values):
+        text = f"Positive in {above} and negative in {below} of {whose}, 0 or undefined in others."
     return Finding(part.name, "sign", text, tested, False, positive)

@@ -228,7 +228,11 @@ def _perturb_batch(
     def loss(outputs: Tensor, chosen: Tensor) -> Tensor:
         return sign * signed_margin(outputs, chosen)
 
-    moved = _step(FGSM(forward, loss), inputs, against, mask, settings, start)
+    def follows(values: Tensor) -> Tensor:
+        """Scores that a gradient can be asked of, even if the head is a constant."""
+        return forward(values) + 0 * values.flatten(1).sum(1)[:, None]
+
+    moved = _step(FGSM(follows, loss), inputs, against, mask, settings, start)
     mean, spread = model.encoder.scale(x)
     spread = spread.masked_fill(spread.isinf(), 0)
 
@@ -295,11 +299,23 @@ def _step(
 
     if settings.method == "fgsm":
         return fgsm(inputs, settings.epsilon)
+
+    @torch.no_grad()
+    def worth(at: Tensor) -> Tensor:
+        """Loss (N,) of each cell."""
+        return attack.loss_func(attack.forward_func(at), chosen)  # type: ignore[no-any-return]
+
+    # the best place on the way, and the end of FGSM: more steps may lead astray, but never cost
+    best = fgsm(inputs, settings.epsilon)
+    reached = worth(best)
     moved = inputs
     for _ in range(PGD_STEPS):
         moved = fgsm(moved, 2.5 * settings.epsilon / PGD_STEPS)
         moved = inputs + (moved - inputs).clamp(-settings.epsilon, settings.epsilon)
-    return moved
+        now = worth(moved)
+        better = (now > reached).reshape(-1, *[1] * (inputs.ndim - 1))
+        best, reached = torch.where(better, moved, best), torch.maximum(now, reached)
+    return best
 
 
 def smallest_flip(
@@ -412,7 +428,7 @@ def smallest_latent_flips(
     score = model.head(head).head
     z = torch.from_numpy(np.array(latents, np.float32)).to(model.device).requires_grad_()
     with torch.enable_grad():
-        scores = score(z)
+        scores = score(z) + 0 * z.sum(1)[:, None]  # a constant head has a gradient, too
         before = class_index(scores.detach().cpu().numpy())
         margin = signed_margin(scores, torch.from_numpy(before).to(model.device))
         gradient = torch.autograd.grad(margin.sum(), z)[0]

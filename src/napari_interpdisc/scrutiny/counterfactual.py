@@ -271,6 +271,12 @@ class CounterfactualPath:
         moved = moved or f"no latent by more than {LEAST_TOLD}"
         if self.reached:
             told = [f"{old} becomes {new} by a move of {self.length:.2f} prior SD: {moved}."]
+        elif self.margins[-1] >= 0:
+            told = [
+                f"{old} becomes {new} by a move of {self.length:.2f} prior SD: {moved}. Its margin "
+                f"is {signed(float(self.margins[-1]))}; no move that was found among real cells "
+                "reaches the one that was asked for."
+            ]
         else:
             told = [
                 f"No move that was found among real cells makes this {old} a {new}. The nearest is "

@@ -472,7 +472,8 @@ def _filled(term: Term, latents: Float64Array, units: Tensor | None) -> str:
     text = Formula(term._part if size == 1 else Apply("*", (Number(size), term._part))).show(
         aliases=values
     )
-    return sign + text
+    is_sum = isinstance(term._part, Apply) and term._part.name in ("+", "-")
+    return f"{sign}({text})" if sign and size == 1 and is_sum else sign + text
 
 
 def _bracketed(value: float) -> str:

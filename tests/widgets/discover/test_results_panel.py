@@ -82,7 +82,7 @@ def test_three_classes(
     widget.annotations.add_class("big")
     names = {r: widget.annotations.classes[int(t) % 3] for r, t in enumerate(scene.table[:, 0])}
     head = FormulaHead([parse_formula(text, 32) for text in ("z1", "z2 + 1", "z3")])
-    worth = Quality(0.6, 0.6, (0.5, 0.7), np.diag([10, 12, 10]))
+    worth = Quality(0.6, 0.6, (0.5, 0.7), np.diag([12, 12, 12]))
     row = FrontRow(head, head.expression_size, 0.6, worth)
 
     def discover(cells: Any, *_: Any) -> Discovery:

@@ -466,7 +466,7 @@ class AnatomyWidget(QWidget):  # type: ignore[misc]
         assert view is not None
         is_movie = session.frames is not None and session.frames.is_movie
         told = cell_name(session.encoding, session.selected, is_movie)
-        if not np.array_equal(view.inside(place), place):
+        if not np.allclose(view.inside(place), place, atol=1e-5):
             told += ": its dot is beyond the axes"
         if self.whose.text() != told:
             self.whose.setText(told)

@@ -107,6 +107,8 @@ class AuditView(QWidget):  # type: ignore[misc]
         """Show what held-out heads of a kind say of the labels."""
         if audit is self._audit:
             return
+        if origins is not self._origins:
+            self._annotated = set()
         self._audit, self._origins = audit, origins
         n = max(int(audit.doubtful.sum()), min(MOST, len(audit.rows)))
         self.told.setText(
@@ -120,7 +122,8 @@ class AuditView(QWidget):  # type: ignore[misc]
                 self.table.setItem(place, column, QTableWidgetItem())
             self.table.item(place, FIT).setText(f"{audit.quality[place]:.2f}")
         self._find_rows()
-        self._annotated = {i for i in range(n) if self._rows[i] in self._annotations.by_row}
+        # a label that was removed after the training was one of it
+        self._annotated |= set(self._annotations.by_row)
         self._refresh(always=True)
         fit_height(self.table)
         self._show_buttons()
@@ -168,7 +171,7 @@ class AuditView(QWidget):  # type: ignore[misc]
         at = self._rows[place]
         if at is None:
             return own
-        return by_row.get(at, NONE if place in self._annotated else own)
+        return by_row.get(at, NONE if at in self._annotated else own)
 
     def _key(self, place: int) -> Key:
         assert self._audit is not None
@@ -193,6 +196,8 @@ class AuditView(QWidget):  # type: ignore[misc]
         place = self.table.currentRow()
         chosen = self._audit is not None and place >= 0
         self.keep.setEnabled(chosen)
+        kept = chosen and self._key(place) in self._kept
+        self.keep.setText("Ask again" if kept else "Keep label")
         self.relabel.setEnabled(
             chosen
             and self._audit is not None
@@ -210,6 +215,11 @@ class AuditView(QWidget):  # type: ignore[misc]
 
     def _keep(self) -> None:
         place = self.table.currentRow()
+        if self._key(place) in self._kept:
+            self._kept.discard(self._key(place))
+            self._refresh()
+            self._show_buttons()
+            return
         self._kept.add(self._key(place))
         self._refresh()
         self._next(place)

@@ -144,6 +144,8 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         model, head = self._session.model, self._session.head_name
         kind = model.head(head).name if model.name == UNSAVED else None
         self.quality.show_chosen(kind, self._formula())
+        # the rule is that of the head that colours the cells: of another model, it is not here
+        self._rule_part.setVisible(kind is not None)
         self.front.mark(self.row)
         if kind in self.found.heads:
             self._show_checks(kind)

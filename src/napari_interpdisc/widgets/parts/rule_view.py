@@ -353,7 +353,7 @@ def _weight_bar(model: CellModel, latent: int, weight: float) -> Bar:
 
 def _in_words(rule: Rule, with_classes: bool) -> str:
     """What g is, and when which class is chosen."""
-    told = ["Each g is a sub-network of latents."] if rule.kind == "sparse" else []
+    told = ["Each g is what a neuron before the output gives."] if rule.kind == "sparse" else []
     if with_classes and len(rule.terms) == 1:
         first, second = map(escape, rule.classes)
         told.append(f"Score ≥ 0 ⇒ {second}, else {first}.")

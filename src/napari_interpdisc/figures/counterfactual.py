@@ -56,7 +56,8 @@ def path_figure(
         below.set_xlabel(f"{names[k]}\n{found.distances[k]:.2f} SD away", fontsize=7)
     grid[0, 0].set_ylabel("decoded", fontsize=9)
     grid[1, 0].set_ylabel("nearest real cell", fontsize=9)
-    figure.suptitle("\n".join(found.sentences(model)), fontsize=9)
+    told = [f"Head '{found.head}' of '{model.name}'", *found.sentences(model)]
+    figure.suptitle("\n".join(told), fontsize=9)
     return figure
 
 

@@ -428,7 +428,7 @@ def test_results_of_another_head_or_frame_are_stale(
     scene.viewer.dims.set_point(0, to_world(1, (0, 0))[0])
     assert widget.found.isEnabled()
     session.set_model(session.model, "formula")
-    assert widget.stale.text() == "Stale: the head is now 'formula'. Run again."
+    assert widget.stale.text() == "Stale: the head is now 'formula'. Do it again."
     assert widget.stale.isVisible()
     assert find_flip_marks(scene.viewer).opacity < 1
     run(widget)

@@ -122,7 +122,7 @@ def test_a_path_of_another_head_is_stale(scene: SimpleNamespace, find: Find) -> 
     session.select(ROW)
     find(panel)
     session.set_model(session.model, "formula")
-    assert panel.stale.text() == "Stale: the head is now 'formula'. Run again."
+    assert panel.stale.text() == "Stale: the head is now 'formula'. Do it again."
     assert not panel.found.isEnabled()
     session.set_model(session.model, "dense")
     assert panel.found.isEnabled()

@@ -17,12 +17,12 @@ def test_a_result_is_stale_by_model_head_or_frame(bundled_model: CellModel) -> N
     assert why_stale(session, bundled_model, default, 3, 3) == ""
     # a frame that the viewer does not tell is no other frame
     assert why_stale(session, bundled_model, default, 3, None) == ""
-    assert "shows frame 4. Run again, or go back to frame 3" in why_stale(
+    assert "shows frame 4. Do it again, or go back to frame 3" in why_stale(
         session, bundled_model, default, 3, 4
     )
     session.set_model(bundled_model, "formula")
     assert why_stale(session, bundled_model, None) == (
-        "Stale: the head is now 'formula'. Run again."
+        "Stale: the head is now 'formula'. Do it again."
     )
     other = replace(bundled_model, name="other", sha256="f" * 64)
     session.set_model(other, default)

@@ -26,10 +26,10 @@ def why_stale(
     """
     now = session.model
     if now.sha256 != model.sha256:
-        return f"Stale: the model is now '{now.name}'. Run again."
+        return f"Stale: the model is now '{now.name}'. Do it again."
     name, name_now = model.head(head).name, now.head(session.head_name).name
     if name_now != name:
-        return f"Stale: the head is now '{name_now}'. Run again."
+        return f"Stale: the head is now '{name_now}'. Do it again."
     if frame is not None and shown is not None and shown != frame:
-        return f"Stale: the viewer shows frame {shown}. Run again, or go back to frame {frame}."
+        return f"Stale: the viewer shows frame {shown}. Do it again, or go back to frame {frame}."
     return ""

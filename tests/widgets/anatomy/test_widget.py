@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -350,6 +351,26 @@ def test_a_report_is_written_on_a_thread(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "named"), ""))
     widget.report.click()
     qtbot.waitUntil(lambda: "named.html" in widget.status.text())
+
+
+def test_another_head_does_not_hide_that_a_report_is_being_written(
+    dock: Scene, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widget, go_on = dock.widget, threading.Event()
+
+    def write(path: Path, _run: Any, _progress: Any) -> Path:
+        go_on.wait(20)
+        return path
+
+    monkeypatch.setattr(module, "write_head_report", write)
+    widget.report_to(tmp_path / "report.html")
+    try:
+        widget.head.setCurrentIndex(widget.head.findData("sparse"))
+        widget.head.activated.emit(widget.head.currentIndex())
+        assert "Writing the report" in widget.status.text()
+    finally:
+        go_on.set()
+    qtbot.waitUntil(lambda: "was written" in widget.status.text())
 
 
 def test_every_control_says_what_it_does(make_dock: MakeDock) -> None:

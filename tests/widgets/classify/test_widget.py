@@ -244,6 +244,9 @@ def test_cells_are_coloured_by_the_disagreement_of_heads_of_the_same_question(
     assert [widget.rashomon.table.item(i, 0).text() for i in range(2)] == names[:2]
     assert "disagreement" in overlay.features
     assert not widget.threshold.isEnabled()
+    session.set_delta(0)
+    assert "Only 'dense' is within 0 of the best" in widget.status.text()
+    session.set_delta(0.03)
     session.set_model(session.model, "formula-strict")
     qtbot.waitUntil(lambda: session.compared is not None)
     assert {m.name for m in session.compared.members} == {

@@ -271,7 +271,7 @@ class AnatomyWidget(QWidget):  # type: ignore[misc]
             self.head.setCurrentIndex(self.head.findData(here))
 
     def _choose_head(self, index: int) -> None:
-        self.status.clear()
+        self._clear_status()
         self._guarded(lambda: self.session.set_model(self.session.model, self.head.itemData(index)))
 
     def _show_nothing(self, why: str) -> None:
@@ -335,7 +335,7 @@ class AnatomyWidget(QWidget):  # type: ignore[misc]
             self.status.say(f"{part.name} is a constant: there is nothing to draw.")
             self.choice.show_chosen(self.view.part if self.view else None, self._axes())
             return
-        self.status.clear()
+        self._clear_status()
         self.view = PartView(part, self.seen.population, self.session.model, axes)
         self.choice.show_chosen(part, self._axes())
         self.graph.mark(place if place is not None else self._place_of(part))
@@ -551,6 +551,11 @@ class AnatomyWidget(QWidget):  # type: ignore[misc]
         self.report.setEnabled(not self.work.running)
         if not self.tests.running:
             self._show_findings()
+
+    def _clear_status(self) -> None:
+        """Take back what was said, but not of a file that is being written."""
+        if not self.work.running:
+            self.status.clear()
 
     def _cancel(self) -> None:
         for work in (self.work, self.tests):

@@ -342,6 +342,11 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         else:
             self.rashomon.show_set(found, self._session.model)
         if self._session.colouring == "disagreement" and found is not None:
+            if len(found.members) == 1:
+                self.status.say(
+                    f"Only '{found.members[0].name}' is within {found.delta:g} of the best, so no "
+                    "head can disagree. Allow a larger loss under 'Heads that are about as good'."
+                )
             self._show_result()
 
     def _show_flagged(self) -> None:

@@ -153,8 +153,8 @@ def test_row_of_a_cell_by_track_and_frame() -> None:
     ("text", "said"),
     [
         ("7", "Track 7 has 3 cells; give the frame too, such as 7:0"),
-        ("7:2", "no cell in frame 2; it goes from 0 to 4"),
-        ("9:1", "no track 9; it has 7, 8"),
+        ("7:2", "no cell in frame 2; its frames go from 0 to 4, counted from 0"),
+        ("9:1", "no track 9; it has 2 tracks, from 7 to 8"),
         ("a:1", "'a:1' is no cell"),
         ("8:", "'8:' is no cell"),
     ],

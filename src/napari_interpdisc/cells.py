@@ -301,14 +301,17 @@ def row_of(cells: CellTable, text: str) -> int:
         ) from None
     of_track = np.flatnonzero(cells.track_id == wanted[0])
     if not len(of_track):
-        ids = ", ".join(map(str, np.unique(cells.track_id)[:6].tolist()))
-        raise InvalidInput(f"'{cells.source}' has no track {wanted[0]}; it has {ids}, ….")
+        ids = np.unique(cells.track_id)
+        raise InvalidInput(
+            f"'{cells.source}' has no track {wanted[0]}; it has {len(ids)} tracks, from "
+            f"{ids[0]} to {ids[-1]}."
+        )
     rows = of_track if wanted[1] is None else of_track[cells.t[of_track] == wanted[1]]
     times = cells.t[of_track]
     if not len(rows):
         raise InvalidInput(
-            f"Track {wanted[0]} has no cell in frame {wanted[1]}; it goes from {times.min()} to "
-            f"{times.max()}."
+            f"Track {wanted[0]} has no cell in frame {wanted[1]}; its frames go from "
+            f"{times.min()} to {times.max()}, counted from 0."
         )
     if len(rows) > 1:
         raise InvalidInput(

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_interpdisc.cells import CellTable
     from napari_interpdisc.models.cell_model import CellModel
     from napari_interpdisc.patches import Patches
 
@@ -274,6 +273,7 @@ def cells_of_movie(
     """
     import numpy as np
 
+    from napari_interpdisc.cells import row_of
     from napari_interpdisc.patches import label_crops, patch_side, patches_of_cells
     from napari_interpdisc.pipeline import near_edge
     from napari_interpdisc.scrutiny.score_results import cell_names
@@ -282,7 +282,7 @@ def cells_of_movie(
     table = opened.cells
     read = wanted.reads_labels(LABEL in table.extra)
     labels = table.column(wanted.label) if read else None
-    selected = None if wanted.cell is None else _cell(wanted.cell, table)
+    selected = None if wanted.cell is None else row_of(table, ":".join(map(str, wanted.cell)))
     rows = wanted.rows(len(table), labels, selected)
     of_cell = check_groups(table.column(group)[rows], group, files.tracks)
     some = table.take(rows)
@@ -329,22 +329,3 @@ def _crop(cell: tuple[int, ...], n: int, path: Path) -> int:
     if row >= n:
         raise InvalidInput(f"{path} has no crop {row}; it has {n}, counted from 0.")
     return row
-
-
-def _cell(cell: tuple[int, ...], table: CellTable) -> int:
-    import numpy as np
-
-    track, frame = cell
-    own = np.flatnonzero(table.track_id == track)
-    if not len(own):
-        raise InvalidInput(
-            f"{table.source} has no track {track}; it has {len(np.unique(table.track_id))} tracks, "
-            f"from {int(table.track_id.min())} to {int(table.track_id.max())}."
-        )
-    found = own[table.t[own] == frame]
-    if not len(found):
-        raise InvalidInput(
-            f"Track {track} has no cell in frame {frame}; its frames go from "
-            f"{int(table.t[own].min())} to {int(table.t[own].max())}, counted from 0."
-        )
-    return int(found[0])

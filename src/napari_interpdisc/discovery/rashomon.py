@@ -7,7 +7,7 @@ data does not say which is right: those cells are worth annotating next.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -223,8 +223,3 @@ def _inside(ranked: Sequence[Member], delta: float) -> tuple[Member, ...]:
     """Those of members, the best first, that are within ``delta`` of the best."""
     least = ranked[0].balanced_accuracy - delta - 1e-9
     return tuple(member for member in ranked if member.balanced_accuracy >= least)
-
-
-def used_by(found: RashomonSet, model: CellModel) -> Mapping[str, list[str]]:
-    """Labels of the latents that each member uses, by its name."""
-    return {m.name: [model.latent_label(i) for i in m.latents] for m in found.members}

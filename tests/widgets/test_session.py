@@ -191,3 +191,27 @@ def test_what_cells_are_coloured_by_is_told_once() -> None:
     session.set_colouring("disagreement")
     session.set_colouring("class")
     assert seen == ["disagreement", "class"]
+
+
+def test_many_cells_are_chosen_together_and_told_with_who_chose(session: Session) -> None:
+    told: list[tuple[Any, list[int]]] = []
+    session.chosen_changed.connect(lambda by: told.append((by, session.chosen.tolist())))
+    session.choose([2, 0, 2, 7, -1], by="gallery")
+    session.choose([0, 2], by="plot")  # the same cells again
+    session.select(1)
+    assert told == [("gallery", [0, 2])]
+    session.choose(())
+    assert told[-1] == (None, [])
+
+
+def test_chosen_cells_are_those_of_the_present_result(
+    session: Session, frames: Frames, result: Classification
+) -> None:
+    session.choose([1])
+    session.set_result("image", "cells", None, frames, result)
+    assert not len(session.chosen)
+    session.choose([1])
+    session.clear()
+    assert not len(session.chosen)
+    session.choose([0])
+    assert not len(session.chosen)

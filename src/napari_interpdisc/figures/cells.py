@@ -65,7 +65,8 @@ def draw_overlay(
             (float(cells.yx[row, 1]), float(cells.yx[row, 0])),
             result.encoding.diameter,
             fill=False,
-            color="#ffd400",
+            color="white",
+            linestyle="--",
             linewidth=2,
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,16 @@ from napari_interpdisc.pipeline import UNSURE
 _OKABE_ITO = ("#56B4E9", "#D55E00", "#F0E442", "#009E73", "#CC79A7", "#0072B2", "#E69F00")
 _UNSURE = "#9A9A9A"
 
+_KNOWN = (
+    "interphase", "metaphase", "prometaphase", "anaphase", "apoptosis", "prophase", "telophase",
+)  # fmt: skip
+"""Classes that have these colours, in this order, if no other class was given one before."""
+
+_SHADES = (1.0, 0.7, 0.5)
+
+_places: dict[str, int] = {}
+"""Which colour every class has that was ever shown: one class has one colour in all views."""
+
 ON_WHITE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 """Okabe and Ito's colours and a grey, for lines and bars on white."""
 
@@ -27,15 +38,33 @@ DISAGREEMENT = (
 
 
 def class_colors(classes: Sequence[str]) -> dict[str, RGBA]:
-    """Colours of ``classes`` and of ``unsure``, RGBA 0–1, the same in every view.
+    """Colours of ``classes`` and of ``unsure``, RGBA 0–1.
 
-    After seven classes the colours repeat, darker.
+    A class keeps its colour as long as the program runs, whichever head, view or annotation it
+    occurs in. After seven classes the colours repeat, darker; 21 can be told apart.
     """
-    colors = {}
-    for k, name in enumerate(classes):
-        turn, which = divmod(k, len(_OKABE_ITO))
-        colors[name] = _rgba(_OKABE_ITO[which], 0.7**turn)
+    colors: dict[str, RGBA] = {}
+    taken: set[int] = set()
+    for name in classes:
+        place = _place_of(name)
+        if place in taken and len(taken) < len(_SHADES) * len(_OKABE_ITO):
+            # of more classes than there are colours, those that are seen together differ
+            place = next(k for k in itertools.count() if k not in taken)
+        taken.add(place)
+        turn, which = divmod(place, len(_OKABE_ITO))
+        colors[name] = _rgba(_OKABE_ITO[which], _SHADES[turn])
     return colors | {UNSURE: _rgba(_UNSURE)}
+
+
+def _place_of(name: str) -> int:
+    """Position of the colour of a class; the first one that no other class has if it is new."""
+    if name not in _places:
+        word, taken = name.casefold(), set(_places.values())
+        own = _KNOWN.index(word) if word in _KNOWN else -1
+        if own < 0 or own in taken:
+            own = next(k for k in itertools.count() if k not in taken)
+        _places[name] = own
+    return _places[name] % (len(_SHADES) * len(_OKABE_ITO))
 
 
 def disagreement_colors(n_classes: int) -> dict[str, RGBA]:

@@ -42,6 +42,9 @@ class Session:
         The latest result, or None.
     selected
         Row of the selected cell in ``encoding.cells``, or None.
+    chosen
+        (n,) rows of many cells that are chosen together, rising; empty for none. The selected cell
+        need not be among them.
     edited
         (L,) latents of the selected cell as they were edited, or None if no cell with latents is
         selected. They start as the cell's own (:attr:`own`); change them by :meth:`edit`.
@@ -61,6 +64,8 @@ class Session:
     encoding_changed = Signal(object)
     classification_changed = Signal(object)
     selected_changed = Signal(object)
+    chosen_changed = Signal(object)
+    """Tells who chose the cells, so that it does not answer to itself."""
     edited_changed = Signal(object)
     """Tells who edited the latents, so that it does not answer to itself."""
     threshold_changed = Signal(float)
@@ -78,6 +83,7 @@ class Session:
         self.encoding: Encoding | None = None
         self.classification: Classification | None = None
         self.selected: int | None = None
+        self.chosen: npt.NDArray[np.intp] = np.zeros(0, np.intp)
         self.edited: Float32Array | None = None
         self.threshold = 0.0
         self.mark_flagged = True
@@ -121,6 +127,7 @@ class Session:
         self.head_name = result.head
         self.selected = self.edited = None
         self.set_compared(None)
+        self.choose(())
         self.encoding_changed.emit(self.encoding)
         self.selected_changed.emit(None)
         self.set_classification(result)
@@ -184,6 +191,18 @@ class Session:
         self.edited = None if own is None else own.copy()
         self.selected_changed.emit(row)
 
+    def choose(self, rows: npt.ArrayLike, by: object = None) -> None:
+        """Choose many cells by their rows (n,), in any order; none if it is empty.
+
+        Rows that no cell has are left out. ``by`` is told to all who listen.
+        """
+        n = 0 if self.encoding is None else len(self.encoding.cells)
+        found = np.unique(np.asarray(rows, np.intp).reshape(-1))
+        found = found[(found >= 0) & (found < n)]
+        if not np.array_equal(found, self.chosen):
+            self.chosen = found
+            self.chosen_changed.emit(by)
+
     @property
     def own(self) -> Float32Array | None:
         """Latents (L,) of the selected cell; None without one, or if it has no pixels."""
@@ -220,6 +239,7 @@ class Session:
         self.image = self.cells_layer = self.labels = None
         self.selected = self.edited = None
         self.set_compared(None)
+        self.choose(())
         self.encoding_changed.emit(None)
         self.selected_changed.emit(None)
         self.classification_changed.emit(None)

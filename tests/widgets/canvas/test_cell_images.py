@@ -99,6 +99,16 @@ def test_a_layer_of_ours_is_used_again_and_one_of_the_users_is_not() -> None:
     assert own in viewer.layers
 
 
+def test_a_tile_lies_below_the_overlay_of_classes_and_above_the_image() -> None:
+    viewer: Any = ViewerModel()
+    image = viewer.add_layer(movie())
+    note = {"interpdisc": {"role": "overlay"}}
+    overlay = viewer.add_labels(np.zeros((3, 40, 50), int), metadata=note)
+    data, arguments = place(image, frames_from_layer(image), 1, PIXELS)
+    tile = show_tile(viewer, "edited", data, arguments, limits=(0, 9), about={})
+    assert list(viewer.layers) == [image, tile, overlay]
+
+
 def test_grey_limits_ignore_one_odd_pixel_and_are_never_empty() -> None:
     picture = np.linspace(0, 1, 10_000, dtype=np.float32).reshape(100, 100)
     odd = picture.copy()

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import QWidget
 from napari_interpdisc.widgets.canvas.compat import camera_of
 from napari_interpdisc.widgets.canvas.layers import data_to_world
 from napari_interpdisc.widgets.canvas.picking import (
+    RING_PX,
     Picker,
     connect_picking,
     frame_shown,
@@ -76,7 +77,7 @@ def ring_of(viewer: Any) -> Any:
 
 def ring_centre(viewer: Any) -> np.ndarray:
     ring = ring_of(viewer)
-    return data_to_world(ring, ring.data[0]).mean(0)
+    return data_to_world(ring, np.concatenate([arc[:-1] for arc in ring.data])).mean(0)
 
 
 def test_pixels_of_a_world_position(scene: Scene, to_world: World) -> None:
@@ -167,16 +168,28 @@ def test_the_ring_marks_the_cell_and_follows_its_track(scene: Scene, to_world: W
     scene.session.select(3)  # track 3 in frame 1; frame 0 is shown
     assert viewer.layers.selection.active is scene.image
     ring = ring_of(viewer)
-    np.testing.assert_allclose(ring_centre(viewer), to_world(0, (60, 90))[1:])
+    np.testing.assert_allclose(ring_centre(viewer), to_world(0, (60, 90))[1:], atol=1e-5)
     assert 0 < ring.opacity < 1, "faint: the same track in another frame"
     viewer.dims.set_point(0, to_world(1, (0, 0))[0])
-    np.testing.assert_allclose(ring_centre(viewer), to_world(1, (61, 92))[1:])
+    np.testing.assert_allclose(ring_centre(viewer), to_world(1, (61, 92))[1:], atol=1e-5)
     assert ring.opacity == 1
     viewer.dims.set_point(0, to_world(2, (0, 0))[0])
     assert frame_shown(viewer, scene.session) == 2
     assert ring.opacity == 0, "the track has ended"
-    size = np.ptp(data_to_world(ring, ring.data[0]), axis=0)
-    np.testing.assert_allclose(size, 1.5 * 20 * np.array([0.5, 0.25]))
+    size = np.ptp(data_to_world(ring, np.concatenate(ring.data)), axis=0)
+    np.testing.assert_allclose(size, 1.5 * 20 * np.array([0.5, 0.25]), rtol=1e-5)
+
+
+def test_the_ring_is_dashed_and_equally_wide_on_the_screen(scene: Scene) -> None:
+    scene.session.select(0)
+    scene.session.select(1)  # it is moved there
+    ring, camera = ring_of(scene.viewer), camera_of(scene.viewer)
+    assert set(ring.shape_type) == {"path"}
+    colours = np.unique(np.round(ring.edge_color, 3), axis=0)
+    assert colours.tolist() == [[0, 0, 0, 1], [1, 1, 1, 1]]
+    for zoom in (0.5, 4.0):
+        camera.zoom = zoom
+        np.testing.assert_allclose(np.array(ring.edge_width) * 0.25 * zoom, RING_PX)
 
 
 def test_the_ring_goes_with_the_cells_and_comes_back(scene: Scene) -> None:

@@ -15,7 +15,7 @@ from napari_interpdisc.widgets.explorer.widget import (
 from .conftest import ROW, Scene
 
 
-def test_send_to_layers_places_the_pictures_at_the_cell(
+def test_send_to_layers_places_the_pictures_side_by_side_from_the_cell_on(
     scene: Scene, explorer: ExplorerWidget, to_world: Callable[..., np.ndarray], qtbot: Any
 ) -> None:
     explorer.sliders.latents[5].slider.setValue(200)
@@ -26,11 +26,16 @@ def test_send_to_layers_places_the_pictures_at_the_cell(
     assert scene.viewer.layers.selection.active is active
     cells, size = scene.session.encoding.cells, scene.session.model.crop_size
     wanted = np.array(scene.image.scale) / [1, scene.session.zoom, scene.session.zoom]
-    for layer in layers.values():
+    y, x = cells.yx[ROW]
+    side = size / scene.session.zoom
+    step = (layers["edited"].translate[-1] - layers["crop"].translate[-1]) / 2
+    assert abs(step) > side * scene.image.scale[-1], "all three can be seen"
+    for k, layer in enumerate(layers.values()):
         assert layer.data.shape == (1, size, size)
         np.testing.assert_allclose(layer.scale, wanted)
         middle = data_to_world(layer, [[0, (size - 1) / 2, (size - 1) / 2]])[0]
-        np.testing.assert_allclose(middle, to_world(1, cells.yx[ROW]))
+        at = (y, x + k * step / scene.image.scale[-1])
+        np.testing.assert_allclose(middle, to_world(1, at))
         note = layer.metadata["interpdisc"]
         assert note["model_sha256"] == scene.session.model.sha256
         assert (note["frame"], note["track_id"]) == (1, 3)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from qtpy.QtGui import QColor, QImage
 
-from napari_interpdisc.widgets.parts.plot import CHOSEN_COLOUR
 from napari_interpdisc.widgets.parts.track_plot import TrackPlot, TrackSeries
 
 RED, GREEN = (1.0, 0.0, 0.0, 1.0), (0.0, 1.0, 0.0, 1.0)
@@ -60,12 +59,16 @@ def test_points_go_right_with_time_and_up_with_the_score(plot: TrackPlot) -> Non
     assert low[:, 1].min() > high[:, 1].max()
 
 
-def test_the_bar_stands_at_the_frame_shown_and_nowhere_outside_the_track(plot: TrackPlot) -> None:
+def test_the_bar_stands_at_the_frame_shown_and_nowhere_outside_the_track(
+    plot: TrackPlot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plot.show_series(series())
+    monkeypatch.setattr(TrackPlot, "chosen_colour", QColor("#ff00ff"))
+    plot.redraw()
     found = {}
     for frame in (2, 7, 9):
         plot.show_frame(frame)
-        bar = places(plot.grab().toImage(), CHOSEN_COLOUR)
+        bar = places(plot.grab().toImage(), "#ff00ff")
         found[frame] = bar[:, 0].mean() if len(bar) else None
     assert found[2] is not None
     assert found[7] is not None

@@ -4,17 +4,19 @@ from typing import Any
 
 import pytest
 from qtpy.QtCore import QPoint, Qt
+from qtpy.QtGui import QColor
 
-from napari_interpdisc.widgets.parts.plot import CHOSEN_COLOUR
 from napari_interpdisc.widgets.parts.value_plot import Value, ValuePlot
 
 from .test_track_plot import places
 
+MARKED = "#ff00ff"
 VALUES = [Value(3, 0.7, 0.6, 0.8), Value(5, 0.8, 0.75, 0.85), Value(9, 0.9, 0.85, 0.95)]
 
 
 @pytest.fixture
-def plot(qtbot: Any) -> ValuePlot:
+def plot(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> ValuePlot:
+    monkeypatch.setattr(ValuePlot, "chosen_colour", QColor(MARKED))
     made = ValuePlot("size", "accuracy")
     qtbot.addWidget(made)
     made.resize(300, 200)
@@ -41,20 +43,20 @@ def test_a_click_near_a_point_means_it_and_one_beside_means_nothing(
 
 
 def test_the_marked_point_has_a_colour_of_its_own(plot: ValuePlot) -> None:
-    assert not len(places(plot.grab().toImage(), CHOSEN_COLOUR))
+    assert not len(places(plot.grab().toImage(), MARKED))
     plot.mark(1)
-    found = places(plot.grab().toImage(), CHOSEN_COLOUR)
+    found = places(plot.grab().toImage(), MARKED)
     assert len(found) > 20
     assert found[:, 0].mean() == pytest.approx(plot.places()[1].x(), abs=2)
     # the bar of its interval goes beyond the point
     assert found[:, 1].max() - found[:, 1].min() > 12
     plot.mark(None)
-    assert not len(places(plot.grab().toImage(), CHOSEN_COLOUR))
+    assert not len(places(plot.grab().toImage(), MARKED))
 
 
 def test_one_point_alone_and_none_can_be_drawn(plot: ValuePlot, qtbot: Any) -> None:
     plot.show_values([Value(4, 1.0, 1.0, 1.0)], chosen=0)
-    assert len(places(plot.grab().toImage(), CHOSEN_COLOUR)) > 20
+    assert len(places(plot.grab().toImage(), MARKED)) > 20
     plot.show_values([], empty="Nothing yet")
     assert not plot.has_data()
     plot.grab()

@@ -10,7 +10,7 @@ from qtpy.QtGui import QColor, QMouseEvent
 
 from napari_interpdisc.figures.palette import ON_WHITE
 from napari_interpdisc.scrutiny.anatomy_graph import Cut, HeadGraph, Place, layout
-from napari_interpdisc.widgets.parts.plot import CHOSEN_COLOUR, Plot, faint, line_item, nearest_of
+from napari_interpdisc.widgets.parts.plot import Plot, faint, line_item, nearest_of
 
 WEIGHTS = {True: ("#b2abd2", "#fdb863"), False: ("#5e3c99", "#e66101")}
 """Colours of weights below and above 0 in a dark and in a light theme: those of the maps."""
@@ -137,7 +137,7 @@ class GraphView(Plot):
         if not seen:
             fill = faint(fill, FADED)
         chosen = place == self.chosen
-        pen = pg.mkPen(CHOSEN_COLOUR if chosen else ink, width=3 if chosen else 1.2)
+        pen = pg.mkPen(self.chosen_colour if chosen else ink, width=3.5 if chosen else 1.2)
         self._spot(place, "o", NEURON_PX, fill, pen)
         on = QColor("white" if fill.lightnessF() < 0.6 else "black")
         text = faint(on, 1.0 if seen else FADED) if color else ink

@@ -14,7 +14,7 @@ from qtpy.QtGui import QColor, QMouseEvent
 from napari_interpdisc._types import Float64Array
 from napari_interpdisc.scrutiny.anatomy_response import Response, contour
 from napari_interpdisc.widgets.anatomy.part_view import PartView
-from napari_interpdisc.widgets.parts.plot import CHOSEN_COLOUR, Plot, faint, line_item, nearest_of
+from napari_interpdisc.widgets.parts.plot import Plot, faint, line_item, nearest_of
 
 GRAB_PX = 12.0
 """A press this near to the dot takes hold of it."""
@@ -136,15 +136,15 @@ class ResponsePlot(Plot):
         self._dot: tuple[Float64Array, float] | None = None
         self._pressed: QPointF | None = None
         self._dragging = False
-        self._spot = pg.ScatterPlotItem(size=15, brush=CHOSEN_COLOUR, pen=pg.mkPen("k", width=1.5))
-        self._ring = pg.ScatterPlotItem(size=11, brush=None, pen=pg.mkPen(CHOSEN_COLOUR, width=2))
+        self._spot = pg.ScatterPlotItem(size=15, brush="w", pen=pg.mkPen("k", width=2))
+        self._ring = pg.ScatterPlotItem(size=11, brush=None)
         self._spot.setZValue(20)
         self._ring.setZValue(19)
         self.setMinimumHeight(230)
         self.viewport().setMouseTracking(True)
         self.box.sigResized.connect(lambda *_: self.redraw())  # arrows keep their shape
         self.setToolTip(
-            "Drag the yellow dot, the selected cell, to change its latents. Point anywhere to see "
+            "Drag the white dot, the selected cell, to change its latents. Point anywhere to see "
             "what is decoded there. Click the point of another cell to go to it."
         )
 
@@ -215,6 +215,7 @@ class ResponsePlot(Plot):
             self._draw_map(found, view)
         else:
             self._draw_curve(found, view)
+        self._ring.setPen(pg.mkPen(self.chosen_colour, width=2))
         for item in (self._ring, self._spot):
             self.box.addItem(item)
         self._place_dot()

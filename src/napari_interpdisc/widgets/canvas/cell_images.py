@@ -14,7 +14,7 @@ from napari_interpdisc.crops import paste_crops
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.layers import affine_of, image_axes
-from napari_interpdisc.widgets.canvas.picking import is_ring
+from napari_interpdisc.widgets.canvas.overlay import find_overlay
 
 
 def place(
@@ -123,7 +123,7 @@ def show_tile(
 
     Returns
     -------
-    The layer; the viewer's active layer does not change.
+    The layer, below the overlay of classes; the viewer's active layer does not change.
     """
     viewer = unwrapped(viewer)
     kept = {"interpdisc": {"tile": name, "version": __version__, **about}}
@@ -145,9 +145,9 @@ def show_tile(
     layer = viewer.add_image(
         data, name=name, contrast_limits=limits, metadata=kept, **arguments, **first
     )
-    rings = [ring for ring in viewer.layers if is_ring(ring)]
-    if rings:  # what is selected stays visible
-        viewer.layers.move(viewer.layers.index(rings[-1]), len(viewer.layers))
+    overlay = find_overlay(viewer)
+    if overlay is not None:  # classes, annotations and the ring stay visible
+        viewer.layers.move(viewer.layers.index(layer), viewer.layers.index(overlay))
     viewer.layers.selection = chosen
     viewer.layers.selection.active = active
     return layer

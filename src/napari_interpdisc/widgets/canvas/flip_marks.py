@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,9 @@ import numpy.typing as npt
 from napari.layers import Image, Points
 
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.widgets.canvas.compat import camera_of, unwrapped
-from napari_interpdisc.widgets.canvas.layers import affine_of, image_axes, placed_like
+from napari_interpdisc.widgets.canvas.compat import unwrapped
+from napari_interpdisc.widgets.canvas.layers import image_axes, placed_like
+from napari_interpdisc.widgets.canvas.picking import keep_width
 
 LAYER_NAME = "flipped cells"
 ROLE = "flips"
@@ -76,7 +76,7 @@ def show_flips(
         metadata={"interpdisc": {"role": ROLE}},
         **placed_like(image),
     )
-    _keep_width(viewer, layer)
+    keep_width(viewer, layer, "border_width", WIDTH_PX)
     viewer.add_layer(layer)
     layer.editable = False
     viewer.layers.selection = chosen
@@ -106,18 +106,3 @@ def _places(image: Image, frames: Frames, t: int, yx: npt.NDArray[Any]) -> npt.N
         copies[:, :, axis] = np.arange(shape[axis])[:, None]
         places = copies.reshape(-1, image.ndim)
     return places
-
-
-def _keep_width(viewer: Any, layer: Points) -> None:
-    """Hold the line at the same width on the screen: napari gives it in pixels of the image."""
-    camera = camera_of(viewer)
-    reference = weakref.ref(layer)
-
-    def follow(*_: Any) -> None:
-        found = reference()
-        if found is not None:
-            step = float(np.linalg.norm(affine_of(found)[0][:, -1]))
-            found.border_width = WIDTH_PX / max(float(camera.zoom) * step, 1e-9)
-
-    camera.events.zoom.connect(follow)
-    follow()

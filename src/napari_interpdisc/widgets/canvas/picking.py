@@ -19,9 +19,16 @@ from napari_interpdisc.widgets.canvas.layers import (
 from napari_interpdisc.widgets.session import Session
 
 RING_NAME = "selected cell"
-RING_COLOUR = "#ffd400"
+RING_COLOURS = ("#ffffff", "#000000")
+"""Of its dashes and of the gaps between them: no class has them, and one is seen on any image."""
+
 RING_DIAMETERS = 1.5
 """Diameter of the ring, in nuclear diameters."""
+
+RING_PX = 2.5
+"""Width of its line on the screen, at any zoom."""
+
+DASHES = 12
 
 CLICK_PX = 4.0
 """A press that moves further on the screen is a drag."""
@@ -173,16 +180,15 @@ class Picker:
         encoding = self._session.encoding
         assert encoding is not None
         radius = RING_DIAMETERS * encoding.diameter / 2
-        box = encoding.cells.yx[row] + radius * np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]])
+        arcs = _dashes(encoding.cells.yx[row], radius)
         if not present:
-            self._ring = self._add_ring(viewer, box, encoding.diameter)
+            self._ring = self._add_ring(viewer, arcs)
         else:
             affine, units = self._affine()
             if not np.allclose(self._ring.affine.affine_matrix, affine):
                 self._ring.affine = affine
                 self._ring.units = units
-            self._ring.data = [(box, "ellipse")]
-            self._ring.edge_width = encoding.diameter / 14
+            self._ring.data = arcs
         self._ring.opacity = 1.0 if own else 0.45
 
     def _affine(self) -> tuple[npt.NDArray[np.float64], Any]:
@@ -195,20 +201,44 @@ class Picker:
         affine[:2, :2], affine[:2, 2] = matrix[np.ix_(axes, axes)], offset[axes]
         return affine, tuple(image.units[axis] for axis in axes)
 
-    def _add_ring(self, viewer: Any, box: npt.NDArray[np.float64], diameter: float) -> Any:
+    def _add_ring(self, viewer: Any, arcs: list[npt.NDArray[np.float64]]) -> Any:
         chosen, active = set(viewer.layers.selection), viewer.layers.selection.active
         affine, units = self._affine()
         ring = viewer.add_shapes(
-            [box],
-            shape_type="ellipse",
+            arcs,
+            shape_type="path",
             name=RING_NAME,
             face_color="transparent",
-            edge_color=RING_COLOUR,
-            edge_width=diameter / 14,
+            edge_color=[*RING_COLOURS] * DASHES,
             affine=affine,
             units=units,
             metadata={"interpdisc": {"role": "selection"}},
         )
+        ring.editable = False
+        keep_width(viewer, ring, "edge_width", RING_PX)
         viewer.layers.selection = chosen
         viewer.layers.selection.active = active
         return ring
+
+
+def _dashes(centre: npt.ArrayLike, radius: float) -> list[npt.NDArray[np.float64]]:
+    """Dashes and gaps of a circle, alternating: paths (n, 2) of y, x."""
+    ends = np.linspace(0, 2 * np.pi, 2 * DASHES + 1)
+    angles = np.linspace(ends[:-1], ends[1:], 5, axis=1)
+    circle = np.stack([np.sin(angles), np.cos(angles)], -1)
+    return list(np.asarray(centre, dtype=float) + radius * circle)
+
+
+def keep_width(viewer: Any, layer: Any, attribute: str, width: float) -> None:
+    """Hold a width that napari gives in pixels of the layer at ``width`` px of the screen."""
+    camera = camera_of(viewer)
+    reference = weakref.ref(layer)
+
+    def follow(*_: Any) -> None:
+        found = reference()
+        if found is not None:
+            step = float(np.linalg.norm(affine_of(found)[0][:, -1]))
+            setattr(found, attribute, width / max(float(camera.zoom) * step, 1e-9))
+
+    camera.events.zoom.connect(follow)
+    follow()

@@ -171,7 +171,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self.legend = Legend()
         track = QGroupBox("Selected cell through time")
         self.plot = TrackPlot()
-        self.plot.setToolTip(SCORE_HELP + " The yellow bar is the frame that is shown.")
+        self.plot.setToolTip(SCORE_HELP + " The bar is the frame that is shown.")
         QVBoxLayout(track).addWidget(self.plot)
         self.export = button(
             "Export table …",

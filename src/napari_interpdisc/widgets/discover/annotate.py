@@ -23,7 +23,7 @@ class Annotator(AnnotationTool):
     """Clicks and keys of one viewer.
 
     A click gives the nearest cell the chosen class. A class's key gives it to the cell with the
-    yellow ring, or to that under the cursor where none has it; 0, Delete and Backspace take it
+    dashed ring, or to that under the cursor where none has it; 0, Delete and Backspace take it
     away. The keys are bound to the viewer and to the active layer, whose own would come first; when
     annotating ends, both have again what they had.
 

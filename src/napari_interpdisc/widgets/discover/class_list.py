@@ -84,7 +84,7 @@ class ClassList(QWidget):  # type: ignore[misc]
         radio.clicked.connect(lambda *_: self.chosen.emit(name))
         self._group.addButton(radio)
         key = QLabel(str(k + 1) if k < KEYS else "")
-        key.setToolTip("Press this key to give the class to the cell with the yellow ring.")
+        key.setToolTip("Press this key to give the class to the cell with the dashed ring.")
         field = QLineEdit(name)
         field.setToolTip("Name of the class; press Enter to rename it.")
         field.editingFinished.connect(lambda: self._edited(field, name))

@@ -115,7 +115,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.annotate = QCheckBox("Annotate by clicking")
         self.annotate.setToolTip(
             "Click a cell to give it the marked class. Press the key of a class to give it to the "
-            "cell with the yellow ring. Press 0 or Delete to remove the annotation."
+            "cell with the dashed ring. Press 0 or Delete to remove the annotation."
         )
         self.annotate.toggled.connect(self._switch)
         self.hint = QLabel("Press 1 – 9 to annotate the ringed cell, 0 to remove its annotation.")
@@ -279,7 +279,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         else:
             sure = float(self._session.classification.confidence[row])  # type: ignore[union-attr]
             told = f"The head is {percent(sure)} certain of"
-        self.status.say(f"{told} the cell with the yellow ring. Annotate it.")
+        self.status.say(f"{told} the cell with the dashed ring. Annotate it.")
 
     # -- import and export ----------------------------------------------------------------------
 

@@ -20,10 +20,6 @@ from qtpy.QtGui import (
 from qtpy.QtWidgets import QSizePolicy
 
 from napari_interpdisc.number_text import MINUS
-from napari_interpdisc.widgets.canvas.picking import RING_COLOUR
-
-CHOSEN_COLOUR = RING_COLOUR
-"""Of what is selected or shown just now."""
 
 EDGE = 8
 """Room right of the axes, px: the last number of an axis stands out."""
@@ -123,6 +119,11 @@ class Plot(pg.GraphicsView):  # type: ignore[misc]
     def ink(self) -> QColor:
         """Colour of texts and axes in the present theme."""
         return self.palette().color(QPalette.ColorRole.WindowText)
+
+    @property
+    def chosen_colour(self) -> QColor:
+        """Of what is selected or shown just now: no colour that a class may have."""
+        return self.ink
 
     @property
     def is_dark(self) -> bool:

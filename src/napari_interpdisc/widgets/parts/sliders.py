@@ -17,8 +17,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_interpdisc.widgets.canvas.picking import RING_COLOUR
-
 SLIDER_RANGE = 4.0
 """Latents have a standard normal prior: ±4 holds nearly all that can occur."""
 
@@ -104,7 +102,7 @@ class MarkedSlider(QSlider):  # type: ignore[misc]
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(RING_COLOUR))
+        painter.setBrush(self.palette().color(self.foregroundRole()))
         painter.drawPolygon(QPolygonF([QPointF(x - 4, 0), QPointF(x + 4, 0), QPointF(x, 6)]))
         painter.end()
 

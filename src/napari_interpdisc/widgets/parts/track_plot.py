@@ -13,7 +13,6 @@ from qtpy.QtGui import QColor
 from napari_interpdisc._types import RGBA
 from napari_interpdisc.number_text import MINUS
 from napari_interpdisc.widgets.parts.plot import (
-    CHOSEN_COLOUR,
     Plot,
     faint,
     line_item,
@@ -57,7 +56,7 @@ class TrackPlot(Plot):
         self.series: TrackSeries | None = None
         self._frame = 0
         self.x_axis.setLabel("frame")
-        self._bar = pg.InfiniteLine(angle=90, pen=pg.mkPen(CHOSEN_COLOUR, width=2))
+        self._bar = pg.InfiniteLine(angle=90)
 
     def has_data(self) -> bool:
         """Whether a track is drawn."""
@@ -92,6 +91,7 @@ class TrackPlot(Plot):
             self.box.addItem(
                 pg.InfiniteLine(value, angle=0, pen=pg.mkPen(pale, width=1, style=style))
             )
+        self._bar.setPen(pg.mkPen(self.chosen_colour, width=2))
         self.box.addItem(self._bar)
         self._place_bar()
         for values, color in zip(series.lines.T, series.line_colors, strict=True):

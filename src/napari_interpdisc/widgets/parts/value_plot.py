@@ -10,7 +10,6 @@ from qtpy.QtCore import QPointF, Signal
 from qtpy.QtGui import QMouseEvent
 
 from napari_interpdisc.widgets.parts.plot import (
-    CHOSEN_COLOUR,
     Plot,
     faint,
     line_item,
@@ -96,9 +95,9 @@ class ValuePlot(Plot):
         self.box.addItem(line_item(xs, ys, pale, 1.5))
         for i, value in enumerate(self.values):
             chosen = i == self.chosen
-            color = CHOSEN_COLOUR if chosen else POINT_COLOUR
+            color = self.chosen_colour if chosen else POINT_COLOUR
             interval = ([value.x, value.x], [value.low, value.high])
             self.box.addItem(line_item(*interval, color, 2 if chosen else 1.2))
-        colors = [CHOSEN_COLOUR if i == self.chosen else POINT_COLOUR for i in range(len(xs))]
+        colors = [self.chosen_colour if i == self.chosen else POINT_COLOUR for i in range(len(xs))]
         sizes = [10 if i == self.chosen else 7 for i in range(len(xs))]
         self.box.addItem(pg.ScatterPlotItem(xs, ys, size=sizes, pen=None, brush=colors))

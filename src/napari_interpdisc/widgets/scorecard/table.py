@@ -7,7 +7,7 @@ from math import isnan
 
 import numpy as np
 from qtpy.QtCore import QModelIndex, Qt, Signal
-from qtpy.QtGui import QColor, QPainter, QPen, QResizeEvent
+from qtpy.QtGui import QColor, QPainter, QPalette, QPen, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -19,7 +19,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_interpdisc.scrutiny.scorecard import Scorecard, ScoreRow
-from napari_interpdisc.widgets.canvas.picking import RING_COLOUR
 
 PASSED, FAILED = "✓", "✗"
 MARKS = {True: PASSED, False: FAILED, None: " "}
@@ -89,7 +88,7 @@ class _Framed(QStyledItemDelegate):  # type: ignore[misc]
         super().paint(painter, plain, index)
         if chosen:
             painter.save()
-            painter.setPen(QPen(QColor(RING_COLOUR), 2))
+            painter.setPen(QPen(option.palette.color(QPalette.ColorRole.Text), 2))
             painter.drawRect(option.rect.adjusted(1, 1, -1, -1))
             painter.restore()
 

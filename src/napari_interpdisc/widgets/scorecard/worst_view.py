@@ -12,7 +12,6 @@ from superqt import QFlowLayout
 
 from napari_interpdisc.scrutiny.scorecard import Scorecard, ScoreRow
 from napari_interpdisc.widgets.canvas.cell_images import grey_limits
-from napari_interpdisc.widgets.canvas.picking import RING_COLOUR
 from napari_interpdisc.widgets.parts.pictures import grey_picture
 from napari_interpdisc.widgets.parts.wording import SCORE_HELP, cell_name, class_of, verdict
 from napari_interpdisc.widgets.scorecard.run import ScorecardResult, WorstCell, key_of
@@ -26,9 +25,8 @@ FOCUS_COLOUR = "#4b93e8"
 STYLE = f"""
 QToolButton {{ border: 2px solid rgba(128, 128, 128, 90); border-radius: 3px; padding: 2px }}
 QToolButton:hover, QToolButton:focus {{ border-color: {FOCUS_COLOUR} }}
-QToolButton:checked {{ border-color: {RING_COLOUR} }}
+QToolButton:checked {{ border-color: palette(text) }}
 """
-"""The selected cell has the colour of its ring in the viewer."""
 
 NOTHING = "Choose a cell of the table to see the cells that change most."
 

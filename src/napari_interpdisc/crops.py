@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import ndimage, sparse
 
 from napari_interpdisc._types import BoolArray, Float32Array
 from napari_interpdisc.errors import InvalidInput
@@ -32,8 +32,14 @@ CLIP = 8.0
 LEAST_CONTRAST = 1e-6
 """Standard deviation of a crop, relative to its largest value, below which it is rounding alone."""
 
+SMALL, LARGE = 1e-12, 1e12
+"""Between these, squares and sums of pixels are far from the ends of float32."""
+
 MOST_MISSING = 0.1
 """Share of a nucleus that may lack pixels; with more, the cell has none."""
+
+WINDOW_PIXELS = 4_000_000
+"""Pixels of the frame that are copied at once, so that caches and memory hold them."""
 
 NEAR_TOP = 1e-3
 """Part of a frame's range within which a crop reaches its top."""
@@ -72,13 +78,17 @@ def cut_crops(
     zoom: float = 1.0,
     size: int = CROP_SIZE,
     beyond: float | None = None,
+    low_pass: bool = False,
 ) -> Float32Array:
     """Resample one square crop per centroid, bilinearly and to sub-pixel precision.
+
+    Rows and columns are resampled one after the other: every pixel is a weighted sum of a few
+    neighbours along each axis, and these weights hold the low-pass too.
 
     Parameters
     ----------
     frame
-        (Y, X) pixels, already low-passed with :func:`smooth_for_zoom` if ``zoom`` < 1.
+        (Y, X) pixels.
     yx
         (n, 2) centroids in pixels; a centroid at an integer is at that pixel's centre.
     zoom
@@ -87,25 +97,86 @@ def cut_crops(
         Side of a crop, in crop pixels.
     beyond
         Value of pixels outside the frame; the frame's mean if None.
+    low_pass
+        Whether to sample ``smooth_for_zoom(frame, zoom)`` in place of the frame.
 
     Returns
     -------
     (n, size, size) float32.
     """
-    centres = np.asarray(yx, dtype=np.float64).reshape(-1, 2)
+    pixels = np.ascontiguousarray(frame, dtype=np.float32)
+    kernel = _low_pass(zoom) if low_pass else np.ones(1)
+    shape, taps = np.array(pixels.shape), len(kernel) + 1
     offsets = (np.arange(size) - (size - 1) / 2) / zoom
-    rows = np.broadcast_to(centres[:, 0, None, None] + offsets[:, None], (len(centres), size, size))
-    cols = np.broadcast_to(centres[:, 1, None, None] + offsets[None, :], (len(centres), size, size))
-    return np.asarray(
-        ndimage.map_coordinates(
-            frame,
-            [rows, cols],
-            order=1,
-            mode="constant",
-            cval=float(frame.mean()) if beyond is None else beyond,
-            output=np.float32,
-        )
-    )
+    at = np.asarray(yx, dtype=np.float64).reshape(-1, 2)[:, :, None] + offsets
+    last = (shape - 1)[:, None]
+    outside = (at < 0) | (at > last)
+    at = at.clip(0, last)
+    whole = np.floor(at).astype(np.int32)
+    weights = _weights(at - whole, kernel)
+    first = whole - len(kernel) // 2
+    # the part of the frame that a crop is made of, at most all of it
+    sides = np.minimum(shape, int(np.ceil((size - 1) / zoom)) + taps + 1)
+    corner = np.clip(first[:, :, 0], 0, shape - sides).astype(np.int32)
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, tuple(sides))
+    crops = np.empty((len(at), size, size), np.float32)
+    for start in range(0, len(at), step := max(1, WINDOW_PIXELS // int(sides.prod()))):
+        some = slice(start, start + step)
+        found = windows[corner[some, 0], corner[some, 1]]
+        for axis in (0, 1):
+            places = first[some, axis, :, None] + np.arange(taps, dtype=np.int32)
+            places = _reflected(places, int(shape[axis])) - corner[some, axis, None, None]
+            found = _resampled(found, places, weights[some, axis])
+        crops[some] = found
+    if outside.any():
+        gone = outside[:, 0, :, None] | outside[:, 1, None, :]
+        crops[gone] = frame.mean() if beyond is None else beyond
+    return crops
+
+
+def _low_pass(zoom: float) -> npt.NDArray[np.float64]:
+    """Weights of the blur of :func:`smooth_for_zoom` along one axis, of sum 1."""
+    if zoom >= 1:
+        return np.ones(1)
+    sigma = (1 / zoom - 1) / 2
+    radius = int(4 * sigma + 0.5)
+    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    return np.asarray(weights / weights.sum())
+
+
+def _weights(fraction: npt.NDArray[np.float64], kernel: npt.NDArray[np.float64]) -> Float32Array:
+    """Weights (..., taps) of the pixels that a place at ``fraction`` (...) between two is made of.
+
+    Those of two neighbours, each of which is a sum under ``kernel``.
+    """
+    left, right = np.append(kernel, 0), np.insert(kernel, 0, 0)
+    part = fraction[..., None]
+    return np.asarray((1 - part) * left + part * right, np.float32)
+
+
+def _reflected(places: npt.NDArray[np.int32], n: int) -> npt.NDArray[np.int32]:
+    """Places on an axis of ``n`` pixels, those beyond its ends mirrored: d c b a | a b c d."""
+    if places.min(initial=0) >= 0 and places.max(initial=0) < n:
+        return places
+    turned = places % (2 * n)
+    return np.asarray(np.where(turned < n, turned, 2 * n - 1 - turned), np.int32)
+
+
+def _resampled(
+    windows: Float32Array, places: npt.NDArray[np.int32], weights: Float32Array
+) -> Float32Array:
+    """Weighted sums of rows: (n, H, W), places and weights (n, S, taps) → (n, W, S).
+
+    Axes change places, so that twice the same does rows, then columns. A sparse matrix is nothing
+    else than such sums, and scipy's product adds whole rows.
+    """
+    n, height, width = windows.shape
+    size, taps = weights.shape[1:]
+    rows = places + (np.arange(n, dtype=np.int32) * height)[:, None, None]
+    ends = np.arange(0, n * size * taps + 1, taps, dtype=np.int32)
+    sums = sparse.csr_array((weights.ravel(), rows.ravel(), ends), shape=(n * size, n * height))
+    found = sums @ windows.reshape(n * height, width)
+    return np.ascontiguousarray(found.reshape(n, size, width).transpose(0, 2, 1))
 
 
 def normalise(crops: npt.ArrayLike) -> Float32Array:
@@ -123,13 +194,16 @@ def normalise(crops: npt.ArrayLike) -> Float32Array:
     values = np.asarray(crops)
     if values.dtype not in (np.float32, np.float64):
         values = values.astype(np.float32)
-    size = np.abs(values).max((-2, -1), keepdims=True)
-    # the mean of the largest pixels of float32 would overflow, the square of its smallest vanish
-    values = values / np.where(size > 0, size, 1)
-    values = (values - values.mean((-2, -1), keepdims=True)).astype(np.float32)
-    std = values.std((-2, -1), keepdims=True)
-    scaled = values / np.where(std > LEAST_CONTRAST, std, np.float32(np.inf))
-    return np.asarray(np.clip(scaled, -CLIP, CLIP), dtype=np.float32)
+    size = np.maximum(values.max((-2, -1), keepdims=True), -values.min((-2, -1), keepdims=True))
+    if values.dtype == np.float64 or not ((size == 0) | (size > SMALL) & (size < LARGE)).all():
+        # the mean of the largest pixels of float32 would overflow, the square of its smallest vanish
+        values = values / np.where(size > 0, size, 1)
+        size = (size > 0).astype(np.float32)
+    centred = (values - values.mean((-2, -1), keepdims=True)).astype(np.float32)
+    n = centred.shape[-2] * centred.shape[-1]
+    std = np.sqrt(np.einsum("...ij,...ij->...", centred, centred) / np.float32(n))[..., None, None]
+    centred /= np.where(std > LEAST_CONTRAST * size, std, np.float32(np.inf))
+    return np.asarray(np.clip(centred, -CLIP, CLIP, out=centred))
 
 
 @dataclass(frozen=True)
@@ -202,7 +276,7 @@ def iter_cells(
     for rows in np.split(order, ends) if len(order) else []:
         t, plane = int(cells.t[rows[0]]), None if planes is None else int(z[rows[0]])
         picture, reason = _read(frames, t, plane)
-        frame = None if picture is None else smooth_for_zoom(picture.beyond_edge(), zoom)
+        frame = None if picture is None else picture.beyond_edge()
         for start in range(0, len(rows), batch):
             some = rows[start : start + batch]
             if frame is None or picture is None:
@@ -211,7 +285,7 @@ def iter_cells(
                 yield CutCells(some, nothing, told, np.zeros(len(some), bool))
                 continue
             yx = cells.yx[some]
-            crops = cut_crops(frame, yx, zoom, size)
+            crops = cut_crops(frame, yx, zoom, size, low_pass=True)
             told = _without_pixels(picture, crops, yx, zoom, model_diameter)
             crops[told != ""] = 0
             top = float(frame.max())

@@ -21,8 +21,12 @@ def less_lowest(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     The offset is taken away before the pixels become float32, which would round what a large one
     leaves of them. Ranges that float32 does not hold become 0–1; the gain of pixels means nothing.
     """
+    if pixels.dtype.kind in "bui" and pixels.dtype.itemsize <= 2:  # float32 holds all of these
+        return pixels.astype(np.float32) - np.float32(pixels.min())
+    low, high = float(pixels.min()), float(pixels.max())
+    if pixels.dtype == np.float32 and LEAST_RANGE < high / 2 - low / 2 < LARGEST_RANGE:
+        return np.asarray(pixels - np.float32(low), np.float32)  # rounded once, as below
     values = pixels.astype(np.float64)
-    low, high = float(values.min()), float(values.max())
     # halves, since the range of the largest numbers is none
     if low == high or LEAST_RANGE < high / 2 - low / 2 < LARGEST_RANGE:
         return (values - low).astype(np.float32)

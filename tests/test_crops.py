@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from napari_interpdisc import crops as cropping
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import (
     CLIP,
     check_diameter,
     cut_crops,
+    iter_cells,
     iter_crops,
+    joined_cells,
     normalise,
     paste_crops,
     smooth_for_zoom,
@@ -150,3 +153,44 @@ def test_cells_without_pixels_are_counted_and_told() -> None:
     assert usable_cells(why[:1], "a")[1] == ""
     with pytest.raises(InvalidInput, match=r"No cell of 'a' can be used: 1 cell has no pixels"):
         usable_cells(why[1:2], "a")
+
+
+@pytest.mark.parametrize("shape", [(70, 90), (9, 200), (1, 30), (3, 3)])
+@pytest.mark.parametrize("zoom", [0.07, 0.57, 1.0, 1.9])
+def test_crops_are_those_of_a_general_spline_routine(
+    shape: tuple[int, int], zoom: float, rng: np.random.Generator
+) -> None:
+    """Rows, then columns, with the low-pass in the weights: the same pixels, near edges too."""
+    frame = rng.random(shape).astype(np.float32)
+    yx = rng.uniform(-10, np.array(shape) + 10, (40, 2))
+    yx[:5] = np.rint(yx[:5])
+    offsets = (np.arange(16) - 7.5) / zoom
+    at = np.broadcast_arrays(
+        yx[:, 0, None, None] + offsets[:, None], yx[:, 1, None, None] + offsets
+    )
+    for low_pass in (False, True):
+        seen = smooth_for_zoom(frame, zoom) if low_pass else frame
+        wanted = ndimage.map_coordinates(seen, at, order=1, mode="constant", cval=0.5)
+        found = cut_crops(frame, yx, zoom, 16, beyond=0.5, low_pass=low_pass)
+        np.testing.assert_allclose(found, wanted, atol=2e-6)
+
+
+def test_large_windows_are_cut_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = np.arange(1600, dtype=np.float32).reshape(40, 40)
+    yx = [[10.2, 20.7], [30, 5.5], [20, 20]]
+    whole = cut_crops(frame, yx, 0.8, 16)
+    monkeypatch.setattr(cropping, "WINDOW_PIXELS", 1)
+    np.testing.assert_array_equal(cut_crops(frame, yx, 0.8, 16), whole)
+
+
+def test_cells_of_several_frames_are_joined_in_their_order() -> None:
+    frames, cells = (
+        Frames(np.random.default_rng(0).random((3, 60, 60))),
+        CellTable.from_arrays([0, 1, 1, 2], [[20, 20], [30, 30], [40, 20], [10, 50]]),
+    )
+    parts = list(iter_cells(frames, cells, 20.0, 28.0, 16, 8))
+    assert len(parts) == 3
+    whole = joined_cells(parts)
+    assert whole.rows.tolist() == [0, 1, 2, 3]
+    np.testing.assert_array_equal(whole.crops[1:3], parts[1].crops)
+    assert joined_cells(parts[:1]) is parts[0]

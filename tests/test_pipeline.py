@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from napari_interpdisc import pipeline
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import CROP_SIZE
 from napari_interpdisc.errors import Cancelled, InvalidInput, InvalidModel
@@ -109,8 +110,12 @@ def test_rows_keep_the_order_of_the_cells(
     latents, log_variances = model.encode(crops)
     np.testing.assert_allclose(result.encoding.latents, latents, atol=1e-4)
     np.testing.assert_allclose(result.encoding.log_variances, log_variances, atol=1e-4)
+    assert not len(result.encoding.reconstruction_error)
     wanted = ((model.decode_whole(latents) - model.seen(crops)) ** 2).mean((1, 2, 3))
-    np.testing.assert_allclose(result.encoding.reconstruction_error, wanted, rtol=1e-3)
+    asked = classify(frames, cells, model, 28.0, errors=True)
+    np.testing.assert_allclose(asked.encoding.reconstruction_error, wanted, rtol=1e-3)
+    assert "reconstruction_error" in asked.results()
+    assert "reconstruction_error" not in result.results()
     one = cell_crops(frames, cells.take([4]), model, 28.0)
     np.testing.assert_array_equal(one[0], crops[4])
     assert crops.shape == (9, 1, CROP_SIZE, CROP_SIZE)
@@ -118,10 +123,10 @@ def test_rows_keep_the_order_of_the_cells(
 
 def test_the_table_has_one_row_per_cell(result: Classification, cells: CellTable) -> None:
     table = result.to_frame()
-    flags = ["reconstruction_error", "latent_norm", "surprise", "unfamiliar", "touches_edge"]
+    flags = ["latent_norm", "surprise", "unfamiliar", "touches_edge"]
     flags += ["flag"]
     made = ["class", "score", "confidence", "model", "head", "diameter"]
-    assert list(table)[:17] == ["t", "y", "x", "track_id", *made, *flags, "z_0"]
+    assert list(table)[:16] == ["t", "y", "x", "track_id", *made, *flags, "z_0"]
     np.testing.assert_array_equal(table["confidence"], result.confidence)
     assert table[["model", "head", "diameter"]].drop_duplicates().to_numpy().tolist() == [
         ["h2b", "dense", 28.0]
@@ -166,10 +171,13 @@ def test_settings_name_model_and_head(result: Classification, model: CellModel) 
     assert result.settings["diameter"] == 28.0
 
 
-def test_progress_counts_cells(frames: Frames, cells: CellTable, model: CellModel) -> None:
+def test_progress_counts_cells(
+    frames: Frames, cells: CellTable, model: CellModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[tuple[int, int]] = []
+    monkeypatch.setattr(pipeline, "BATCH", 4)  # of crops, across frames of three cells
     encode_cells(frames, cells, model, 28.0, lambda done, n: told.append((done, n)))
-    assert told == [(3, 9), (6, 9), (9, 9)]
+    assert told == [(6, 9), (9, 9)]
 
 
 def test_progress_can_stop_the_work(frames: Frames, cells: CellTable, model: CellModel) -> None:

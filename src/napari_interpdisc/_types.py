@@ -25,6 +25,9 @@ Cancel = Callable[[], bool]
 Measured = Literal["given", "segmentation", "detection"]
 """Where a nuclear diameter comes from: a person, a segmentation, or nuclei that were detected."""
 
+Precision = Literal["float32", "bfloat16", "auto"]
+"""Of the encoder's network; auto is bfloat16 where the processor has it natively, else float32."""
+
 RGBA = tuple[float, float, float, float]
 """A colour: red, green, blue and opacity, each 0–1."""
 

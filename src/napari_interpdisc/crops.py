@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -196,7 +196,7 @@ def normalise(crops: npt.ArrayLike) -> Float32Array:
         values = values.astype(np.float32)
     size = np.maximum(values.max((-2, -1), keepdims=True), -values.min((-2, -1), keepdims=True))
     if values.dtype == np.float64 or not ((size == 0) | (size > SMALL) & (size < LARGE)).all():
-        # the mean of the largest pixels of float32 would overflow, the square of its smallest vanish
+        # a mean of the largest float32 would overflow, the square of the smallest vanish
         values = values / np.where(size > 0, size, 1)
         size = (size > 0).astype(np.float32)
     centred = (values - values.mean((-2, -1), keepdims=True)).astype(np.float32)
@@ -226,6 +226,16 @@ class CutCells:
     crops: Float32Array
     no_pixels: npt.NDArray[np.object_]
     at_top: BoolArray
+
+
+def joined_cells(parts: Sequence[CutCells]) -> CutCells:
+    """Cells of all parts, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    names = [field.name for field in fields(CutCells)]
+    return CutCells(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    )
 
 
 def z_planes(frames: Frames, cells: CellTable) -> npt.NDArray[np.intp] | None:

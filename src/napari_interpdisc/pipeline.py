@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc import crops as cropping
-from napari_interpdisc._types import BoolArray, Float32Array, Measured, Plane, Progress
+from napari_interpdisc._types import BoolArray, Float32Array, Measured, Plane, Precision, Progress
 from napari_interpdisc.checks import FLAT, SAMPLE, Check, check_movie
 from napari_interpdisc.crop_measures import (
     BANDS,
@@ -26,6 +27,7 @@ from napari_interpdisc.models.cell_model import CellModel, class_index, confiden
 from napari_interpdisc.models.familiarity import SURPRISED, Familiarity, latent_norm
 from napari_interpdisc.models.store import installed_models
 from napari_interpdisc.number_text import percent
+from napari_interpdisc.read_ahead import ahead
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +59,8 @@ class Encoding:
     latents, log_variances
         (N, L) posterior means and log-variances.
     reconstruction_error
-        (N,) mean squared difference of crop and reconstruction, normalised units.
+        (N,) mean squared difference of crop and reconstruction, normalised units; of length 0 if it
+        was not taken.
     diameter
         Typical nuclear diameter in the image, px.
     model_name, encoder_sha256
@@ -210,8 +213,8 @@ class Classification:
         """One row per cell: class, score (one per class if K > 1), and what else was found.
 
         That is confidence, disagreement if heads were compared, model, head, diameter (px),
-        reconstruction_error, latent_norm, surprise, unfamiliar, touches_edge, flag, and the latents
-        z_0 …. A cell without pixels has no class, no score and no latents.
+        reconstruction_error if it was taken, latent_norm, surprise, unfamiliar, touches_edge, flag,
+        and the latents z_0 …. A cell without pixels has no class, no score and no latents.
         """
         import pandas as pd
 
@@ -230,7 +233,8 @@ class Classification:
         table["model"] = pd.Categorical([model] * len(table))
         table["head"] = pd.Categorical([self.head] * len(table))
         table["diameter"] = self.encoding.diameter
-        table["reconstruction_error"] = self.encoding.reconstruction_error
+        if len(self.encoding.reconstruction_error):
+            table["reconstruction_error"] = self.encoding.reconstruction_error
         table["latent_norm"] = self.encoding.latent_norm
         table["surprise"] = self.encoding.surprise
         table["unfamiliar"] = self.encoding.out_of_distribution
@@ -248,11 +252,26 @@ def encode_cells(
     diameter: float,
     progress: Progress | None = None,
     measured: Measured = "given",
+    *,
+    errors: bool = False,
+    precision: Precision = "float32",
 ) -> Encoding:
-    """Crop and encode every cell, one frame at a time.
+    """Crop and encode every cell: frames one after the other, in batches of crops across them.
 
-    Memory: one frame, one batch of crops, and 2·L floats per cell. ``measured`` says where the
-    diameter comes from.
+    Memory: two frames, one batch of crops, and 2·L floats per cell.
+
+    Parameters
+    ----------
+    frames, cells, model, diameter
+        The movie, its cells, the model, and the typical nuclear diameter in the movie, px.
+    progress
+        Called with (cells done, N).
+    measured
+        Where the diameter comes from.
+    errors
+        Whether to decode every cell for its reconstruction error, which doubles the time.
+    precision
+        Of the encoder; ``auto`` is bfloat16 where the processor has it natively.
 
     Raises
     ------
@@ -266,7 +285,7 @@ def encode_cells(
     n = len(cells)
     latents = np.full((n, model.n_latents), np.nan, np.float32)
     log_variances = np.full_like(latents, np.nan)
-    errors = np.full(n, np.nan, np.float32)
+    found_errors = np.full(n if errors else 0, np.nan, np.float32)
     spectra = np.full((n, len(BANDS)), np.nan, np.float32)
     saturated, no_pixels = np.zeros(n, bool), np.full(n, "", object)
     edge = near_edge(cells, frames.shape[1:], diameter)
@@ -275,21 +294,23 @@ def encode_cells(
     sampled[inside[np.linspace(0, len(inside) - 1, min(SAMPLE, len(inside))).astype(int)]] = True
     measures: list[CropMeasures] = []
     done = 0
-    for found in cropping.iter_cells(
-        frames, cells, diameter, model.model_diameter, model.crop_size, BATCH
+    for found in _batches(
+        cropping.iter_cells(frames, cells, diameter, model.model_diameter, model.crop_size, BATCH),
+        BATCH,
     ):
         no_pixels[found.rows] = found.no_pixels
         has = found.no_pixels == ""
         rows = found.rows[has]
         if len(rows):
-            crops = cropping.normalise(found.crops[has])[:, None]
-            latents[rows], log_variances[rows] = model.encode(crops)
-            errors[rows] = ((model.decode_whole(latents[rows]) - model.seen(crops)) ** 2).mean(
-                (1, 2, 3)
-            )
+            crops = cropping.normalise(found.crops if has.all() else found.crops[has])[:, None]
+            latents[rows], log_variances[rows] = model.encode(crops, precision)
+            if errors:
+                left = model.decode_whole(latents[rows]) - model.seen(crops)
+                found_errors[rows] = (left**2).mean((1, 2, 3))
             spectra[rows] = take_spectra(crops)
             # pixels are cut off where many are alike at the top of the frame, and not of the crop
-            flat = np.where(found.at_top[has], flat_share(crops[:, 0]), 0.0)
+            flat, top = np.zeros(len(rows)), np.flatnonzero(found.at_top[has])
+            flat[top] = flat_share(crops[top, 0])
             saturated[rows] = flat > FLAT
             if sampled[rows].any():
                 sample = measure_crops(crops[sampled[rows]])
@@ -311,7 +332,7 @@ def encode_cells(
         cells,
         latents,
         log_variances,
-        errors,
+        found_errors,
         float(diameter),
         model.name,
         model.encoder_sha256,
@@ -323,6 +344,21 @@ def encode_cells(
         saturated,
         no_pixels,
     )
+
+
+def _batches(parts: Iterator[cropping.CutCells], size: int) -> Iterator[cropping.CutCells]:
+    """The same cells in batches of at least ``size``, but for the last, and less than twice that.
+
+    The next frame is read and cut on another thread while a batch is worked on.
+    """
+    held: list[cropping.CutCells] = []
+    for part in ahead(parts):
+        held.append(part)
+        if sum(len(one.rows) for one in held) >= size:
+            yield cropping.joined_cells(held)
+            held = []
+    if held:
+        yield cropping.joined_cells(held)
 
 
 def near_edge(cells: CellTable, shape: tuple[int, ...], diameter: float) -> BoolArray:
@@ -470,10 +506,18 @@ def classify(
     head: str | None = None,
     progress: Progress | None = None,
     measured: Measured = "given",
+    *,
+    errors: bool = False,
+    precision: Precision = "float32",
 ) -> Classification:
-    """Crop, encode and classify every cell: the whole way from an image to classes."""
+    """Crop, encode and classify every cell: the whole way from an image to classes.
+
+    Parameters and errors are those of :func:`encode_cells` and :func:`classify_encoding`.
+    """
     model.head(head)
-    encoding = encode_cells(frames, cells, model, diameter, progress, measured)
+    encoding = encode_cells(
+        frames, cells, model, diameter, progress, measured, errors=errors, precision=precision
+    )
     return classify_encoding(encoding, model, head)
 
 

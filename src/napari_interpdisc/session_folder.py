@@ -93,7 +93,8 @@ def save_session(
     )
     if not len(encoding.spectra):
         table = table.drop(columns=[n for n in table if str(n).startswith("spectrum_")])
-    table["reconstruction_error"] = encoding.reconstruction_error
+    if len(encoding.reconstruction_error):
+        table["reconstruction_error"] = encoding.reconstruction_error
     table["touches_edge"] = encoding.touches_edge
     table["saturated"] = encoding.saturated
     table["no_pixels"] = encoding.no_pixels.astype(str)
@@ -189,7 +190,7 @@ def open_session(folder: str | Path, ask: Ask | None = None) -> SavedSession:
             cells,
             latents,
             log_variances,
-            table["reconstruction_error"].to_numpy(),
+            table.get("reconstruction_error", pd.Series(dtype=np.float32)).to_numpy(np.float32),
             float(note["diameter"]),
             note["model"],
             note["encoder_sha256"],

@@ -112,7 +112,7 @@ def test_batches_do_not_change_what_is_found(
     crops = rng.normal(size=(7, 1, 64, 64)).astype(np.float32)
     means, log_variances = tiny.encode(crops)
     decoded, scores = tiny.decode(means), tiny.score(means, "three")
-    monkeypatch.setattr(cell_model, "ENCODE_BATCH", 3)
+    monkeypatch.setattr(cell_model, "BATCH", 3)
     for found, whole in zip(tiny.encode(crops), (means, log_variances), strict=True):
         np.testing.assert_allclose(found, whole, atol=1e-5)
     np.testing.assert_allclose(tiny.decode(means), decoded, atol=1e-5)

@@ -22,7 +22,7 @@ MARK = "interpdisc"
 """Attribute of the file, and of each dataset, that this package wrote."""
 
 MEASURES = ("confidence", "surprise", "reconstruction_error", "latent_norm")
-"""Columns of a result that become properties, beside class, scores and flags."""
+"""Columns of a result that become properties, if it has them, beside class, scores and flags."""
 
 
 def add_object_properties(
@@ -97,7 +97,8 @@ def add_object_properties(
 def _properties(table: pd.DataFrame, flags: Plane) -> dict[str, npt.NDArray[np.float64]]:
     """Numbers (N,) of each property."""
     scores = [str(n) for n in table if n == "score" or str(n).startswith("score_")]
-    columns = {name: table[name].to_numpy(np.float64) for name in (*scores, *MEASURES)}
+    measures = [name for name in MEASURES if name in table]
+    columns = {name: table[name].to_numpy(np.float64) for name in (*scores, *measures)}
     return {
         "class": table["class"].cat.codes.to_numpy(np.float64),
         **{name.replace("/", "_"): values for name, values in columns.items()},

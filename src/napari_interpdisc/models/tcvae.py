@@ -178,7 +178,10 @@ class TCVAE(nn.Module):
         if not self.config.window:
             return crops
         mean, spread = self.scale(crops)
-        return ((crops - mean) / spread).clamp(-CLIP, CLIP)
+        shifted = crops - mean
+        if shifted.requires_grad:
+            return (shifted / spread).clamp(-CLIP, CLIP)
+        return shifted.div_(spread).clamp_(-CLIP, CLIP)  # in place: a third of the passes
 
     def scale(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and spread, each (N, 1, 1, 1), that :meth:`seen` normalises crops by.
@@ -188,11 +191,12 @@ class TCVAE(nn.Module):
         if not self.config.window:
             still = crops.new_zeros((len(crops), 1, 1, 1))
             return still, still + 1
-        weight = centre_window(crops.shape[-1], self.config.window).to(crops)
-        mean = (weight * crops).sum((2, 3), keepdim=True)
-        variance = (weight * (crops - mean).square()).sum((2, 3), keepdim=True)
-        flat = variance <= LEAST_VARIANCE
-        return mean, variance.sqrt().masked_fill(flat, torch.inf)
+        weight = centre_window(crops.shape[-1], self.config.window).to(crops).flatten()
+        pixels = crops.flatten(1)
+        mean = pixels @ weight
+        variance = (pixels - mean[:, None]).square() @ weight
+        spread = variance.sqrt().masked_fill(variance <= LEAST_VARIANCE, torch.inf)
+        return mean[:, None, None, None], spread[:, None, None, None]
 
     def encode(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Posterior mean and log-variance, each (N, latents), of normalised crops (N, 1, H, W)."""

@@ -65,7 +65,7 @@ def test_columns_are_class_confidence_flags_and_latents(
     table = result_columns(result, bundled_model)
     assert list(table)[:3] == ["class", "score", "confidence"]
     assert [f"z_{i}" for i in range(32)] == list(table)[-32:]
-    assert {"unfamiliar", "touches_edge", "reconstruction_error", "latent_norm"} < set(table)
+    assert {"unfamiliar", "touches_edge", "latent_norm"} < set(table)
     assert not {"t", "y", "x", "track_id", "model", "head", "diameter"} & set(table)
     np.testing.assert_allclose(table["confidence"], 1 / (1 + np.exp(-np.abs([1, 2, 3, 4]))))
 

@@ -82,7 +82,7 @@ def test_a_run_writes_features_metadata_session_and_overlay(
     result = session.classification
     assert result is not None
     table = tracks.features
-    wanted = ["class", "score", "confidence", "reconstruction_error", "latent_norm", "z_0", "z_31"]
+    wanted = ["class", "score", "confidence", "latent_norm", "z_0", "z_31"]
     assert {*wanted, "mine", "surprise", "unfamiliar", "touches_edge", "flag"} <= set(table)
     np.testing.assert_array_equal(table["z_0"], result.encoding.latents[:, 0])
     np.testing.assert_array_equal(result.encoding.cells.yx, tracks.data[:, 2:])

@@ -1,0 +1,68 @@
+"""The encoder's network as it runs fastest: the same function, fewer passes over memory."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from napari_interpdisc._types import Precision
+from napari_interpdisc.models.tcvae import TCVAE
+
+BATCH = 256
+"""Crops that run through the network at once: what they take still fits into large caches."""
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 natively, so that it is faster than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.get_device_capability(device) >= (8, 0))
+    if device.type != "cpu":
+        return False
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(native is not None and native())
+
+
+def used_precision(precision: Precision, device: torch.device) -> Precision:
+    """What ``auto`` means on a device; the others mean themselves."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if has_bfloat16(device) else "float32"
+
+
+class FastEncoder(nn.Module):
+    """Posterior means and log-variances of normalised crops, as :meth:`TCVAE.encode` gives them.
+
+    BatchNorm is a part of the convolutions' weights. Latents differ by rounding: below 1e-5 in
+    float32, and by about 0.01 in bfloat16 (standard deviations of the prior).
+
+    Parameters
+    ----------
+    encoder
+        In eval mode. It is not changed.
+    dtype
+        float32 or bfloat16.
+    """
+
+    def __init__(self, encoder: TCVAE, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self._whole, self._dtype = [encoder], dtype  # a list: the encoder is no part of this
+        layers: list[nn.Module] = []
+        for layer in encoder.encoder:
+            if isinstance(layer, nn.BatchNorm2d):
+                convolution = layers.pop()
+                assert isinstance(convolution, nn.Conv2d)
+                layers.append(fuse_conv_bn_eval(convolution, layer))
+            else:
+                layers.append(layer)
+        network = nn.Sequential(*layers)
+        # what was not fused is the encoder's own, which keeps its type
+        self.layers = copy.deepcopy(network).to(dtype).eval().requires_grad_(False)
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and log-variances, each (N, L) float32, of crops (N, 1, S, S) float32."""
+        both = self.layers(self._whole[0].seen(crops).to(self._dtype)).float()
+        mean, log_variance = both.chunk(2, dim=1)
+        return mean, log_variance

@@ -186,12 +186,12 @@ class Classification:
     settings: dict[str, Any] = field(default_factory=dict)
     disagreement: npt.NDArray[np.float64] | None = None
 
-    @property
+    @cached_property
     def index(self) -> npt.NDArray[np.int64]:
         """(N,) position of each cell's class in ``classes``; −1 for a cell without pixels."""
         return np.where(self.encoding.usable, class_index(self.scores), -1)
 
-    @property
+    @cached_property
     def confidence(self) -> Float32Array:
         """(N,) probability that the head gives to its own choice; NaN without pixels."""
         return confidence(self.scores)

@@ -20,6 +20,7 @@ from napari_interpdisc.cli.common import plain, say
 from napari_interpdisc.cli.counterfactual import counterfactual
 from napari_interpdisc.cli.demo import demo
 from napari_interpdisc.cli.detect import detect
+from napari_interpdisc.cli.export import export
 from napari_interpdisc.cli.figures import figures
 from napari_interpdisc.cli.latents import latents
 from napari_interpdisc.cli.models import models
@@ -91,6 +92,7 @@ for command in (
     report,
     figures,
     anatomy,
+    export,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 

@@ -161,7 +161,7 @@ class Formula:
             (C,) numbers to use instead of the formula's own.
         """
         source = iter(constants) if constants is not None else None
-        return _evaluate(self.root, latents, source).expand(len(latents))
+        return _evaluate(self.root, latents, source).expand(latents.shape[0])
 
 
 class FormulaHead(torch.nn.Module):

@@ -1,0 +1,64 @@
+"""Which class may follow which: by names, by text, and back to text."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.through_time.order import Order, default_order, order_of_text
+
+FOUR = ("Interphase", "Prometaphase", "Metaphase", "Anaphase")
+
+
+def changes(order: Order) -> set[str]:
+    names = order.classes
+    return {f"{names[a][0]}{names[b][0]}" for a, b in np.argwhere(order.allowed) if a != b}
+
+
+def test_phases_of_mitosis_follow_their_cycle_however_they_are_listed() -> None:
+    order, said = default_order(("Metaphase", "Interphase", "Anaphase", "Prometaphase"))
+    assert changes(order) == {"IP", "PM", "MA", "AI"}
+    assert said.startswith("Order by the names of the classes: ")
+    two, _ = default_order(("Interphase", "Metaphase"))
+    assert changes(two) == {"IM", "MI"}
+
+
+def test_apoptosis_may_follow_any_class_and_is_not_left() -> None:
+    order, _ = default_order((*FOUR, "Apoptosis"))
+    assert order.allowed[:, 4].all()
+    assert order.allowed[4].tolist() == [False] * 4 + [True]
+
+
+def test_unknown_names_are_free_and_that_is_said() -> None:
+    order, said = default_order(("Interphase", "Blob"))
+    assert order.is_free
+    assert "'Blob' is no phase of the cell cycle" in said
+    assert order.text == "any"
+    assert default_order(("Metaphase", "Dead"))[0].is_free
+
+
+@pytest.mark.parametrize("arrow", [">", "->", " → "])
+def test_an_order_is_read(arrow: str) -> None:
+    chain = arrow.join([*FOUR, "Interphase"])
+    order = order_of_text(f"{chain}, Prometaphase{arrow}Interphase", FOUR)
+    assert changes(order) == {"IP", "PM", "MA", "AI", "PI"}
+    assert order.allowed.diagonal().all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_text_and_order_are_one(seed: int) -> None:
+    allowed = np.random.default_rng(seed).random((4, 4)) < 0.4
+    order = Order(FOUR, allowed)
+    again = order_of_text(order.text, FOUR)
+    np.testing.assert_array_equal(again.allowed, order.allowed)
+
+
+def test_names_that_hold_no_class_or_miss_one_are_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"names 'Telophase', which is no class; they are Inter"):
+        order_of_text("Interphase > Telophase", FOUR)
+    with pytest.raises(InvalidInput, match="leaves out Metaphase, Anaphase; name every class"):
+        order_of_text("Interphase > Prometaphase", FOUR)
+    with pytest.raises(InvalidInput, match="leaves out"):
+        order_of_text("", FOUR)
+    assert order_of_text("any", FOUR).is_free

@@ -57,19 +57,9 @@ def test_a_simulated_movie() -> None:
     movie = simulate_movie(SimulationSettings(shape=(12, 200, 200), cells=12, dividing=0.7, seed=3))
     cells = movie.cells
     truth = np.array([STATES.index(name) for name in cells.extra["state"]])
-    ends = {int(k): cells.t[cells.track_id == k].max() for k in np.unique(cells.track_id)}
-    graph = {}
-    for child in np.unique(cells.track_id):
-        first = np.flatnonzero(cells.track_id == child)[0]
-        if cells.extra["state"][first] == "Anaphase":
-            mothers = [k for k, t in ends.items() if t == cells.t[first] - 1]
-            near = [np.hypot(*(cells.yx[(cells.track_id == k) & (cells.t == ends[k])][0]
-                               - cells.yx[first])) for k in mothers]  # fmt: skip
-            graph[int(child)] = (mothers[int(np.argmin(near))],)
-    linked = CellTable.from_arrays(cells.t, cells.yx, cells.track_id, graph=graph)
     p = noisy(truth, 0.03, np.random.default_rng(0))
-    found = through_time(observe(linked, p, STATES))
-    assert len(found.divisions) == len(graph) / 2 > 3
+    found = through_time(observe(cells, p, STATES))
+    assert len(found.divisions) == len(cells.graph) / 2 > 3
     assert float((found.states == truth).mean()) > 0.97
     metaphases = [x for x in found.phases if x.state == 1 and x.counts and x.end_seen]
     assert all(x.frames == 3 or x.low <= 3 <= x.high for x in metaphases)

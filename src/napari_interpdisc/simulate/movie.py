@@ -50,8 +50,9 @@ class SimulatedMovie:
         (T, Y, X) int32, each object having its track id.
     cells
         Rows sorted by track and time, with the mothers of daughters. ``extra`` has ``state`` (a
-        name), ``area`` (px²), ``eccentricity``, ``orientation`` (rad, of the major axis, from the x axis towards y),
-        ``n_neighbours`` (within three diameters) and ``neighbour_distance`` (px).
+        name), ``area`` (px²), ``eccentricity``, ``orientation`` (rad, of the major axis, from the
+        x axis towards y), ``n_neighbours`` (within three diameters) and ``neighbour_distance``
+        (px).
     """
 
     image: npt.NDArray[np.uint16]

@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from napari.layers import Image, Labels, Points, Tracks
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
+    QCheckBox,
     QDoubleSpinBox,
     QFormLayout,
     QLabel,
@@ -28,13 +30,16 @@ from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.io.planes import as_dask
 from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.nuclei.linking import REACH, link_cells, told_links
 from napari_interpdisc.pipeline import Classification, classify_encoding, movie_warnings
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.flip_marks import is_flip_marks
 from napari_interpdisc.widgets.canvas.layers import (
+    affine_of,
     cells_from_layer,
     check_segmentation,
     frames_from_layer,
+    image_axes,
     label_columns,
     meaning_of_axis,
     placed_like,
@@ -123,6 +128,23 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             self._detect,
             "Find the nuclei of the image and add them as a Points layer.",
         )
+        self.link = button(
+            "Link to tracks",
+            self._link,
+            "Link the chosen points of successive frames into a Tracks layer (laptrack). "
+            "Good enough to try; track with btrack or trackastra for science.",
+        )
+        self.reach = QDoubleSpinBox()
+        self.reach.setRange(0.1, 10)
+        self.reach.setSingleStep(0.1)
+        self.reach.setValue(REACH)
+        self.reach.setSuffix(" diameters")
+        self.reach.setToolTip(
+            "How far a nucleus may move from one frame to the next, in nuclear diameters."
+        )
+        self.divisions = QCheckBox("with divisions")
+        self.divisions.setToolTip("Let a track end where two others begin.")
+        self.links = row(self.reach, self.divisions, self.link)
         self.open = QPushButton("Open …")
         self.open.setToolTip(
             "Open a table, an HDF5 file or a GEFF store of cells as a layer. If the columns of a "
@@ -152,6 +174,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             ("Channel", self.channel.native),
             ("First axis", self.first_axis.native),
             ("Cells", row(self.cells.native, self.open, self.detect)),
+            ("Link", self.links),
             ("Segmentation", self.labels.native),
             ("Nuclear diameter", row(self.diameter, self.estimate)),
         ):
@@ -285,6 +308,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
 
     def _axis_changed(self, _: Any = None) -> None:
         self._show_first_axis()
+        self.form.setRowVisible(self.links, isinstance(self.cells.value, Points))
         self._offer_labels()
         self.channel.reset_choices()
         self.form.setRowVisible(self.channel.native, self.channel_axis.value is not None)
@@ -521,6 +545,50 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         found = f"{len(cells)} nuclei were found; check them, then press Run."
         self.status.say(" ".join((found, *skipped)))
 
+    def _link(self) -> None:
+        self._start(self._begin_link)
+
+    def _begin_link(self) -> None:
+        image, layer, frames = self.image.value, self.cells.value, self._frames()
+        if not isinstance(layer, Points):
+            raise InvalidInput("Only points can be linked: choose a Points layer at 'Cells'.")
+        if len(frames) < 2:
+            raise InvalidInput(f"'{image.name}' has one frame: there is nothing to link.")
+        cells = cells_from_layer(layer, image, frames)
+        cells.check_inside(frames)
+        choice = Choice(image, layer, None, frames, cells, None, np.array(layer.data))
+        given, reach = self.diameter.value(), self.reach.value()
+        divisions = self.divisions.isChecked()
+
+        def work(progress: Progress) -> CellTable:
+            diameter = given if given > 0 else choice.diameter(progress).diameter
+            return link_cells(cells, check_diameter(diameter), reach, divisions, progress)
+
+        def done(found: CellTable) -> None:
+            self._start(lambda: self._add_tracks(choice, found, told_links(found)))
+
+        self.status.say("Linking …")
+        self.work.start(work, done, self.status.fault)
+
+    def _add_tracks(self, choice: Choice, cells: CellTable, told: str) -> None:
+        """Add linked cells as a Tracks layer, and choose it."""
+        points = choice.cells_layer
+        if points not in self._viewer.layers or choice.image not in self._viewer.layers:
+            raise InvalidInput("A layer was removed meanwhile; nothing was added.")
+        order = np.lexsort((cells.t, cells.track_id))
+        axes = image_axes(choice.image, choice.frames)
+        layer = self._viewer.add_tracks(
+            np.column_stack([cells.track_id, cells.t, cells.yx])[order],
+            name=f"{points.name} linked",
+            graph={child: list(parents) for child, parents in cells.graph.items()},
+            features=points.features.iloc[order].reset_index(drop=True),
+            affine=_affine_of_axes(choice.image, axes),
+            units=tuple(choice.image.units[axis] for axis in axes),
+        )
+        points.visible = False
+        self.cells.value = layer
+        self.status.say(f"{told} Check them, then press Run.")
+
     # -- what is going on -----------------------------------------------------------------------
 
     def _cancel(self) -> None:
@@ -530,8 +598,16 @@ class CellsWidget(QWidget):  # type: ignore[misc]
     def _show_running(self, running: bool) -> None:
         self.progress.show_running(running)
         self.cancel.setEnabled(running)
-        for knob in (self.run, self.estimate, self.detect, self.open):
+        for knob in (self.run, self.estimate, self.detect, self.link, self.open):
             knob.setEnabled(not running)
         if not running:
             self._image_changed()
             self.status.say("Cancelled; nothing was changed.")
+
+
+def _affine_of_axes(image: Image, axes: Sequence[int]) -> npt.NDArray[np.float64]:
+    """Affine (d + 1, d + 1) from some of an image's pixels to the world along the same axes."""
+    matrix, offset = affine_of(image)
+    affine = np.eye(len(axes) + 1)
+    affine[:-1, :-1], affine[:-1, -1] = matrix[np.ix_(axes, axes)], offset[list(axes)]
+    return affine

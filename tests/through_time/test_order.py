@@ -34,7 +34,8 @@ def test_unknown_names_are_free_and_that_is_said() -> None:
     order, said = default_order(("Interphase", "Blob"))
     assert order.is_free
     assert "'Blob' is no phase of the cell cycle" in said
-    assert order.text == "any"
+    assert order.text == "Interphase > Blob > Interphase"
+    assert default_order(("Interphase", "Blob", "Fog"))[0].text == "any"
     assert default_order(("Metaphase", "Dead"))[0].is_free
 
 

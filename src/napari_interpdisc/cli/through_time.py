@@ -50,7 +50,7 @@ def through_time(
     out: Annotated[Path, typer.Option(help="Folder to write; it must not exist or be empty.")],
     image: Annotated[
         Path | None,
-        typer.Argument(metavar="[IMAGE]", help="Movie to classify, with --tracks; or --results."),
+        typer.Argument(metavar="IMAGE", help="Movie to classify, with --tracks; or --results."),
     ] = None,
     results: Annotated[
         Path | None,

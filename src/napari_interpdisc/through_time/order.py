@@ -51,7 +51,7 @@ class Order:
     @property
     def text(self) -> str:
         """The order as :func:`order_of_text` reads it: ``A > B > A``, or ``any``."""
-        if self.is_free:
+        if self.is_free and len(self.classes) > 2:
             return ANY
         return ", ".join(" > ".join(self.classes[k] for k in chain) for chain in self._chains())
 

@@ -58,7 +58,7 @@ def test_a_phase_through_a_division_is_one_event() -> None:
 
 def test_nothing_to_align_is_said() -> None:
     found = seen({1: (0, "II")})
-    with pytest.raises(InvalidInput, match="no column 'area' of numbers; there are p_M, t"):
+    with pytest.raises(InvalidInput, match="no column 'area' of numbers; there are p_M, t, y, x"):
         align(found, (Event(1, 0),), "division", "area", 1)
     with pytest.raises(InvalidInput, match="No track has the event 'division'"):
         align(found, (), "division", "t", 1)

@@ -9,7 +9,7 @@ import pytest
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.through_time.observed import observe
+from napari_interpdisc.through_time.observed import check_steps, observe
 
 from .conftest import CLASSES, seen
 
@@ -57,3 +57,25 @@ def test_parents_that_cannot_be_are_told_and_not_used() -> None:
     good = observe(cells(t, track, graph={4: (2,)}), np.full((8, 2), 0.5), CLASSES[:2])
     assert good.parent == {4: 2}
     assert good.notes == ()
+
+
+def test_numbers_that_are_no_tracks_are_refused() -> None:
+    """Labels that are numbered in each frame anew, from left to right."""
+    draw = np.random.default_rng(0)
+    t, track = np.repeat(np.arange(6), 20), np.tile(np.arange(20), 6)
+    yx = draw.uniform(0, 500, (120, 2))
+    random = CellTable.from_arrays(t, yx, track, source="masks")
+    with pytest.raises(InvalidInput, match="of 'masks' are longer than 2 nuclear diameters: its"):
+        check_steps(random, 20)
+    still = np.tile(yx[:20], (6, 1)) + draw.normal(0, 5, (120, 2))
+    assert check_steps(CellTable.from_arrays(t, still, track), 20) == ""
+    still[t == 3, 0] += 60 * (np.arange(20) < 3)  # three cells there and back: 6 of 100 steps
+    told = check_steps(CellTable.from_arrays(t, still, track), 20)
+    assert told.startswith("6 % of the steps along tracks are longer than 2 nuclear diameters")
+
+
+def test_only_steps_between_successive_frames_count() -> None:
+    far = CellTable.from_arrays([0, 5, 0, 1], [[0, 0], [0, 90], [50, 0], [50, 1]], [1, 1, 2, 2])
+    assert check_steps(far, 20) == ""
+    alone = CellTable.from_arrays([0, 5], [[0, 0], [0, 90]], [1, 1])
+    assert check_steps(alone, 20) == ""

@@ -28,6 +28,8 @@ def test_apoptosis_may_follow_any_class_and_is_not_left() -> None:
     order, _ = default_order((*FOUR, "Apoptosis"))
     assert order.allowed[:, 4].all()
     assert order.allowed[4].tolist() == [False] * 4 + [True]
+    cycle = "Interphase > Prometaphase > Metaphase > Anaphase > Interphase"
+    assert order.text == f"{cycle}, any > Apoptosis"
 
 
 def test_unknown_names_are_free_and_that_is_said() -> None:
@@ -63,3 +65,7 @@ def test_names_that_hold_no_class_or_miss_one_are_refused() -> None:
     with pytest.raises(InvalidInput, match="leaves out"):
         order_of_text("", FOUR)
     assert order_of_text("any", FOUR).is_free
+    with pytest.raises(InvalidInput, match="give 'any' one class that may follow"):
+        order_of_text("any > Interphase > Metaphase", FOUR)
+    with pytest.raises(InvalidInput, match="names 'any', which is no class"):
+        order_of_text("Interphase > any", FOUR)

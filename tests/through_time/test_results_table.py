@@ -26,7 +26,7 @@ def test_scores_of_several_classes() -> None:
     np.testing.assert_allclose(found.probabilities[0], [0.25, 0.75, 0], atol=1e-9)
     assert found.index.tolist() == [1, 0, -1]
     assert observed_of_table(cells, {"classes": ["A", "B", "C"]})[0].classes == ("A", "B", "C")
-    assert set(found.columns) == {"score_A", "score_B", "score_C"}
+    assert set(found.columns) == {"score_A", "score_B", "score_C", "y", "x"}
 
 
 def test_one_score_means_what_the_classes_say() -> None:
@@ -48,7 +48,12 @@ def test_labels_alone_are_taken_for_certain_and_that_is_said() -> None:
     found, said = observed_of_table(cells)
     assert said == "classes I, M by the column 'class' alone, each taken for certain"
     assert found.index.tolist() == [0, -1, 1, -1]
-    assert list(found.columns) == ["area"]
+    assert list(found.columns) == ["area", "y", "x"]
+
+
+def test_phases_of_mitosis_stand_in_their_order() -> None:
+    cells = table(**{"class": ["Metaphase", "Anaphase", "Blob", "Interphase"]})
+    assert observed_of_table(cells)[0].classes == ("Interphase", "Metaphase", "Anaphase", "Blob")
 
 
 def test_tables_without_classes_are_refused() -> None:
@@ -58,3 +63,11 @@ def test_tables_without_classes_are_refused() -> None:
         observed_of_table(table(**{"class": ["I", "I"]}))
     with pytest.raises(InvalidInput, match=r"'score' of 'cells.csv' holds no numbers"):
         observed_of_table(table(score=["high", "low"]))
+
+
+def test_cells_that_jump_are_told_by_their_diameter() -> None:
+    columns = {"class": ["I", "M"] * 2, "diameter": [10.0] * 4}
+    yx = np.array([[0, 0], [0, 1], [0, 60], [0, 61]], float)
+    cells = CellTable.from_arrays(np.arange(4), yx, np.ones(4), source="cells.csv", extra=columns)
+    with pytest.raises(InvalidInput, match=r"33 % of the steps along tracks of 'cells.csv'"):
+        observed_of_table(cells)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +12,17 @@ import numpy.typing as npt
 from napari_interpdisc._types import Float64Array
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import class_probabilities
+from napari_interpdisc.number_text import percent
 
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
     from napari_interpdisc.pipeline import Classification
+
+JUMP = 2.0
+"""Nuclear diameters from which a step from one frame to the next is a jump."""
+
+FEW_JUMPS, MOST_JUMPS = 0.02, 0.3
+"""Shares of jumps from which a note is made, and from which numbers are taken for no tracks."""
 
 NO_MEASURES = ("diameter", "parent_id")
 """Columns of numbers that tell nothing of a cell in a frame."""
@@ -76,7 +83,7 @@ def observe(
     classes
         K names.
     columns
-        What can be aligned at an event.
+        What can be aligned at an event, beside y and x.
 
     Raises
     ------
@@ -102,9 +109,9 @@ def observe(
     if np.isnan(probabilities[:, 0]).all():
         raise InvalidInput(f"No cell of '{cells.source}' has a class.")
     parent, notes = _parents(cells, tracks)
-    return Observed(
-        cells.t, cells.track_id, probabilities, classes, parent, dict(columns or {}), notes
-    )
+    y, x = cells.yx.T
+    values = {**(columns or {}), "y": y, "x": x}
+    return Observed(cells.t, cells.track_id, probabilities, classes, parent, values, notes)
 
 
 def _parents(
@@ -138,19 +145,54 @@ def _parents(
     return parent, tuple(notes)
 
 
+def check_steps(cells: CellTable, diameter: float) -> str:
+    """One sentence if some cells jump along their tracks; empty if none or few do.
+
+    A step is one between successive frames, and a jump is longer than :data:`JUMP` diameters (px).
+
+    Raises
+    ------
+    InvalidInput
+        If so many do that the numbers cannot be tracks, such as labels numbered in each frame anew.
+    """
+    order = np.lexsort((cells.t, cells.track_id))
+    t, ids, yx = cells.t[order], cells.track_id[order], cells.yx[order]
+    is_step = (np.diff(ids) == 0) & (np.diff(t) == 1)
+    steps = np.hypot(*np.diff(yx, axis=0).T)[is_step]
+    share = float((steps > JUMP * diameter).mean()) if len(steps) else 0.0
+    if share > MOST_JUMPS:
+        raise InvalidInput(
+            f"{percent(share)} of the steps along tracks of '{cells.source}' are longer than "
+            f"{JUMP:g} nuclear diameters: its numbers are no tracks. Link the cells first (Cells ▸ "
+            "Link to tracks, interpdisc detect --link)."
+        )
+    if share > FEW_JUMPS:
+        return (
+            f"{percent(share)} of the steps along tracks are longer than {JUMP:g} nuclear "
+            "diameters: check the tracks."
+        )
+    return ""
+
+
 def observed_of(result: Classification) -> Observed:
     """Cells of a classification, with scores, confidence and latents as columns to align.
 
     Raises
     ------
     InvalidInput
-        As :func:`observe` does.
+        As :func:`observe` and :func:`check_steps` do.
     """
     table = result.results()
-    columns = {**number_columns(table), **number_columns(result.encoding.cells.extra)}
-    return observe(
-        result.encoding.cells, class_probabilities(result.scores), result.classes, columns
-    )
+    cells = result.encoding.cells
+    columns = {**number_columns(table), **number_columns(cells.extra)}
+    found = observe(cells, class_probabilities(result.scores), result.classes, columns)
+    return with_steps_checked(found, cells, result.encoding.diameter)
+
+
+def with_steps_checked(observed: Observed, cells: CellTable, diameter: float) -> Observed:
+    """The same, with a note if some cells jump; raises as :func:`check_steps` does."""
+    told = check_steps(cells, diameter)
+    return replace(observed, notes=(*observed.notes, told)) if told else observed
 
 
 def number_columns(table: Any) -> dict[str, npt.NDArray[Any]]:

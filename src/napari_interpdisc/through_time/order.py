@@ -53,11 +53,22 @@ class Order:
         """The order as :func:`order_of_text` reads it: ``A > B > A``, or ``any``."""
         if self.is_free and len(self.classes) > 2:
             return ANY
-        return ", ".join(" > ".join(self.classes[k] for k in chain) for chain in self._chains())
+        chains = [" > ".join(self.classes[k] for k in chain) for chain in self._chains()]
+        return ", ".join([*chains, *(f"{ANY} > {self.classes[k]}" for k in self._after_any())])
+
+    def _after_any(self) -> list[int]:
+        """Classes that may follow every other; of two classes, that says nothing."""
+        if len(self.classes) <= 2:
+            return []
+        return [int(k) for k in np.flatnonzero(self.allowed.all(0))]
 
     def _chains(self) -> list[list[int]]:
-        """Walks that take each allowed change once."""
-        left = {(int(a), int(b)) for a, b in np.argwhere(self.allowed) if a != b}
+        """Walks that take each allowed change once, but those from any class."""
+        left = {
+            (int(a), int(b))
+            for a, b in np.argwhere(self.allowed)
+            if a != b and int(b) not in self._after_any()
+        }
         chains: list[list[int]] = []
         while left:
             chain = [min(left)[0]]
@@ -67,7 +78,8 @@ class Order:
                 left.remove((chain[-1], after[0]))
                 chain.append(after[0])
             chains.append(chain)
-        never = set(range(len(self.classes))) - {k for chain in chains for k in chain}
+        named = {k for chain in chains for k in chain} | set(self._after_any())
+        never = set(range(len(self.classes))) - named
         return chains + [[k] for k in sorted(never)]
 
 
@@ -96,7 +108,7 @@ def default_order(classes: Sequence[str]) -> tuple[Order, str]:
 
 
 def order_of_text(text: str, classes: Sequence[str]) -> Order:
-    """Order that a text such as ``A > B > C > A, A > D`` gives; ``any`` allows all changes.
+    """Order that a text such as ``A > B > C > A, any > D`` gives; ``any`` allows all changes.
 
     Raises
     ------
@@ -111,11 +123,17 @@ def order_of_text(text: str, classes: Sequence[str]) -> Order:
     for chain in text.split(","):
         steps = [step for step in ARROW.split(chain.strip()) if step]
         for step in steps:
-            if step not in names:
+            if step not in (*names, ANY) or (step == ANY and steps.index(step) != 0):
                 raise InvalidInput(
                     f"The order names '{step or chain}', which is no class; they are "
                     f"{', '.join(names)}."
                 )
+        if steps[:1] == [ANY]:
+            if len(steps) != 2:
+                raise InvalidInput(f"'{chain.strip()}': give '{ANY}' one class that may follow.")
+            allowed[:, names.index(steps[1])] = True
+            called.add(steps[1])
+            continue
         called |= set(steps)
         for before, after in itertools.pairwise(steps):
             allowed[names.index(before), names.index(after)] = True

@@ -11,7 +11,13 @@ import numpy.typing as npt
 from napari_interpdisc._types import Float64Array
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import class_probabilities
-from napari_interpdisc.through_time.observed import Observed, number_columns, observe
+from napari_interpdisc.through_time.observed import (
+    Observed,
+    number_columns,
+    observe,
+    with_steps_checked,
+)
+from napari_interpdisc.through_time.order import CYCLE
 
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
@@ -58,7 +64,7 @@ def observed_of_table(
         probabilities, source = class_probabilities(score[:, None]), "the score"
     elif "class" in columns:
         labels, missing = _labels(cells)
-        present = tuple(sorted(set(labels[~missing])))
+        present = tuple(sorted(set(labels[~missing]), key=_place))
         classes = named if set(present) <= set(named) else present
         if len(classes) < 2:
             raise InvalidInput(f"'{cells.source}' has one class only ({', '.join(classes)}).")
@@ -74,6 +80,9 @@ def observed_of_table(
     probabilities = np.where(gone[:, None], np.nan, probabilities)
     observed = observe(cells, probabilities, classes, number_columns(columns))
     sentence = f"classes {', '.join(classes)} by {source}"
+    if "diameter" in columns:
+        diameter = float(np.nanmedian(_numbers(cells, "diameter")))
+        observed = with_steps_checked(observed, cells, diameter)
     return observed, sentence
 
 
@@ -91,6 +100,11 @@ def _labels(cells: CellTable) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
     values = pd.Series(np.asarray(cells.extra["class"], object))
     missing = values.isna() | (values.astype(str).str.strip() == "")
     return np.asarray(values.astype(str), object), np.asarray(missing, bool)
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Where a class stands among others: phases of mitosis in their order, then by name."""
+    return (CYCLE.index(name) if name in CYCLE else len(CYCLE)), name
 
 
 def _two_classes(cells: CellTable, score: Float64Array) -> tuple[str, str]:

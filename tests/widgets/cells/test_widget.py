@@ -293,6 +293,22 @@ def test_divisions_are_linked_if_asked(viewer: Any, widget: CellsWidget, settled
     assert set(session_of(viewer).encoding.cells.graph) == set(tracks.graph)
 
 
+def test_labels_are_linked_and_stay_the_segmentation(
+    viewer: Any, widget: CellsWidget, settled: Settled, movie: np.ndarray
+) -> None:
+    """Objects of each frame are numbered anew, so that their numbers are no tracks."""
+    planes = np.zeros(movie.shape, np.int32)
+    for i, (t, y, x) in enumerate(CENTRES):
+        planes[t, y - 8 : y + 9, x - 8 : x + 9] = (i * 5 + 3 * t) % 6 + 1
+    layer = viewer.add_labels(planes, name="masks")
+    widget.cells.value, widget.labels.value = layer, None
+    widget.link.click()
+    settled()
+    assert widget.status.text().startswith("18 cells on 6 tracks")
+    assert widget.cells.value.name == "masks linked"
+    assert widget.labels.value is layer
+
+
 def test_what_cannot_be_linked_is_told(
     viewer: Any, widget: CellsWidget, settled: Settled, movie: np.ndarray
 ) -> None:

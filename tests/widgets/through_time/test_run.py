@@ -93,7 +93,7 @@ def test_events_and_columns_that_there_are(found: ThroughTime) -> None:
     assert first_event(["Blob"]) == "Blob"
     assert first_event([]) == ""
     found.observed.columns["score_A"] = np.zeros(1)  # type: ignore[index]
-    assert columns_of(found) == ["score_A", "p_M", "t"]
+    assert columns_of(found) == ["score_A", "p_M", "t", "y", "x"]
     del found.observed.columns["score_A"]  # type: ignore[attr-defined]
 
 

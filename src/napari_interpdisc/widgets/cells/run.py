@@ -116,6 +116,19 @@ class Choice:
         encoding = replace(encoding, checks=(*doubts, *encoding.checks))
         return classify_encoding(encoding, model, head)
 
+    def linked(
+        self, diameter: float | None, reach: float, divisions: bool, progress: Progress
+    ) -> CellTable:
+        """Link the cells into tracks; on a thread. The diameter is estimated if it is None."""
+        from napari_interpdisc.nuclei.linking import link_cells
+
+        if diameter is None:
+            diameter = self.diameter(progress).diameter
+        cells = self.cells
+        if cells is None:
+            cells = cells_from_planes(self.planes, self.frames, self.cells_layer.name, progress)
+        return link_cells(cells, diameter, reach, divisions, progress)
+
     def diameter(self, progress: Progress) -> DiameterEstimate:
         """Estimate the nuclear diameter; on a thread."""
         from napari_interpdisc.nuclei.diameter import measure_diameter

@@ -30,7 +30,7 @@ from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.io.planes import as_dask
 from napari_interpdisc.models.cell_model import CellModel
-from napari_interpdisc.nuclei.linking import REACH, link_cells, told_links
+from napari_interpdisc.nuclei.linking import REACH, told_links
 from napari_interpdisc.pipeline import Classification, classify_encoding, movie_warnings
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.flip_marks import is_flip_marks
@@ -131,7 +131,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.link = button(
             "Link to tracks",
             self._link,
-            "Link the chosen points of successive frames into a Tracks layer (laptrack). "
+            "Link the chosen points or labels of successive frames into tracks (laptrack). "
             "Good enough to try; track with btrack or trackastra for science.",
         )
         self.reach = QDoubleSpinBox()
@@ -308,7 +308,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
 
     def _axis_changed(self, _: Any = None) -> None:
         self._show_first_axis()
-        self.form.setRowVisible(self.links, isinstance(self.cells.value, Points))
+        self.form.setRowVisible(self.links, isinstance(self.cells.value, Points | Labels))
         self._offer_labels()
         self.channel.reset_choices()
         self.form.setRowVisible(self.channel.native, self.channel_axis.value is not None)
@@ -549,45 +549,42 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self._start(self._begin_link)
 
     def _begin_link(self) -> None:
-        image, layer, frames = self.image.value, self.cells.value, self._frames()
-        if not isinstance(layer, Points):
-            raise InvalidInput("Only points can be linked: choose a Points layer at 'Cells'.")
-        if len(frames) < 2:
-            raise InvalidInput(f"'{image.name}' has one frame: there is nothing to link.")
-        cells = cells_from_layer(layer, image, frames)
-        cells.check_inside(frames)
-        choice = Choice(image, layer, None, frames, cells, None, np.array(layer.data))
+        choice = self._choice()
+        if len(choice.frames) < 2:
+            raise InvalidInput(f"'{choice.image.name}' has one frame: there is nothing to link.")
         given, reach = self.diameter.value(), self.reach.value()
         divisions = self.divisions.isChecked()
 
         def work(progress: Progress) -> CellTable:
-            diameter = given if given > 0 else choice.diameter(progress).diameter
-            return link_cells(cells, check_diameter(diameter), reach, divisions, progress)
+            return choice.checked().linked(given or None, reach, divisions, progress)
 
         def done(found: CellTable) -> None:
-            self._start(lambda: self._add_tracks(choice, found, told_links(found)))
+            self._start(lambda: self._add_tracks(choice, found))
 
         self.status.say("Linking …")
         self.work.start(work, done, self.status.fault)
 
-    def _add_tracks(self, choice: Choice, cells: CellTable, told: str) -> None:
+    def _add_tracks(self, choice: Choice, cells: CellTable) -> None:
         """Add linked cells as a Tracks layer, and choose it."""
-        points = choice.cells_layer
-        if points not in self._viewer.layers or choice.image not in self._viewer.layers:
+        source = choice.cells_layer
+        if source not in self._viewer.layers or choice.image not in self._viewer.layers:
             raise InvalidInput("A layer was removed meanwhile; nothing was added.")
         order = np.lexsort((cells.t, cells.track_id))
         axes = image_axes(choice.image, choice.frames)
+        own = source.features.iloc[order] if isinstance(source, Points) else pd.DataFrame()
         layer = self._viewer.add_tracks(
             np.column_stack([cells.track_id, cells.t, cells.yx])[order],
-            name=f"{points.name} linked",
+            name=f"{source.name} linked",
             graph={child: list(parents) for child, parents in cells.graph.items()},
-            features=points.features.iloc[order].reset_index(drop=True),
+            features=own.reset_index(drop=True),
             affine=_affine_of_axes(choice.image, axes),
             units=tuple(choice.image.units[axis] for axis in axes),
         )
-        points.visible = False
+        source.visible = False
         self.cells.value = layer
-        self.status.say(f"{told} Check them, then press Run.")
+        if isinstance(source, Labels) and self.labels.value is None:
+            self.labels.value = source
+        self.status.say(f"{told_links(cells)} Check them, then press Run.")
 
     # -- what is going on -----------------------------------------------------------------------
 

@@ -31,9 +31,11 @@ def test_a_movie_and_its_results_tell_the_same(run: Run, movie: Path) -> None:
     given += ("--head", "states")
     done = run("through-time", *given, "--out", movie / "a")
     assert done.code == 0, done.err
-    assert "Order by the names of the classes: Interphase > Prometaphase > Meta" in done.out
+    assert "Order by the names of the classes: Interphase >> Prometaphase >> Meta" in done.out
     assert "divisions." in done.out
     assert run("classify", *given, "--out", movie / "cells.csv").code == 0
+    strict = run("through-time", "--results", movie / "cells.csv", "--strict", "--out", movie / "c")
+    assert "Interphase > Prometaphase > Metaphase > Anaphase > Interphase." in strict.out
     again = run("through-time", "--results", movie / "cells.csv", "--out", movie / "b")
     assert again.code == 0, again.err
     assert "by the scores" in again.out
@@ -94,6 +96,7 @@ def test_an_event_that_does_not_happen_is_told(run: Run, tmp_path: Path) -> None
         (("--results", "cells.csv", "--tracks", "a.csv"), "leave the image, --tracks and"),
         (("--results", "cells.csv", "--minutes-per-frame", 0), "0 must be above 0"),
         (("--results", "cells.csv", "--order", "Interphase > Dead"), "names 'Dead', which is no"),
+        (("--results", "cells.csv", "--order", "any", "--strict"), "leave --strict out"),
         (("--results", "cells.csv", "--event", "Lunch"), "--event 'Lunch' is none of"),
         (("--results", "cells.csv", "--align", "z_9"), "'z_9', which is no column of numbers"),
         (("movie.tif", "--tracks", "a.csv", "--event", "Lunch"), "--event 'Lunch' is none of"),

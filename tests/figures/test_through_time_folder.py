@@ -49,7 +49,7 @@ def test_tables_and_figures_are_written(found: ThroughTime, tmp_path: Path) -> N
     assert phases.loc[phases["state"] == "Metaphase", "minutes"].tolist() == [1.5]
     assert pd.read_csv(out / "phases.csv")["frames_high"].isna().any()
     note = json.loads((out / "cells.json").read_text())
-    assert note["order"] == "Interphase > Metaphase > Anaphase > Interphase"
+    assert note["order"] == "Interphase >> Metaphase >> Anaphase >> Interphase"
     assert (note["change_cost"], note["frame_interval"], note["image"]) == (2.0, 60.0, "a.tif")
     assert (note["event"], note["aligned"]) == ("Metaphase", ["p_M"])
     assert note["sentences"] == found.sentences()

@@ -14,13 +14,13 @@ from napari_interpdisc.through_time.alignment import (
     events_at_state,
 )
 from napari_interpdisc.through_time.counts import divisions_of
-from napari_interpdisc.through_time.order import default_order
+from napari_interpdisc.through_time.order import order_of_text
 from napari_interpdisc.through_time.phases import phases_of
 from napari_interpdisc.through_time.viterbi import decode
 
 from .conftest import CLASSES, seen
 
-CYCLE = default_order(CLASSES)[0]
+CYCLE = order_of_text("Interphase > Metaphase > Anaphase > Interphase", CLASSES)
 
 
 def test_tracks_are_laid_over_each_other_at_the_event() -> None:

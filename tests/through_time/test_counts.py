@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from napari_interpdisc.through_time.counts import Division, count_cells, divisions_of
-from napari_interpdisc.through_time.order import default_order
+from napari_interpdisc.through_time.order import order_of_text
 from napari_interpdisc.through_time.viterbi import decode, states_of_cells
 
 from .conftest import CLASSES, seen
 
-CYCLE = default_order(CLASSES)[0]
+CYCLE = order_of_text("Interphase > Metaphase > Anaphase > Interphase", CLASSES)
 
 
 def test_cells_are_counted_by_class_and_by_state() -> None:

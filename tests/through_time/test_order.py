@@ -18,17 +18,24 @@ def changes(order: Order) -> set[str]:
 
 def test_phases_of_mitosis_follow_their_cycle_however_they_are_listed() -> None:
     order, said = default_order(("Metaphase", "Interphase", "Anaphase", "Prometaphase"))
-    assert changes(order) == {"IP", "PM", "MA", "AI"}
-    assert said.startswith("Order by the names of the classes: ")
-    two, _ = default_order(("Interphase", "Metaphase"))
+    assert changes(order) == {"IP", "IM", "IA", "PM", "PA", "PI", "MA", "MI", "AI"}
+    cycle = "Interphase >> Prometaphase >> Metaphase >> Anaphase >> Interphase"
+    assert said == (
+        f"Order by the names of the classes: {cycle}; >> means that phases between may be skipped."
+    )
+    strict, said = default_order(FOUR[::-1], skip=False)
+    assert changes(strict) == {"IP", "PM", "MA", "AI"}
+    assert "skipped" not in said
+    two, said = default_order(("Interphase", "Metaphase"))
     assert changes(two) == {"IM", "MI"}
+    assert said == "Order by the names of the classes: Interphase > Metaphase > Interphase."
 
 
 def test_apoptosis_may_follow_any_class_and_is_not_left() -> None:
     order, _ = default_order((*FOUR, "Apoptosis"))
     assert order.allowed[:, 4].all()
     assert order.allowed[4].tolist() == [False] * 4 + [True]
-    cycle = "Interphase > Prometaphase > Metaphase > Anaphase > Interphase"
+    cycle = "Interphase >> Prometaphase >> Metaphase >> Anaphase >> Interphase"
     assert order.text == f"{cycle}, any > Apoptosis"
 
 
@@ -49,12 +56,21 @@ def test_an_order_is_read(arrow: str) -> None:
     assert order.allowed.diagonal().all()
 
 
+def test_a_chain_may_skip() -> None:
+    order = order_of_text("Interphase >> Prometaphase >> Metaphase, Metaphase > Anaphase", FOUR)
+    assert changes(order) == {"IP", "IM", "PM", "MA"}
+    assert order.text == (
+        "Interphase > Prometaphase > Metaphase > Anaphase, Interphase > Metaphase"
+    )
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_text_and_order_are_one(seed: int) -> None:
     allowed = np.random.default_rng(seed).random((4, 4)) < 0.4
     order = Order(FOUR, allowed)
-    again = order_of_text(order.text, FOUR)
-    np.testing.assert_array_equal(again.allowed, order.allowed)
+    for one in (order, default_order(FOUR)[0], default_order((*FOUR, "Dead"), False)[0]):
+        again = order_of_text(one.text, one.classes)
+        np.testing.assert_array_equal(again.allowed, one.allowed)
 
 
 def test_names_that_hold_no_class_or_miss_one_are_refused() -> None:

@@ -65,10 +65,17 @@ def through_time(
         typer.Option(
             metavar="A>B>A,…",
             help="Which class may follow which, such as 'Interphase > Metaphase > Interphase'; "
-            "several chains with commas between them, or any. By the names of the classes if "
-            "left out.",
+            "several chains with commas between them; >> where classes between may be skipped; or "
+            "any. By the names of the classes if left out.",
         ),
     ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="No phase is skipped: for movies in which each phase lasts several frames.",
+        ),
+    ] = False,
     change_cost: Annotated[
         float, typer.Option(min=0, max=50, help="Cost of each change of state, in nats.")
     ] = 2.0,
@@ -113,6 +120,8 @@ def through_time(
     diameter_of(diameter)
     if minutes_per_frame is not None and not minutes_per_frame > 0:
         raise InvalidInput(f"--minutes-per-frame {minutes_per_frame:g} must be above 0.")
+    if strict and order is not None:
+        raise InvalidInput("--order says whether phases are skipped: leave --strict out.")
     _check_source(image, tracks, results, labels)
     choices = table_options.asked()
     if results is not None:
@@ -136,7 +145,7 @@ def through_time(
     observed = found.observed
     for sentence in observed.notes:
         note(sentence)
-    named = _order(order, observed.classes)
+    named = _order(order, strict, observed.classes)
     at = _event(event, observed.classes)
     columns = _columns(align, observed)
     with progress_bar("tracks") as progress:
@@ -174,13 +183,13 @@ def _check_source(
         )
 
 
-def _order(text: str | None, classes: tuple[str, ...]) -> Order:
+def _order(text: str | None, strict: bool, classes: tuple[str, ...]) -> Order:
     """The order that was given, or that of the names of the classes, which is told."""
     from napari_interpdisc.through_time.order import default_order, order_of_text
 
     if text is not None:
         return order_of_text(text, classes)
-    found, sentence = default_order(classes)
+    found, sentence = default_order(classes, not strict)
     say(sentence)
     return found
 

@@ -19,7 +19,20 @@ ENDS = ("Apoptosis", "Apoptotic", "Dead")
 """Names of classes that a cell may enter from any other, and does not leave."""
 
 ARROW = re.compile(r"\s*(?:→|->|>)\s*")
-ANY = "any"
+ANY, SKIPPING = "any", ">>"
+
+
+def place_of(name: str) -> tuple[int, str]:
+    """Where a class stands among others: phases of mitosis in their order, then by name."""
+    return (CYCLE.index(name) if name in CYCLE else len(CYCLE)), name
+
+
+def _skipping(classes: Sequence[str], chain: Sequence[str]) -> BoolArray:
+    """Changes (K, K) from each class of a chain to all later ones."""
+    allowed = np.zeros((len(classes), len(classes)), bool)
+    for before, after in itertools.combinations(chain, 2):
+        allowed[classes.index(before), classes.index(after)] = True
+    return allowed
 
 
 @dataclass(frozen=True)
@@ -53,14 +66,27 @@ class Order:
         """The order as :func:`order_of_text` reads it: ``A > B > A``, or ``any``."""
         if self.is_free and len(self.classes) > 2:
             return ANY
+        for names in (self.classes, tuple(sorted(self.classes, key=place_of))):
+            cycle = [name for name in names if self.classes.index(name) not in self._after_any()]
+            skipping = _skipping(self.classes, [*cycle, *cycle[:1]])
+            for k in self._after_any():
+                skipping[:, k] = True
+            np.fill_diagonal(skipping, True)
+            if len(cycle) > 2 and np.array_equal(skipping, self.allowed):
+                chain = f" {SKIPPING} ".join([*cycle, cycle[0]])
+                return ", ".join([chain, *self._from_any()])
         chains = [" > ".join(self.classes[k] for k in chain) for chain in self._chains()]
-        return ", ".join([*chains, *(f"{ANY} > {self.classes[k]}" for k in self._after_any())])
+        return ", ".join([*chains, *self._from_any()])
+
+    def _from_any(self) -> list[str]:
+        return [f"{ANY} > {self.classes[k]}" for k in self._after_any()]
 
     def _after_any(self) -> list[int]:
-        """Classes that may follow every other; of two classes, that says nothing."""
+        """Classes that may follow every other, and that none may follow."""
         if len(self.classes) <= 2:
             return []
-        return [int(k) for k in np.flatnonzero(self.allowed.all(0))]
+        ends = self.allowed.all(0) & (self.allowed.sum(1) == 1)
+        return [int(k) for k in np.flatnonzero(ends)]
 
     def _chains(self) -> list[list[int]]:
         """Walks that take each allowed change once, but those from any class."""
@@ -83,12 +109,12 @@ class Order:
         return chains + [[k] for k in sorted(never)]
 
 
-def default_order(classes: Sequence[str]) -> tuple[Order, str]:
+def default_order(classes: Sequence[str], skip: bool = True) -> tuple[Order, str]:
     """Order of classes by their names, and a sentence on what was taken.
 
-    Phases of mitosis follow each other in their cycle, those that are not among ``classes`` left
-    out. Apoptosis may follow any other class and ends a life. If any name is not known, every class
-    may follow every other.
+    Phases of mitosis follow each other in their cycle. With ``skip``, any of them may be skipped:
+    one that is shorter than the time between frames is often not seen. Apoptosis may follow any
+    other class and ends a life. If any name is not known, every class may follow every other.
     """
     names = tuple(classes)
     known = [name for name in CYCLE if name in names]
@@ -98,17 +124,21 @@ def default_order(classes: Sequence[str]) -> tuple[Order, str]:
         free = Order(names, np.ones((len(names), len(names)), bool))
         why = f"'{strange[0]}' is no phase of the cell cycle" if strange else "no order is known"
         return free, f"Any class may follow any other, since {why}; give an order to restrict them."
-    allowed = np.zeros((len(names), len(names)), bool)
-    for before, after in zip(known, [*known[1:], known[0]], strict=True):
-        allowed[names.index(before), names.index(after)] = True
+    allowed = _skipping(names, [*known, known[0]])
+    if not skip:
+        steps = [_skipping(names, pair) for pair in itertools.pairwise([*known, known[0]])]
+        allowed = np.logical_or.reduce(steps)
     for end in ends:
         allowed[:, names.index(end)] = True
     order = Order(names, allowed)
-    return order, f"Order by the names of the classes: {order.text}."
+    skipped = "; >> means that phases between may be skipped" if SKIPPING in order.text else ""
+    return order, f"Order by the names of the classes: {order.text}{skipped}."
 
 
 def order_of_text(text: str, classes: Sequence[str]) -> Order:
     """Order that a text such as ``A > B > C > A, any > D`` gives; ``any`` allows all changes.
+
+    In ``A >> B >> C``, each class may be followed by all later ones: B may be skipped.
 
     Raises
     ------
@@ -121,7 +151,8 @@ def order_of_text(text: str, classes: Sequence[str]) -> Order:
         return Order(names, ~allowed)
     called: set[str] = set()
     for chain in text.split(","):
-        steps = [step for step in ARROW.split(chain.strip()) if step]
+        skips = SKIPPING in chain
+        steps = [step for step in ARROW.split(chain.replace(SKIPPING, ">").strip()) if step]
         for step in steps:
             if step not in (*names, ANY) or (step == ANY and steps.index(step) != 0):
                 raise InvalidInput(
@@ -135,6 +166,8 @@ def order_of_text(text: str, classes: Sequence[str]) -> Order:
             called.add(steps[1])
             continue
         called |= set(steps)
+        if skips:
+            allowed |= _skipping(names, steps)
         for before, after in itertools.pairwise(steps):
             allowed[names.index(before), names.index(after)] = True
     absent = [name for name in names if name not in called]

@@ -17,7 +17,7 @@ from napari_interpdisc.through_time.observed import (
     observe,
     with_steps_checked,
 )
-from napari_interpdisc.through_time.order import CYCLE
+from napari_interpdisc.through_time.order import place_of
 
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
@@ -64,7 +64,7 @@ def observed_of_table(
         probabilities, source = class_probabilities(score[:, None]), "the score"
     elif "class" in columns:
         labels, missing = _labels(cells)
-        present = tuple(sorted(set(labels[~missing]), key=_place))
+        present = tuple(sorted(set(labels[~missing]), key=place_of))
         classes = named if set(present) <= set(named) else present
         if len(classes) < 2:
             raise InvalidInput(f"'{cells.source}' has one class only ({', '.join(classes)}).")
@@ -100,11 +100,6 @@ def _labels(cells: CellTable) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
     values = pd.Series(np.asarray(cells.extra["class"], object))
     missing = values.isna() | (values.astype(str).str.strip() == "")
     return np.asarray(values.astype(str), object), np.asarray(missing, bool)
-
-
-def _place(name: str) -> tuple[int, str]:
-    """Where a class stands among others: phases of mitosis in their order, then by name."""
-    return (CYCLE.index(name) if name in CYCLE else len(CYCLE)), name
 
 
 def _two_classes(cells: CellTable, score: Float64Array) -> tuple[str, str]:

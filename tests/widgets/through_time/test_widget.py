@@ -86,6 +86,16 @@ def test_settings_are_followed(dock: Scene, qtbot: Any) -> None:
     assert widget.found.order.text == "Interphase > Metaphase > Interphase"
 
 
+def test_no_phase_is_skipped_if_that_is_asked(make_dock: MakeDock, qtbot: Any) -> None:
+    scene = make_dock()
+    scene.session.set_model(scene.session.model, "states")
+    widget = waited(scene, qtbot)
+    assert ">>" in widget.found.order.text
+    widget.skip.click()
+    qtbot.waitUntil(lambda: not widget.work.running and ">>" not in widget.found.order.text)
+    assert "skipped" not in widget.order_text.text()
+
+
 def test_minutes_are_those_of_the_image_or_given(make_dock: MakeDock, qtbot: Any) -> None:
     scene = make_dock(scale=(3, 1, 1), units=("minute", "pixel", "pixel"))
     widget = waited(scene, qtbot)

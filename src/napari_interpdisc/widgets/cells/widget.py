@@ -138,7 +138,8 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.reach.setRange(0.1, 10)
         self.reach.setSingleStep(0.1)
         self.reach.setValue(REACH)
-        self.reach.setSuffix(" diameters")
+        self.reach.setDecimals(1)
+        self.reach.setSuffix(" ⌀")  # there is no room for the word
         self.reach.setToolTip(
             "How far a nucleus may move from one frame to the next, in nuclear diameters."
         )

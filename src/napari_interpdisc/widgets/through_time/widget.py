@@ -12,6 +12,7 @@ import numpy as np
 from qtpy.QtCore import QSignalBlocker, QSize, Qt, QTimer
 from qtpy.QtGui import QColor, QShowEvent
 from qtpy.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QFileDialog,
@@ -139,6 +140,13 @@ class ThroughTimeWidget(QWidget):  # type: ignore[misc]
         self.by_names = button(
             "By names", self._order_by_names, "Take the order that the names of the classes tell."
         )
+        self.skip = QCheckBox("phases may be skipped")
+        self.skip.setChecked(True)
+        self.skip.setToolTip(
+            "A phase that is shorter than the time between frames is often not seen. Without the "
+            "tick, a cell goes through every phase: for movies in which each lasts several frames."
+        )
+        self.skip.clicked.connect(self._order_by_names)
         self.cost = QDoubleSpinBox()
         self.cost.setRange(0, 50)
         self.cost.setSingleStep(0.5)
@@ -258,6 +266,7 @@ class ThroughTimeWidget(QWidget):  # type: ignore[misc]
         chain.toggleButton().setToolTip("Show or fold the grid of allowed changes.")
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Order", self.skip)
         for label, field in (("Cost of a change", self.cost), ("Between frames", self.minutes)):
             form.addRow(label, field)
             form.labelForField(field).setToolTip(field.toolTip())
@@ -325,8 +334,10 @@ class ThroughTimeWidget(QWidget):  # type: ignore[misc]
         with QSignalBlocker(self.minutes):
             self.minutes.setValue(0.0 if interval is None else interval / 60)
 
-    def _order_by_names(self) -> None:
-        order, sentence = default_order(self._classes)
+    def _order_by_names(self, *_: Any) -> None:
+        if not self._classes:
+            return
+        order, sentence = default_order(self._classes, self.skip.isChecked())
         self.order.show_order(order)
         self.order_text.setText(sentence)
         self._follow_soon()

@@ -14,13 +14,14 @@ from napari_interpdisc.through_time.order import default_order
 from napari_interpdisc.through_time.result import ThroughTime
 from napari_interpdisc.through_time.viterbi import PathSettings
 from napari_interpdisc.widgets.canvas.layers import ROW_KEY
+from napari_interpdisc.widgets.cells.run import forget_states
 from napari_interpdisc.widgets.through_time.run import (
     columns_of,
     events_of,
     first_event,
     follow,
-    forget_states,
     interval_of,
+    own_columns,
     row_at,
     save,
     write_states,
@@ -52,17 +53,17 @@ def test_states_are_a_feature_that_goes_with_its_classes(scene: Scene) -> None:
     assert note["model"] == "h2b"
     assert note["state"]["order"] == "Interphase > Metaphase > Interphase"
     write_states(scene.session, found)  # its own feature is replaced
-    forget_states(scene.session)
+    forget_states(scene.cells)
     assert set(scene.cells.features) == {*before, ROW_KEY}
     assert scene.cells.metadata["interpdisc"] == {"model": "h2b"}
-    forget_states(scene.session)
+    forget_states(scene.cells)
 
 
 def test_a_feature_of_the_users_own_is_not_replaced(scene: Scene) -> None:
     scene.cells.features = pd.DataFrame({"state": list("abcdefg")})
     with pytest.raises(InvalidInput, match="has a feature 'state' of its own"):
         write_states(scene.session, followed(scene))
-    forget_states(scene.session)
+    forget_states(scene.cells)
     assert scene.cells.features["state"].tolist() == list("abcdefg")
 
 
@@ -78,7 +79,7 @@ def test_without_a_unit_or_an_image_no_interval_is_known(scene: Scene) -> None:
     scene.session.clear()
     assert interval_of(scene.session) is None
     assert row_at(scene.session, 1, 0) is None
-    forget_states(scene.session)
+    assert own_columns(scene.session) == {}
 
 
 def test_rows_of_tracks(scene: Scene) -> None:
@@ -102,3 +103,15 @@ def test_a_folder_is_written(scene: Scene, tmp_path: Path) -> None:
     cells = pd.read_csv(tmp_path / "out" / "cells.csv")
     assert len(cells) == 7
     assert {"class", "state", "z_0"} <= set(cells)
+
+
+def test_the_users_own_numbers_can_be_aligned(scene: Scene) -> None:
+    area = np.arange(7) * 10
+    scene.cells.features = pd.DataFrame({"area": area, "score": 9.0, "name": list("abcdefg")})
+    own = own_columns(scene.session)
+    assert list(own) == ["area"]  # the score is that of the result
+    result = scene.session.classification
+    order = default_order(result.classes)[0]
+    found = follow(result, order, PathSettings(), None, None, own)
+    assert found.observed.columns["area"].tolist() == area.tolist()
+    assert found.observed.columns["score"].tolist() == result.scores[:, 0].tolist()

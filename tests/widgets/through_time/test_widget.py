@@ -13,9 +13,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
 from napari_interpdisc.widgets.canvas.picking import frame_shown
+from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.through_time.widget import NO_CELLS, NO_TRACK, ThroughTimeWidget
 
-from ..conftest import IN_WINDOW
+from ..conftest import IN_WINDOW, put_up
 from .conftest import Scene
 
 MakeDock = Callable[..., Scene]
@@ -70,6 +71,22 @@ def test_states_are_written_beside_classes_and_go_with_them(dock: Scene, qtbot: 
     dock.widget.show()
     waited(dock, qtbot)
     assert set(dock.cells.features["state"]) == {"Metaphase"}
+
+
+def test_states_go_with_a_new_run_and_a_new_head(dock: Scene, qtbot: Any) -> None:
+    """Also where the dock is closed by then."""
+    cells = CellsWidget(dock.viewer)
+    put_up(dock.viewer, cells, "Cells", qtbot)
+    cells.image.value, cells.cells.value = dock.image, dock.cells
+    cells.first_axis.value = "t"
+    cells.diameter.setValue(20)
+    dock.widget.hide()
+    assert "state" in dock.cells.features
+    cells.run.click()
+    qtbot.waitUntil(lambda: not cells.work.running)
+    assert not cells.status.is_fault, cells.status.text()
+    assert "state" not in dock.cells.features
+    assert "state" not in dock.cells.metadata["interpdisc"]
 
 
 def test_settings_are_followed(dock: Scene, qtbot: Any) -> None:

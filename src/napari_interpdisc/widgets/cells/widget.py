@@ -46,7 +46,13 @@ from napari_interpdisc.widgets.canvas.layers import (
     write_features,
 )
 from napari_interpdisc.widgets.canvas.overlay import follow_session, is_overlay, update_overlay
-from napari_interpdisc.widgets.cells.run import Choice, WatchedFrames, result_columns, result_note
+from napari_interpdisc.widgets.cells.run import (
+    Choice,
+    WatchedFrames,
+    forget_states,
+    result_columns,
+    result_note,
+)
 from napari_interpdisc.widgets.opening import add_cells, ask_file, ask_store
 from napari_interpdisc.widgets.parts.controls import StatusLine, WorkBar, button, combo, row
 from napari_interpdisc.widgets.parts.links import connect_while_alive
@@ -432,6 +438,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         if isinstance(layer, Labels):
             cells = result.encoding.cells
             columns = pd.concat([label_columns(cells.track_id, cells.t), columns], axis=1)
+        forget_states(layer)
         write_features(layer, columns)
         layer.metadata["interpdisc"] = result_note(result, choice)
         labels = choice.labels if choice.labels in self._viewer.layers else None

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from napari.layers import Labels
+from napari.layers import Labels, Points, Tracks
 
 from napari_interpdisc._types import Progress
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.pipeline import Classification
 from napari_interpdisc.through_time.alignment import DIVISION
-from napari_interpdisc.through_time.observed import observed_of
+from napari_interpdisc.through_time.observed import number_columns, observed_of
 from napari_interpdisc.through_time.order import Order
 from napari_interpdisc.through_time.result import ThroughTime, through_time
 from napari_interpdisc.through_time.viterbi import PathSettings
-from napari_interpdisc.widgets.canvas.layers import label_columns, movie_of_layer, write_features
+from napari_interpdisc.widgets.canvas.layers import (
+    ROW_KEY,
+    label_columns,
+    movie_of_layer,
+    write_features,
+)
+from napari_interpdisc.widgets.cells.run import STATE
 from napari_interpdisc.widgets.session import Session
-
-STATE = "state"
-"""Feature of the cells layer, and what the metadata tell of it."""
 
 
 def interval_of(session: Session) -> float | None:
@@ -37,15 +42,20 @@ def follow(
     settings: PathSettings,
     interval: float | None,
     progress: Progress | None = None,
+    columns: Mapping[str, Any] | None = None,
 ) -> ThroughTime:
     """Find the states of the cells of a result; on a thread.
+
+    ``columns`` can be aligned at an event, beside those of the result.
 
     Raises
     ------
     InvalidInput
         If the cells are on no tracks, or of one frame.
     """
-    return through_time(observed_of(result), order, settings, interval, progress)
+    observed = observed_of(result)
+    observed = replace(observed, columns={**(columns or {}), **observed.columns})
+    return through_time(observed, order, settings, interval, progress)
 
 
 def write_states(session: Session, found: ThroughTime) -> None:
@@ -76,16 +86,20 @@ def write_states(session: Session, found: ThroughTime) -> None:
     }  # fmt: skip
 
 
-def forget_states(session: Session) -> None:
-    """Take states of before from the features of the cells layer, if this wrote them."""
-    layer = session.cells_layer
-    if layer is None or STATE not in layer.metadata.get("interpdisc", {}):
-        return
-    note = dict(layer.metadata["interpdisc"])
-    del note[STATE]
-    layer.metadata["interpdisc"] = note
-    if STATE in layer.features:
-        layer.features = layer.features.drop(columns=STATE)
+def own_columns(session: Session) -> dict[str, Any]:
+    """Features of numbers that the user brought with points or tracks, a value for each cell.
+
+    What this program wrote is left out: it is in the result.
+    """
+    layer, result = session.cells_layer, session.classification
+    if result is None or not isinstance(layer, Points | Tracks):
+        return {}
+    if len(layer.features) != len(result.index):
+        return {}
+    ours = {*map(str, result.results()), ROW_KEY, STATE, "track_id"}
+    return {
+        name: values for name, values in number_columns(layer.features).items() if name not in ours
+    }
 
 
 def events_of(found: ThroughTime) -> list[str]:

@@ -40,6 +40,7 @@ from napari_interpdisc.widgets.canvas.picking import (
     go_to_frame,
     look_at,
 )
+from napari_interpdisc.widgets.cells.run import forget_states
 from napari_interpdisc.widgets.parts.controls import (
     ScrolledPage,
     StatusLine,
@@ -70,8 +71,8 @@ from napari_interpdisc.widgets.through_time.run import (
     events_of,
     first_event,
     follow,
-    forget_states,
     interval_of,
+    own_columns,
     row_at,
     save,
     write_states,
@@ -312,7 +313,8 @@ class ThroughTimeWidget(QWidget):  # type: ignore[misc]
         result = self.session.classification
         self.work.stop()
         self.found = self._followed = self._wanted = None
-        forget_states(self.session)
+        if self.session.cells_layer is not None:
+            forget_states(self.session.cells_layer)
         if not self.isVisible():
             return
         if result is None:
@@ -371,9 +373,10 @@ class ThroughTimeWidget(QWidget):  # type: ignore[misc]
             self._classes_changed()
             return
         order, settings, interval = self.order.order(), self._settings(), self._interval()
+        columns = own_columns(self.session)
 
         def work(progress: Progress) -> ThroughTime:
-            return follow(result, order, settings, interval, progress)
+            return follow(result, order, settings, interval, progress, columns)
 
         self.status.say("Following cells …")
         self.work.start(work, lambda found: self._take(result, found), self._show_fault)

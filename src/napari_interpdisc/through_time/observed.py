@@ -118,8 +118,11 @@ def _parents(
     cells: CellTable, tracks: npt.NDArray[np.int64]
 ) -> tuple[dict[int, int], tuple[str, ...]]:
     """Parent of each track that has one which ends before it begins, and sentences on others."""
-    first = {int(k): int(cells.t[cells.track_id == k].min()) for k in tracks}
-    last = {int(k): int(cells.t[cells.track_id == k].max()) for k in tracks}
+    order = np.lexsort((cells.t, cells.track_id))
+    starts = np.searchsorted(cells.track_id[order], tracks)
+    t = cells.t[order]
+    first = dict(zip(tracks.tolist(), t[starts].tolist(), strict=True))
+    last = dict(zip(tracks.tolist(), t[[*starts[1:] - 1, -1]].tolist(), strict=True))
     parent: dict[int, int] = {}
     several, overlap, gone = [], [], 0
     for child, parents in cells.graph.items():

@@ -141,6 +141,8 @@ def _stays(one: TrackStates, before: _Open | None) -> list[Phase]:
 
 def _left(one: TrackStates, last: int, now: int) -> bool:
     """Whether another state was filled in between two frames of the same one."""
+    if now == last + 1:
+        return False
     path = np.concatenate([one.before, one.states])
     begins = one.start - len(one.before)
     between = path[max(last + 1 - begins, 0) : now - begins]

@@ -7,6 +7,7 @@ Uses the demo's movie, which is fetched if need be.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import napari
@@ -18,7 +19,8 @@ from napari_interpdisc.demo import example_cell, fetch_hela_movie
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.nuclei.diameter import diameter_from_labels
-from napari_interpdisc.pipeline import Classification, classify
+from napari_interpdisc.nuclei.linking import link_cells
+from napari_interpdisc.pipeline import Classification, classify, classify_encoding
 from napari_interpdisc.samples import link_masks
 from napari_interpdisc.widgets.anatomy.widget import AnatomyWidget
 from napari_interpdisc.widgets.cells.widget import CellsWidget
@@ -27,6 +29,7 @@ from napari_interpdisc.widgets.explorer.widget import SHOWN, ExplorerWidget
 from napari_interpdisc.widgets.layout import lay_out
 from napari_interpdisc.widgets.perturb.widget import PerturbWidget
 from napari_interpdisc.widgets.scorecard.widget import ScorecardWidget
+from napari_interpdisc.widgets.through_time.widget import ThroughTimeWidget
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = (1600, 1000)
@@ -104,6 +107,30 @@ def anatomy(viewer: napari.Viewer, head: str = "sparse") -> None:
     session.set_model(session.model, before)
 
 
+def through_time(viewer: napari.Viewer, head: str = "states") -> None:
+    """Photograph a cell that goes through mitosis, with the durations of its phases beside it."""
+    widget = ThroughTimeWidget(viewer)
+    dock = viewer.window.add_dock_widget(widget, name="Through time", area="right", tabify=True)
+    dock.raise_()
+    session = widget.session
+    kept = session.classification
+    linked = link_cells(kept.encoding.cells, kept.encoding.diameter, divisions=True)
+    result = classify_encoding(replace(kept.encoding, cells=linked), session.model, head)
+    layers = (session.image, session.cells_layer, session.labels, session.frames)
+    session.set_result(*layers, result)
+    settle(1)
+    while widget.work.running or widget.found is None:
+        settle(0.1)
+    print(widget.status.text())
+    whole = [phase for phase in widget.found.phases if phase.state == 2 and phase.counts]
+    longest = max(whole, key=lambda phase: phase.frames)
+    widget.go_to(longest.track, longest.first)
+    widget.tabs.setCurrentIndex(2)
+    settle(1)
+    viewer.screenshot(str(IMAGES / "through-time.png"), canvas_only=False)
+    session.set_result(*layers, kept)
+
+
 def counterfactual(viewer: napari.Viewer, widget: PerturbWidget) -> None:
     """Photograph the smallest change of the selected cell by a short rule, half way."""
     session, head = widget.session, widget.session.head_name
@@ -158,6 +185,7 @@ def main() -> None:
             widget.attack.remove_button.click()
             counterfactual(viewer, widget)
     anatomy(viewer)
+    through_time(viewer)
     scorecard(viewer)
     discover(viewer, result)
     for name in sorted(p.name for p in IMAGES.glob("*.png")):

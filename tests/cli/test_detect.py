@@ -39,3 +39,27 @@ def test_the_image_is_not_replaced(run: Run, files: Path) -> None:
     told = "which is read here; choose another name"
     refused(run, told, "detect", files / "movie.json", "--out", files / "movie.csv")
     assert (files / "movie.json").read_bytes() == before
+
+
+def test_nuclei_are_linked_if_asked(run: Run, files: Path) -> None:
+    out = files / "found.csv"
+    words = ("--diameter", 28, "--link", "--divisions")
+    done = run("detect", files / "movie.tif", *words, "--out", out)
+    assert done.code == 0, done.err
+    found = pd.read_csv(out)
+    assert 6 <= found["track_id"].nunique() < len(found) / 2
+    assert "frames in the median" in done.out
+    parents = found[found["parent_id"] > 0]
+    assert set(parents["parent_id"]) <= set(found["track_id"])
+    assert len(parents)
+    note = json.loads((files / "found.json").read_text())
+    assert (note["link"], note["reach"], note["divisions"]) == (True, 1.0, True)
+
+
+def test_how_to_link_without_linking_is_refused(run: Run, files: Path) -> None:
+    call = ("detect", files / "movie.tif", "--out", files / "out.csv")
+    refused(run, "say how nuclei are linked: give --link too", *call, "--reach", 2)
+    refused(run, "--reach 0 is no distance", *call, "--link", "--reach", 0)
+    np.save(files / "still.npy", np.zeros((50, 60)))
+    call = ("detect", files / "still.npy", "--out", files / "out.csv")
+    refused(run, "has one frame: no nuclei can be linked", *call, "--link")

@@ -71,3 +71,13 @@ def test_too_many_cells() -> None:
         simulate_movie(SimulationSettings(shape=(2, 60, 60), cells=30))
     with pytest.raises(InvalidInput, match="enlarge the frame"):
         simulate_movie(SimulationSettings(shape=(2, 30, 30), cells=1))
+
+
+def test_daughters_name_their_mother() -> None:
+    cells = simulate_movie(SMALL).cells
+    assert len(cells.graph) == 12
+    for child, (mother,) in cells.graph.items():
+        own, hers = (np.flatnonzero(cells.track_id == k) for k in (child, mother))
+        assert cells.t[own].min() == cells.t[hers].max() + 1
+        assert np.hypot(*(cells.yx[own[0]] - cells.yx[hers[-1]])) < SMALL.diameter
+        assert cells.extra["state"][hers[-1]] == "Metaphase"

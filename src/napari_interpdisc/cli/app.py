@@ -27,6 +27,7 @@ from napari_interpdisc.cli.models import models
 from napari_interpdisc.cli.report import report
 from napari_interpdisc.cli.scorecard import scorecard
 from napari_interpdisc.cli.table1 import table1
+from napari_interpdisc.cli.through_time import through_time
 from napari_interpdisc.cli.train import train
 from napari_interpdisc.cli.train_encoder import train_encoder
 from napari_interpdisc.errors import InterpdiscError
@@ -93,6 +94,7 @@ for command in (
     figures,
     anatomy,
     export,
+    through_time,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 

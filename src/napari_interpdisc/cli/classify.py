@@ -100,6 +100,7 @@ def classify(
     choices = table_options.asked()
     from napari_interpdisc import pipeline
     from napari_interpdisc.crops import without_pixels
+    from napari_interpdisc.io.calibration import read_calibration
     from napari_interpdisc.models.inference import used_precision
     from napari_interpdisc.models.store import load_model
     from napari_interpdisc.number_text import percent
@@ -148,6 +149,7 @@ def classify(
         "labels": str(labels) if labels else None,
         "channel": channel,
         "channel_axis": channel_axis,
+        "frame_interval": table_options.frame_interval or read_calibration(image).frame_interval,
         "swap_xy": table_options.swap_xy,
         **reading.note(),
         "model_diameter": loaded.model_diameter,

@@ -99,7 +99,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
 }
 """Type and default of each option."""
 
-TABLES = ("tracks", "cells", "centroids", "movies")
+TABLES = ("tracks", "cells", "centroids", "movies", "results")
 """Arguments that name tables of cells."""
 
 

@@ -49,9 +49,10 @@ class SimulatedMovie:
     labels
         (T, Y, X) int32, each object having its track id.
     cells
-        Rows sorted by track and time. ``extra`` has ``state`` (a name), ``area`` (px²),
-        ``eccentricity``, ``orientation`` (rad, of the major axis, from the x axis towards y),
-        ``n_neighbours`` (within three diameters) and ``neighbour_distance`` (px).
+        Rows sorted by track and time, with the mothers of daughters. ``extra`` has ``state`` (a
+        name), ``area`` (px²), ``eccentricity``, ``orientation`` (rad, of the major axis, from the
+        x axis towards y), ``n_neighbours`` (within three diameters) and ``neighbour_distance``
+        (px).
     """
 
     image: npt.NDArray[np.uint16]
@@ -86,7 +87,7 @@ def simulate_movie(settings: SimulationSettings | None = None) -> SimulatedMovie
     """
     options = settings or SimulationSettings()
     draw = np.random.default_rng(options.seed)
-    frames = _life(options, draw)
+    frames, parents = _life(options, draw)
     n_frames, height, width = options.shape
     image = np.empty(options.shape, np.uint16)
     labels = np.zeros(options.shape, np.int32)
@@ -99,7 +100,7 @@ def simulate_movie(settings: SimulationSettings | None = None) -> SimulatedMovie
         # ten photons a count: shot noise grows with the square root of the signal
         noisy = draw.poisson(signal * 10) / 10 + draw.normal(0, options.noise, signal.shape)
         image[t] = np.clip(np.rint(noisy), 0, np.iinfo(np.uint16).max)
-    return SimulatedMovie(image, labels, _truth(frames, labels, options.diameter))
+    return SimulatedMovie(image, labels, _truth(frames, labels, options.diameter, parents))
 
 
 def _places(options: SimulationSettings, draw: np.random.Generator) -> npt.NDArray[np.float64]:
@@ -127,10 +128,13 @@ def _places(options: SimulationSettings, draw: np.random.Generator) -> npt.NDArr
     )
 
 
-def _life(options: SimulationSettings, draw: np.random.Generator) -> list[list[_Nucleus]]:
-    """Nuclei of every frame."""
+def _life(
+    options: SimulationSettings, draw: np.random.Generator
+) -> tuple[list[list[_Nucleus]], dict[int, int]]:
+    """Nuclei of every frame, and the mother of each daughter."""
     n_frames, height, width = options.shape
     frames: list[list[_Nucleus]] = [[] for _ in range(n_frames)]
+    parents: dict[int, int] = {}
     next_id = options.cells + 1
     queue: list[tuple[int, int, float, float, float, bool]] = []
     divides = draw.permutation(options.cells) < round(options.dividing * options.cells)
@@ -174,9 +178,10 @@ def _life(options: SimulationSettings, draw: np.random.Generator) -> list[list[_
                 queue += _daughters(
                     frames, t, next_id, y, x, plate, radius, brightness, options, draw
                 )
+                parents |= {next_id: track_id, next_id + 1: track_id}
                 next_id += 2
                 break
-    return frames
+    return frames, parents
 
 
 def _daughters(
@@ -264,7 +269,10 @@ def _paint(
 
 
 def _truth(
-    frames: list[list[_Nucleus]], labels: npt.NDArray[np.int32], diameter: float
+    frames: list[list[_Nucleus]],
+    labels: npt.NDArray[np.int32],
+    diameter: float,
+    parents: dict[int, int],
 ) -> CellTable:
     """Cell table of everything that was painted and can be seen."""
     rows: list[tuple[Any, ...]] = []
@@ -293,4 +301,9 @@ def _truth(
         np.array(columns[0]),
         source="simulated cells",
         extra={name: np.array(columns[4 + k]) for k, name in enumerate(names)},
+        graph={
+            child: (parent,)
+            for child, parent in parents.items()
+            if {child, parent} <= set(columns[0])
+        },
     )

@@ -35,6 +35,12 @@ def test_pixels_of_tracks(movie: Image) -> None:
     np.testing.assert_array_equal(cells.t, [0, 1, 0, 2])
     np.testing.assert_array_equal(cells.yx, TRACKS[:, 2:])
     np.testing.assert_array_equal(cells.track_id, [1, 1, 2, 2])
+    assert cells.graph == {}
+
+
+def test_parents_of_tracks(movie: Image) -> None:
+    tracks = Tracks(TRACKS, graph={2: [1]})
+    assert cells_from_layer(tracks, movie, frames_from_layer(movie)).graph == {2: (1,)}
 
 
 def test_scale_and_translate_of_both_layers_count() -> None:

@@ -24,6 +24,7 @@ from napari_interpdisc.widgets.canvas.picking import (
     Picker,
     connect_picking,
     frame_shown,
+    go_to_frame,
     is_ring,
     pixel_at,
 )
@@ -154,6 +155,14 @@ def test_nothing_happens_before_there_are_cells(
     click(scene.viewer, to_world(0, (30, 30)))
     assert scene.session.selected is None
     assert not any(is_ring(layer) for layer in scene.viewer.layers)
+
+
+def test_a_frame_is_gone_to_through_the_scale_of_the_image(scene: Scene) -> None:
+    for t in (2, 0):
+        go_to_frame(scene.viewer, scene.session, t)
+        assert frame_shown(scene.viewer, scene.session) == t
+    scene.session.clear()
+    go_to_frame(scene.viewer, scene.session, 1)  # without an image, nothing happens
 
 
 def test_connecting_twice_connects_once(scene: Scene) -> None:

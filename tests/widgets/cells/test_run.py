@@ -114,6 +114,22 @@ def test_another_head_rewrites_the_classes_and_keeps_the_latents(
         rewrite_classes(session)
 
 
+def test_states_go_with_the_classes_that_they_are_of(
+    result: Classification, bundled_model: CellModel
+) -> None:
+    layer = Points(np.zeros((N, 3)), features={"state": list("abcd")})
+    session = session_with(layer, result, bundled_model)
+    other = {"model_sha256": "a", "head": "other", "classes": ["a", "b"]}
+    session.classification = replace(result, settings=other)
+    rewrite_classes(session)
+    assert layer.features["state"].tolist() == list("abcd"), "the user's own"
+    layer.metadata["interpdisc"]["state"] = {"order": "any"}
+    session.classification = result
+    rewrite_classes(session)
+    assert "state" not in layer.features
+    assert "state" not in layer.metadata["interpdisc"]
+
+
 def test_the_same_head_writes_nothing(result: Classification, bundled_model: CellModel) -> None:
     layer = Points(np.zeros((N, 3)))
     session = session_with(layer, result, bundled_model)

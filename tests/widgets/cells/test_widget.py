@@ -242,6 +242,87 @@ def test_estimate_then_detect(viewer: Any, widget: CellsWidget, settled: Settled
     assert session_of(viewer).encoding.measured == "given"  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("channels", [False, True])
+def test_points_are_linked_to_tracks(
+    viewer: Any, widget: CellsWidget, settled: Settled, movie: np.ndarray, channels: bool
+) -> None:
+    """On a scaled image too, whose channels stand before time."""
+    data = np.stack([movie, movie]) if channels else movie
+    placed = {"scale": (2, 0.5, 0.5), "translate": (3, 10, 20)}
+    if channels:
+        placed = {name: (1, *values) for name, values in placed.items()}
+    image = viewer.add_image(data, name="scaled", **placed)
+    widget.image.value = image
+    if channels:
+        widget.channel_axis.value = 0
+    world = np.array(CENTRES) * (2, 0.5, 0.5) + (3, 10, 20)
+    points = viewer.add_points(world[::-1], name="dots", features={"n": np.arange(18)})
+    widget.cells.value = points
+    widget.first_axis.value = "t"
+    assert widget.links.isVisible()
+    widget.link.click()
+    settled()
+    assert not widget.status.is_fault, widget.status.text()
+    tracks = widget.cells.value
+    assert tracks.name == "dots linked"
+    assert widget.status.text().startswith("18 cells on 6 tracks, 3 frames in the median.")
+    assert not points.visible
+    found = np.array([tracks.data_to_world(row)[-3:] for row in tracks.data[:, 1:]])
+    key = np.lexsort(found.T)
+    np.testing.assert_allclose(found[key], world[np.lexsort(world.T)], atol=1e-6)
+    first = tracks.data[:, 0] == tracks.data[0, 0]
+    assert np.ptp(found[first], axis=0).tolist() == [4, 0, 0]
+    assert tracks.features["n"].nunique() == 18
+    assert not widget.links.isVisible()  # tracks are not linked again
+
+
+def test_divisions_are_linked_if_asked(viewer: Any, widget: CellsWidget, settled: Settled) -> None:
+    more = [(1, 26, 30), (1, 36, 30), (2, 24, 30), (2, 38, 30)]
+    dots = [c for c in CENTRES if c[0] == 0 or c[1:] != (30, 30)] + more
+    widget.cells.value = viewer.add_points(np.array(dots, float), name="dots")
+    widget.divisions.setChecked(True)
+    widget.link.click()
+    settled()
+    assert not widget.status.is_fault, widget.status.text()
+    assert "1 divide" in widget.status.text()
+    assert sorted(widget.cells.value.graph.values()) == [[1], [1]]
+    tracks = widget.cells.value
+    assert session_of(viewer).classification is None
+    widget.run.click()
+    settled()
+    assert set(session_of(viewer).encoding.cells.graph) == set(tracks.graph)
+
+
+def test_labels_are_linked_and_stay_the_segmentation(
+    viewer: Any, widget: CellsWidget, settled: Settled, movie: np.ndarray
+) -> None:
+    """Objects of each frame are numbered anew, so that their numbers are no tracks."""
+    planes = np.zeros(movie.shape, np.int32)
+    for i, (t, y, x) in enumerate(CENTRES):
+        planes[t, y - 8 : y + 9, x - 8 : x + 9] = (i * 5 + 3 * t) % 6 + 1
+    layer = viewer.add_labels(planes, name="masks")
+    widget.cells.value, widget.labels.value = layer, None
+    widget.link.click()
+    settled()
+    assert widget.status.text().startswith("18 cells on 6 tracks")
+    assert widget.cells.value.name == "masks linked"
+    assert widget.labels.value is layer
+
+
+def test_what_cannot_be_linked_is_told(
+    viewer: Any, widget: CellsWidget, settled: Settled, movie: np.ndarray
+) -> None:
+    widget.cells.value = viewer.add_points(np.array(CENTRES, float)[:6], name="dots")
+    widget.link.click()
+    settled()
+    assert "cells of one frame only" in fault(widget)
+    still = viewer.add_image(movie[0], name="still")
+    widget.image.value = still
+    widget.cells.value = viewer.add_points([[3.0, 4.0]], name="flat")
+    widget.link.click()
+    assert "'still' has one frame: there is nothing to link" in fault(widget)
+
+
 def test_detected_points_lie_on_a_scaled_image(
     viewer: Any, widget: CellsWidget, settled: Settled
 ) -> None:

@@ -71,6 +71,17 @@ def test_flagged_cells_are_told(viewer: Any, widget: ClassifyWidget, session: Se
     assert widget.plot.series.note == ""
 
 
+def test_a_click_in_the_track_plot_moves_time(
+    viewer: Any, widget: ClassifyWidget, session: Session
+) -> None:
+    session.select(3)
+    widget.plot.clicked.emit(0)
+    assert viewer.dims.current_step[0] == 0
+    assert session.selected == 3  # the selection stays
+    widget.plot.clicked.emit(1)
+    assert viewer.dims.current_step[0] == 1
+
+
 def test_a_movie_unlike_the_training_data_is_told(widget: ClassifyWidget, session: Session) -> None:
     assert session.classification is not None
     few = session.classification.encoding

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QColor, QImage
 
 from napari_interpdisc.widgets.parts.track_plot import TrackPlot, TrackSeries
@@ -93,3 +95,16 @@ def test_without_a_track_it_says_what_to_do(plot: TrackPlot) -> None:
     said = plot.grab().toImage()
     plot.show_series(None, "")
     assert plot.grab().toImage() != said
+
+
+def test_a_click_tells_the_nearest_frame_of_the_track(plot: TrackPlot, qtbot: Any) -> None:
+    told: list[int] = []
+    plot.clicked.connect(told.append)
+    plot.show()
+    press = partial(qtbot.mouseClick, plot.viewport(), Qt.MouseButton.LeftButton)
+    press(pos=QPoint(150, 100))
+    assert told == []  # there is no track
+    plot.show_series(series())
+    for x in (3.1, 5.2, 6.0):
+        press(pos=plot.place_of(x, 0).toPoint())
+    assert told == [3, 4, 7]  # the track has no frames 5 and 6

@@ -173,10 +173,12 @@ def cells_from_layer(layer: Tracks | Points | Labels, image: Image, frames: Fram
     """
     wanted = 3 if frames.is_movie else 2
     track_id: npt.NDArray[Any] | None = None
+    graph: dict[int, tuple[int, ...]] = {}
     if isinstance(layer, Tracks):
         if not len(layer.data):
             raise InvalidInput(f"'{layer.name}' holds no cells; give at least one centroid.")
         track_id, points = layer.data[:, 0], layer.data[:, 1:]
+        graph = {int(k): tuple(int(p) for p in np.atleast_1d(v)) for k, v in layer.graph.items()}
     elif isinstance(layer, Points):
         points = layer.data
     else:
@@ -221,7 +223,7 @@ def cells_from_layer(layer: Tracks | Points | Labels, image: Image, frames: Fram
             f"The time axes of '{layer.name}' and '{image.name}' do not match: cells fall between "
             "frames; give both layers the same scale along time."
         )
-    return CellTable.from_arrays(np.rint(t), pixels[:, -2:], track_id, None, layer.name, own)
+    return CellTable.from_arrays(np.rint(t), pixels[:, -2:], track_id, None, layer.name, own, graph)
 
 
 def _planes_of_cells(

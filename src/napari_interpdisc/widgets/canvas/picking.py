@@ -71,6 +71,18 @@ def ringed(viewer: Any, session: Session) -> tuple[int, bool] | None:
     return (int(same[0]), False) if len(same) else None
 
 
+def go_to_frame(viewer: Any, session: Session, t: int) -> None:
+    """Show frame ``t`` of the session's image; camera and selection stay."""
+    viewer, image, frames = unwrapped(viewer), session.image, session.frames
+    if image is None or frames is None or not frames.is_movie:
+        return
+    axis = image_axes(image, frames)[0]
+    pixel = np.zeros(image.ndim)
+    pixel[axis] = t
+    world = data_to_world(image, pixel[None])[0]
+    viewer.dims.set_point(viewer.dims.ndim - image.ndim + axis, world[axis])
+
+
 def look_at(viewer: Any, session: Session, row: int) -> None:
     """Go to a cell: show its frame, centre the camera on it, select it."""
     viewer, image, frames, encoding = (

@@ -27,6 +27,10 @@ DISAGREEMENT = "disagreement"
 """Feature, and what the metadata tell of it."""
 
 
+STATE = "state"
+"""Feature of states through time, and what the metadata tell of it."""
+
+
 @dataclass(frozen=True)
 class WatchedFrames(Frames):
     """Frames that report each one read: progress and cancel for any function over frames."""
@@ -116,6 +120,19 @@ class Choice:
         encoding = replace(encoding, checks=(*doubts, *encoding.checks))
         return classify_encoding(encoding, model, head)
 
+    def linked(
+        self, diameter: float | None, reach: float, divisions: bool, progress: Progress
+    ) -> CellTable:
+        """Link the cells into tracks; on a thread. The diameter is estimated if it is None."""
+        from napari_interpdisc.nuclei.linking import link_cells
+
+        if diameter is None:
+            diameter = self.diameter(progress).diameter
+        cells = self.cells
+        if cells is None:
+            cells = cells_from_planes(self.planes, self.frames, self.cells_layer.name, progress)
+        return link_cells(cells, diameter, reach, divisions, progress)
+
     def diameter(self, progress: Progress) -> DiameterEstimate:
         """Estimate the nuclear diameter; on a thread."""
         from napari_interpdisc.nuclei.diameter import measure_diameter
@@ -142,6 +159,18 @@ def result_note(result: Classification, choice: Choice) -> dict[str, Any]:
     }
 
 
+def forget_states(layer: Any) -> None:
+    """Take states through time from a layer's features: they belong to classes of before.
+
+    A feature of that name that the user brought stays: the metadata tell which is ours.
+    """
+    note = layer.metadata.get("interpdisc", {})
+    if STATE in note:
+        layer.metadata["interpdisc"] = {k: v for k, v in note.items() if k != STATE}
+        if STATE in layer.features:
+            layer.features = layer.features.drop(columns=STATE)
+
+
 def rewrite_classes(session: Session) -> None:
     """Make the features of the cells layer say what the session's present head says.
 
@@ -160,6 +189,8 @@ def rewrite_classes(session: Session) -> None:
     decisive = ("model_sha256", "head", "unfamiliar_share")
     if all(note.get(key) == result.settings.get(key) for key in decisive):
         return
+    forget_states(layer)
+    note = layer.metadata["interpdisc"]
     columns = result_columns(result, session.model)
     measured = ("z_", "reconstruction_error", "latent_norm")  # of the encoder alone
     kept = [name for name in columns if not str(name).startswith(measured)]

@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from napari.layers import Image, Labels, Points, Tracks
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
+    QCheckBox,
     QDoubleSpinBox,
     QFormLayout,
     QLabel,
@@ -28,20 +30,29 @@ from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.io.planes import as_dask
 from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.nuclei.linking import REACH, told_links
 from napari_interpdisc.pipeline import Classification, classify_encoding, movie_warnings
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.flip_marks import is_flip_marks
 from napari_interpdisc.widgets.canvas.layers import (
+    affine_of,
     cells_from_layer,
     check_segmentation,
     frames_from_layer,
+    image_axes,
     label_columns,
     meaning_of_axis,
     placed_like,
     write_features,
 )
 from napari_interpdisc.widgets.canvas.overlay import follow_session, is_overlay, update_overlay
-from napari_interpdisc.widgets.cells.run import Choice, WatchedFrames, result_columns, result_note
+from napari_interpdisc.widgets.cells.run import (
+    Choice,
+    WatchedFrames,
+    forget_states,
+    result_columns,
+    result_note,
+)
 from napari_interpdisc.widgets.opening import add_cells, ask_file, ask_store
 from napari_interpdisc.widgets.parts.controls import StatusLine, WorkBar, button, combo, row
 from napari_interpdisc.widgets.parts.links import connect_while_alive
@@ -123,6 +134,24 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             self._detect,
             "Find the nuclei of the image and add them as a Points layer.",
         )
+        self.link = button(
+            "Link to tracks",
+            self._link,
+            "Link the chosen points or labels of successive frames into tracks (laptrack). "
+            "Good enough to try; track with btrack or trackastra for science.",
+        )
+        self.reach = QDoubleSpinBox()
+        self.reach.setRange(0.1, 10)
+        self.reach.setSingleStep(0.1)
+        self.reach.setValue(REACH)
+        self.reach.setDecimals(1)
+        self.reach.setSuffix(" ⌀")  # there is no room for the word
+        self.reach.setToolTip(
+            "How far a nucleus may move from one frame to the next, in nuclear diameters."
+        )
+        self.divisions = QCheckBox("with divisions")
+        self.divisions.setToolTip("Let a track end where two others begin.")
+        self.links = row(self.reach, self.divisions, self.link)
         self.open = QPushButton("Open …")
         self.open.setToolTip(
             "Open a table, an HDF5 file or a GEFF store of cells as a layer. If the columns of a "
@@ -152,6 +181,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             ("Channel", self.channel.native),
             ("First axis", self.first_axis.native),
             ("Cells", row(self.cells.native, self.open, self.detect)),
+            ("Link", self.links),
             ("Segmentation", self.labels.native),
             ("Nuclear diameter", row(self.diameter, self.estimate)),
         ):
@@ -285,6 +315,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
 
     def _axis_changed(self, _: Any = None) -> None:
         self._show_first_axis()
+        self.form.setRowVisible(self.links, isinstance(self.cells.value, Points | Labels))
         self._offer_labels()
         self.channel.reset_choices()
         self.form.setRowVisible(self.channel.native, self.channel_axis.value is not None)
@@ -407,6 +438,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         if isinstance(layer, Labels):
             cells = result.encoding.cells
             columns = pd.concat([label_columns(cells.track_id, cells.t), columns], axis=1)
+        forget_states(layer)
         write_features(layer, columns)
         layer.metadata["interpdisc"] = result_note(result, choice)
         labels = choice.labels if choice.labels in self._viewer.layers else None
@@ -521,6 +553,47 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         found = f"{len(cells)} nuclei were found; check them, then press Run."
         self.status.say(" ".join((found, *skipped)))
 
+    def _link(self) -> None:
+        self._start(self._begin_link)
+
+    def _begin_link(self) -> None:
+        choice = self._choice()
+        if len(choice.frames) < 2:
+            raise InvalidInput(f"'{choice.image.name}' has one frame: there is nothing to link.")
+        given, reach = self.diameter.value(), self.reach.value()
+        divisions = self.divisions.isChecked()
+
+        def work(progress: Progress) -> CellTable:
+            return choice.checked().linked(given or None, reach, divisions, progress)
+
+        def done(found: CellTable) -> None:
+            self._start(lambda: self._add_tracks(choice, found))
+
+        self.status.say("Linking …")
+        self.work.start(work, done, self.status.fault)
+
+    def _add_tracks(self, choice: Choice, cells: CellTable) -> None:
+        """Add linked cells as a Tracks layer, and choose it."""
+        source = choice.cells_layer
+        if source not in self._viewer.layers or choice.image not in self._viewer.layers:
+            raise InvalidInput("A layer was removed meanwhile; nothing was added.")
+        order = np.lexsort((cells.t, cells.track_id))
+        axes = image_axes(choice.image, choice.frames)
+        own = source.features.iloc[order] if isinstance(source, Points) else pd.DataFrame()
+        layer = self._viewer.add_tracks(
+            np.column_stack([cells.track_id, cells.t, cells.yx])[order],
+            name=f"{source.name} linked",
+            graph={child: list(parents) for child, parents in cells.graph.items()},
+            features=own.reset_index(drop=True),
+            affine=_affine_of_axes(choice.image, axes),
+            units=tuple(choice.image.units[axis] for axis in axes),
+        )
+        source.visible = False
+        self.cells.value = layer
+        if isinstance(source, Labels) and self.labels.value is None:
+            self.labels.value = source
+        self.status.say(f"{told_links(cells)} Check them, then press Run.")
+
     # -- what is going on -----------------------------------------------------------------------
 
     def _cancel(self) -> None:
@@ -530,8 +603,16 @@ class CellsWidget(QWidget):  # type: ignore[misc]
     def _show_running(self, running: bool) -> None:
         self.progress.show_running(running)
         self.cancel.setEnabled(running)
-        for knob in (self.run, self.estimate, self.detect, self.open):
+        for knob in (self.run, self.estimate, self.detect, self.link, self.open):
             knob.setEnabled(not running)
         if not running:
             self._image_changed()
             self.status.say("Cancelled; nothing was changed.")
+
+
+def _affine_of_axes(image: Image, axes: Sequence[int]) -> npt.NDArray[np.float64]:
+    """Affine (d + 1, d + 1) from some of an image's pixels to the world along the same axes."""
+    matrix, offset = affine_of(image)
+    affine = np.eye(len(axes) + 1)
+    affine[:-1, :-1], affine[:-1, -1] = matrix[np.ix_(axes, axes)], offset[list(axes)]
+    return affine

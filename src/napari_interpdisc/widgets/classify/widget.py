@@ -37,7 +37,7 @@ from napari_interpdisc.widgets.canvas.overlay import (
     shown,
     update_overlay,
 )
-from napari_interpdisc.widgets.canvas.picking import connect_picking, frame_shown
+from napari_interpdisc.widgets.canvas.picking import connect_picking, frame_shown, go_to_frame
 from napari_interpdisc.widgets.classify.legend import Legend
 from napari_interpdisc.widgets.classify.models import KnownModels, Source
 from napari_interpdisc.widgets.classify.track import track_series
@@ -171,7 +171,10 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self.legend = Legend()
         track = QGroupBox("Selected cell through time")
         self.plot = TrackPlot()
-        self.plot.setToolTip(SCORE_HELP + " The bar is the frame that is shown.")
+        self.plot.setToolTip(
+            SCORE_HELP + " The bar is the frame that is shown; click to go to another."
+        )
+        self.plot.clicked.connect(self._go_to_frame)
         QVBoxLayout(track).addWidget(self.plot)
         self.export = button(
             "Export table …",
@@ -402,6 +405,9 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         shown = frame_shown(self._viewer, self._session)
         self.plot.show_frame(-1 if shown is None else shown)
         self.plot.show_series(track_series(self._session, shown), NO_TRACK)
+
+    def _go_to_frame(self, t: int) -> None:
+        go_to_frame(self._viewer, self._session, t)
 
     # -- export ---------------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pyqtgraph as pg
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor, QMouseEvent
 
 from napari_interpdisc._types import RGBA
 from napari_interpdisc.number_text import MINUS
@@ -49,7 +49,15 @@ class TrackSeries:
 
 
 class TrackPlot(Plot):
-    """Lines of score over frames, points in the colour of the class, a bar at the current frame."""
+    """Lines of score over frames, points in the colour of the class, a bar at the current frame.
+
+    Signals
+    -------
+    clicked
+        Frame of the track that is nearest to where the mouse was pressed.
+    """
+
+    clicked = Signal(int)
 
     def __init__(self) -> None:
         super().__init__(grows=True)
@@ -102,6 +110,13 @@ class TrackPlot(Plot):
             self.box.addItem(
                 pg.ScatterPlotItem(series.t, series.lines.max(1), size=7, pen=None, brush=brushes)
             )
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 (Qt's name)
+        """Tell the frame that was clicked."""
+        if self.series is not None:
+            t = self.series.t
+            x = self.point_at(event.position())[0]
+            self.clicked.emit(int(t[np.abs(t - x).argmin()]))
 
     def _frames(self) -> tuple[float, float]:
         assert self.series is not None

@@ -1,0 +1,1 @@
+"""Dock widget *Through time*: states along tracks, durations, counts, and an event."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import napari
 import numpy as np
@@ -20,19 +21,25 @@ from napari_interpdisc.models.store import load_model
 from napari_interpdisc.nuclei.diameter import diameter_from_labels
 from napari_interpdisc.pipeline import Classification, classify
 from napari_interpdisc.samples import link_masks
-from napari_interpdisc.widgets.anatomy.widget import AnatomyWidget
-from napari_interpdisc.widgets.cells.widget import CellsWidget
-from napari_interpdisc.widgets.discover.widget import DiscoverWidget
+from napari_interpdisc.widgets.docks import (
+    AnatomyDock,
+    CellsDock,
+    DiscoverDock,
+    Dock,
+    ScorecardDock,
+)
 from napari_interpdisc.widgets.explorer.widget import SHOWN, ExplorerWidget
 from napari_interpdisc.widgets.layout import lay_out
 from napari_interpdisc.widgets.perturb.widget import PerturbWidget
-from napari_interpdisc.widgets.scorecard.widget import ScorecardWidget
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = (1600, 1000)
 
 HEAD = "formula-strict"
 """Head whose rule is shown."""
+
+FILES = {"Explorer": "latent-explorer"}
+"""Names of pictures that are not those of their tabs."""
 
 
 def settle(seconds: float = 1.0) -> None:
@@ -43,11 +50,17 @@ def settle(seconds: float = 1.0) -> None:
         time.sleep(0.01)
 
 
+def opened(viewer: napari.Viewer, kind: type[Dock]) -> Any:
+    """Open a dock, which joins the tabs of the others, and return its widget."""
+    dock = kind(viewer)
+    viewer.window.add_dock_widget(dock, name=dock.title, area="right")
+    settle()
+    return dock.load()
+
+
 def discover(viewer: napari.Viewer, result: Classification, per_class: int = 40) -> None:
     """Photograph a training on annotations that are the classes of the bundled head."""
-    widget = DiscoverWidget(viewer)
-    dock = viewer.window.add_dock_widget(widget, name="Discover", area="right", tabify=True)
-    dock.raise_()
+    widget = opened(viewer, DiscoverDock)
     draw = np.random.default_rng(0)
     names = {}
     for k, name in enumerate(result.classes):
@@ -69,9 +82,7 @@ def discover(viewer: napari.Viewer, result: Classification, per_class: int = 40)
 
 def scorecard(viewer: napari.Viewer, heads: tuple[str, ...] = ("dense", "formula")) -> None:
     """Photograph what the scorecard finds of two heads, and one of the worst cells."""
-    widget = ScorecardWidget(viewer)
-    dock = viewer.window.add_dock_widget(widget, name="Scorecard", area="right", tabify=True)
-    dock.raise_()
+    widget = opened(viewer, ScorecardDock)
     for name in heads:
         widget.choice.tick(name)
     widget.run()
@@ -85,9 +96,7 @@ def scorecard(viewer: napari.Viewer, heads: tuple[str, ...] = ("dense", "formula
 
 def anatomy(viewer: napari.Viewer, head: str = "sparse") -> None:
     """Photograph a head taken apart, the selected cell dragged a little."""
-    widget = AnatomyWidget(viewer)
-    dock = viewer.window.add_dock_widget(widget, name="Anatomy", area="right", tabify=True)
-    dock.raise_()
+    widget = opened(viewer, AnatomyDock)
     session = widget.session
     before = session.head_name
     session.set_model(session.model, head)
@@ -138,16 +147,14 @@ def main() -> None:
     widgets = lay_out(viewer, movie.image, movie.masks, tracks, result, model, row)
     settle(4)
     viewer.screenshot(str(IMAGES / "overview.png"), canvas_only=False)
-    viewer.window.add_dock_widget(CellsWidget(viewer), name="Cells", area="right", tabify=True)
-    docks = viewer.window.dock_widgets
-    widgets = {**widgets, "Cells": docks["Cells"]}
+    widgets = {**widgets, "Cells": opened(viewer, CellsDock)}
     for name, widget in widgets.items():
         dock = widget.parent()
         while dock is not None and not hasattr(dock, "raise_"):
             dock = dock.parent()
         dock.raise_()
         settle(1.5)
-        file = name.lower().replace(" ", "-") + ".png"
+        file = FILES.get(name, name.lower()) + ".png"
         viewer.screenshot(str(IMAGES / file), canvas_only=False)
         if isinstance(widget, ExplorerWidget) and model.has_texture:
             widget.show_what.setCurrentText(SHOWN["texture"])

@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_interpdisc.widgets.parts.controls import (
-    FAULT_COLOR,
     SWATCH,
+    TONES,
     ScrolledPage,
     StatusLine,
+    Told,
     WorkBar,
     button,
     combo,
@@ -27,11 +28,60 @@ def test_a_fault_is_red_until_something_else_is_said(qtbot: Any) -> None:
     qtbot.addWidget(line)
     line.fault("That <b>cannot</b> be.")
     assert line.is_fault
-    assert FAULT_COLOR in line.styleSheet()
+    assert line.styleSheet() == f"color: {TONES['fault'][0]}"
     assert line.text() == "That <b>cannot</b> be."
     line.say("Done.")
     assert not line.is_fault
-    assert FAULT_COLOR not in line.styleSheet()
+    assert line.styleSheet() == ""
+
+
+def ground(qtbot: Any, text: str) -> QWidget:
+    """A page with text of one colour, as of a theme."""
+    page = QWidget()
+    qtbot.addWidget(page)
+    page.setStyleSheet(f"color: {text}")
+    QVBoxLayout(page)
+    return page
+
+
+def test_a_warning_has_a_colour_that_can_be_read_on_its_ground(qtbot: Any) -> None:
+    line, page = StatusLine(), ground(qtbot, "black")
+    page.layout().addWidget(line)
+    line.warn("Look at the diameter.")
+    page.show()
+    qtbot.waitUntil(page.isVisible)
+    assert line.styleSheet() == f"color: {TONES['warning'][1]}"
+    page.setStyleSheet("color: #eeeeee")  # another theme
+    assert line.styleSheet() == f"color: {TONES['warning'][0]}"
+
+
+def test_a_fault_goes_with_its_cause_and_what_was_done_stays(qtbot: Any) -> None:
+    line = StatusLine()
+    qtbot.addWidget(line)
+    line.fault("The diameter is wrong.")
+    line.forget_fault()
+    assert line.text() == ""
+    line.say("3 cells.")
+    line.forget_fault()
+    assert line.text() == "3 cells."
+
+
+def test_what_is_told_stands_below_the_button_that_caused_it(qtbot: Any) -> None:
+    page = ground(qtbot, "black")
+    form, first, second, last = QFormLayout(), QLabel("1"), QLabel("2"), QLabel("3")
+    form.addRow("first", first)
+    form.addRow("second", second)
+    page.layout().addLayout(form)
+    page.layout().addWidget(last)
+    told = Told("How far it is.")
+    told.status.say("Done.")
+    page.show()
+    for field, layout in ((first, form), (last, page.layout()), (second, form), (first, form)):
+        told.stand_below(field, layout)
+        qtbot.waitUntil(told.isVisible)
+        page.layout().activate()
+        assert 0 <= told.y() - field.geometry().bottom() < 30
+        assert form.rowCount() == 2 + (layout is form)
 
 
 def test_a_status_line_shows_text_as_it_is(qtbot: Any) -> None:

@@ -30,6 +30,7 @@ from napari_interpdisc.widgets.explorer.layers import show_cell_layers
 from napari_interpdisc.widgets.explorer.polar import cartesian
 from napari_interpdisc.widgets.explorer.rows import SliderRows
 from napari_interpdisc.widgets.explorer.traversal import STEPS, Pair, Traversal, of_latent, of_pair
+from napari_interpdisc.widgets.parts.controls import ScrolledPage
 from napari_interpdisc.widgets.parts.links import connect_while_alive
 from napari_interpdisc.widgets.parts.pictures import PictureView, TraversalStrip, grey_picture
 from napari_interpdisc.widgets.parts.rule_view import RuleView, rule_part
@@ -169,7 +170,7 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         layout.addLayout(buttons)
         self._pages = QStackedLayout(self)
         self._pages.addWidget(self.hint)
-        self._pages.addWidget(page)
+        self._pages.addWidget(ScrolledPage(page))
 
     # -- what is shown ----------------------------------------------------------------------------
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from magicgui.widgets import ComboBox
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtGui import QColor, QPainter, QPixmap, QShowEvent
+from qtpy.QtGui import QColor, QPainter, QPalette, QPixmap, QShowEvent
 from qtpy.QtWidgets import (
+    QBoxLayout,
     QComboBox,
+    QFormLayout,
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QVBoxLayout,
     QWidget,
 )
 from superqt import QCollapsible
@@ -26,11 +29,26 @@ UNLIMITED = 16_777_215
 """Qt's largest height of a widget, px."""
 
 FAULT_COLOR = "#eb4444"
-"""Read on napari's dark and on its light theme."""
+"""Of lines and frames in pictures; read on napari's dark and on its light theme."""
+
+Tone = Literal["plain", "warning", "fault"]
+
+TONES: dict[Tone, tuple[str, str]] = {
+    "plain": ("", ""),
+    "warning": ("#ffb000", "#8a5000"),
+    "fault": ("#ff7b7b", "#b3201c"),
+}
+"""Colours of text on a dark and on a light ground: a contrast of 5 or more with both of napari's
+themes."""
+
+
+def is_dark(widget: QWidget) -> bool:
+    """Whether a widget has light text, as in napari's dark theme."""
+    return bool(widget.palette().color(QPalette.ColorRole.WindowText).lightness() > 127)
 
 
 class StatusLine(QLabel):  # type: ignore[misc]
-    """One sentence on what is going on; in red, on what is wrong."""
+    """One sentence on what is going on, or in colour a warning, or what is wrong."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,20 +56,53 @@ class StatusLine(QLabel):  # type: ignore[misc]
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.setToolTip("What was done, or what is wrong and how to correct it.")
-        self.is_fault = False
+        self.tone: Tone = "plain"
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether it tells what is wrong."""
+        return self.tone == "fault"
 
     def say(self, text: str) -> None:
         """Tell how things go."""
-        self._show(text, False)
+        self._show(text, "plain")
+
+    def warn(self, text: str) -> None:
+        """Tell what to look at."""
+        self._show(text, "warning")
 
     def fault(self, text: str) -> None:
         """Tell what is wrong."""
-        self._show(text, True)
+        self._show(text, "fault")
 
-    def _show(self, text: str, is_fault: bool) -> None:
-        self.is_fault = is_fault
-        self.setStyleSheet(f"color: {FAULT_COLOR}" if is_fault else "")
+    def forget_fault(self) -> None:
+        """Clear a fault or a warning: what caused it was changed."""
+        if self.tone != "plain":
+            self.say("")
+
+    def _show(self, text: str, tone: Tone) -> None:
+        self.tone = tone
+        self._colour()
         self.setText(text)
+
+    def _colour(self) -> None:
+        # its own palette has the colour that it was given
+        parent = self.parentWidget()
+        color = TONES[self.tone][0 if parent is None or is_dark(parent) else 1]
+        sheet = f"color: {color}" if color else ""
+        if sheet != self.styleSheet():
+            self.setStyleSheet(sheet)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's name)
+        """Take the colour of the theme: only now the line knows it."""
+        super().showEvent(event)
+        self._colour()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
+            self._colour()
 
 
 def combo(choices: Callable[[Any], list[tuple[str, Any]]], tooltip: str) -> ComboBox:
@@ -171,6 +222,37 @@ class WorkBar(QProgressBar):  # type: ignore[misc]
         """Move to ``done`` of ``n``."""
         self.setRange(0, n)
         self.setValue(done)
+
+
+class Told(QWidget):  # type: ignore[misc]
+    """How work goes and what came of it, below the control that began it.
+
+    Attributes
+    ----------
+    status, progress
+        What is told, and how much is done.
+    """
+
+    def __init__(self, tooltip: str) -> None:
+        super().__init__()
+        self.status, self.progress = StatusLine(), WorkBar(tooltip)
+        self._in: QFormLayout | QBoxLayout | None = None
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.status)
+
+    def stand_below(self, field: QWidget, layout: QFormLayout | QBoxLayout) -> None:
+        """Move below a widget that is directly in a layout of the same page."""
+        if isinstance(self._in, QFormLayout):
+            self._in.takeRow(self)
+        elif self._in is not None:
+            self._in.removeWidget(self)
+        if isinstance(layout, QFormLayout):
+            layout.insertRow(layout.getWidgetPosition(field)[0] + 1, self)
+        else:
+            layout.insertWidget(layout.indexOf(field) + 1, self)
+        self._in = layout
 
 
 SWATCH = 14

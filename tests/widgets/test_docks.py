@@ -40,7 +40,8 @@ def test_all_widgets_are_tabs_of_one_small_window(
 ) -> None:
     from npe2 import PluginManager
 
-    PluginManager.instance().register(manifest)
+    if manifest.name not in PluginManager.instance():
+        PluginManager.instance().register(manifest)
     viewer = make_napari_viewer(show=True)
     window = viewer.window._qt_window
     window.resize(*SCREEN)

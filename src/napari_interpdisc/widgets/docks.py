@@ -20,7 +20,7 @@ from napari_interpdisc.widgets.parts.workers import Work
 from napari_interpdisc.widgets.tabs import join_tabs, show_whole_titles
 
 LOADING = "Loading the model …"
-WIDTH = 420
+WIDTH = 450
 """Of a dock when it opens, px."""
 
 NEEDED = (

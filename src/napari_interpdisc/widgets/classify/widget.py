@@ -89,6 +89,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         connect_while_alive(
             self,
             (session.model_changed, self._show_model),
+            (session.model_saved, self._models.rename),
             (session.classification_changed, self._show_result),
             (session.selected_changed, self._show_track),
             (session.threshold_changed, self._show_threshold),

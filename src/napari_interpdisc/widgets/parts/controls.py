@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from magicgui.widgets import ComboBox
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtGui import QColor, QPainter, QPalette, QPixmap, QShowEvent
 from qtpy.QtWidgets import (
     QBoxLayout,
@@ -47,7 +47,26 @@ def is_dark(widget: QWidget) -> bool:
     return bool(widget.palette().color(QPalette.ColorRole.WindowText).lightness() > 127)
 
 
-class StatusLine(QLabel):  # type: ignore[misc]
+class _Below:
+    """A widget that moves below the control that it tells of."""
+
+    _in: QFormLayout | QBoxLayout | None = None
+
+    def stand_below(self, field: QWidget, layout: QFormLayout | QBoxLayout | None = None) -> None:
+        """Move below a widget; ``layout`` is the one it is directly in, of the same page."""
+        if isinstance(self._in, QFormLayout):
+            self._in.takeRow(self)
+        elif self._in is not None:
+            self._in.removeWidget(self)
+        self._in = field.parentWidget().layout() if layout is None else layout
+        if isinstance(self._in, QFormLayout):
+            self._in.insertRow(self._in.getWidgetPosition(field)[0] + 1, self)
+        else:
+            assert self._in is not None
+            self._in.insertWidget(self._in.indexOf(field) + 1, self)
+
+
+class StatusLine(QLabel, _Below):  # type: ignore[misc]
     """One sentence on what is going on, or in colour a warning, or what is wrong."""
 
     def __init__(self) -> None:
@@ -57,6 +76,10 @@ class StatusLine(QLabel):  # type: ignore[misc]
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.setToolTip("What was done, or what is wrong and how to correct it.")
         self.tone: Tone = "plain"
+        self._come = QTimer(self)
+        self._come.setSingleShot(True)
+        self._come.setInterval(0)
+        self._come.timeout.connect(self._come_into_view)
 
     @property
     def is_fault(self) -> bool:
@@ -84,6 +107,15 @@ class StatusLine(QLabel):  # type: ignore[misc]
         self.tone = tone
         self._colour()
         self.setText(text)
+        if tone == "fault":
+            self._come.start()  # once it has its place
+
+    def _come_into_view(self) -> None:
+        page: QWidget | None = self.parentWidget()
+        while page is not None and not isinstance(page, QScrollArea):
+            page = page.parentWidget()
+        if page is not None:
+            page.ensureWidgetVisible(self, 0, 4)
 
     def _colour(self) -> None:
         # its own palette has the colour that it was given
@@ -224,7 +256,7 @@ class WorkBar(QProgressBar):  # type: ignore[misc]
         self.setValue(done)
 
 
-class Told(QWidget):  # type: ignore[misc]
+class Told(QWidget, _Below):  # type: ignore[misc]
     """How work goes and what came of it, below the control that began it.
 
     Attributes
@@ -236,23 +268,10 @@ class Told(QWidget):  # type: ignore[misc]
     def __init__(self, tooltip: str) -> None:
         super().__init__()
         self.status, self.progress = StatusLine(), WorkBar(tooltip)
-        self._in: QFormLayout | QBoxLayout | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.progress)
         layout.addWidget(self.status)
-
-    def stand_below(self, field: QWidget, layout: QFormLayout | QBoxLayout) -> None:
-        """Move below a widget that is directly in a layout of the same page."""
-        if isinstance(self._in, QFormLayout):
-            self._in.takeRow(self)
-        elif self._in is not None:
-            self._in.removeWidget(self)
-        if isinstance(layout, QFormLayout):
-            layout.insertRow(layout.getWidgetPosition(field)[0] + 1, self)
-        else:
-            layout.insertWidget(layout.indexOf(field) + 1, self)
-        self._in = layout
 
 
 SWATCH = 14

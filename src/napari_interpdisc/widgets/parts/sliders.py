@@ -50,7 +50,7 @@ class MarkedSlider(QSlider):  # type: ignore[misc]
         self.set_limit(SLIDER_RANGE)
         self.setPageStep(STEPS_PER_UNIT // 2)
         self.setSingleStep(STEPS_PER_UNIT // 10)
-        self.setMinimumWidth(110)
+        self.setMinimumWidth(80)
         # Scrolling through the sliders with the wheel must not change them.
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
@@ -186,7 +186,7 @@ class NameButton(QToolButton):  # type: ignore[misc]
         painter.end()
 
 
-WIDEST_NAME = 100
+WIDEST_NAME = 150
 """Of a row's name at most, px."""
 
 TIP_CHARACTERS = 80

@@ -29,7 +29,6 @@ from napari_interpdisc.scrutiny.attacks import FLIP_GRID, AttackSettings
 from napari_interpdisc.widgets.canvas.cell_images import grey_limits
 from napari_interpdisc.widgets.canvas.picking import frame_shown
 from napari_interpdisc.widgets.parts.controls import (
-    FAULT_COLOR,
     StatusLine,
     WorkBar,
     button,
@@ -99,7 +98,7 @@ class AttackPanel(QWidget):  # type: ignore[misc]
         self.cancel_button = QPushButton("Cancel")
         self.progress = WorkBar("How much of the attack and its controls is done.")
         self.status = StatusLine()
-        self.stale, self.heading = QLabel(), QLabel()
+        self.stale, self.heading = StatusLine(), QLabel()
         self.views = {
             "image": PictureView("image", "The crop of the cell, normalised", 66),
             "reconstruction": PictureView("decoded", "Its latents, decoded", 66),
@@ -155,7 +154,6 @@ class AttackPanel(QWidget):  # type: ignore[misc]
             label.setWordWrap(True)
         self.heading.setTextFormat(Qt.TextFormat.PlainText)
         self.heading.setStyleSheet("font-weight: bold")
-        self.stale.setStyleSheet(f"color: {FAULT_COLOR}")
         self.stale.setVisible(False)
 
         form = QFormLayout()
@@ -380,7 +378,7 @@ class AttackPanel(QWidget):  # type: ignore[misc]
             run = self.result.run
             shown = frame_shown(self._viewer, self.session)
             why = why_stale(self.session, run.model, run.head, run.frame, shown)
-        self.stale.setText(why)
+        self.stale.warn(why)
         self.stale.setVisible(bool(why))
         self.found.setEnabled(not why)
         if self.result is not None:

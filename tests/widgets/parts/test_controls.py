@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QEvent
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
@@ -12,6 +13,7 @@ from napari_interpdisc.widgets.parts.controls import (
     TONES,
     ScrolledPage,
     StatusLine,
+    StillLabel,
     Told,
     WorkBar,
     button,
@@ -75,13 +77,21 @@ def test_what_is_told_stands_below_the_button_that_caused_it(qtbot: Any) -> None
     page.layout().addWidget(last)
     told = Told("How far it is.")
     told.status.say("Done.")
+    page.resize(300, 400)
     page.show()
     for field, layout in ((first, form), (last, page.layout()), (second, form), (first, form)):
         told.stand_below(field, layout)
-        qtbot.waitUntil(told.isVisible)
+        told.progress.show_running(True)
+        qtbot.waitUntil(told.status.isVisible)
         page.layout().activate()
-        assert 0 <= told.y() - field.geometry().bottom() < 30
-        assert form.rowCount() == 2 + (layout is form)
+        assert 0 <= told.progress.y() - field.geometry().bottom() < 30
+        assert 0 <= told.status.y() - told.progress.geometry().bottom() < 30
+        assert form.rowCount() == 2 + 2 * (layout is form)
+        told.progress.show_running(False)
+        told.status.say("Done, and there is more to tell than there is room for in a line. " * 3)
+        high = told.status.heightForWidth(told.status.width())
+        qtbot.waitUntil(lambda high=high: told.status.height() >= high, timeout=3000)
+        told.status.say("Done.")
 
 
 def test_a_status_line_shows_text_as_it_is(qtbot: Any) -> None:
@@ -204,3 +214,35 @@ def test_the_arrow_of_a_folded_part_has_the_colour_of_the_theme(qtbot: Any) -> N
             if picture.pixelColor(x, y).alpha() > 250
         }
         assert inked == {color}
+
+
+class Page(QWidget):
+    """Counts how often it is laid out anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layouts = 0
+
+    def event(self, event: QEvent) -> bool:
+        self.layouts += event.type() == QEvent.Type.LayoutRequest
+        return bool(super().event(event))
+
+
+def test_a_still_label_lays_out_nothing_while_its_height_stays(qtbot: Any) -> None:
+    page, label = Page(), StillLabel()
+    qtbot.addWidget(page)
+    QVBoxLayout(page).addWidget(label)
+    page.resize(200, 100)
+    label.setText("Metaphase +1.00")
+    page.show()
+    qtbot.waitUntil(label.label.isVisible)
+    qtbot.wait(20)
+    page.layouts, high = 0, label.height()
+    for score in range(5):
+        label.setText(f"Metaphase +1.{score}0")
+        qtbot.wait(1)
+    assert page.layouts == 0
+    label.setText("Prometaphase +1.00 → Metaphase of another cell line +2.00")
+    qtbot.waitUntil(lambda: label.height() > high)
+    assert label.label.height() == label.height()
+    assert label.text().endswith("+2.00")

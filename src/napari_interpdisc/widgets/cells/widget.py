@@ -282,7 +282,8 @@ class CellsWidget(QWidget):  # type: ignore[misc]
 
     def _may_have_channels(self, image: Any) -> bool:
         shape = image.data.shape
-        return len(shape) > 3 or (len(shape) == 3 and shape[0] <= MOST_CHANNELS)
+        few = len(shape) == 3 and shape[0] <= MOST_CHANNELS
+        return len(shape) > 3 or (few and meaning_of_axis(0, image) is None)
 
     def _first_axes(self, _: Any = None) -> list[tuple[str, Any]]:
         kinds = [

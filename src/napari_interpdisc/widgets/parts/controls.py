@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from magicgui.widgets import ComboBox
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
-from qtpy.QtGui import QColor, QPainter, QPalette, QPixmap, QShowEvent
+from qtpy.QtGui import QColor, QPainter, QPalette, QPixmap, QResizeEvent, QShowEvent
 from qtpy.QtWidgets import (
     QBoxLayout,
     QComboBox,
@@ -20,7 +20,6 @@ from qtpy.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 from superqt import QCollapsible
@@ -55,7 +54,10 @@ class _Below:
     def stand_below(self, field: QWidget, layout: QFormLayout | QBoxLayout | None = None) -> None:
         """Move below a widget; ``layout`` is the one it is directly in, of the same page."""
         if isinstance(self._in, QFormLayout):
-            self._in.takeRow(self)
+            at = self._in.getWidgetPosition(self)[0]
+            # its item with it: a widget with two never asks for room again
+            self._in.removeWidget(self)
+            self._in.removeRow(at)
         elif self._in is not None:
             self._in.removeWidget(self)
         self._in = field.parentWidget().layout() if layout is None else layout
@@ -135,6 +137,45 @@ class StatusLine(QLabel, _Below):  # type: ignore[misc]
         super().changeEvent(event)
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
             self._colour()
+
+
+class StillLabel(QWidget):  # type: ignore[misc]
+    """A label whose text changes often: the window is laid out anew if its height changes alone.
+
+    A change of a plain label lays out every dock of napari's window.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.label = QLabel(self)  # in no layout, which it would ask for another size
+        self.label.setWordWrap(True)
+        self.label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+
+    def text(self) -> str:
+        """What it says."""
+        return str(self.label.text())
+
+    def setText(self, text: str) -> None:  # noqa: N802 (Qt's name)
+        """Say something else, as rich text."""
+        self.label.setText(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
+        """Keep the label as wide as this."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
+        """Follow the font of the theme."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit()
+
+    def _fit(self) -> None:
+        high = max(0, self.label.heightForWidth(self.width()))  # −1 without text
+        if high != self.height():
+            self.setFixedHeight(high)
+        self.label.resize(self.width(), high)
 
 
 def combo(choices: Callable[[Any], list[tuple[str, Any]]], tooltip: str) -> ComboBox:
@@ -237,7 +278,7 @@ class ScrolledPage(QScrollArea):  # type: ignore[misc]
         return bool(super().eventFilter(watched, event))
 
 
-class WorkBar(QProgressBar):  # type: ignore[misc]
+class WorkBar(QProgressBar, _Below):  # type: ignore[misc]
     """How much of the work is done; invisible while none goes on."""
 
     def __init__(self, tooltip: str) -> None:
@@ -256,22 +297,22 @@ class WorkBar(QProgressBar):  # type: ignore[misc]
         self.setValue(done)
 
 
-class Told(QWidget, _Below):  # type: ignore[misc]
+class Told:
     """How work goes and what came of it, below the control that began it.
 
     Attributes
     ----------
-    status, progress
-        What is told, and how much is done.
+    progress, status
+        How much is done, and what is told.
     """
 
     def __init__(self, tooltip: str) -> None:
-        super().__init__()
-        self.status, self.progress = StatusLine(), WorkBar(tooltip)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.progress)
-        layout.addWidget(self.status)
+        self.progress, self.status = WorkBar(tooltip), StatusLine()
+
+    def stand_below(self, field: QWidget, layout: QFormLayout | QBoxLayout) -> None:
+        """Move below a widget that is directly in a layout of the same page."""
+        self.status.stand_below(field, layout)
+        self.progress.stand_below(field, layout)
 
 
 SWATCH = 14

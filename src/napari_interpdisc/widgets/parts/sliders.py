@@ -8,6 +8,7 @@ from textwrap import fill
 from qtpy.QtCore import QPointF, QRect, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPolygonF, QWheelEvent
 from qtpy.QtWidgets import (
+    QLabel,
     QSlider,
     QStyle,
     QStyleOptionSlider,
@@ -195,6 +196,11 @@ TIP_CHARACTERS = 80
 def wrapped(*lines: str) -> str:
     """Lines of a tooltip, none too long; empty ones are left out."""
     return "\n".join(fill(line, TIP_CHARACTERS) for line in lines if line)
+
+
+def fix_size(label: QLabel, width: int) -> None:
+    """Give a number beside its slider a size of its own: a change of it lays nothing out."""
+    label.setFixedSize(width, label.fontMetrics().height() + 4)
 
 
 def small_button(text: str) -> QToolButton:

@@ -68,6 +68,19 @@ def test_a_fault_goes_with_its_cause_and_what_was_done_stays(qtbot: Any) -> None
     assert line.text() == "3 cells."
 
 
+def test_a_line_that_tells_nothing_takes_no_room(qtbot: Any) -> None:
+    page, line, field = ground(qtbot, "black"), StatusLine(), QLabel("field")
+    page.layout().addWidget(field)
+    line.stand_below(field)
+    page.show()
+    qtbot.waitUntil(page.isVisible)
+    assert not line.isVisible()
+    line.say("Done.")
+    assert line.isVisible()
+    line.clear()
+    assert not line.isVisible()
+
+
 def test_what_is_told_stands_below_the_button_that_caused_it(qtbot: Any) -> None:
     page = ground(qtbot, "black")
     form, first, second, last = QFormLayout(), QLabel("1"), QLabel("2"), QLabel("3")

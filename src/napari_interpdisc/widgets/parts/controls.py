@@ -109,8 +109,22 @@ class StatusLine(QLabel, _Below):  # type: ignore[misc]
         self.tone = tone
         self._colour()
         self.setText(text)
+        self._hide_if_empty()
         if tone == "fault":
             self._come.start()  # once it has its place
+
+    def clear(self) -> None:
+        """Tell nothing, and take no room."""
+        self.say("")
+
+    def _hide_if_empty(self) -> None:
+        if self.parentWidget() is not None:  # else it would be a window
+            self.setHidden(not self.text())
+
+    def stand_below(self, field: QWidget, layout: QFormLayout | QBoxLayout | None = None) -> None:
+        """Move below a widget that is directly in a layout; without a text it takes no room."""
+        _Below.stand_below(self, field, layout)
+        self._hide_if_empty()
 
     def _come_into_view(self) -> None:
         page: QWidget | None = self.parentWidget()

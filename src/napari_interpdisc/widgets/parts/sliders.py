@@ -187,7 +187,7 @@ class NameButton(QToolButton):  # type: ignore[misc]
         painter.end()
 
 
-WIDEST_NAME = 150
+WIDEST_NAME = 175
 """Of a row's name at most, px."""
 
 TIP_CHARACTERS = 80

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import napari
 import numpy as np
@@ -22,20 +23,26 @@ from napari_interpdisc.nuclei.diameter import diameter_from_labels
 from napari_interpdisc.nuclei.linking import link_cells
 from napari_interpdisc.pipeline import Classification, classify, classify_encoding
 from napari_interpdisc.samples import link_masks
-from napari_interpdisc.widgets.anatomy.widget import AnatomyWidget
-from napari_interpdisc.widgets.cells.widget import CellsWidget
-from napari_interpdisc.widgets.discover.widget import DiscoverWidget
+from napari_interpdisc.widgets.docks import (
+    AnatomyDock,
+    CellsDock,
+    DiscoverDock,
+    Dock,
+    ScorecardDock,
+    ThroughTimeDock,
+)
 from napari_interpdisc.widgets.explorer.widget import SHOWN, ExplorerWidget
 from napari_interpdisc.widgets.layout import lay_out
 from napari_interpdisc.widgets.perturb.widget import PerturbWidget
-from napari_interpdisc.widgets.scorecard.widget import ScorecardWidget
-from napari_interpdisc.widgets.through_time.widget import ThroughTimeWidget
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = (1600, 1000)
 
 HEAD = "formula-strict"
 """Head whose rule is shown."""
+
+FILES = {"Explorer": "latent-explorer"}
+"""Names of pictures that are not those of their tabs."""
 
 
 def settle(seconds: float = 1.0) -> None:
@@ -46,11 +53,17 @@ def settle(seconds: float = 1.0) -> None:
         time.sleep(0.01)
 
 
+def opened(viewer: napari.Viewer, kind: type[Dock]) -> Any:
+    """Open a dock, which joins the tabs of the others, and return its widget."""
+    dock = kind(viewer)
+    viewer.window.add_dock_widget(dock, name=dock.title, area="right")
+    settle()
+    return dock.load()
+
+
 def discover(viewer: napari.Viewer, result: Classification, per_class: int = 40) -> None:
     """Photograph a training on annotations that are the classes of the bundled head."""
-    widget = DiscoverWidget(viewer)
-    dock = viewer.window.add_dock_widget(widget, name="Discover", area="right", tabify=True)
-    dock.raise_()
+    widget = opened(viewer, DiscoverDock)
     draw = np.random.default_rng(0)
     names = {}
     for k, name in enumerate(result.classes):
@@ -72,9 +85,7 @@ def discover(viewer: napari.Viewer, result: Classification, per_class: int = 40)
 
 def scorecard(viewer: napari.Viewer, heads: tuple[str, ...] = ("dense", "formula")) -> None:
     """Photograph what the scorecard finds of two heads, and one of the worst cells."""
-    widget = ScorecardWidget(viewer)
-    dock = viewer.window.add_dock_widget(widget, name="Scorecard", area="right", tabify=True)
-    dock.raise_()
+    widget = opened(viewer, ScorecardDock)
     for name in heads:
         widget.choice.tick(name)
     widget.run()
@@ -88,9 +99,7 @@ def scorecard(viewer: napari.Viewer, heads: tuple[str, ...] = ("dense", "formula
 
 def anatomy(viewer: napari.Viewer, head: str = "sparse") -> None:
     """Photograph a head taken apart, the selected cell dragged a little."""
-    widget = AnatomyWidget(viewer)
-    dock = viewer.window.add_dock_widget(widget, name="Anatomy", area="right", tabify=True)
-    dock.raise_()
+    widget = opened(viewer, AnatomyDock)
     session = widget.session
     before = session.head_name
     session.set_model(session.model, head)
@@ -109,9 +118,7 @@ def anatomy(viewer: napari.Viewer, head: str = "sparse") -> None:
 
 def through_time(viewer: napari.Viewer, head: str = "states") -> None:
     """Photograph a cell that goes through mitosis, with the durations of its phases beside it."""
-    widget = ThroughTimeWidget(viewer)
-    dock = viewer.window.add_dock_widget(widget, name="Through time", area="right", tabify=True)
-    dock.raise_()
+    widget = opened(viewer, ThroughTimeDock)
     session = widget.session
     kept = session.classification
     linked = link_cells(kept.encoding.cells, kept.encoding.diameter, divisions=True)
@@ -165,16 +172,14 @@ def main() -> None:
     widgets = lay_out(viewer, movie.image, movie.masks, tracks, result, model, row)
     settle(4)
     viewer.screenshot(str(IMAGES / "overview.png"), canvas_only=False)
-    viewer.window.add_dock_widget(CellsWidget(viewer), name="Cells", area="right", tabify=True)
-    docks = viewer.window.dock_widgets
-    widgets = {**widgets, "Cells": docks["Cells"]}
+    widgets = {**widgets, "Cells": opened(viewer, CellsDock)}
     for name, widget in widgets.items():
         dock = widget.parent()
         while dock is not None and not hasattr(dock, "raise_"):
             dock = dock.parent()
         dock.raise_()
         settle(1.5)
-        file = name.lower().replace(" ", "-") + ".png"
+        file = FILES.get(name, name.lower()) + ".png"
         viewer.screenshot(str(IMAGES / file), canvas_only=False)
         if isinstance(widget, ExplorerWidget) and model.has_texture:
             widget.show_what.setCurrentText(SHOWN["texture"])

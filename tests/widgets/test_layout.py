@@ -32,7 +32,7 @@ def test_the_demo_shows_a_classified_movie_and_one_perturbed_cell(
     result = classify(Frames(movie), cells, bundled_model, DIAMETER)
     viewer = make_napari_viewer()
     widgets = lay_out(viewer, movie, masks, tracks, result, bundled_model, ROW)
-    assert list(widgets) == ["Classify", "Perturb", "Latent explorer"]
+    assert list(widgets) == ["Classify", "Perturb", "Explorer"]
     qtbot.waitUntil(lambda: not widgets["Perturb"].attack.work.running)
     session = session_of(viewer)
     assert session.selected == ROW

@@ -29,7 +29,11 @@ SMALLEST_AREA = 30
 """Objects of fewer pixels do not count for a diameter: they are debris."""
 
 SAMPLED_FRAMES = 5
-"""Frames on which a diameter is estimated by detection."""
+"""Frames on which a diameter is estimated by detection, at most."""
+
+ENOUGH = 150
+"""Nuclei from which on no further frame is looked at: the median of a movie hardly changes, and
+each frame costs as much as to classify several."""
 
 SAMPLED_LABEL_FRAMES = 10
 """Frames on which a diameter is measured from labels."""
@@ -177,13 +181,19 @@ def measure_diameter(frames: Frames, labels: Any = None) -> DiameterEstimate:
         return _measured_in_labels(labels)
     found: list[Float64Array] = []
     blank = 0
-    for t in (times := _spread(len(frames), SAMPLED_FRAMES)):
+    times = _spread(len(frames), SAMPLED_FRAMES)
+    last: float | None = None
+    # the middle first, and then from both ends: one half of a movie may be crowded
+    for t in sorted(times, key=lambda t: (t != times[len(times) // 2], times.index(t) % 2, t)):
         try:
             picture = frames.picture(t)
             blank += picture.blank
-            found.append(_measure(checked_frame(picture.pixels))[1])
+            last, diameters = _measure(checked_frame(picture.pixels), last)
         except (NothingFound, UnreadableFrame):
             continue
+        found.append(diameters)
+        if sum(map(len, found)) >= ENOUGH and len(found) > 1:
+            break
     if blank == len(times):
         raise NothingFound(
             "The image is blank (frames have one single value); choose another image or channel."
@@ -210,8 +220,21 @@ def diameter_of_frame(pixels: Float32Array) -> float:
     return _measure(pixels)[0]
 
 
-def _measure(pixels: Float32Array) -> tuple[float, Float64Array]:
+def _measure(pixels: Float32Array, guess: float | None = None) -> tuple[float, Float64Array]:
     """Segment at a first guess, measure, and repeat at what was measured until it holds still."""
+    diameter = _first_guess(pixels) if guess is None else guess
+    diameters = np.empty(0)
+    for _ in range(4):
+        diameters = _diameters(segment_at(pixels, diameter))
+        if not len(diameters):
+            raise NothingFound(NOTHING_FOUND)
+        last, diameter = diameter, float(np.median(diameters))
+        if abs(diameter - last) < 0.07 * last:
+            break
+    return diameter, diameters
+
+
+def _first_guess(pixels: Float32Array) -> float:
     _, compressed = _compressed(pixels, 1.0, max(40.0, min(pixels.shape) / 8))
     mask = ndimage.binary_opening(_foreground(compressed), iterations=1)
     distance = ndimage.distance_transform_edt(mask)
@@ -224,13 +247,4 @@ def _measure(pixels: Float32Array) -> tuple[float, Float64Array]:
     large = areas > SMALLEST_AREA
     if not large.any():
         raise NothingFound(NOTHING_FOUND)
-    diameter = float(np.clip(2.2 * np.median(radii[large]), 5, 300))
-    diameters = np.empty(0)
-    for _ in range(4):
-        diameters = _diameters(segment_at(pixels, diameter))
-        if not len(diameters):
-            raise NothingFound(NOTHING_FOUND)
-        last, diameter = diameter, float(np.median(diameters))
-        if abs(diameter - last) < 0.07 * last:
-            break
-    return diameter, diameters
+    return float(np.clip(2.2 * np.median(radii[large]), 5, 300))

@@ -12,9 +12,7 @@ from napari_interpdisc.pipeline import Classification
 from napari_interpdisc.widgets.canvas.compat import camera_of
 from napari_interpdisc.widgets.canvas.layers import frames_from_layer, write_features
 from napari_interpdisc.widgets.canvas.overlay import update_overlay
-from napari_interpdisc.widgets.classify.widget import ClassifyWidget
-from napari_interpdisc.widgets.explorer.widget import ExplorerWidget
-from napari_interpdisc.widgets.perturb.widget import PerturbWidget
+from napari_interpdisc.widgets.docks import ClassifyDock, ExplorerDock, PerturbDock
 from napari_interpdisc.widgets.session import session_of
 
 
@@ -44,7 +42,7 @@ def lay_out(
 
     Returns
     -------
-    The dock widgets by name.
+    The dock widgets by the titles of their tabs.
     """
     low, high = (float(v) for v in np.percentile(image[0], (1, 99.8)))
     movie = viewer.add_image(image, name="H2B", colormap="gray", contrast_limits=(low, high))
@@ -57,16 +55,12 @@ def lay_out(
     session.set_result(movie, layer, segmentation, frames_from_layer(movie), result)
     update_overlay(viewer, session)
 
-    window = viewer.window
-    perturb = PerturbWidget(viewer)
-    # tabs of one dock, the last one on top
-    widgets = {
-        "Classify": ClassifyWidget(viewer),
-        "Perturb": perturb,
-        "Latent explorer": ExplorerWidget(viewer),
-    }
-    for place, (name, widget) in enumerate(widgets.items()):
-        window.add_dock_widget(widget, name=name, area="right", tabify=place > 0)
+    widgets = {}
+    for kind in (ClassifyDock, PerturbDock, ExplorerDock):  # the last one is on top
+        dock = kind(viewer)
+        viewer.window.add_dock_widget(dock, name=dock.title, area="right")
+        widgets[dock.title] = dock.load()
+    perturb = widgets[PerturbDock.title]
 
     cells = result.encoding.cells
     viewer.dims.set_point(0, int(cells.t[row]))

@@ -61,6 +61,8 @@ class Session:
     """
 
     model_changed = Signal(object)
+    model_saved = Signal(object, object)
+    """A model that had no name, and the same one as it was saved."""
     encoding_changed = Signal(object)
     classification_changed = Signal(object)
     selected_changed = Signal(object)

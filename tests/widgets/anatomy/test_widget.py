@@ -373,6 +373,32 @@ def test_another_head_does_not_hide_that_a_report_is_being_written(
     qtbot.waitUntil(lambda: "was written" in widget.status.text())
 
 
+@IN_WINDOW
+def test_a_report_is_written_to_its_end_when_the_dock_is_closed(
+    make_dock: MakeDock,
+    in_window: bool,
+    tmp_path: Path,
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene, go_on, told = make_dock("formula", in_window), threading.Event(), []
+
+    def write(path: Path, _run: Any, progress: Any) -> Path:
+        go_on.wait(20)
+        progress(1, 2)
+        return path
+
+    monkeypatch.setattr(module, "write_head_report", write)
+    monkeypatch.setattr(module, "show_info", told.append)
+    widget = scene.widget
+    widget.report_to(tmp_path / "report.html")
+    scene.viewer.window.remove_dock_widget(widget)
+    go_on.set()
+    qtbot.waitUntil(lambda: bool(told))
+    assert told == [f"The report was written to {tmp_path / 'report.html'}."]
+    qtbot.addWidget(widget)
+
+
 def test_every_control_says_what_it_does(make_dock: MakeDock) -> None:
     widget = make_dock("sparse").widget
     kinds = (QAbstractButton, QComboBox, QListWidget, QLabel)

@@ -75,6 +75,17 @@ def test_a_label_of_many_frames_shows_the_frame_that_is_shown(movie: np.ndarray)
     assert hover(viewer, 1, 20, 22).endswith(f"]: 7; {METAPHASE}")
 
 
+def test_it_is_told_where_napari_has_nothing_to_tell(movie: np.ndarray) -> None:
+    """Without an active layer, napari's status is the same everywhere, and no event."""
+    viewer, session = with_result(movie, None, TWO, [-3, 3])
+    follow_session(viewer, session)
+    viewer.layers.selection.active = None
+    viewer.mouse_over_canvas, viewer.status = True, "Ready"
+    viewer.dims.set_point(0, 0)
+    viewer.cursor.position = (0, 20, 20)
+    assert viewer.status == INTERPHASE
+
+
 def test_the_tooltip_tells_it_too(movie: np.ndarray) -> None:
     viewer, session = with_result(movie, None, TWO, [-3, 3])
     follow_session(viewer, session)

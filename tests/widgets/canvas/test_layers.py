@@ -12,6 +12,7 @@ from napari_interpdisc.io.columns import Movie
 from napari_interpdisc.widgets.canvas.layers import (
     ROW_KEY,
     cells_from_layer,
+    channel_axis_of,
     check_segmentation,
     frames_from_layer,
     label_columns,
@@ -92,6 +93,21 @@ def test_a_channel_axis_is_stepped_over() -> None:
         cells = cells_from_layer(points, image, frames)
         assert cells.t.tolist() == [2]
         np.testing.assert_array_equal(cells.yx, [[10, 20]])
+
+
+def test_the_axis_of_channels_is_that_which_the_layer_or_its_file_names(tmp_path: Path) -> None:
+    pixels = np.zeros((4, 2, 8, 9), np.uint16)
+    image = Image(pixels)
+    assert channel_axis_of(image) is None, "the shortest axis is not always that of the channels"
+    image.axis_labels = ("time", "channel", "y", "x")
+    assert channel_axis_of(image) == 1
+    image.axis_labels = ("c", "c", "y", "x")
+    assert channel_axis_of(image) is None
+    path = tmp_path / "movie.ome.tif"
+    tifffile.imwrite(path, pixels, metadata={"axes": "TCYX"})
+    opened = Image(pixels)
+    opened._source = Source(path=str(path))
+    assert channel_axis_of(opened) == 1
 
 
 def test_an_empty_layer_is_refused(movie: Image) -> None:

@@ -113,9 +113,25 @@ def test_a_run_tells_of_cells_at_the_edge_and_unlike_the_training_data(
     widget.run.click()
     settled()
     assert "6 may be cut by the edge of the image." in widget.status.text()
-    assert "100 % of the cells inside the image look unlike" in widget.status.text()
-    assert "(20 px was used)" in widget.status.text()
-    assert points.features["touches_edge"].tolist() == [True] * 6 + [False] * 36
+    assert "100 % of the cells inside the image look unlike" in widget.warned.text()
+    assert widget.warned.tone == "warning"
+    assert "(20 px was used)" in widget.warned.text()
+
+
+def test_a_wrong_diameter_is_told_beside_it_until_it_is_changed(
+    viewer: Any, widget: CellsWidget, settled: Settled
+) -> None:
+    viewer.add_tracks(TRACKS)
+    widget.diameter.setValue(30)  # nuclei are 20 px wide
+    widget.run.click()
+    settled()
+    assert "(30 px was used) and run again" in widget.diameter_warned.text()
+    assert widget.diameter_warned.tone == "warning"
+    assert widget.form.isRowVisible(widget.diameter_warned)
+    assert "30 px" not in widget.warned.text()
+    widget.diameter.setValue(20)
+    assert not widget.form.isRowVisible(widget.diameter_warned)
+    assert widget.warned.text() == "", "of another diameter"
 
 
 def test_another_head_changes_what_the_layer_says(
@@ -344,8 +360,15 @@ def test_channels(viewer: Any, widget: CellsWidget, settled: Settled, movie: np.
     image = viewer.add_image(np.stack([empty, movie], 1), name="two channels")
     widget.image.value = image
     assert widget.form.isRowVisible(widget.channel_axis.native)
-    assert widget.channel_axis.value == 1
     viewer.add_tracks(TRACKS)
+    widget.run.click()
+    assert "nor its file says which are channels" in fault(widget)
+    widget.channel_axis.value = 1
+    assert widget.status.text() == "", "it was answered"
+    image.axis_labels = ("t", "c", "y", "x")
+    widget.image.reset_choices()
+    widget._image_changed()
+    assert [value for _, value in widget._axes()] == [1, 0], "the layer says so"
     widget.diameter.setValue(20)
     widget.run.click()
     settled()
@@ -462,6 +485,31 @@ def test_layers_tell_what_the_first_axis_is(
     assert widget.form.isRowVisible(widget.first_axis.native)
     widget.cells.value = viewer.add_tracks(TRACKS)  # through time
     assert not widget.form.isRowVisible(widget.first_axis.native)
+
+
+def test_tracks_that_come_later_win_and_that_is_said(
+    viewer: Any, widget: CellsWidget, movie: np.ndarray
+) -> None:
+    masks = viewer.add_labels((movie > 300).astype(int), name="masks")
+    assert widget.cells.value is masks
+    viewer.add_tracks(np.add(TRACKS, [0, 9, 0, 0]), name="of another movie")
+    assert widget.cells.value is masks
+    assert widget.status.text() == ""
+    tracks = viewer.add_tracks(TRACKS, name="tracks")
+    assert widget.cells.value is tracks
+    assert widget.labels.value is masks
+    told = "The tracks 'tracks' are now chosen as cells, in place of 'masks'."
+    assert widget.status.text() == told
+
+
+def test_a_choice_by_hand_is_kept_when_tracks_come(
+    viewer: Any, widget: CellsWidget, movie: np.ndarray
+) -> None:
+    masks = viewer.add_labels((movie > 300).astype(int), name="masks")
+    box = widget.cells.native
+    box.activated.emit(box.currentIndex())
+    viewer.add_tracks(TRACKS, name="tracks")
+    assert widget.cells.value is masks
 
 
 def test_the_boxes_follow_the_layer_list(viewer: Any, widget: CellsWidget) -> None:

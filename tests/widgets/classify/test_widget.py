@@ -99,10 +99,10 @@ def test_a_movie_unlike_the_training_data_is_told(widget: ClassifyWidget, sessio
     )
     scores = np.zeros((n, 1), np.float32)
     session.set_classification(replace(session.classification, encoding=encoding, scores=scores))
-    told = widget.flagged.text()
+    told = widget.warned.text()
     assert told.startswith("⚠ Crops are blurred.\n⚠ 25 % of the cells look unlike")
-    assert told.endswith("Of all cells: 25 % unlike the training data.")
-    assert "20 px was used" in widget.flagged.text()
+    assert widget.flagged.text() == "Of all cells: 25 % unlike the training data."
+    assert "20 px was used" in widget.warned.text()
 
 
 def test_the_threshold_greys_out_the_unsure(

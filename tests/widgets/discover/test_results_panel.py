@@ -71,8 +71,15 @@ def test_save_as_and_load(
     np.testing.assert_allclose(
         model.score(latents, "formula"), scene.session.classification.scores, rtol=1e-5
     )
+    # it has its name now, wherever it is shown, and is still that of the training
+    assert scene.session.model.sha256 == model.sha256
+    assert scene.session.head_name == "formula"
+    assert results.is_of(scene.session.model)
+    assert results._rule_part.isVisibleTo(results)
     scene.widget.save_to(tmp_path / "mine")
     assert "already exists" in fault(scene)
+    results.front.table.cellClicked.emit(0, 0)
+    assert scene.session.model.name == UNSAVED, "another formula was not saved"
 
 
 def test_three_classes(

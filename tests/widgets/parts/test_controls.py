@@ -4,14 +4,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QEvent
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_interpdisc.widgets.parts.controls import (
-    FAULT_COLOR,
     SWATCH,
+    TONES,
     ScrolledPage,
     StatusLine,
+    StillLabel,
+    Told,
     WorkBar,
     button,
     combo,
@@ -27,11 +30,81 @@ def test_a_fault_is_red_until_something_else_is_said(qtbot: Any) -> None:
     qtbot.addWidget(line)
     line.fault("That <b>cannot</b> be.")
     assert line.is_fault
-    assert FAULT_COLOR in line.styleSheet()
+    assert line.styleSheet() == f"color: {TONES['fault'][0]}"
     assert line.text() == "That <b>cannot</b> be."
     line.say("Done.")
     assert not line.is_fault
-    assert FAULT_COLOR not in line.styleSheet()
+    assert line.styleSheet() == ""
+
+
+def ground(qtbot: Any, text: str) -> QWidget:
+    """A page with text of one colour, as of a theme."""
+    page = QWidget()
+    qtbot.addWidget(page)
+    page.setStyleSheet(f"color: {text}")
+    QVBoxLayout(page)
+    return page
+
+
+def test_a_warning_has_a_colour_that_can_be_read_on_its_ground(qtbot: Any) -> None:
+    line, page = StatusLine(), ground(qtbot, "black")
+    page.layout().addWidget(line)
+    line.warn("Look at the diameter.")
+    page.show()
+    qtbot.waitUntil(page.isVisible)
+    assert line.styleSheet() == f"color: {TONES['warning'][1]}"
+    page.setStyleSheet("color: #eeeeee")  # another theme
+    assert line.styleSheet() == f"color: {TONES['warning'][0]}"
+
+
+def test_a_fault_goes_with_its_cause_and_what_was_done_stays(qtbot: Any) -> None:
+    line = StatusLine()
+    qtbot.addWidget(line)
+    line.fault("The diameter is wrong.")
+    line.forget_fault()
+    assert line.text() == ""
+    line.say("3 cells.")
+    line.forget_fault()
+    assert line.text() == "3 cells."
+
+
+def test_a_line_that_tells_nothing_takes_no_room(qtbot: Any) -> None:
+    page, line, field = ground(qtbot, "black"), StatusLine(), QLabel("field")
+    page.layout().addWidget(field)
+    line.stand_below(field)
+    page.show()
+    qtbot.waitUntil(page.isVisible)
+    assert not line.isVisible()
+    line.say("Done.")
+    assert line.isVisible()
+    line.clear()
+    assert not line.isVisible()
+
+
+def test_what_is_told_stands_below_the_button_that_caused_it(qtbot: Any) -> None:
+    page = ground(qtbot, "black")
+    form, first, second, last = QFormLayout(), QLabel("1"), QLabel("2"), QLabel("3")
+    form.addRow("first", first)
+    form.addRow("second", second)
+    page.layout().addLayout(form)
+    page.layout().addWidget(last)
+    told = Told("How far it is.")
+    told.status.say("Done.")
+    page.resize(300, 400)
+    page.show()
+    for field, layout in ((first, form), (last, page.layout()), (second, form), (first, form)):
+        told.stand_below(field, layout)
+        told.progress.show_running(True)
+        qtbot.waitUntil(told.status.isVisible)
+        page.layout().activate()
+        assert 0 <= told.progress.y() - field.geometry().bottom() < 30
+        assert 0 <= told.status.y() - told.progress.geometry().bottom() < 30
+        assert form.rowCount() == 2 + 2 * (layout is form)
+        told.progress.show_running(False)
+        told.status.say("Done, and there is more to tell than there is room for in a line. " * 3)
+        high = told.status.heightForWidth(told.status.width())
+        qtbot.waitUntil(lambda high=high: told.status.height() >= high, timeout=3000)
+        told.status.say("Done.")
 
 
 def test_a_status_line_shows_text_as_it_is(qtbot: Any) -> None:
@@ -154,3 +227,35 @@ def test_the_arrow_of_a_folded_part_has_the_colour_of_the_theme(qtbot: Any) -> N
             if picture.pixelColor(x, y).alpha() > 250
         }
         assert inked == {color}
+
+
+class Page(QWidget):
+    """Counts how often it is laid out anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layouts = 0
+
+    def event(self, event: QEvent) -> bool:
+        self.layouts += event.type() == QEvent.Type.LayoutRequest
+        return bool(super().event(event))
+
+
+def test_a_still_label_lays_out_nothing_while_its_height_stays(qtbot: Any) -> None:
+    page, label = Page(), StillLabel()
+    qtbot.addWidget(page)
+    QVBoxLayout(page).addWidget(label)
+    page.resize(200, 100)
+    label.setText("Metaphase +1.00")
+    page.show()
+    qtbot.waitUntil(label.label.isVisible)
+    qtbot.wait(20)
+    page.layouts, high = 0, label.height()
+    for score in range(5):
+        label.setText(f"Metaphase +1.{score}0")
+        qtbot.wait(1)
+    assert page.layouts == 0
+    label.setText("Prometaphase +1.00 → Metaphase of another cell line +2.00")
+    qtbot.waitUntil(lambda: label.height() > high)
+    assert label.label.height() == label.height()
+    assert label.text().endswith("+2.00")

@@ -156,6 +156,26 @@ def test_all_cells_of_the_frame_shown(scene: Scene, run: Run, to_world: World) -
     assert f"{flipped} of 3 cells changed class at ε = 1." in widget.status.text()
 
 
+def test_the_smallest_step_follows_the_selected_cell(
+    scene: Scene, run: Run, to_world: World, qtbot: Any
+) -> None:
+    widget, session = in_latents(scene.widget, frame=True), scene.session
+    scene.viewer.dims.set_point(0, to_world(1, (0, 0))[0])
+    run(widget)
+    for row in (2, 4):
+        session.select(row)
+        assert widget.smallest.text() == "Searching its smallest ε …"
+        qtbot.waitUntil(lambda: not widget.search.running)
+        settings = widget.result.run.settings
+        crops = session.crop(row)[None, None]
+        smallest = smallest_flip(session.model, crops, settings)[0]
+        told = f"{smallest:.2f}" if np.isfinite(smallest) else "no ε up to"
+        assert told in widget.smallest.text()
+        assert f"cell {session.encoding.cells.track_id[row]}" in widget.smallest.text()
+    session.select(0)  # of another frame
+    assert widget.smallest.text() == "Select one of the cells to learn its smallest ε."
+
+
 def test_another_run_uses_the_same_layers(scene: Scene, run: Run) -> None:
     widget, viewer = scene.widget, scene.viewer
     scene.session.select(0)

@@ -66,7 +66,7 @@ def made(
 @pytest.mark.parametrize(
     ("smallest", "by", "settings", "told"),
     [
-        (None, (), {}, "Select one of the cells, and run again, to learn its smallest ε."),
+        (None, (), {}, "Select one of the cells to learn its smallest ε."),
         (0.45, ("fgsm",), {}, "FGSM: the smallest ε that flips cell 8 is 0.45."),
         (np.inf, (), {}, "FGSM: no ε up to 3 flips cell 8."),
         (

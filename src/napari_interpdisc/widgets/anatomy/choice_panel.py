@@ -8,7 +8,7 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
-    QLabel,
+    QFormLayout,
     QListWidget,
     QListWidgetItem,
     QSizePolicy,
@@ -17,7 +17,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_interpdisc.scrutiny.anatomy_parts import Part
-from napari_interpdisc.widgets.parts.controls import row
 from napari_interpdisc.widgets.parts.rule_view import readable
 
 ROWS = 5
@@ -61,13 +60,14 @@ class ChoicePanel(QWidget):  # type: ignore[misc]
             box.setMinimumContentsLength(6)
             box.setSizeAdjustPolicy(box.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.activated.connect(self._axes_chosen)
-        over, by = QLabel("over"), QLabel("and")
-        self.axes = row(over, self.x, by, self.y)
-        stretch = self.axes.layout()
-        for k in range(4):
-            stretch.setStretch(k, k % 2)
-        for label in (over, by):
-            label.setToolTip("The inputs that the picture is drawn over.")
+        self.axes = QWidget()
+        # below each other: names of latents are long, and their ends tell them apart
+        form = QFormLayout(self.axes)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setVerticalSpacing(4)
+        for text, box in (("over", self.x), ("and", self.y)):
+            form.addRow(text, box)
+            form.labelForField(box).setToolTip("The inputs that the picture is drawn over.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QSignalBlocker, QSize, Qt, QTimer
 from qtpy.QtGui import QColor, QShowEvent
 from qtpy.QtWidgets import (
@@ -95,6 +96,8 @@ class AnatomyWidget(QWidget):  # type: ignore[misc]
         The part that is drawn, or None.
     found
         What was tested of each part, by its name.
+    reports
+        What writes a report, and goes on when the dock is closed; None before the first.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -103,6 +106,7 @@ class AnatomyWidget(QWidget):  # type: ignore[misc]
         self.session = session_of(napari_viewer)
         connect_picking(napari_viewer, self.session)
         self.work, self.tests = Work(self), Work(self)
+        self.reports: Work | None = None
         self.seen: SeenCells | None = None
         self.anatomy: Anatomy | None = None
         self.view: PartView | None = None
@@ -536,7 +540,7 @@ class AnatomyWidget(QWidget):  # type: ignore[misc]
             self._show_findings()
 
     def _show_running(self, *_: Any) -> None:
-        running = self.work.running or self.tests.running
+        running = self._is_writing or self.tests.running
         self.progress.show_running(running)
         self.cancel.setVisible(running)
         shown = self.view is not None
@@ -544,22 +548,27 @@ class AnatomyWidget(QWidget):  # type: ignore[misc]
             one.name not in self.found for one in (*self.anatomy.parts, *self.anatomy.wholes)
         )
         self.test.setVisible(shown and untested and not running)
-        self.save.setEnabled(shown and not self.work.running)
+        self.save.setEnabled(shown and not self._is_writing)
         has_graph = self.anatomy is not None and self.anatomy.graph is not None
         self.save_net.setVisible(has_graph)
-        self.save_net.setEnabled(not self.work.running)
-        self.report.setEnabled(not self.work.running)
+        self.save_net.setEnabled(not self._is_writing)
+        self.report.setEnabled(not self._is_writing)
         if not self.tests.running:
             self._show_findings()
 
+    @property
+    def _is_writing(self) -> bool:
+        return self.work.running or (self.reports is not None and self.reports.running)
+
     def _clear_status(self) -> None:
         """Take back what was said, but not of a file that is being written."""
-        if not self.work.running:
+        if not self._is_writing:
             self.status.clear()
 
     def _cancel(self) -> None:
-        for work in (self.work, self.tests):
-            work.cancel()
+        for work in (self.work, self.tests, self.reports):
+            if work is not None:
+                work.cancel()
         self.status.say("Stopping …")
 
     # -- files ------------------------------------------------------------------------------------
@@ -644,10 +653,24 @@ class AnatomyWidget(QWidget):  # type: ignore[misc]
             run = plan_report(self.session)
             n = 0 if run.rows is None else len(run.rows)
             self.status.say(f"Writing the report with {n} cells; this takes a few minutes …")
-            self.work.start(
+            self._report_work().start(
                 lambda progress: write_head_report(path, run, progress),
-                lambda written: self.status.say(f"The report was written to {written}."),
-                self.status.fault,
+                lambda written: self._tell(f"The report was written to {written}."),
+                lambda why: self._tell(why, True),
             )
 
         self._guarded(begin)
+
+    def _report_work(self) -> Work:
+        """Work of the window and not of the dock, which may be closed while it goes on."""
+        if self.reports is None or self.reports.parent() is not self.window():
+            self.reports = Work(self.window())
+            self.reports.progressed.connect(self._progressed)
+            self.reports.running_changed.connect(self._show_running)
+        return self.reports
+
+    def _tell(self, text: str, is_fault: bool = False) -> None:
+        """Tell what came of a report; by a notification where the dock is not seen."""
+        (self.status.fault if is_fault else self.status.say)(text)
+        if not self.isVisible():
+            (show_error if is_fault else show_info)(text)

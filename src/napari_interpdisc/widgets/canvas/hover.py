@@ -165,6 +165,16 @@ def follow_cursor(viewer: Any, session: Session) -> None:
         if text and owner is not None and owner.tooltip.text != text:
             owner.tooltip.text = text
 
+    def moved(_: Any) -> None:
+        # without an active layer napari says "Ready" again and again, which is no event
+        owner = reference()
+        if owner is None or owner.layers.selection.active is not None:
+            return
+        present, text = owner.status, told()
+        if text and isinstance(present, str) and text not in present:
+            owner.status = text
+
+    viewer.cursor.events.position.connect(moved)
     # last: napari's own callbacks show what napari says, and ours replaces it
     viewer.events.status.connect(status, position="last")
     viewer.tooltip.events.text.connect(tooltip, position="last")

@@ -24,6 +24,7 @@ ROW_KEY = "interpdisc_row"
 
 TIME_LABELS = ("t", "time", "frame", "frames", "timepoint", "timepoints")
 Z_LABELS = ("z", "plane", "planes", "slice", "slices", "depth")
+CHANNEL_LABELS = ("c", "ch", "channel", "channels", "stain", "stains", "wavelength")
 
 
 def meaning_of_axis(axis: int, *layers: Layer) -> Literal["t", "z"] | None:
@@ -47,14 +48,27 @@ def meaning_of_axis(axis: int, *layers: Layer) -> Literal["t", "z"] | None:
     return _meaning_in_file(axis, layers[0])
 
 
+def channel_axis_of(layer: Layer) -> int | None:
+    """Axis of the channels, by the layer's axis labels or else its file; None if neither says."""
+    labels = [str(label).lower() in CHANNEL_LABELS for label in layer.axis_labels[:-2]]
+    if sum(labels) == 1:
+        return labels.index(True)
+    letters = _letters_of_file(layer)[:-2]
+    return letters.index("C") if letters.count("C") == 1 else None
+
+
 def _meaning_in_file(axis: int, layer: Layer) -> Literal["t"] | None:
+    # z is asked about all the same: Fiji saves movies as z-stacks
+    return "t" if _letters_of_file(layer)[axis : axis + 1] == "T" else None
+
+
+def _letters_of_file(layer: Layer) -> str:
+    """Letters of a layer's axes in the file that it was opened from; empty if it does not say."""
     path = layer.source.path
     if path is None or not Path(path).is_file():
-        return None  # of a folder or a stack of files, a file says nothing of the first axis
+        return ""  # of a folder or a stack of files, a file says nothing of the first axis
     shape = layer.data[0].shape if getattr(layer, "multiscale", False) else layer.data.shape
-    letters = _axes_in_file(path, Path(path).stat().st_mtime_ns, tuple(map(int, shape)))
-    # z is asked about all the same: Fiji saves movies as z-stacks
-    return "t" if letters[axis : axis + 1] == "T" else None
+    return _axes_in_file(path, Path(path).stat().st_mtime_ns, tuple(map(int, shape)))
 
 
 @functools.lru_cache(maxsize=64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
@@ -135,9 +136,14 @@ class Choice:
 
     def diameter(self, progress: Progress) -> DiameterEstimate:
         """Estimate the nuclear diameter; on a thread."""
-        from napari_interpdisc.nuclei.diameter import measure_diameter
+        from napari_interpdisc.nuclei.diameter import SAMPLED_FRAMES, measure_diameter
 
-        return measure_diameter(WatchedFrames.watching(self.frames, progress), self.planes)
+        n, read = min(len(self.frames), SAMPLED_FRAMES), count()
+
+        def watched(*_: int) -> None:
+            progress(min(next(read), n), n)
+
+        return measure_diameter(WatchedFrames.watching(self.frames, watched), self.planes)
 
 
 def result_columns(result: Classification, model: CellModel) -> pd.DataFrame:

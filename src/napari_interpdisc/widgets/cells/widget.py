@@ -13,6 +13,7 @@ import pandas as pd
 from napari.layers import Image, Labels, Points, Tracks
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
+    QBoxLayout,
     QCheckBox,
     QDoubleSpinBox,
     QFormLayout,
@@ -31,12 +32,18 @@ from napari_interpdisc.frames import Frames
 from napari_interpdisc.io.planes import as_dask
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.nuclei.linking import REACH, told_links
-from napari_interpdisc.pipeline import Classification, classify_encoding, movie_warnings
+from napari_interpdisc.pipeline import (
+    Classification,
+    Encoding,
+    classify_encoding,
+    movie_warnings,
+)
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.flip_marks import is_flip_marks
 from napari_interpdisc.widgets.canvas.layers import (
     affine_of,
     cells_from_layer,
+    channel_axis_of,
     check_segmentation,
     frames_from_layer,
     image_axes,
@@ -54,7 +61,14 @@ from napari_interpdisc.widgets.cells.run import (
     result_note,
 )
 from napari_interpdisc.widgets.opening import add_cells, ask_file, ask_store
-from napari_interpdisc.widgets.parts.controls import StatusLine, WorkBar, button, combo, row
+from napari_interpdisc.widgets.parts.controls import (
+    ScrolledPage,
+    StatusLine,
+    Told,
+    button,
+    combo,
+    row,
+)
 from napari_interpdisc.widgets.parts.links import connect_while_alive
 from napari_interpdisc.widgets.parts.workers import Work
 from napari_interpdisc.widgets.session import session_of
@@ -63,7 +77,13 @@ if TYPE_CHECKING:
     from napari_interpdisc.nuclei.diameter import DiameterEstimate
 
 MOST_CHANNELS = 5
-"""A three-axis image whose shortest axis is longer than this is taken for a movie."""
+"""A three-axis image whose shortest axis is longer than this has no channels."""
+
+DIAMETER_CHECKS = ("diameter", "estimate")
+"""Checks of a movie whose advice stands beside the diameter."""
+
+ASK = "ask"
+"""Choice of an axis that is still to be made."""
 
 
 class CellsWidget(QWidget):  # type: ignore[misc]
@@ -78,10 +98,10 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self._viewer = unwrapped(napari_viewer)
         self._session = session_of(self._viewer)
         self.work = Work(self)
-        self._labels_chosen = False
+        self._labels_chosen = self._cells_chosen = False
         self._first_axis_of: tuple[Any, ...] = ()
         self._build()
-        self.work.progressed.connect(self.progress.show_progress)
+        self.work.progressed.connect(self.told.progress.show_progress)
         self.work.running_changed.connect(self._show_running)
         events = self._viewer.layers.events
         connect_while_alive(
@@ -167,9 +187,16 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.run.setDefault(True)
         self.cancel = button("Cancel", self._cancel, "Stop. Nothing is changed.")
         self.cancel.setEnabled(False)
-        self.progress = WorkBar("Cells done, of all cells.")
-        self.status = StatusLine()
+        self.told = Told("How much of the work is done.")
+        self.status = self.told.status
+        self.warned, self.diameter_warned = StatusLine(), StatusLine()
+        for line, about in (
+            (self.warned, "Warnings about this movie as a whole."),
+            (self.diameter_warned, "Warning about the nuclear diameter of the last run."),
+        ):
+            line.setToolTip(about)
 
+        self._diameter_row = row(self.diameter, self.estimate)
         introduction = QLabel("Choose the image and where its cells are, then press <b>Run</b>.")
         introduction.setWordWrap(True)
         self.form = QFormLayout()
@@ -180,25 +207,58 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             ("Channel axis", self.channel_axis.native),
             ("Channel", self.channel.native),
             ("First axis", self.first_axis.native),
-            ("Cells", row(self.cells.native, self.open, self.detect)),
+            ("Cells", self.cells.native),
             ("Link", self.links),
             ("Segmentation", self.labels.native),
-            ("Nuclear diameter", row(self.diameter, self.estimate)),
+            ("Nuclear diameter", self._diameter_row),
         ):
             self.form.addRow(label, field)
             self.form.labelForField(field).setToolTip(field.toolTip())
-        layout = QVBoxLayout(self)
-        layout.addWidget(introduction)
-        layout.addLayout(self.form)
-        layout.addWidget(row(self.run, self.cancel))
-        layout.addWidget(self.progress)
-        layout.addWidget(self.status)
-        layout.addStretch()
+        self._cells_row = row(self.open, self.detect)
+        at = self.form.getWidgetPosition(self.cells.native)[0]
+        self.form.insertRow(at + 1, "", self._cells_row)
+        at = self.form.getWidgetPosition(self._diameter_row)[0]
+        self.form.insertRow(at + 1, self.diameter_warned)
+        self.form.setRowVisible(self.diameter_warned, False)
+        page = QWidget()
+        self._lines = QVBoxLayout(page)
+        self._run_row = row(self.run, self.cancel)
+        self._lines.addWidget(introduction)
+        self._lines.addLayout(self.form)
+        for part in (self._run_row, self.warned):
+            self._lines.addWidget(part)
+        self._lines.addStretch()
+        self.warned.setVisible(False)
+        self.told.stand_below(self._run_row, self._lines)
+        self._page = ScrolledPage(page)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self._page)
         self.labels.native.activated.connect(self._labels_were_chosen)
+        self.cells.native.activated.connect(self._cells_were_chosen)
         self.image.changed.connect(self._image_changed)
         self.channel_axis.changed.connect(self._axis_changed)
         self.cells.changed.connect(self._axis_changed)
         self.first_axis.changed.connect(self._offer_labels)
+        # what is wrong with a choice, or with the diameter, is no longer so once it is changed
+        boxes = (self.image, self.channel_axis, self.channel, self.first_axis, self.cells)
+        for box in (*boxes, self.labels):
+            box.changed.connect(self._forget)
+        self.diameter.valueChanged.connect(self._forget)
+
+    def _forget(self, *_: Any) -> None:
+        """Take back what was wrong with choices that are others now."""
+        self.status.forget_fault()
+        self._warn_of_diameter("")
+        self._warn("")
+
+    def _warn(self, text: str) -> None:
+        self.warned.warn(text)
+        self.warned.setVisible(bool(text))
+
+    def _warn_of_diameter(self, text: str) -> None:
+        self.diameter_warned.warn(text)
+        self.form.setRowVisible(self.diameter_warned, bool(text))
 
     # -- choices, always those of the layer list ------------------------------------------------
 
@@ -229,22 +289,31 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         if image is None or image.rgb or not self._may_have_channels(image):
             return [("none", None)]
         shape = image.data.shape
-        axes = [(f"axis {i} (length {n})", i) for i, n in enumerate(shape[:-2])]
-        if image.ndim > 3:
-            shortest = int(np.argmin(shape[:-2]))
-            axes.insert(0, axes.pop(shortest))
+        axes: list[tuple[str, Any]] = [
+            (f"axis {i} (length {n})", i) for i, n in enumerate(shape[:-2])
+        ]
+        known = channel_axis_of(image)
+        if known is not None:
+            axes.insert(0, axes.pop(known))
             return axes
-        return [("none: a movie", None), *axes]
+        return [("choose …", ASK) if image.ndim == 4 else ("none", None), *axes]
+
+    @property
+    def _channels_along(self) -> int | None:
+        """Axis of the channels that is chosen; None as long as there is none."""
+        axis = self.channel_axis.value
+        return None if axis == ASK else axis
 
     def _channels(self, _: Any = None) -> list[tuple[str, Any]]:
-        axis = self.channel_axis.value if hasattr(self, "channel_axis") else None
+        axis = self._channels_along if hasattr(self, "channel_axis") else None
         if axis is None or self.image.value is None:
             return [("0", 0)]
         return [(str(i), i) for i in range(self.image.value.data.shape[axis])]
 
     def _may_have_channels(self, image: Any) -> bool:
         shape = image.data.shape
-        return len(shape) > 3 or (len(shape) == 3 and shape[0] <= MOST_CHANNELS)
+        few = len(shape) == 3 and shape[0] <= MOST_CHANNELS
+        return len(shape) > 3 or (few and meaning_of_axis(0, image) is None)
 
     def _first_axes(self, _: Any = None) -> list[tuple[str, Any]]:
         kinds = [
@@ -257,7 +326,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
 
     def _before_plane(self, image: Any) -> int | None:
         """Position of the one axis that is left before y and x, if there is one."""
-        channel = self.channel_axis.value
+        channel = self._channels_along
         left = [a for a in range(image.ndim - 2) if channel is None or a != channel % image.ndim]
         return left[0] if len(left) == 1 and not image.rgb else None
 
@@ -285,9 +354,13 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self._layers_changed()
 
     def _layers_changed(self, _: Any = None) -> None:
+        before = self.cells.value
         for box in (self.image, self.cells, self.labels):
             box.reset_choices()
+        if self.cells.value is not before and before is not None:
+            self._cells_chosen = False  # what was chosen by hand is gone
         self._image_changed()
+        self._prefer_tracks()
 
     def _image_changed(self, _: Any = None) -> None:
         self.channel_axis.reset_choices()
@@ -300,6 +373,31 @@ class CellsWidget(QWidget):  # type: ignore[misc]
 
     def _labels_were_chosen(self, _: int) -> None:
         self._labels_chosen = True
+
+    def _cells_were_chosen(self, _: int) -> None:
+        self._cells_chosen = True
+
+    def _prefer_tracks(self) -> None:
+        """Take tracks that came later in place of masks or points, unless the user chose those."""
+        before = self.cells.value
+        if self._cells_chosen or before is None or isinstance(before, Tracks):
+            return
+        for name, layer in self._layers_of(Tracks):
+            self.cells.value = layer
+            with contextlib.suppress(InterpdiscError):
+                if self.image.value is not None:
+                    frames = self._frames()
+                    cells_from_layer(layer, self.image.value, frames).check_inside(frames)
+                self._tell_below(self._cells_row, self.form)
+                self.status.say(
+                    f"The tracks '{name}' are now chosen as cells, in place of '{before.name}'."
+                )
+                return
+        self.cells.value = before
+
+    def _tell_below(self, field: QWidget, layout: QFormLayout | QBoxLayout) -> None:
+        """Tell what follows below the control that it is about."""
+        self.told.stand_below(field, layout)
 
     def _offer_labels(self, _: Any = None) -> None:
         """Take the one segmentation that fits the image, unless the user has made a choice."""
@@ -318,21 +416,31 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.form.setRowVisible(self.links, isinstance(self.cells.value, Points | Labels))
         self._offer_labels()
         self.channel.reset_choices()
-        self.form.setRowVisible(self.channel.native, self.channel_axis.value is not None)
+        self.form.setRowVisible(self.channel.native, self._channels_along is not None)
 
     # -- work -----------------------------------------------------------------------------------
 
     def _frames(self) -> Frames:
         if self.image.value is None:
             raise InvalidInput("There is no image: open one (File ▸ Open, or File ▸ Open Sample).")
-        image, channel_axis, channel = self.image.value, self.channel_axis.value, self.channel.value
+        image, channel_axis, channel = self.image.value, self._channels_along, self.channel.value
+        if self.channel_axis.value == ASK:
+            raise InvalidInput(
+                f"'{image.name}' has {image.ndim} axes, and neither the layer nor its file says "
+                "which are channels: choose it at 'Channel axis'."
+            )
         if self._meaning(image) == "t":
             return frames_from_layer(image, channel_axis, channel or 0)
         wanted, axis = self.first_axis.value, self._before_plane(image)
         if wanted is None and axis is not None:
             raise InvalidInput(
                 f"The layers do not say whether axis {axis} of '{image.name}' "
-                f"({image.data.shape[axis]} long) is time or z: choose it at 'First axis'."
+                f"({image.data.shape[axis]} long) is time or z: choose it at 'First axis'"
+                + (
+                    ", or at 'Channel axis' if it has channels."
+                    if self._may_have_channels(image)
+                    else "."
+                )
                 if self._meaning(image) is None
                 else f"'{image.name}' is a z-stack: choose at 'First axis' how its planes are used."
             )
@@ -373,7 +481,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         return Choice(image, layer, labels, frames, None, own, None)
 
     def _start(self, begin: Callable[[], None]) -> None:
-        self.status.clear()
+        self.status.say("")
         try:
             begin()
         except InterpdiscError as fault:
@@ -381,6 +489,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
 
     def _open(self, ask: Callable[[QWidget], str]) -> None:
         if path := ask(self):
+            self._tell_below(self._cells_row, self.form)
             self._start(lambda: self.add_table(path))
 
     def add_table(self, path: str) -> None:
@@ -397,10 +506,13 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             with contextlib.suppress(InvalidInput):
                 frames = self._frames()
         self.cells.value, taken = add_cells(self._viewer, path, image, frames, self)
+        self._cells_chosen = True
         if taken.sentence:
             self.status.say(" ".join((f"{taken.sentence}.", *taken.notes)))
 
     def _run(self) -> None:
+        self._tell_below(self._run_row, self._lines)
+        self._forget()
         self._start(self._begin_run)
 
     def _begin_run(self) -> None:
@@ -459,8 +571,15 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             f"'{choice.segmented.name}' is {choice.taken}." if choice.taken else "",
             f"Scores and latents are in the features of '{layer.name}'.",
         ]
-        warnings = [f"⚠ {sentence}" for sentence in movie_warnings(result.encoding, model)]
-        self.status.say("\n".join([*warnings, " ".join(filter(None, words))]))
+        self.status.say(" ".join(filter(None, words)))
+        self._show_warnings(result.encoding, model)
+
+    def _show_warnings(self, encoding: Encoding, model: CellModel) -> None:
+        """Warn of the diameter beside it, and of the rest below *Run*."""
+        of_diameter = {c.advice for c in encoding.checks if c.name in DIAMETER_CHECKS} - {""}
+        warnings = movie_warnings(encoding, model)
+        self._warn_of_diameter("\n".join(f"⚠ {one}" for one in warnings if one in of_diameter))
+        self._warn("\n".join(f"⚠ {one}" for one in warnings if one not in of_diameter))
 
     def _with_objects(self, choice: Choice) -> Choice:
         """Add the objects of a mask as a layer, which takes the place of the mask.
@@ -487,6 +606,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self._measured = {self.diameter.value(): measured}
 
     def _estimate(self) -> None:
+        self._tell_below(self._diameter_row, self.form)
         self._start(self._begin_estimate)
 
     def _begin_estimate(self) -> None:
@@ -496,8 +616,9 @@ class CellsWidget(QWidget):  # type: ignore[misc]
 
         def done(found: DiameterEstimate) -> None:
             self._show_diameter(found.diameter, found.measured)
-            told = found.doubt or f"Nuclei are typically {found.diameter:.1f} px wide."
-            self.status.say(told)
+            self.status.say(f"Nuclei are typically {found.diameter:.1f} px wide.")
+            if found.doubt:
+                self.status.warn(f"⚠ {found.doubt}")
 
         self.status.say("Measuring nuclei …")
         self.work.start(
@@ -505,6 +626,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         )
 
     def _detect(self) -> None:
+        self._tell_below(self._cells_row, self.form)
         self._start(self._begin_detect)
 
     def _begin_detect(self) -> None:
@@ -554,6 +676,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.status.say(" ".join((found, *skipped)))
 
     def _link(self) -> None:
+        self._tell_below(self.links, self.form)
         self._start(self._begin_link)
 
     def _begin_link(self) -> None:
@@ -601,7 +724,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.status.say("Stopping …")
 
     def _show_running(self, running: bool) -> None:
-        self.progress.show_running(running)
+        self.told.progress.show_running(running)
         self.cancel.setEnabled(running)
         for knob in (self.run, self.estimate, self.detect, self.link, self.open):
             knob.setEnabled(not running)

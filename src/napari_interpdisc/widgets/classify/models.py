@@ -32,6 +32,12 @@ class KnownModels:
         """What to load for the model at ``place``."""
         return self._models[place][1]
 
+    def rename(self, before: CellModel, saved: CellModel) -> None:
+        """Put a model that was saved in the place of what it was before, if that is known."""
+        for i, (_, source) in enumerate(self._models):
+            if isinstance(source, CellModel) and source.sha256 == before.sha256:
+                self._models[i] = (saved.name, saved)
+
     def place_of(self, model: CellModel) -> int:
         """Position of a model, which is added if it is not there."""
         for i, (name, source) in enumerate(self._models):

@@ -89,6 +89,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         connect_while_alive(
             self,
             (session.model_changed, self._show_model),
+            (session.model_saved, self._models.rename),
             (session.classification_changed, self._show_result),
             (session.selected_changed, self._show_track),
             (session.threshold_changed, self._show_threshold),
@@ -183,8 +184,11 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         )
         self.status = StatusLine()
         self.flagged = StatusLine()
-        self.flagged.setToolTip("Warnings about this movie as a whole.")
-        self.flagged.setVisible(False)
+        self.flagged.setToolTip("Flagged cells, of all cells of the movie.")
+        self.warned = StatusLine()
+        self.warned.setToolTip("Warnings about this movie as a whole.")
+        for line in (self.flagged, self.warned):
+            line.setVisible(False)
 
         self.rule = RuleView(self._session)
         page = QWidget()
@@ -192,17 +196,18 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         layout.addLayout(form)
         layout.addWidget(rule_part(self.rule))
         layout.addWidget(self._heads_part)
-        layout.addWidget(row(self.overlay, self.colour_by))
+        self._form, self._colour_row = form, row(self.overlay, self.colour_by)
+        layout.addWidget(self._colour_row)
         layout.addWidget(self.mark)
         layout.addWidget(self.legend)
+        layout.addWidget(self.warned)
         layout.addWidget(self.flagged)
         layout.addWidget(track, 1)
         layout.addWidget(self.export)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 4)
         outer.addWidget(ScrolledPage(page), 1)
-        self.status.setContentsMargins(8, 0, 8, 0)
-        outer.addWidget(self.status)
+        self.status.stand_below(self.head, form)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's name)
         """Bring up to date what was not drawn while hidden."""
@@ -216,8 +221,12 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
 
     # -- model and head -------------------------------------------------------------------------
 
+    def _clear_below_head(self) -> None:
+        self.status.stand_below(self.head, self._form)
+        self.status.say("")
+
     def _choose_model(self, index: int) -> None:
-        self.status.clear()
+        self._clear_below_head()
         if index < len(self._models):
             self.load(self._models.source(index))
             return
@@ -229,6 +238,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
 
     def load(self, source: Source) -> None:
         """Choose a bundled model by name, a model folder, or a model; a bad one changes nothing."""
+        self.status.stand_below(self.head, self._form)
         try:
             model = source if isinstance(source, CellModel) else load_model(source)
             model.head()  # an encoder that was just trained has none, and cannot classify
@@ -244,7 +254,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             )
 
     def _choose_head(self, index: int) -> None:
-        self.status.clear()
+        self._clear_below_head()
         try:
             self._session.set_model(self._session.model, self.head.itemText(index))
         except InterpdiscError as fault:
@@ -285,7 +295,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         if not has and not self.status.is_fault and not self.status.text():
             self.status.say(NO_CELLS)
         elif has and self.status.text() == NO_CELLS:
-            self.status.clear()
+            self.status.say("")
         classes = self._classes()
         own = shown(self._session) if has else None
         colors = class_colors(classes) if own is None else own.colors
@@ -304,7 +314,8 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
     # -- heads that are about as good -----------------------------------------------------------
 
     def _choose_colouring(self, place: int) -> None:
-        self.status.clear()
+        self.status.stand_below(self._colour_row)
+        self.status.say("")
         self._session.set_colouring(self.colour_by.itemData(place))
 
     def _show_colouring(self, colouring: str) -> None:
@@ -346,6 +357,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             self.rashomon.show_set(found, self._session.model)
         if self._session.colouring == "disagreement" and found is not None:
             if len(found.members) == 1:
+                self.status.stand_below(self._colour_row)
                 self.status.say(
                     f"Only '{found.members[0].name}' is within {found.delta:g} of the best, so no "
                     "head can disagree. Allow a larger loss under 'Heads that are about as good'."
@@ -355,7 +367,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
     def _show_flagged(self) -> None:
         """Tell the share of flagged cells, and whether the movie is out of distribution."""
         result = self._session.classification
-        told = ""
+        told, warnings = "", []
         if result is not None and len(result.index):
             encoding = result.encoding
             flags = encoding.flags
@@ -365,7 +377,9 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             warnings = [
                 f"⚠ {sentence}" for sentence in movie_warnings(encoding, self._session.model)
             ]
-            told = "\n".join(filter(None, [*warnings, counted]))
+            told = counted
+        self.warned.warn("\n".join(warnings))
+        self.warned.setVisible(bool(warnings))
         self.flagged.say(told)
         self.flagged.setVisible(bool(told))
 
@@ -426,6 +440,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
 
         result = self._session.classification
         assert result is not None
+        self.status.stand_below(self.export)
         try:
             compared = replace(result, disagreement=self._session.disagreement)
             settings, as_good = dict(result.settings), self._session.as_good

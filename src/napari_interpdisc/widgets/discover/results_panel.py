@@ -53,6 +53,8 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         self.found: Discovery | None = None
         self._base: CellModel | None = None
         self.row: int | None = None
+        self.saved: set[str] = set()
+        """SHA-256 of the models that what is shown was saved as."""
         self.quality, self.front = QualityView(), FrontView()
         self.rule = RuleView(session)
         self.audit = AuditView(session, annotations)
@@ -111,6 +113,7 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         """
         self.found, self._base, self.row = found, base, chosen_row(found)
         self._held_out = held_out
+        self.saved.clear()
         for part in self._checks:
             part.setVisible(held_out is not None)
         self._show_checks(next(iter(found.heads)))
@@ -137,12 +140,16 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
             compared = self._held_out.compared.within(self._session.delta)
         return model_of(self._base, self.found, name, self._formula(), compared)
 
+    def is_of(self, model: CellModel) -> bool:
+        """Whether a model has what is shown here, saved or not."""
+        return model.name == UNSAVED or model.sha256 in self.saved
+
     def show_head(self) -> None:
         """Mark the head that colours the cells, if it is one of those that were found."""
         if self.found is None:
             return
         model, head = self._session.model, self._session.head_name
-        kind = model.head(head).name if model.name == UNSAVED else None
+        kind = model.head(head).name if self.is_of(model) else None
         self.quality.show_chosen(kind, self._formula())
         # the rule is that of the head that colours the cells: of another model, it is not here
         self._rule_part.setVisible(kind is not None)
@@ -171,7 +178,7 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         self.rashomon.show_delta(session.delta)
         if held_out is None or self._base is None:
             return
-        own = session.model.name == UNSAVED and session.as_good is not None
+        own = self.is_of(session.model) and session.as_good is not None
         self.by_disagreement.setEnabled(own)
         if own and session.as_good is not None:
             self.rashomon.show_set(session.as_good, self._base)

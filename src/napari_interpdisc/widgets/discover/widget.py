@@ -47,7 +47,6 @@ from napari_interpdisc.widgets.discover.train_panel import TrainPanel
 from napari_interpdisc.widgets.parts.comparing import Comparison
 from napari_interpdisc.widgets.parts.controls import ScrolledPage, StatusLine, button, folded, row
 from napari_interpdisc.widgets.parts.links import connect_while_alive, when_destroyed
-from napari_interpdisc.widgets.parts.wording import UNSAVED
 from napari_interpdisc.widgets.parts.workers import Work
 from napari_interpdisc.widgets.session import session_of
 
@@ -121,6 +120,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.hint = QLabel("Press 1 – 9 to annotate the ringed cell, 0 to remove its annotation.")
         self.hint.setToolTip(self.annotate.toolTip())
         self.hint.setWordWrap(True)
+        self.hint.setVisible(False)
         self.suggest = button(
             "Suggest next",
             self.next_cell,
@@ -154,13 +154,15 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.results.audit.looked.connect(self._look_at_label)
         self.results.audit.relabelled.connect(self._relabel)
         self.results.picked.connect(self._use)
-        self.results.said.connect(self.status.say)
+        self.results.said.connect(self._say_of_results)
         self.results.save.connect(self._save)
+        self._class_row, self._next_row = row(self.add, self.undo), row(self.suggest, self.order)
+        self._import_part, self._kept_part = more, others
         page = QWidget()
         layout = QVBoxLayout(page)
         layout.addWidget(
-            _group("1  Classes and annotations", self.classes, row(self.add, self.undo),
-                   self.annotate, self.hint, row(self.suggest, self.order), self.export, more)
+            _group("1  Classes and annotations", self.classes, self._class_row,
+                   self.annotate, self.hint, self._next_row, self.export, more)
         )  # fmt: skip
         layout.addWidget(_group("2  Training", others, self.training))
         layout.addWidget(self.results)
@@ -169,8 +171,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 4)
         outer.addWidget(self._scroll, 1)
-        self.status.setContentsMargins(8, 0, 8, 0)
-        outer.addWidget(self.status)
+        self.status.stand_below(self.hint)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's name)
         """Bring up to date what was not drawn while hidden."""
@@ -189,10 +190,19 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         if not (self.annotator.is_on and not event.modifiers() and self.annotator.press(key)):
             super().keyPressEvent(event)
 
+    def _say_of_results(self, text: str) -> None:
+        self.status.stand_below(self.results.save_button)
+        self.status.say(text)
+
     def _say(self, text: str, is_fault: bool = False) -> None:
+        """Tell what came of a click or a key in the canvas."""
+        self.status.stand_below(self.hint)
         (self.status.fault if is_fault else self.status.say)(text)
 
-    def _guarded(self, action: Callable[[], Any]) -> None:
+    def _guarded(self, action: Callable[[], Any], below: QWidget | None = None) -> None:
+        """Do what a control asks for, and tell of it below that control."""
+        if below is not None:
+            self.status.stand_below(below)
         try:
             action()
         except InterpdiscError as fault:
@@ -220,7 +230,9 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
 
     def _switch(self, on: bool) -> None:
         self.annotator.switch(on)
+        self.hint.setVisible(on)
         if on:
+            self.status.stand_below(self.hint)
             self.status.say("Click cells to give them the marked class.")
 
     def _choose_class(self, name: str) -> None:
@@ -234,10 +246,11 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             field.setFocus()
             field.selectAll()
 
-        self._guarded(add)
+        self._guarded(add, self._class_row)
 
     def _rename(self, old: str, new: str) -> None:
         was_chosen = self.annotator.chosen == old
+        self.status.stand_below(self._class_row)
         try:
             self.keeper.check_changeable(old)
             if was_chosen:
@@ -255,15 +268,17 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             cells = f" and its {gone} annotation{'s' if gone != 1 else ''}" if gone else ""
             self.status.say(f"'{name}'{cells} removed; Undo brings it back.")
 
-        self._guarded(remove)
+        self._guarded(remove, self._class_row)
 
     def _undo(self) -> None:
+        self.status.stand_below(self._class_row)
         if self.annotations.undo():
             self.status.say("The last change was taken back.")
 
     def next_cell(self) -> None:
         """Select the most unclear cell that is not annotated, and bring it into view."""
         by: Order = self.order.currentData()
+        self.status.stand_below(self._next_row)
         try:
             row = self._suggestions.next(self._session, set(self.annotations.by_row), by)
         except InterpdiscError as fault:
@@ -294,7 +309,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             self.status.say("Importing …")
             self.work.start(work, done, self.status.fault)
 
-        self._guarded(begin)
+        self._guarded(begin, self._import_part)
 
     def _export(self) -> None:
         path, _ = QFileDialog.getSaveFileName(
@@ -305,7 +320,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
 
     def export_to(self, path: Path) -> None:
         """Write the annotations as a table."""
-        self._guarded(lambda: self.status.say(self.keeper.export_to(path)))
+        self._guarded(lambda: self.status.say(self.keeper.export_to(path)), self.export)
 
     # -- other movies ---------------------------------------------------------------------------
 
@@ -326,7 +341,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             self.status.say("Keeping …")
             self.work.start(plan.carry_out, done, self.status.fault)
 
-        self._guarded(begin)
+        self._guarded(begin, self._kept_part)
 
     def open_kept(self, path: Path) -> None:
         """Train on the cells of a file too; their classes join those that are there."""
@@ -345,7 +360,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             self._show_classes()
             self.status.say(f"{self.kept.told.text()} Classes: {', '.join(names)}.")
 
-        self._guarded(read)
+        self._guarded(read, self._kept_part)
 
     # -- training -------------------------------------------------------------------------------
 
@@ -364,7 +379,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             self.status.say(f"Training on {len(plan)} cells{without} …")
             self.work.start(plan.carry_out, done, self.status.fault)
 
-        self._guarded(begin)
+        self._guarded(begin, self.training)
 
     def _take(self, base: CellModel, trained: Trained) -> None:
         """Show what a training found, and colour the cells by its first head.
@@ -404,7 +419,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
     def _compare(self) -> None:
         """Ask all heads that were found what they call the cells in the window."""
         found, session = self.results.found, self._session
-        if found is None or session.model.name != UNSAVED or session.compared is not None:
+        if found is None or not self.results.is_of(session.model) or session.compared is not None:
             return
 
         def members() -> list[Member]:
@@ -423,7 +438,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             assert self._origins is not None
             look_at(self._viewer, self._session, present_row(self._origins, row, self._session))
 
-        self._guarded(look)
+        self._guarded(look, self.results.save_button)
 
     def _relabel(self, row: int, name: str) -> None:
         """Give a cell that was trained on another class."""
@@ -438,7 +453,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
                 )
             self.annotator.annotate(at, name)
 
-        self._guarded(relabel)
+        self._guarded(relabel, self.results.save_button)
 
     def _cancel(self) -> None:
         self.work.cancel()
@@ -461,14 +476,26 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         """Write what was found as a model folder that is named like it."""
 
         def write() -> None:
-            from napari_interpdisc.models.store import save_model
+            from napari_interpdisc.models.store import load_model, save_model
 
             save_model(self.results.model(folder.name), folder)
+            self._take_name(load_model(folder))
             self.status.say(
                 f"The model was written to {folder}; the Classify widget and 'interpdisc' open it."
             )
 
-        self._guarded(write)
+        self._guarded(write, self.results.save_button)
+
+    def _take_name(self, saved: CellModel) -> None:
+        """Let the model in the window have the name that it was saved under."""
+        session = self._session
+        before = session.model
+        is_of = self.results.is_of(before)
+        self.results.saved.add(saved.sha256)
+        if is_of:
+            session.model_saved.emit(before, saved)
+            head = session.head_name
+            session.set_model(saved, head if head in saved.heads else None)
 
 
 def _group(title: str, *parts: QWidget) -> QGroupBox:

@@ -19,6 +19,7 @@ from napari_interpdisc.widgets.parts.sliders import (
     ImportanceBar,
     MarkedSlider,
     NameButton,
+    fix_size,
     reach,
     small_button,
     wrapped,
@@ -87,7 +88,7 @@ class LatentRow(QWidget):  # type: ignore[misc]
             )
         )
         self.value = QLabel()
-        self.value.setFixedWidth(VALUE_WIDTH)
+        fix_size(self.value, VALUE_WIDTH)
         self.value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.value.setToolTip(f"Value of z{latent} in standard deviations of the prior")
         self.reset = small_button("↺")

@@ -21,6 +21,7 @@ from napari_interpdisc.widgets.parts.sliders import (
     VALUE_WIDTH,
     MarkedSlider,
     NameButton,
+    fix_size,
     reach,
     small_button,
     wrapped,
@@ -90,7 +91,7 @@ class PairRow(QWidget):  # type: ignore[misc]
         ):
             # the font may grow a little once napari's style is applied
             room = value.fontMetrics().horizontalAdvance(widest) + 12
-            value.setFixedWidth(max(VALUE_WIDTH, room))
+            fix_size(value, max(VALUE_WIDTH, room))
             value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             value.setToolTip(tip)
         self.reset = small_button("↺")

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from qtpy.QtCore import Signal
+from qtpy.QtGui import QFontMetrics
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_interpdisc._types import Float32Array
@@ -87,16 +88,24 @@ class SliderRows(QWidget):  # type: ignore[misc]
         self._arranged = None
         self.latents, self.pairs = {}, {}
         labels = {latent: model.latent_label(latent) for latent in model.by_importance()}
-        width = NAME_WIDTH
-        if model.aliases:
-            widest = max(map(self.fontMetrics().horizontalAdvance, labels.values()))
-            width = min(WIDEST_NAME, max(width, widest + NameButton.AIR + 4))
+        width = self._room(labels.values()) if model.aliases else NAME_WIDTH
+        pairs = [model.pair_label(*pair) for pair in model.orientation_pairs]
+        # at least as wide as the name and the bar of a latent
+        pair_width = max(self._room(pairs), min(width + 30, WIDEST_NAME))
         for pair in model.orientation_pairs:
-            self._add_pair(model, pair, width)
+            self._add_pair(model, pair, pair_width)
         for latent, label in labels.items():
             self._add_latent(model, latent, label, width)
         self.arrange("", labels)
         return True
+
+    def _room(self, labels: Iterable[str]) -> int:
+        """Width that the names of rows need, px: bold, as those that the head reads."""
+        font = self.font()
+        font.setBold(True)
+        widest = max(map(QFontMetrics(font).horizontalAdvance, labels), default=0)
+        # the font grows a little once napari's style is applied
+        return min(WIDEST_NAME, max(NAME_WIDTH, round(1.06 * widest) + NameButton.AIR))
 
     def _rows(self) -> list[PairRow | LatentRow]:
         return [*self.pairs.values(), *self.latents.values()]
@@ -125,8 +134,7 @@ class SliderRows(QWidget):  # type: ignore[misc]
 
     def _add_pair(self, model: CellModel, pair: Pair, width: int) -> None:
         about = [f"z{i} {told}" for i in pair if (told := model.latent_about(i))]
-        # as wide as the name and the bar of a latent
-        row = PairRow(pair, model.pair_label(*pair), about, width + 30)
+        row = PairRow(pair, model.pair_label(*pair), about, width)
         row.moved.connect(self.pair_moved)
         row.touched.connect(self.pair_touched)
         row.reset_asked.connect(self.pair_reset_asked)

@@ -30,6 +30,7 @@ from napari_interpdisc.widgets.explorer.layers import show_cell_layers
 from napari_interpdisc.widgets.explorer.polar import cartesian
 from napari_interpdisc.widgets.explorer.rows import SliderRows
 from napari_interpdisc.widgets.explorer.traversal import STEPS, Pair, Traversal, of_latent, of_pair
+from napari_interpdisc.widgets.parts.controls import ScrolledPage, StillLabel
 from napari_interpdisc.widgets.parts.links import connect_while_alive
 from napari_interpdisc.widgets.parts.pictures import PictureView, TraversalStrip, grey_picture
 from napari_interpdisc.widgets.parts.rule_view import RuleView, rule_part
@@ -45,6 +46,9 @@ from napari_interpdisc.widgets.session import session_of
 
 REDRAW_MS = 15
 """Slider moves within this time are drawn once."""
+
+RESTRIP_MS = 120
+"""Rest after which the strip follows a drag in another dock: it costs as much as all the rest."""
 
 SHOWN: dict[What, str] = {
     "cell": "picture",
@@ -84,14 +88,14 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self.reconstruction_view = PictureView("reconstruction", "The latents of the cell, decoded")
         self.edited_view = PictureView("edited", "The latents of the sliders, decoded")
         self.show_what = QComboBox()
-        self.scores = QLabel()
+        self.scores = StillLabel()
         self.strip_title = QLabel()
         self.strip = TraversalStrip(STEPS)
         self.reset_all = QPushButton("Reset all")
         self.send = QPushButton("Send to layers")
         self.rule = RuleView(self.session, own_cell=False)
         self.sliders = SliderRows()
-        self._redraw = QTimer(self)
+        self._redraw, self._restrip = QTimer(self), QTimer(self)
         self._build()
 
         connect_while_alive(
@@ -110,8 +114,6 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self.hint.setToolTip("The explorer shows the cell that is selected in the viewer")
         self.title.setToolTip("The selected cell")
         self.scores.setToolTip(SCORE_HELP)
-        self.scores.setWordWrap(True)
-        self.scores.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.strip_title.setWordWrap(True)
         self.strip_title.setToolTip(self.strip.toolTip())
         self.reset_all.setToolTip("Set every latent back to the cell's own value")
@@ -126,9 +128,13 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
             "tells them apart; or its local contrast, the grain that chromosomes make"
         )
         self.show_what.currentTextChanged.connect(self._show_other)
-        self._redraw.setSingleShot(True)
-        self._redraw.setInterval(REDRAW_MS)
-        self._redraw.timeout.connect(self._draw)
+        for timer, pause, action in (
+            (self._redraw, REDRAW_MS, self._draw),
+            (self._restrip, RESTRIP_MS, self._draw),
+        ):
+            timer.setSingleShot(True)
+            timer.setInterval(pause)
+            timer.timeout.connect(action)
         self.sliders.moved.connect(self._moved)
         self.sliders.touched.connect(self._touched)
         self.sliders.reset_asked.connect(self._reset_one)
@@ -169,7 +175,7 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         layout.addLayout(buttons)
         self._pages = QStackedLayout(self)
         self._pages.addWidget(self.hint)
-        self._pages.addWidget(page)
+        self._pages.addWidget(ScrolledPage(page))
 
     # -- what is shown ----------------------------------------------------------------------------
 
@@ -206,6 +212,7 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         changed = np.flatnonzero(cell.edited != edited)
         cell.edited[:] = edited
         self._follow(*changed.tolist())
+        self._restrip.start()
         self._draw_soon()
 
     def _show_cell(self) -> None:
@@ -299,7 +306,8 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
         self.scores.setText(f"{before} &nbsp;→&nbsp; <b{mark}>{after}</b>")
         self.reset_all.setEnabled(cell.is_edited)
         self.rule.show_latents(cell.edited)
-        self._draw_strip(cell)
+        if not self._restrip.isActive():
+            self._draw_strip(cell)
 
     def _draw_strip(self, cell: EditedCell) -> None:
         what = self._traversal()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from magicgui.widgets import ComboBox
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtGui import QColor, QPainter, QPixmap, QShowEvent
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtGui import QColor, QPainter, QPalette, QPixmap, QResizeEvent, QShowEvent
 from qtpy.QtWidgets import (
+    QBoxLayout,
     QComboBox,
+    QFormLayout,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -26,11 +28,48 @@ UNLIMITED = 16_777_215
 """Qt's largest height of a widget, px."""
 
 FAULT_COLOR = "#eb4444"
-"""Read on napari's dark and on its light theme."""
+"""Of lines and frames in pictures; read on napari's dark and on its light theme."""
+
+Tone = Literal["plain", "warning", "fault"]
+
+TONES: dict[Tone, tuple[str, str]] = {
+    "plain": ("", ""),
+    "warning": ("#ffb000", "#8a5000"),
+    "fault": ("#ff7b7b", "#b3201c"),
+}
+"""Colours of text on a dark and on a light ground: a contrast of 5 or more with both of napari's
+themes."""
 
 
-class StatusLine(QLabel):  # type: ignore[misc]
-    """One sentence on what is going on; in red, on what is wrong."""
+def is_dark(widget: QWidget) -> bool:
+    """Whether a widget has light text, as in napari's dark theme."""
+    return bool(widget.palette().color(QPalette.ColorRole.WindowText).lightness() > 127)
+
+
+class _Below:
+    """A widget that moves below the control that it tells of."""
+
+    _in: QFormLayout | QBoxLayout | None = None
+
+    def stand_below(self, field: QWidget, layout: QFormLayout | QBoxLayout | None = None) -> None:
+        """Move below a widget; ``layout`` is the one it is directly in, of the same page."""
+        if isinstance(self._in, QFormLayout):
+            at = self._in.getWidgetPosition(self)[0]
+            # its item with it: a widget with two never asks for room again
+            self._in.removeWidget(self)
+            self._in.removeRow(at)
+        elif self._in is not None:
+            self._in.removeWidget(self)
+        self._in = field.parentWidget().layout() if layout is None else layout
+        if isinstance(self._in, QFormLayout):
+            self._in.insertRow(self._in.getWidgetPosition(field)[0] + 1, self)
+        else:
+            assert self._in is not None
+            self._in.insertWidget(self._in.indexOf(field) + 1, self)
+
+
+class StatusLine(QLabel, _Below):  # type: ignore[misc]
+    """One sentence on what is going on, or in colour a warning, or what is wrong."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,20 +77,119 @@ class StatusLine(QLabel):  # type: ignore[misc]
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.setToolTip("What was done, or what is wrong and how to correct it.")
-        self.is_fault = False
+        self.tone: Tone = "plain"
+        self._come = QTimer(self)
+        self._come.setSingleShot(True)
+        self._come.setInterval(0)
+        self._come.timeout.connect(self._come_into_view)
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether it tells what is wrong."""
+        return self.tone == "fault"
 
     def say(self, text: str) -> None:
         """Tell how things go."""
-        self._show(text, False)
+        self._show(text, "plain")
+
+    def warn(self, text: str) -> None:
+        """Tell what to look at."""
+        self._show(text, "warning")
 
     def fault(self, text: str) -> None:
         """Tell what is wrong."""
-        self._show(text, True)
+        self._show(text, "fault")
 
-    def _show(self, text: str, is_fault: bool) -> None:
-        self.is_fault = is_fault
-        self.setStyleSheet(f"color: {FAULT_COLOR}" if is_fault else "")
+    def forget_fault(self) -> None:
+        """Clear a fault or a warning: what caused it was changed."""
+        if self.tone != "plain":
+            self.say("")
+
+    def _show(self, text: str, tone: Tone) -> None:
+        self.tone = tone
+        self._colour()
         self.setText(text)
+        self._hide_if_empty()
+        if tone == "fault":
+            self._come.start()  # once it has its place
+
+    def clear(self) -> None:
+        """Tell nothing, and take no room."""
+        self.say("")
+
+    def _hide_if_empty(self) -> None:
+        if self.parentWidget() is not None:  # else it would be a window
+            self.setHidden(not self.text())
+
+    def stand_below(self, field: QWidget, layout: QFormLayout | QBoxLayout | None = None) -> None:
+        """Move below a widget that is directly in a layout; without a text it takes no room."""
+        _Below.stand_below(self, field, layout)
+        self._hide_if_empty()
+
+    def _come_into_view(self) -> None:
+        page: QWidget | None = self.parentWidget()
+        while page is not None and not isinstance(page, QScrollArea):
+            page = page.parentWidget()
+        if page is not None:
+            page.ensureWidgetVisible(self, 0, 4)
+
+    def _colour(self) -> None:
+        # its own palette has the colour that it was given
+        parent = self.parentWidget()
+        color = TONES[self.tone][0 if parent is None or is_dark(parent) else 1]
+        sheet = f"color: {color}" if color else ""
+        if sheet != self.styleSheet():
+            self.setStyleSheet(sheet)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's name)
+        """Take the colour of the theme: only now the line knows it."""
+        super().showEvent(event)
+        self._colour()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
+            self._colour()
+
+
+class StillLabel(QWidget):  # type: ignore[misc]
+    """A label whose text changes often: the window is laid out anew if its height changes alone.
+
+    A change of a plain label lays out every dock of napari's window.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.label = QLabel(self)  # in no layout, which it would ask for another size
+        self.label.setWordWrap(True)
+        self.label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+
+    def text(self) -> str:
+        """What it says."""
+        return str(self.label.text())
+
+    def setText(self, text: str) -> None:  # noqa: N802 (Qt's name)
+        """Say something else, as rich text."""
+        self.label.setText(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
+        """Keep the label as wide as this."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
+        """Follow the font of the theme."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit()
+
+    def _fit(self) -> None:
+        high = max(0, self.label.heightForWidth(self.width()))  # −1 without text
+        if high != self.height():
+            self.setFixedHeight(high)
+        self.label.resize(self.width(), high)
 
 
 def combo(choices: Callable[[Any], list[tuple[str, Any]]], tooltip: str) -> ComboBox:
@@ -154,7 +292,7 @@ class ScrolledPage(QScrollArea):  # type: ignore[misc]
         return bool(super().eventFilter(watched, event))
 
 
-class WorkBar(QProgressBar):  # type: ignore[misc]
+class WorkBar(QProgressBar, _Below):  # type: ignore[misc]
     """How much of the work is done; invisible while none goes on."""
 
     def __init__(self, tooltip: str) -> None:
@@ -171,6 +309,24 @@ class WorkBar(QProgressBar):  # type: ignore[misc]
         """Move to ``done`` of ``n``."""
         self.setRange(0, n)
         self.setValue(done)
+
+
+class Told:
+    """How work goes and what came of it, below the control that began it.
+
+    Attributes
+    ----------
+    progress, status
+        How much is done, and what is told.
+    """
+
+    def __init__(self, tooltip: str) -> None:
+        self.progress, self.status = WorkBar(tooltip), StatusLine()
+
+    def stand_below(self, field: QWidget, layout: QFormLayout | QBoxLayout) -> None:
+        """Move below a widget that is directly in a layout of the same page."""
+        self.status.stand_below(field, layout)
+        self.progress.stand_below(field, layout)
 
 
 SWATCH = 14

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_interpdisc._types import Float32Array
+from napari_interpdisc.widgets.parts.controls import is_dark
 
 DISABLED_OPACITY = 0.35
 """Of pictures of what no longer holds."""
@@ -82,6 +83,10 @@ class _Canvas(QWidget):  # type: ignore[misc]
         painter.end()
 
 
+SCORE_COLOURS = {True: "#8fb8de", False: "#1f5c99"}
+"""Of scores below pictures, on a dark and on a light ground."""
+
+
 class TraversalStrip(QWidget):  # type: ignore[misc]
     """Pictures in a row, each with the value of the latent and the score below it."""
 
@@ -128,6 +133,6 @@ class TraversalStrip(QWidget):  # type: ignore[misc]
             middle = int(Qt.AlignmentFlag.AlignHCenter)
             painter.setPen(self.palette().windowText().color())
             painter.drawText(QRect(left, side + 1, int(column), 15), middle, value)
-            painter.setPen(QColor("#8fb8de"))
+            painter.setPen(QColor(SCORE_COLOURS[is_dark(self)]))
             painter.drawText(QRect(left, side + 15, int(column), 15), middle, score)
         painter.end()

@@ -8,6 +8,7 @@ from textwrap import fill
 from qtpy.QtCore import QPointF, QRect, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPolygonF, QWheelEvent
 from qtpy.QtWidgets import (
+    QLabel,
     QSlider,
     QStyle,
     QStyleOptionSlider,
@@ -48,7 +49,7 @@ class MarkedSlider(QSlider):  # type: ignore[misc]
         self.set_limit(SLIDER_RANGE)
         self.setPageStep(STEPS_PER_UNIT // 2)
         self.setSingleStep(STEPS_PER_UNIT // 10)
-        self.setMinimumWidth(110)
+        self.setMinimumWidth(80)
         # Scrolling through the sliders with the wheel must not change them.
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
@@ -184,7 +185,7 @@ class NameButton(QToolButton):  # type: ignore[misc]
         painter.end()
 
 
-WIDEST_NAME = 100
+WIDEST_NAME = 175
 """Of a row's name at most, px."""
 
 TIP_CHARACTERS = 80
@@ -193,6 +194,11 @@ TIP_CHARACTERS = 80
 def wrapped(*lines: str) -> str:
     """Lines of a tooltip, none too long; empty ones are left out."""
     return "\n".join(fill(line, TIP_CHARACTERS) for line in lines if line)
+
+
+def fix_size(label: QLabel, width: int) -> None:
+    """Give a number beside its slider a size of its own: a change of it lays nothing out."""
+    label.setFixedSize(width, label.fontMetrics().height() + 4)
 
 
 def small_button(text: str) -> QToolButton:

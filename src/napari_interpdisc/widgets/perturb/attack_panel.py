@@ -29,7 +29,6 @@ from napari_interpdisc.scrutiny.attacks import FLIP_GRID, AttackSettings
 from napari_interpdisc.widgets.canvas.cell_images import grey_limits
 from napari_interpdisc.widgets.canvas.picking import frame_shown
 from napari_interpdisc.widgets.parts.controls import (
-    FAULT_COLOR,
     StatusLine,
     WorkBar,
     button,
@@ -48,6 +47,7 @@ from napari_interpdisc.widgets.perturb.run import (
     frozen_from_text,
     grey_out,
     remove_layers,
+    search_smallest,
     show_layers,
 )
 from napari_interpdisc.widgets.perturb.staleness import why_stale
@@ -67,6 +67,7 @@ METHOD_TIPS = {
 
 NO_CELLS = "Run Cells first, then click a cell in the viewer."
 ANY_OTHER = "any other class"
+SELECT_ONE = "Select one of the cells to learn its smallest ε."
 
 
 class AttackPanel(QWidget):  # type: ignore[misc]
@@ -85,6 +86,7 @@ class AttackPanel(QWidget):  # type: ignore[misc]
     def __init__(self, viewer: Any, session: Session, work: Work) -> None:
         super().__init__()
         self._viewer, self.session, self.work = viewer, session, work
+        self.search = Work(work.parent())
         self.result: PerturbResult | None = None
         self._epsilons = dict(DEFAULT_EPSILON)
         self._space: Space = "image"
@@ -99,7 +101,7 @@ class AttackPanel(QWidget):  # type: ignore[misc]
         self.cancel_button = QPushButton("Cancel")
         self.progress = WorkBar("How much of the attack and its controls is done.")
         self.status = StatusLine()
-        self.stale, self.heading = QLabel(), QLabel()
+        self.stale, self.heading = StatusLine(), QLabel()
         self.views = {
             "image": PictureView("image", "The crop of the cell, normalised", 66),
             "reconstruction": PictureView("decoded", "Its latents, decoded", 66),
@@ -155,7 +157,6 @@ class AttackPanel(QWidget):  # type: ignore[misc]
             label.setWordWrap(True)
         self.heading.setTextFormat(Qt.TextFormat.PlainText)
         self.heading.setStyleSheet("font-weight: bold")
-        self.stale.setStyleSheet(f"color: {FAULT_COLOR}")
         self.stale.setVisible(False)
 
         form = QFormLayout()
@@ -353,6 +354,7 @@ class AttackPanel(QWidget):  # type: ignore[misc]
     def _encoding_changed(self, *_: Any) -> None:
         """Drop what belongs to cells that are gone."""
         self.work.stop()
+        self.search.stop()
         self.result = None
         grey_out(self._viewer, True)
         self._show_result()
@@ -380,7 +382,7 @@ class AttackPanel(QWidget):  # type: ignore[misc]
             run = self.result.run
             shown = frame_shown(self._viewer, self.session)
             why = why_stale(self.session, run.model, run.head, run.frame, shown)
-        self.stale.setText(why)
+        self.stale.warn(why)
         self.stale.setVisible(bool(why))
         self.found.setEnabled(not why)
         if self.result is not None:
@@ -399,6 +401,31 @@ class AttackPanel(QWidget):  # type: ignore[misc]
         if not self.work.running and self.result is None:
             self.status.say("Choose what to perturb, then press Run.")
         self._show_pictures()
+        self._show_smallest()
+
+    def _show_smallest(self) -> None:
+        """Tell the smallest ε of the selected cell, and search it if it is not known yet."""
+        result, selected = self.result, self.session.selected
+        if result is None:
+            return
+        if selected is None or selected not in result.run.rows:
+            self.search.stop()
+            self.smallest.setText(SELECT_ONE)
+        elif selected == result.run.selected:
+            self.search.stop()
+            self.smallest.setText(result.smallest_told())
+        elif self.isVisible():
+            self.smallest.setText("Searching its smallest ε …")
+            self.search.start(
+                lambda progress: search_smallest(result, selected, progress),
+                self._searched,
+                self.smallest.setText,
+            )
+
+    def _searched(self, found: PerturbResult) -> None:
+        if self.result is not None and found.shown is self.result.shown:
+            self.result = found
+            self.smallest.setText(found.smallest_told())
 
     def _finished(self, result: PerturbResult) -> None:
         run, session = result.run, self.session
@@ -436,7 +463,7 @@ class AttackPanel(QWidget):  # type: ignore[misc]
             f"{escape(did)} at ε = {settings.epsilon:g}: "
             + " · ".join(f"<b>{name}</b> {result.counted(m)}" for m, name in METHODS.items())
         )
-        self.smallest.setText(result.smallest_told())
+        self._show_smallest()
 
     def _show_pictures(self) -> None:
         """Show the selected cell if it was perturbed, else the first one that was."""

@@ -25,7 +25,6 @@ from napari_interpdisc.io.results import check_empty_folder
 from napari_interpdisc.widgets.canvas.cell_images import grey_limits
 from napari_interpdisc.widgets.canvas.picking import look_at
 from napari_interpdisc.widgets.parts.controls import (
-    FAULT_COLOR,
     StatusLine,
     WorkBar,
     button,
@@ -79,7 +78,7 @@ class ChangePanel(QWidget):  # type: ignore[misc]
         self.cancel_button = QPushButton("Cancel")
         self.progress = WorkBar("How much of the search is done.")
         self.status = StatusLine()
-        self.stale, self.heading, self.told = QLabel(), QLabel(), QLabel()
+        self.stale, self.heading, self.told = StatusLine(), QLabel(), QLabel()
         self.decoded = PictureView("decoded step", "The latents of the step, decoded", 96)
         self.nearest = PictureView(
             "nearest real cell", "The real cell of another track that is nearest to the step", 96
@@ -124,7 +123,6 @@ class ChangePanel(QWidget):  # type: ignore[misc]
             label.setWordWrap(True)
             label.setTextFormat(Qt.TextFormat.PlainText)
         self.heading.setStyleSheet("font-weight: bold")
-        self.stale.setStyleSheet(f"color: {FAULT_COLOR}")
         self.stale.setVisible(False)
         self.slider.setPageStep(1)
         form = QFormLayout()
@@ -314,7 +312,7 @@ class ChangePanel(QWidget):  # type: ignore[misc]
         if self.result is not None:
             why = why_stale(self.session, self.result.run.model, self.result.run.head)
             self.back_button.setEnabled(self.session.selected != self.result.run.row)
-        self.stale.setText(why)
+        self.stale.warn(why)
         self.stale.setVisible(bool(why))
         self.found.setEnabled(not why)
 

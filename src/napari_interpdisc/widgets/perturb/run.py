@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari.layers import Image
 from napari.utils.colormaps import Colormap
 
-from napari_interpdisc._types import BoolArray, Progress
+from napari_interpdisc._types import BoolArray, Float32Array, Progress
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import CellModel, latent_of
@@ -156,7 +156,7 @@ class PerturbResult:
         """One sentence on the smallest ε for the selected cell, and with which method."""
         run, settings = self.run, self.run.settings
         if self.smallest is None or run.selected is None:
-            return "Select one of the cells, and run again, to learn its smallest ε."
+            return "Select one of the cells to learn its smallest ε."
         cell = cell_name(run.encoding, run.selected, False).lower()
         does = f"brings {cell} to {settings.target}" if settings.target else f"flips {cell}"
         name = METHODS[settings.method]
@@ -206,10 +206,8 @@ def carry_out(run: PerturbRun, progress: Progress) -> PerturbResult:
     """
     n, settings = len(run.rows), run.settings
     costs = {"fgsm": 1, "pgd": PGD_STEPS, "random": 1}
-    # the ε of the run among them: what is told of it must agree with what was seen
-    grid = [*(PGD_GRID if settings.method == "pgd" else FLIP_GRID), settings.epsilon]
     here = np.flatnonzero(run.rows == run.selected)
-    search = len(grid) * costs[settings.method] * len(here)
+    search = len(_grid(settings)) * costs[settings.method] * len(here)
     n_all = n * sum(costs.values()) + search
     done = 0
     progress(0, n_all)
@@ -230,15 +228,47 @@ def carry_out(run: PerturbRun, progress: Progress) -> PerturbResult:
         done += cost * n
     smallest = None
     if len(here):
-        # random signs of a cell come with its place among the cells
-        own = settings.model_copy(update={"seed": settings.seed + int(here[0])})
 
         def searched(tried: int, of: int) -> None:
             progress(done + search * tried // of, n_all)
 
-        smallest = float(smallest_flip(run.model, crops[here], own, run.head, grid, searched)[0])
+        smallest = _smallest(run, int(here[0]), crops[here], searched)
     progress(n_all, n_all)
     return PerturbResult(run, shown, flips, smallest)
+
+
+def search_smallest(result: PerturbResult, row: int, progress: Progress) -> PerturbResult:
+    """Search the smallest ε of another one of the cells of a result.
+
+    Parameters
+    ----------
+    result
+        What was perturbed.
+    row
+        One of its cells.
+    progress
+        As of :func:`carry_out`.
+
+    Returns
+    -------
+    The same result with that cell as the selected one.
+    """
+    at = int(np.flatnonzero(result.run.rows == row)[0])
+    run = replace(result.run, selected=row)
+    found = _smallest(run, at, result.shown.original[[at]], progress)
+    return replace(result, run=run, smallest=found)
+
+
+def _grid(settings: AttackSettings) -> list[float]:
+    """The ε to try; that of the run among them, since what is told must agree with what is seen."""
+    return [*(PGD_GRID if settings.method == "pgd" else FLIP_GRID), settings.epsilon]
+
+
+def _smallest(run: PerturbRun, at: int, crop: Float32Array, progress: Progress) -> float:
+    """Smallest ε of the crop (1, 1, S, S) of the cell at place ``at`` of a run."""
+    # random signs of a cell come with its place among the cells
+    own = run.settings.model_copy(update={"seed": run.settings.seed + at})
+    return float(smallest_flip(run.model, crop, own, run.head, _grid(own), progress)[0])
 
 
 def show_layers(viewer: Any, image: Image, result: PerturbResult) -> list[Image]:

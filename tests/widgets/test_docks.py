@@ -1,0 +1,150 @@
+"""The docks of napari's menus: all at once in a small window, and one that is loading."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import pytest
+from npe2 import PluginManifest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QTabBar, QWidget
+
+from napari_interpdisc.widgets import docks
+from napari_interpdisc.widgets.docks import LOADING, ORDER, Dock
+from napari_interpdisc.widgets.tabs import tab_titles
+
+SCREEN = (1280, 800)
+LOWEST, NARROWEST = 400, 440
+"""What a dock may ask for at least, px."""
+
+OPENED = ("Scorecard", "Cells", "Anatomy", "Perturb", "Latent explorer", "Discover", "Classify",
+          "Through time")  # fmt: skip
+
+
+@pytest.fixture
+def manifest() -> PluginManifest:
+    return PluginManifest.from_distribution("napari-interpdisc")
+
+
+def test_each_widget_of_the_menu_has_its_place_among_the_tabs(manifest: PluginManifest) -> None:
+    contributions = manifest.contributions
+    made = {command.id: command.python_name for command in contributions.commands or ()}
+    opened = {made[widget.command] for widget in contributions.widgets or ()}
+    assert opened == {f"{one.__module__}:{one.__name__}" for one in ORDER}
+
+
+def test_all_widgets_are_tabs_of_one_small_window(
+    make_napari_viewer: Any, manifest: PluginManifest, qtbot: Any
+) -> None:
+    from npe2 import PluginManager
+
+    if manifest.name not in PluginManager.instance():
+        PluginManager.instance().register(manifest)
+    viewer = make_napari_viewer(show=True)
+    window = viewer.window._qt_window
+    window.resize(*SCREEN)
+    qtbot.waitUntil(lambda: (window.width(), window.height()) == SCREEN)
+    assert sorted(OPENED) == sorted(
+        widget.display_name for widget in manifest.contributions.widgets
+    )
+    made = []
+    for name in OPENED:
+        dock, opened = viewer.window.add_plugin_dock_widget("napari-interpdisc", name)
+        qtbot.waitUntil(lambda opened=opened: opened.widget is not None)
+        # the one that was opened last is in front
+        qtbot.waitUntil(lambda dock=dock: not dock.visibleRegion().isEmpty())
+        made.append((dock, opened))
+        assert (window.width(), window.height()) == SCREEN, name
+
+    bars = window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    bar = next(bar for bar in bars if bar.count() == len(ORDER))
+    assert tab_titles(bar) == [one.title for one in ORDER]
+    assert bar.elideMode() == Qt.TextElideMode.ElideNone
+    for dock, opened in made:
+        dock.raise_()
+        qtbot.waitUntil(lambda dock=dock: not dock.visibleRegion().isEmpty())
+        least = dock.minimumSizeHint().expandedTo(opened.minimumSize())
+        assert least.height() <= LOWEST, opened.title
+        assert least.width() <= NARROWEST, opened.title
+    assert (window.width(), window.height()) == SCREEN
+
+
+class Later(Dock):
+    """A dock whose widget is not imported yet."""
+
+    title, made_by = "Later", "not_yet.imported:Widget"
+    needed = ("a_heavy_module",)
+
+    @classmethod
+    def place(cls) -> int:
+        return 0
+
+
+class Content(QLabel):
+    def __init__(self, viewer: Any) -> None:
+        super().__init__(f"content of {viewer}")
+
+
+def test_a_dock_says_that_it_is_loading_and_stays_usable(
+    qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, asked = threading.Event(), []
+
+    def imported(name: str) -> Any:
+        asked.append((name, threading.current_thread() is threading.main_thread()))
+        if name == "a_heavy_module":
+            go.wait(60)
+        return type("module", (), {"Widget": Content})
+
+    monkeypatch.setattr(docks, "import_module", imported)
+    dock = Later("the viewer")
+    qtbot.addWidget(dock)
+    dock.show()
+    assert dock.status.text() == LOADING
+    assert dock.widget is None
+    go.set()
+    with qtbot.waitSignal(dock.loaded):
+        pass
+    assert dock.widget.text() == "content of the viewer"
+    assert dock.widget.isVisible()
+    assert not dock.status.isVisible()
+    assert not dock.progress.isVisible()
+    # what is heavy was imported beside the window, what makes windows on its thread
+    assert ("a_heavy_module", False) in asked
+    assert asked[-1] == ("not_yet.imported", True)
+
+
+def test_a_dock_says_why_it_cannot_load(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def imported(name: str) -> Any:
+        raise OSError("no DLL")
+
+    monkeypatch.setattr(docks, "import_module", imported)
+    dock = Later("the viewer")
+    qtbot.addWidget(dock)
+    qtbot.waitUntil(lambda: not dock.work.running)
+    assert dock.status.is_fault
+    assert "no DLL" in dock.status.text()
+
+
+def test_a_closed_dock_lets_its_widget_go(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "not_yet.imported", type("module", (), {"Widget": Content}))
+    monkeypatch.setattr(docks, "import_module", lambda name: sys.modules[name])
+    holder = QWidget()
+    qtbot.addWidget(holder)
+    dock = Later("the viewer")
+    dock.setParent(holder)
+    assert dock.widget is not None
+    assert dock.widget.parent() is dock
+    dock.setParent(None)
+    qtbot.addWidget(dock)
+    assert dock.widget.parent() is None
+    dock.widget.deleteLater()
+
+
+def test_the_docks_import_no_torch() -> None:
+    code = "import sys, napari_interpdisc.widgets.docks; print('torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import zarr
 
+from napari_interpdisc import frames as frames_module
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.frames import Frames, UnreadableFrame
+from napari_interpdisc.frames import BlockReader, Frames, UnreadableFrame
 
 MOVIE = np.arange(3 * 4 * 5, dtype=np.uint16).reshape(3, 4, 5)
 
@@ -149,3 +150,58 @@ def test_the_whole_range_of_float64() -> None:
     np.testing.assert_allclose(frame, [[0, 0.5], [0.75, 1]])
     frame = Frames(np.array([[0.0, 5e-324], [1e-323, 2e-323]])).frame(0)
     np.testing.assert_allclose(frame, [[0, 0.25], [0.5, 1]])
+
+
+class Counted:
+    """An array in chunks that counts how often each of its frames is read."""
+
+    def __init__(self, values: np.ndarray, chunks: tuple[object, ...], damaged: int = -1) -> None:
+        self.values, self.chunks, self.damaged = values, chunks, damaged
+        self.shape, self.dtype = values.shape, values.dtype
+        self.read: list[int] = []
+
+    def __getitem__(self, index: tuple[object, ...]) -> np.ndarray:
+        frames = np.atleast_1d(np.arange(len(self.values))[index[0]])
+        self.read += frames.tolist()
+        if self.damaged in frames:
+            raise OSError("the chunk is damaged")
+        return np.asarray(self.values[index])
+
+
+@pytest.mark.parametrize("chunks", [(3, 4, 4), ((3, 2, 3), (4,), (4,))])
+def test_each_chunk_is_read_once_in_time_order(chunks: tuple[object, ...]) -> None:
+    data = Counted(np.arange(8 * 16).reshape(8, 4, 4), chunks)
+    reader = BlockReader(Frames(data))
+    for t in range(8):
+        np.testing.assert_array_equal(reader.picture(t).pixels, Frames(data.values).frame(t))
+    assert data.read == list(range(8))
+
+
+def test_a_damaged_frame_costs_itself_and_not_its_chunk() -> None:
+    data = Counted(np.arange(6 * 16).reshape(6, 4, 4), (3, 4, 4), damaged=1)
+    reader = BlockReader(Frames(data))
+    assert reader.picture(0).pixels.max() == 15
+    with pytest.raises(UnreadableFrame):
+        reader.picture(1)
+    assert reader.picture(2).pixels.max() == 15
+
+
+def test_a_chunk_that_is_too_large_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames_module, "LARGEST_BLOCK", 100)
+    data = Counted(np.arange(6 * 16).reshape(6, 4, 4), (6, 4, 4))
+    reader = BlockReader(Frames(data))
+    for t in (0, 1):
+        reader.picture(t)
+    assert data.read == [0, 1]
+
+
+def test_blocks_have_the_channel_and_the_planes_of_the_movie() -> None:
+    values = np.random.default_rng(0).integers(0, 99, (4, 2, 3, 5, 6))
+    for z in ("max", "mid", "centroid"):
+        lazy = Frames(da.from_array(values, (2, 1, 3, 5, 6)), 1, 1, 2, z)
+        plain, reader = Frames(values, 1, 1, 2, z), BlockReader(lazy)
+        for t in range(4):
+            for plane in (None, 2):
+                np.testing.assert_array_equal(
+                    reader.picture(t, plane).pixels, plain.picture(t, plane).pixels
+                )

@@ -14,7 +14,7 @@ from scipy import ndimage, sparse
 from napari_interpdisc._types import BoolArray, Float32Array
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.flags import BLANK, NOT_A_NUMBER, UNIFORM, UNREADABLE
-from napari_interpdisc.frames import UnreadableFrame
+from napari_interpdisc.frames import BlockReader, UnreadableFrame
 
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
@@ -283,9 +283,10 @@ def iter_cells(
     z = np.zeros(len(cells), np.intp) if planes is None else planes
     order = np.lexsort((z, cells.t))
     ends = np.flatnonzero((np.diff(cells.t[order]) != 0) | (np.diff(z[order]) != 0)) + 1
+    reader = BlockReader(frames)
     for rows in np.split(order, ends) if len(order) else []:
         t, plane = int(cells.t[rows[0]]), None if planes is None else int(z[rows[0]])
-        picture, reason = _read(frames, t, plane)
+        picture, reason = _read(reader, t, plane)
         frame = None if picture is None else picture.beyond_edge()
         for start in range(0, len(rows), batch):
             some = rows[start : start + batch]
@@ -303,7 +304,7 @@ def iter_cells(
             yield CutCells(some, crops, told, np.asarray(at_top))
 
 
-def _read(frames: Frames, t: int, plane: int | None) -> tuple[Picture | None, str]:
+def _read(frames: BlockReader, t: int, plane: int | None) -> tuple[Picture | None, str]:
     """Frame ``t``, or None and why it has no pixels."""
     try:
         picture = frames.picture(t, plane)

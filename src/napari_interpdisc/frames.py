@@ -226,3 +226,66 @@ class Frames:
             assert self.z_axis is not None
             pixels = brightest.reduce(pixels, axis=left.index(self.z_axis % n))
         return _picture(pixels)
+
+
+LARGEST_BLOCK = 1 << 29
+"""Bytes of the largest block of frames that is held in memory."""
+
+
+class BlockReader:
+    """Frames of a movie one after the other, each chunk of its file read once.
+
+    A chunk that holds ten frames would be read, and decompressed, for each of them. Frames of one
+    chunk are read together here, and held until one of another chunk is asked for.
+
+    Parameters
+    ----------
+    frames
+        The movie.
+    """
+
+    def __init__(self, frames: Frames) -> None:
+        self._frames = frames
+        self._held: tuple[int, int, Frames | None] = (0, 0, None)
+
+    def picture(self, t: int, plane: int | None = None) -> Picture:
+        """Read frame ``t``; see :meth:`Frames.picture`."""
+        first, end, held = self._held
+        if not first <= t < end:
+            self._held = (0, 0, None)  # let the last block go before the next one comes
+            first, end, held = self._held = self._read(t)
+        return self._frames.picture(t, plane) if held is None else held.picture(t - first, plane)
+
+    def _read(self, t: int) -> tuple[int, int, Frames | None]:
+        """First frame and end of the chunk of frame ``t``, and its frames if they are held."""
+        frames = self._frames
+        if not frames.is_movie:
+            return 0, 1, None
+        axis, n = frames._axes[0], len(frames.data.shape)
+        first, end = _chunk_of(frames.data, axis, t)
+        index: list[Any] = [slice(None)] * n
+        index[axis] = slice(first, end)
+        if frames.channel_axis is not None:
+            index[frames.channel_axis % n] = slice(frames.channel, frames.channel + 1)
+        size = (end - first) * frames.shape[1] * frames.shape[2] * frames.n_planes
+        if end - first == 1 or size * np.dtype(frames.data.dtype).itemsize > LARGEST_BLOCK:
+            return first, end, None
+        try:
+            block = np.asarray(frames.data[tuple(index)])
+        except Exception:  # frame by frame, which tells the damaged one from the others
+            return first, end, None
+        return first, end, Frames(block, frames.channel_axis, 0, frames.z_axis, frames.z)
+
+
+def _chunk_of(data: Any, axis: int, at: int) -> tuple[int, int]:
+    """First position and end, along an axis, of the chunk that holds a position."""
+    chunks = getattr(data, "chunks", None)
+    if not chunks:
+        return at, at + 1
+    sizes = chunks[axis]
+    if isinstance(sizes, int):
+        first = at // sizes * sizes
+        return first, min(first + sizes, int(data.shape[axis]))
+    ends = np.cumsum(sizes)
+    k = int(np.searchsorted(ends, at, side="right"))
+    return int(ends[k] - sizes[k]), int(ends[k])

@@ -82,7 +82,7 @@ def test_formulas_are_text_in_the_config_and_count_in_the_identity(
     model: CellModel, stored: Path
 ) -> None:
     config = json.loads((stored / "config.json").read_text("utf-8"))
-    assert config["schema_version"] == 5
+    assert config["schema_version"] == 6
     assert config["heads"][1]["formulas"] == ["z1*(z4**2 - 0.123456789)"]
     edit(stored, lambda c: c["heads"][1].update(formulas=["z1"]))
     assert load_model(stored, device="cpu").sha256 != model.sha256

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.properties import NO_PROPERTIES
 from napari_interpdisc.scrutiny.attacks import (
     AttackSettings,
     check_frozen,
@@ -51,7 +52,7 @@ class LinearEncoder(nn.Module):
 
 
 class LinearHead(nn.Module):
-    kind = "dense"
+    kind, properties = "dense", NO_PROPERTIES
 
     def __init__(self, weight: np.ndarray, bias: float, squash: float = 0.0) -> None:
         super().__init__()

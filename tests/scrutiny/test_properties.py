@@ -9,9 +9,10 @@ from scipy import ndimage
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import normalise
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.properties import PROPERTIES
 from napari_interpdisc.nuclei.crops import separate_nuclei
 from napari_interpdisc.patches import label_crops
-from napari_interpdisc.scrutiny.properties import PROPERTIES, measure_crops
+from napari_interpdisc.scrutiny.properties import measure_crops
 
 from ..nuclei.conftest import SIDE, inside, picture
 

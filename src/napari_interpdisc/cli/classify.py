@@ -68,6 +68,16 @@ def classify(
             "0.01 if left out.",
         ),
     ] = None,
+    properties: Annotated[
+        bool,
+        typer.Option(
+            "--properties",
+            help="Add columns of measured properties: area, solidity, grain and others, of the "
+            "nuclei in --labels, else of nuclei that are found. They are measured anyway if a head "
+            "of the model reads them. Areas are in px² of the crops, and in µm² where the image "
+            "or --pixel-size gives the size of a pixel.",
+        ),
+    ] = False,
     reading: Reading = PLAIN,
     table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
@@ -108,12 +118,15 @@ def classify(
     ).open()
     with progress_bar("cells") as progress:
         result = pipeline.classify(
-            opened.frames, opened.cells, loaded, opened.diameter, head, progress, opened.measured
-        )
+            opened.frames, opened.cells, loaded, opened.diameter, head, progress, opened.measured,
+            properties, opened.segmentation, opened.pixel_size,
+        )  # fmt: skip
     compared = None
     if disagreement:
         lost = DELTA if delta is None else delta
-        compared = rashomon_set(members, result.classes, result.encoding.latents, lost)
+        compared = rashomon_set(
+            members, result.classes, result.encoding.latents, lost, result.encoding.properties
+        )
         result = replace(result, disagreement=compared.disagreement)
     settings = {
         **result.settings,
@@ -158,6 +171,13 @@ def classify(
     say(str(out))
     if not encoding.usable.all():
         note(f"{without_pixels(encoding.no_pixels)}; they have no class.")
+    if encoding.properties:
+        say(f"properties: measured {result.settings['properties_measured']}")
+        if result.settings["not_measured"]:
+            note(
+                f"{result.settings['not_measured']} cells have no class: no whole nucleus was "
+                "found in the middle to measure."
+            )
     for warning in pipeline.movie_warnings(encoding, loaded):
         note(warning)
 

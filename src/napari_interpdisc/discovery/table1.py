@@ -432,7 +432,7 @@ def _sizes(head: Head) -> dict[str, Any]:
 
 
 def _called_by_head(head: Head, inputs: Table1Inputs) -> npt.NDArray[np.int64]:
-    return predicted_by(head, inputs.latents)
+    return predicted_by(head, inputs.cells)
 
 
 def _called_by_box(box: GlassBox, inputs: Table1Inputs) -> npt.NDArray[np.int64]:

@@ -17,7 +17,7 @@ from napari_interpdisc._types import Float32Array, Float64Array, Measured
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.evidence import Evidence
 from napari_interpdisc.models.familiarity import Familiarity
-from napari_interpdisc.models.heads import Head
+from napari_interpdisc.models.heads import Head, read_columns
 from napari_interpdisc.models.tcvae import TCVAE
 from napari_interpdisc.models.texture import texture
 
@@ -201,7 +201,12 @@ class CellModel:
         """One clause on whose latents a head reads, for a person to read."""
         if not self.describes_cell:
             return "the encoder describes the whole crop, so calls may follow the surroundings"
-        around = [i for i in self.head(head).head.used_latents if self.is_around(i)]
+        own = self.head(head).head
+        around = [i for i in own.used_latents if self.is_around(i)]
+        if len(own.properties):
+            measured = f"measured properties ({', '.join(own.used_properties)})"
+            also = f" and latents of the surroundings ({', '.join(map(self.latent_label, around))})"
+            return f"reads {measured}{also * bool(around)} beside latents of the cell"
         if not around:
             return "reads latents of the cell alone"
         told = ", ".join(map(self.latent_label, around))
@@ -399,11 +404,59 @@ class CellModel:
             grain.append(avg_pool2d(texture, 2))
         return torch.cat(pictures).cpu().numpy(), torch.cat(grain).cpu().numpy()
 
+    def head_of_latents(self, name: str | None, what: str) -> NamedHead:
+        """Return a head that reads latents alone, for what changes or explains latents.
+
+        ``what`` begins the sentence if it reads more: "An attack".
+
+        Raises
+        ------
+        InvalidInput
+            If the head reads measured properties too: they do not follow changed latents.
+        InvalidModel
+            As in :meth:`head`.
+        """
+        named = self.head(name)
+        if len(named.head.properties):
+            raise InvalidInput(
+                f"{what} needs a head that reads latents alone, and '{named.name}' reads measured "
+                f"properties too ({', '.join(named.head.properties.names)}); choose another head."
+            )
+        return named
+
+    @property
+    def needed_properties(self) -> tuple[str, ...]:
+        """Measured properties that any head reads."""
+        return tuple(
+            dict.fromkeys(
+                name for named in self.heads.values() for name in named.head.properties.names
+            )
+        )
+
     @torch.inference_mode()
-    def score(self, latents: npt.ArrayLike, head: str | None = None) -> Float32Array:
-        """Signed logits (N, K) of latents (N, L)."""
+    def score(
+        self,
+        latents: npt.ArrayLike,
+        head: str | None = None,
+        measured: Mapping[str, npt.NDArray[np.floating]] | None = None,
+    ) -> Float32Array:
+        """Signed logits (N, K) of latents (N, L) and, if the head reads any, measured properties.
+
+        ``measured`` are (N,) columns by name, in their own units.
+
+        Raises
+        ------
+        InvalidInput
+            If the head reads properties that are not given.
+        """
         named = self.head(head)
-        parts = [named.head(batch) for batch in self._batches(latents)]
+        if len(named.head.properties):
+            columns = np.column_stack(
+                [np.asarray(latents, np.float32), named.head.properties.columns(measured)]
+            )
+            parts = [read_columns(named.head, batch) for batch in self._batches(columns)]
+        else:
+            parts = [named.head(batch) for batch in self._batches(latents)]
         if not parts:
             return np.zeros((0, score_width(named.classes)), np.float32)
         return torch.cat(parts).cpu().numpy()

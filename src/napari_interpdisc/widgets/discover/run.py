@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -111,8 +111,8 @@ class Trained:
     ----------
     found
         The heads.
-    origins, latents
-        Where the N labelled cells are, and their (N, L) latents.
+    origins, latents, measured
+        Where the N labelled cells are, their (N, L) latents, and (N,) measured properties by name.
     held_out
         What held-out heads say of labels and confidences; None if the training tells no labels.
     """
@@ -120,6 +120,7 @@ class Trained:
     found: Discovery
     origins: Origins
     latents: Float32Array
+    measured: Mapping[str, Float32Array] = field(default_factory=dict)
     held_out: HeldOut | None = None
 
 
@@ -177,8 +178,9 @@ class Training:
         sha256, group = self.model.encoder_sha256, self.group_name
         found = discover(labelled, self.recipe, fitting, sha256, group)
         found = replace(found, movies=tuple(movie.summary for movie in movies))
-        origins = Origins.joined([movie.origins for movie in movies]).take(self.labels.rows)
-        trained = Trained(found, origins, labelled.latents)
+        rows = self.labels.rows if labelled.rows is None else self.labels.rows[labelled.rows]
+        origins = Origins.joined([movie.origins for movie in movies]).take(rows)
+        trained = Trained(found, origins, labelled.own_latents, labelled.measured)
         return replace(trained, held_out=held_out_of(trained))
 
 

@@ -136,9 +136,17 @@ class Formula:
         """The formula with constants to three significant digits."""
         return self.show()
 
-    def show(self, digits: int = 3, aliases: Mapping[int, str] | None = None) -> str:
-        """The formula to read: constants to ``digits`` significant digits, latents by alias."""
-        return _text(self.root, lambda v: f"{v:.{digits}g}", aliases)
+    def show(
+        self,
+        digits: int = 3,
+        aliases: Mapping[int, str] | None = None,
+        properties: Mapping[str, str] | None = None,
+    ) -> str:
+        """The formula to read: constants to ``digits`` significant digits, latents by alias.
+
+        ``properties`` are what to write in place of names of measured properties.
+        """
+        return _text(self.root, lambda v: f"{v:.{digits}g}", aliases, properties)
 
     def latex(self, digits: int = 3, aliases: Mapping[int, str] | None = None) -> str:
         r"""LaTeX, by sympy; constants to ``digits`` significant digits.
@@ -547,10 +555,13 @@ def _precedence(node: Node) -> int:
 
 
 def _text(
-    node: Node, number: Callable[[float], str], aliases: Mapping[int, str] | None = None
+    node: Node,
+    number: Callable[[float], str],
+    aliases: Mapping[int, str] | None = None,
+    properties: Mapping[str, str] | None = None,
 ) -> str:
     def inner(part: Node, least: int) -> str:
-        text = _text(part, number, aliases)
+        text = _text(part, number, aliases, properties)
         return f"({text})" if _precedence(part) < least else text
 
     match node:
@@ -559,7 +570,7 @@ def _text(
         case Latent(index=index):
             return (aliases or {}).get(index, f"z{index}")
         case Measurement(name=name):
-            return name
+            return (properties or {}).get(name, name)
         case Power(base=base, exponent=exponent):
             return f"{inner(base, 5)}**{exponent:g}"
         case Apply(name="neg", arguments=(argument,)):
@@ -569,7 +580,7 @@ def _text(
             space = " " if own == 1 else ""
             return f"{inner(left, own)}{space}{sign}{space}{inner(right, own + 1)}"
         case Apply(name=name, arguments=arguments):
-            return f"{name}({_text(arguments[0], number, aliases)})"
+            return f"{name}({_text(arguments[0], number, aliases, properties)})"
 
 
 def _latex_name(index: int, alias: str | None) -> str:

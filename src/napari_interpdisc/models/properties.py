@@ -60,6 +60,7 @@ PROPERTIES: dict[str, Property] = {
     "offset_x": Property("offset along x", "px", "offset_x"),
     "asymmetry_y": Property("asymmetry along y", "radii", "asymmetry_y"),
     "asymmetry_x": Property("asymmetry along x", "radii", "asymmetry_x"),
+    "satellite": Property("spot beside the nucleus", "height of the nucleus", "satellite"),
     "neighbours": Property("number of neighbours", "nuclei", "neighbours"),
     "neighbour_distance": Property("distance of the nearest neighbour", "px", "neighbour_distance"),
     "crowding": Property("crowding", "0–1", "crowding"),
@@ -86,6 +87,11 @@ granularity_fine, granularity_coarse, edge_sharpness, unevenness, raggedness, as
     :func:`napari_interpdisc.models.light.measure_light`. Encoders may be taught the same.
 offset_y, offset_x
     Centroid of the nucleus less the centre of the crop.
+satellite
+    Height of the brightest small spot beside the nucleus, over its own surroundings, relative to
+    the nucleus's mean height over the background: 0 for none. A spot is up to a third of a nuclear
+    diameter wide, at most as far from the outline, and no part of another nucleus. Micronuclei are
+    such spots; so are debris and the ends of a lobed nucleus.
 neighbours, neighbour_distance
     Other nuclei in the crop, and the gap between the nucleus's outline and the nearest of them;
     NaN where there is none.
@@ -111,7 +117,8 @@ DEFAULT_PROPERTIES = (
 """Size, shape and grain of the nucleus alone.
 
 Brightness, contrast and texture are in units of the whole crop, so that they follow the neighbours
-too; neighbours and crowding are not of the cell. Heads read those by explicit choice only."""
+too. A satellite, neighbours and crowding are beside the nucleus. Heads read those by explicit
+choice only."""
 
 
 def check_properties(names: Sequence[str]) -> tuple[str, ...]:

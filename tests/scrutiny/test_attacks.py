@@ -377,3 +377,13 @@ def test_pgd_is_never_weaker_than_fgsm() -> None:
 
     assert (worth("pgd") >= worth("fgsm") - 1e-6).all()
     assert (worth("pgd") > worth("fgsm") + 0.1).any()
+
+
+def test_a_head_of_properties_is_not_attacked(measuring: CellModel) -> None:
+    """A perturbed crop has other properties, and perturbed latents have none."""
+    crops = np.zeros((1, 1, 64, 64), np.float32)
+    with pytest.raises(
+        InvalidInput,
+        match="reads latents alone, and 'size' reads",
+    ):
+        perturb(measuring, crops, AttackSettings(), "size")

@@ -417,11 +417,7 @@ class CellModel:
             As in :meth:`head`.
         """
         named = self.head(name)
-        if len(named.head.properties):
-            raise InvalidInput(
-                f"{what} needs a head that reads latents alone, and '{named.name}' reads measured "
-                f"properties too ({', '.join(named.head.properties.names)}); choose another head."
-            )
+        check_reads_latents(named, what)
         return named
 
     @property
@@ -468,6 +464,21 @@ class CellModel:
     def _tensor(self, values: npt.ArrayLike) -> Tensor:
         array = np.ascontiguousarray(values, dtype=np.float32)
         return torch.from_numpy(array).to(self.device)
+
+
+def check_reads_latents(named: NamedHead, what: str) -> None:
+    """Refuse a head that reads measured properties, for what changes or explains latents.
+
+    Raises
+    ------
+    InvalidInput
+        In a sentence that begins with ``what``: "An attack".
+    """
+    if len(named.head.properties):
+        raise InvalidInput(
+            f"{what} needs a head that reads latents alone, and '{named.name}' reads measured "
+            f"properties too ({', '.join(named.head.properties.names)}); choose another head."
+        )
 
 
 def score_width(classes: tuple[str, ...]) -> int:

@@ -186,7 +186,7 @@ def parts_of(model: CellModel, head: str | None, cells: Population) -> Anatomy:
     InvalidInput
         If the head has no sparse form; those that have one are named.
     """
-    named = model.head_of_latents(head, "The anatomy of a head")
+    named = model.head(head)
     check_takes_apart(named, model)
     graph = sub = None
     if isinstance(named.head, FormulaHead):

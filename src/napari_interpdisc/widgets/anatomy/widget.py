@@ -252,7 +252,6 @@ class AnatomyWidget(QWidget):  # type: ignore[misc]
                 self.seen = seen_cells(session)
                 self._taken = given
                 self.found, self.anatomy, self.view = {}, None, None
-                model.head_of_latents(named.name, "The anatomy of a head")
                 check_takes_apart(named, model)
                 self.anatomy = parts_of(model, named.name, self.seen.population)
         except InterpdiscError as fault:

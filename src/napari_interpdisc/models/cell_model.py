@@ -206,7 +206,8 @@ class CellModel:
         if len(own.properties):
             measured = f"measured properties ({', '.join(own.used_properties)})"
             also = f" and latents of the surroundings ({', '.join(map(self.latent_label, around))})"
-            return f"reads {measured}{also * bool(around)} beside latents of the cell"
+            beside = "beside latents of the cell" if own.used_latents else "and no latent"
+            return f"reads {measured}{also * bool(around)} {beside}"
         if not around:
             return "reads latents of the cell alone"
         told = ", ".join(map(self.latent_label, around))

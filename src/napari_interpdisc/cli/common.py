@@ -43,7 +43,10 @@ Tracks = Annotated[
     ),
 ]
 LabelsPath = Annotated[
-    Path | None, typer.Option(help="Segmentation from which the diameter is measured.")
+    Path | None,
+    typer.Option(
+        help="Segmentation in which the diameter is measured, and properties of the nuclei."
+    ),
 ]
 Diameter = Annotated[
     str,

@@ -127,7 +127,9 @@ def train(
     name: Annotated[str, typer.Option(help="Name of the model; the folder's if left out.")] = "",
     labels: Annotated[
         list[Path] | None,
-        typer.Option(help="Segmentation to measure the diameter in; none, or one for each image."),
+        typer.Option(
+            help="Segmentation to measure the diameter and properties in; none, or one for each image."
+        ),
     ] = None,
     diameter: Diameter = "auto",
     channel: Channel = None,
@@ -296,7 +298,7 @@ def _from_crops(
     labels = _checked_labels(values, groups, wanted, recipe.folds, group)
     with progress_bar("augmentations") as progress:
         cells = label_ready_crops(images, px, model, labels, recipe, progress)
-    _tell_left_out(cells, len(labels.rows))
+    _tell_measured(cells, len(labels.rows))
     return cells, Origins.of_archive(str(path), _rows_of(cells, labels))
 
 
@@ -305,9 +307,13 @@ def _rows_of(cells: LabelledCells, labels: Labels) -> npt.NDArray[Any]:
     return labels.rows if cells.rows is None else labels.rows[cells.rows]
 
 
-def _tell_left_out(cells: LabelledCells, given: int) -> None:
+def _tell_measured(cells: LabelledCells, given: int) -> None:
+    """Say how properties were measured, and how many cells could not be."""
     from napari_interpdisc.discovery.augmented import left_out
+    from napari_interpdisc.models.properties import WAYS
 
+    if cells.properties:
+        say(f"properties: measured {WAYS[cells.way]}")
     if sentence := left_out(cells, given):
         note(sentence)
 
@@ -369,7 +375,6 @@ def _joined(
     """Labelled cells of all movies, what their groups are called, and where the cells are."""
     from napari_interpdisc.discovery.movies import join_labels, label_movies
     from napari_interpdisc.discovery.origins import Origins
-    from napari_interpdisc.models.properties import WAYS
 
     labels, what = join_labels(
         [movie.name for movie in movies],
@@ -381,9 +386,7 @@ def _joined(
     )
     with progress_bar("augmentations") as progress:
         cells = label_movies(movies, labels, model, recipe, progress)
-    _tell_left_out(cells, len(labels.rows))
-    if recipe.properties:
-        say(f"properties: measured {WAYS[cells.way]}")
+    _tell_measured(cells, len(labels.rows))
     origins = Origins.joined([movie.origins for movie in movies])
     return cells, what, origins.take(_rows_of(cells, labels))
 

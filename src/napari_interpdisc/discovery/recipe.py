@@ -51,7 +51,7 @@ class Recipe(BaseModel):
         ge=1,
     )
     augmentation: Augmentation = Augmentation(edge=0.2, gradient=0.4)
-    max_latents: int = Field(6, title="Most latents that a formula may use", ge=1)
+    max_latents: int = Field(6, title="Most latents and properties that a formula may use", ge=1)
     invariant: bool = Field(
         True,
         title="Let dense and sparse heads read the radius of each pair of latents that rotates, "

@@ -26,7 +26,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from generalisation import ANY_SHAPE, MITOSIS, target_of
+from generalisation import MITOSIS, target_of
 from napari_interpdisc import CellTable, Frames, load_model, read_frames
 from napari_interpdisc.discovery.augmented import PatchLatents, pairs_within, patch_latents
 from napari_interpdisc.discovery.cross_validation import discover
@@ -46,8 +46,8 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results" / "properties"
 READS = ("latents", "properties", "both")
 TASKS = {
     "two classes": {"Interphase": ("Interphase",), "Metaphase": ("Metaphase",)},
-    "four classes": {"Interphase": ANY_SHAPE, **MITOSIS},
-    "five classes": {"Interphase": ANY_SHAPE, **MITOSIS, "Apoptosis": ("Apoptosis",)},
+    "four classes": {"Interphase": ("Interphase",), **MITOSIS},
+    "five classes": {"Interphase": ("Interphase",), **MITOSIS, "Apoptosis": ("Apoptosis",)},
 }
 SATELLITE = (*DEFAULT_PROPERTIES, "satellite")
 QUICK = Recipe(

@@ -45,7 +45,7 @@ Tracks = Annotated[
 LabelsPath = Annotated[
     Path | None,
     typer.Option(
-        help="Segmentation in which the diameter is measured, and properties of the nuclei."
+        help="Segmentation in which the diameter is measured, and properties where they are wanted."
     ),
 ]
 Diameter = Annotated[

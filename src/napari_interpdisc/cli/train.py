@@ -128,7 +128,8 @@ def train(
     labels: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Segmentation to measure the diameter and properties in; none, or one for each image."
+            help="Segmentation to measure the diameter and properties in; none, or one for each "
+            "image."
         ),
     ] = None,
     diameter: Diameter = "auto",

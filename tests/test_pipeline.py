@@ -423,9 +423,9 @@ def test_a_head_of_properties_classifies_and_says_where_there_is_no_nucleus(
     assert not any(UNMEASURED in reason for reason in sized.reasons[:6])
     assert sized.settings["not_measured"] == 3
     assert sized.settings["properties_read"] == ["area"]
-    assert sized.settings["properties"]["area_px2"] == "px²"
+    assert sized.settings["properties"]["nucleus_area_px2"] == "px²"
     table = sized.results()
-    assert table["area_px2"].tolist()[:3] == areas[:3].tolist()
+    assert table["nucleus_area_px2"].tolist()[:3] == areas[:3].tolist()
     assert table["flag"].tolist() == sized.reasons.tolist()
 
 
@@ -434,7 +434,7 @@ def test_properties_are_measured_only_where_they_are_wanted(
     sized: Classification,
 ) -> None:  # fmt: skip
     assert result.encoding.properties == {}
-    assert "area_px2" not in result.results()
+    assert "nucleus_area_px2" not in result.results()
     assert "properties" not in result.settings
     asked = encode_cells(frames, cells, model, 28.0, properties=True)
     assert set(asked.properties) == set(PROPERTIES)
@@ -475,4 +475,4 @@ def test_areas_in_um2_where_a_pixel_has_a_size(sized: Classification, model: Cel
         sized.encoding.properties["area"] / 4 * 0.2, nan_ok=True
     )
     assert with_area_um2(half, model, None) is half
-    assert "area_um2" in classify_encoding(found, model).results()
+    assert "nucleus_area_um2" in classify_encoding(found, model).results()

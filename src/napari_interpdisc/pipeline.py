@@ -260,7 +260,7 @@ class Classification:
 
         That is confidence, disagreement if heads were compared, model, head, diameter (px),
         reconstruction_error, latent_norm, surprise, unfamiliar, touches_edge, flag, measured
-        properties if there are any (``area_px2``: unit px²), and the latents z_0 …. A cell without
+        properties if there are any (``nucleus_area_px2``), and the latents z_0 …. A cell without
         pixels has no class, no score and no latents.
         """
         import pandas as pd

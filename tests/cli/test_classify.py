@@ -436,10 +436,10 @@ def test_measured_properties_are_columns_with_units(classify: Run, files: Path) 
     assert done.code == 0, done.err
     assert "properties: measured in the given segmentation" in done.out
     table, note = pd.read_csv(files / "out.csv"), json.loads((files / "out.json").read_text())
-    assert note["properties"]["area_px2"] == "px²"
-    assert note["properties"]["area_um2"] == "µm²"
+    assert note["properties"]["nucleus_area_px2"] == "px²"
+    assert note["properties"]["nucleus_area_um2"] == "µm²"
     assert note["properties_measured"] == "in the given segmentation"
-    known = table["area_px2"].notna()
+    known = table["nucleus_area_px2"].notna()
     assert known.any()
     # of the masks, which have pixels of 0.25 µm²
     masks = tifffile.imread(files / "masks.tif")
@@ -448,5 +448,5 @@ def test_measured_properties_are_columns_with_units(classify: Run, files: Path) 
         label = plane[round(cell["y"]), round(cell["x"])]
         if label:
             own = 0.25 * (plane == label).sum()
-            assert cell["area_um2"] == pytest.approx(own, rel=0.1)
+            assert cell["nucleus_area_um2"] == pytest.approx(own, rel=0.1)
     assert list(table)[-32:] == [f"z_{i}" for i in range(32)]

@@ -377,7 +377,7 @@ def test_heads_of_properties_are_trained_stored_and_classify(
     known = table[table["state"].notna() & table["class"].notna()]
     assert (known["state"] == known["class"]).mean() > 0.95
     (formula,) = head.formulas
-    z = (table["area_px2"] - head.properties.centre[0]) / head.properties.scale[0]
+    z = (table["nucleus_area_px2"] - head.properties.centre[0]) / head.properties.scale[0]
     measured = torch.tensor(np.stack([z, 0 * z], 1))
     value = formula.evaluate(torch.zeros(len(z), 1), None, measured) * head.scales[0]
     np.testing.assert_allclose(table["score"], value, atol=1e-3)

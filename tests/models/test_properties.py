@@ -110,5 +110,5 @@ def test_missing_rows_and_titles() -> None:
     assert missing_properties(rows).tolist() == [False, True, True]
     assert not missing_properties(np.zeros((2, 0))).any()
     assert [column_title(n) for n in ("area", "solidity", "offset_y", AREA_UM2)] == [
-        "area_px2", "solidity", "offset_y_px", "area_um2",
+        "nucleus_area_px2", "nucleus_solidity", "nucleus_offset_y_px", "nucleus_area_um2",
     ]  # fmt: skip

@@ -281,5 +281,8 @@ def unit_of(name: str) -> str:
 
 
 def column_title(name: str) -> str:
-    """Column of a table of results: the name, with its unit if that is a length: ``area_px2``."""
-    return f"{name}{_UNIT_SUFFIX.get(unit_of(name), '')}"
+    """Column of a table of results, with its unit if that is a length: ``nucleus_area_px2``.
+
+    The prefix keeps it apart from columns of the user's own, such as ``solidity``.
+    """
+    return f"nucleus_{name}{_UNIT_SUFFIX.get(unit_of(name), '')}"

@@ -523,7 +523,9 @@ def test_properties_are_features_in_px_and_um(
     assert not widget.status.is_fault, widget.status.text()
     table = tracks.features
     zoom = 28 / 20
-    np.testing.assert_allclose(table["area_um2"], table["area_px2"] / zoom**2 * 0.25)
-    assert np.isfinite(table["area_px2"]).any()
+    np.testing.assert_allclose(
+        table["nucleus_area_um2"], table["nucleus_area_px2"] / zoom**2 * 0.25
+    )
+    assert np.isfinite(table["nucleus_area_px2"]).any()
     assert "Properties were measured in nuclei found" in widget.status.text()
-    assert tracks.metadata["interpdisc"]["properties"]["area_um2"] == "µm²"
+    assert tracks.metadata["interpdisc"]["properties"]["nucleus_area_um2"] == "µm²"

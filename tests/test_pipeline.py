@@ -15,11 +15,14 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import CROP_SIZE
 from napari_interpdisc.errors import Cancelled, InvalidInput, InvalidModel
 from napari_interpdisc.frames import Frames, Picture
-from napari_interpdisc.models.cell_model import CellModel, TrainingMovie
+from napari_interpdisc.models.cell_model import CellModel, NamedHead, TrainingMovie
 from napari_interpdisc.models.familiarity import Density
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.properties import PROPERTIES, HeadProperties
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.number_text import percent
 from napari_interpdisc.pipeline import (
+    UNMEASURED,
     UNSURE,
     Classification,
     Encoding,
@@ -27,10 +30,12 @@ from napari_interpdisc.pipeline import (
     classify,
     classify_encoding,
     encode_cells,
+    measure_cells,
     measured_otherwise,
     movie_warnings,
     near_edge,
     unlike_training,
+    with_area_um2,
 )
 
 CENTRES = [(60.0, 60.0), (60.0, 140.0), (140.0, 60.0)]
@@ -396,3 +401,86 @@ def test_a_result_tells_disagreement_and_calibration_if_they_are_known() -> None
     table = replace(result, disagreement=np.array([0.0, 0.25])).results()
     assert table["disagreement"].tolist() == [0, 0.25]
     assert list(table)[:4] == ["class", "score", "confidence", "disagreement"]
+
+
+def by_area(model: CellModel, way: str = "built-in") -> CellModel:
+    """Return the model with a head that calls nuclei of 400 px² and more large."""
+    read = HeadProperties(("area",), (400.0,), (100.0,), way)  # type: ignore[arg-type]
+    head = FormulaHead([parse_formula("area", 32, None, read.names)], (), read)
+    named = NamedHead("size", head, ("small", "large"))
+    return replace(model, heads={"size": named, **model.heads})
+
+
+@pytest.fixture(scope="module")
+def sized(frames: Frames, cells: CellTable, model: CellModel) -> Classification:
+    return classify(frames, cells, by_area(model), 28.0)
+
+
+def test_a_head_of_properties_classifies_and_says_where_there_is_no_nucleus(
+    sized: Classification,
+) -> None:
+    areas = sized.encoding.properties["area"]
+    assert areas[:3] == pytest.approx([np.pi * 14**2] * 3, rel=0.1)
+    assert sized.names()[:6].tolist() == ["large"] * 3 + ["small"] * 3
+    assert sized.scores[:6, 0] == pytest.approx((areas[:6] - 400) / 100, abs=1e-4)
+    # nothing is there: no class, no score, and the reason
+    assert sized.index[6:].tolist() == [-1] * 3
+    assert sized.names()[6:].tolist() == [None] * 3
+    assert np.isnan(sized.scores[6:]).all()
+    assert all(reason.endswith(UNMEASURED) for reason in sized.reasons[6:])
+    assert not any(UNMEASURED in reason for reason in sized.reasons[:6])
+    assert sized.settings["not_measured"] == 3
+    assert sized.settings["properties_read"] == ["area"]
+    assert sized.settings["properties"]["nucleus_area_px2"] == "px²"
+    table = sized.results()
+    assert table["nucleus_area_px2"].tolist()[:3] == areas[:3].tolist()
+    assert table["flag"].tolist() == sized.reasons.tolist()
+
+
+def test_properties_are_measured_only_where_they_are_wanted(
+    frames: Frames, cells: CellTable, model: CellModel, result: Classification,
+    sized: Classification,
+) -> None:  # fmt: skip
+    assert result.encoding.properties == {}
+    assert "nucleus_area_px2" not in result.results()
+    assert "properties" not in result.settings
+    asked = encode_cells(frames, cells, model, 28.0, properties=True)
+    assert set(asked.properties) == set(PROPERTIES)
+    later = measure_cells(frames, result.encoding, model)
+    for name, values in sized.encoding.properties.items():
+        np.testing.assert_array_equal(asked.properties[name], values)
+        np.testing.assert_array_equal(later.properties[name], values)
+    # the head of latents alone has the same scores beside properties
+    again = classify_encoding(asked, model)
+    np.testing.assert_array_equal(again.scores, result.scores)
+    with pytest.raises(InvalidInput, match="reads area beside latents"):
+        classify_encoding(result.encoding, by_area(model), "size")
+
+
+def test_a_segmentation_is_believed_and_another_way_is_told(
+    frames: Frames, cells: CellTable, model: CellModel
+) -> None:
+    rows, cols = np.mgrid[:200, :200]
+    labels = np.zeros((3, 200, 200), np.int32)
+    for number, (y, x) in enumerate(CENTRES, start=1):
+        labels[:, np.hypot(rows - y, cols - x) <= 10] = number
+    sized = by_area(model)
+    found = classify(frames, cells, sized, 28.0, segmentation=labels)
+    assert found.encoding.properties["area"] == pytest.approx([np.pi * 100] * 9, rel=0.05)
+    assert found.index.tolist() == [0] * 9
+    assert found.encoding.way == "labels"
+    told = [w for w in movie_warnings(found.encoding, sized) if "Properties were" in w]
+    assert len(told) == 1
+    assert "for the training of size, and here in the given segmentation" in told[0]
+    same = movie_warnings(found.encoding, by_area(model, "labels"))
+    assert not [w for w in same if "Properties were" in w]
+
+
+def test_areas_in_um2_where_a_pixel_has_a_size(sized: Classification, model: CellModel) -> None:
+    half = replace(sized.encoding, diameter=14.0)  # two pixels of the crop are one of the image
+    found = with_area_um2(half, model, (0.5, 0.4))
+    assert found.properties["area_um2"] == pytest.approx(
+        sized.encoding.properties["area"] / 4 * 0.2, nan_ok=True
+    )
+    assert with_area_um2(half, model, None) is half
+    assert "nucleus_area_um2" in classify_encoding(found, model).results()

@@ -120,3 +120,17 @@ def test_other_and_damaged_folders_are_refused(session: SavedSession, tmp_path: 
     pd.DataFrame({"t": [0]}).to_parquet(folder / "cells.parquet")
     with pytest.raises(InvalidInput, match="other numbers of rows"):
         open_session(folder)
+
+
+def test_measured_properties_come_back(session: SavedSession, tmp_path: Path) -> None:
+    measured = {"area": np.array([1.5, np.nan, 3.0]), "solidity": np.array([0.5, np.nan, 0.9])}
+    encoding = replace(session.encoding, properties=measured, way="labels")
+    found = open_session(
+        save_session(tmp_path / "saved", replace(session, encoding=encoding))
+    ).encoding
+    assert found.way == "labels"
+    assert list(found.properties) == ["area", "solidity"]
+    for name, values in measured.items():
+        np.testing.assert_array_equal(found.properties[name], values)
+    plain = open_session(save_session(tmp_path / "plain", session)).encoding
+    assert plain.properties == {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc import crops as cropping
-from napari_interpdisc._types import BoolArray, Float32Array, Measured, Plane, Precision, Progress
+from napari_interpdisc._types import (
+    BoolArray,
+    Float32Array,
+    Float64Array,
+    Measured,
+    Plane,
+    Precision,
+    Progress,
+)
 from napari_interpdisc.checks import FLAT, SAMPLE, Check, check_movie
 from napari_interpdisc.crop_measures import (
     BANDS,
@@ -23,11 +31,24 @@ from napari_interpdisc.crop_measures import (
 from napari_interpdisc.crop_measures import spectra as take_spectra
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.flags import CUT, NO_PIXELS, OUT_OF_DISTRIBUTION, REASONS, SATURATED
-from napari_interpdisc.models.cell_model import CellModel, class_index, confidence
+from napari_interpdisc.models.cell_model import CellModel, NamedHead, class_index, confidence
 from napari_interpdisc.models.familiarity import SURPRISED, Familiarity, latent_norm
+from napari_interpdisc.models.properties import (
+    AREA_UM2,
+    PROPERTIES,
+    Way,
+    column_title,
+    missing_properties,
+    unit_of,
+)
+from napari_interpdisc.models.properties import (
+    WAYS as PROPERTY_WAYS,
+)
 from napari_interpdisc.models.store import installed_models
 from napari_interpdisc.number_text import percent
+from napari_interpdisc.patches import label_crops
 from napari_interpdisc.read_ahead import ahead
+from napari_interpdisc.scrutiny.properties import measure_crops as measure_properties
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +58,9 @@ if TYPE_CHECKING:
 
 
 UNSURE = "unsure"
+
+UNMEASURED = "no class: no whole nucleus was found in the middle to measure"
+"""Reason of a cell without a class, where a head reads measured properties."""
 
 BATCH = 1024
 """Crops that are encoded at once."""
@@ -81,6 +105,12 @@ class Encoding:
         (N,) whether the nucleus is cut off at the top of the frame's brightness.
     no_pixels
         (N,) why a cell has no pixels, in words; empty for one that has. Its latents are NaN.
+    properties
+        (N,) measured properties by name, in the units of
+        :data:`napari_interpdisc.models.properties.PROPERTIES`; NaN where no whole nucleus was
+        found in the middle. Empty if they were not measured.
+    way
+        In whose nuclei properties were measured.
     """
 
     cells: CellTable
@@ -97,6 +127,8 @@ class Encoding:
     measured: Measured = "given"
     saturated: BoolArray = field(default_factory=lambda: np.zeros(0, bool))
     no_pixels: npt.NDArray[np.object_] = field(default_factory=lambda: np.zeros(0, object))
+    properties: Mapping[str, Float64Array] = field(default_factory=dict)
+    way: Way = "built-in"
 
     def __post_init__(self) -> None:
         """Give every cell a flag, if only a False one."""
@@ -186,20 +218,37 @@ class Classification:
     settings: dict[str, Any] = field(default_factory=dict)
     disagreement: npt.NDArray[np.float64] | None = None
 
+    @property
+    def scored(self) -> BoolArray:
+        """(N,) whether a cell has a score, and so a class.
+
+        It has none without pixels. If the head reads measured properties, it also has none where
+        no nucleus was found to measure.
+        """
+        return np.asarray(self.encoding.usable & ~np.isnan(self.scores).any(1))
+
+    @property
+    def reasons(self) -> npt.NDArray[np.object_]:
+        """(N,) why a cell is flagged or has no class, in words; empty for most."""
+        told = self.encoding.reasons
+        unmeasured = self.encoding.usable & ~self.scored
+        told[unmeasured] = [f"{why}; {UNMEASURED}".removeprefix("; ") for why in told[unmeasured]]
+        return told
+
     @cached_property
     def index(self) -> npt.NDArray[np.int64]:
-        """(N,) position of each cell's class in ``classes``; −1 for a cell without pixels."""
-        return np.where(self.encoding.usable, class_index(self.scores), -1)
+        """(N,) position of each cell's class in ``classes``; −1 for a cell without a score."""
+        return np.where(self.scored, class_index(self.scores), -1)
 
     @cached_property
     def confidence(self) -> Float32Array:
-        """(N,) probability that the head gives to its own choice; NaN without pixels."""
+        """(N,) probability that the head gives to its own choice; NaN without a score."""
         return confidence(self.scores)
 
     def names(self, threshold: float = 0.0) -> npt.NDArray[np.object_]:
         """(N,) class names; :data:`UNSURE` where the confidence is below ``threshold``.
 
-        None for a cell without pixels.
+        None for a cell without a score.
         """
         names = np.array([*self.classes, UNSURE, None], dtype=object)
         unsure = self.confidence < threshold
@@ -214,7 +263,8 @@ class Classification:
 
         That is confidence, disagreement if heads were compared, model, head, diameter (px),
         reconstruction_error if it was taken, latent_norm, surprise, unfamiliar, touches_edge, flag,
-        and the latents z_0 …. A cell without pixels has no class, no score and no latents.
+        measured properties if there are any (``nucleus_area_px2``), and the latents z_0 …. A cell
+        without pixels has no class, no score and no latents.
         """
         import pandas as pd
 
@@ -239,7 +289,9 @@ class Classification:
         table["surprise"] = self.encoding.surprise
         table["unfamiliar"] = self.encoding.out_of_distribution
         table["touches_edge"] = self.encoding.touches_edge
-        table["flag"] = self.encoding.reasons
+        table["flag"] = self.reasons
+        for name, values in self.encoding.properties.items():
+            table[column_title(name)] = values
         z = self.encoding.latents
         columns = {f"z_{i}": z[:, i] for i in range(z.shape[1])}
         return pd.concat([table, pd.DataFrame(columns)], axis=1)
@@ -252,6 +304,8 @@ def encode_cells(
     diameter: float,
     progress: Progress | None = None,
     measured: Measured = "given",
+    properties: bool = False,
+    segmentation: Any = None,
     *,
     errors: bool = False,
     precision: Precision = "float32",
@@ -268,6 +322,12 @@ def encode_cells(
         Called with (cells done, N).
     measured
         Where the diameter comes from.
+    properties
+        Whether to measure properties; they are measured anyway if any head of the model reads some.
+        That takes about 5 ms for a cell.
+    segmentation
+        (Y, X) or (T, Y, X) like the image: the nuclei to measure. Without one, nuclei are found in
+        each crop.
     errors
         Whether to decode every cell for its reconstruction error, which doubles the time.
     precision
@@ -290,6 +350,8 @@ def encode_cells(
     saturated, no_pixels = np.zeros(n, bool), np.full(n, "", object)
     edge = near_edge(cells, frames.shape[1:], diameter)
     inside = np.flatnonzero(~edge)
+    read = tuple(PROPERTIES) if properties or model.needed_properties else ()
+    columns = {name: np.full(n, np.nan) for name in read}
     sampled = np.zeros(n, bool)
     sampled[inside[np.linspace(0, len(inside) - 1, min(SAMPLE, len(inside))).astype(int)]] = True
     measures: list[CropMeasures] = []
@@ -308,6 +370,10 @@ def encode_cells(
                 left = model.decode_whole(latents[rows]) - model.seen(crops)
                 found_errors[rows] = (left**2).mean((1, 2, 3))
             spectra[rows] = take_spectra(crops)
+            if read:
+                found_here = _properties(crops, cells.take(rows), diameter, model, segmentation)
+                for name, values in found_here.items():
+                    columns[name][rows] = values
             # pixels are cut off where many are alike at the top of the frame, and not of the crop
             flat, top = np.zeros(len(rows)), np.flatnonzero(found.at_top[has])
             flat[top] = flat_share(crops[top, 0])
@@ -343,6 +409,8 @@ def encode_cells(
         measured,
         saturated,
         no_pixels,
+        columns,
+        "built-in" if segmentation is None else "labels",
     )
 
 
@@ -359,6 +427,59 @@ def _batches(parts: Iterator[cropping.CutCells], size: int) -> Iterator[cropping
             held = []
     if held:
         yield cropping.joined_cells(held)
+
+
+def _properties(
+    crops: Float32Array, cells: CellTable, diameter: float, model: CellModel, segmentation: Any
+) -> dict[str, Float64Array]:
+    """Properties of normalised crops (n, 1, S, S) of some cells."""
+    regions = None
+    if segmentation is not None:
+        size = model.crop_size
+        regions = label_crops(segmentation, cells, diameter, model.model_diameter, size)
+    return measure_properties(crops, regions, model.model_diameter)
+
+
+def measure_cells(
+    frames: Frames,
+    encoding: Encoding,
+    model: CellModel,
+    progress: Progress | None = None,
+    segmentation: Any = None,
+) -> Encoding:
+    """The same cells with their properties measured; see :func:`encode_cells`."""
+    cells, n = encoding.cells, len(encoding.latents)
+    columns = {name: np.full(n, np.nan) for name in PROPERTIES}
+    done = 0
+    for found in cropping.iter_cells(
+        frames, cells, encoding.diameter, model.model_diameter, model.crop_size, BATCH
+    ):
+        rows = found.rows[found.no_pixels == ""]
+        if len(rows):
+            crops = cropping.normalise(found.crops[found.no_pixels == ""])[:, None]
+            some = cells.take(rows)
+            here = _properties(crops, some, encoding.diameter, model, segmentation)
+            for name, values in here.items():
+                columns[name][rows] = values
+        done += len(found.rows)
+        if progress is not None:
+            progress(done, n)
+    way: Way = "built-in" if segmentation is None else "labels"
+    return replace(encoding, properties=columns, way=way)
+
+
+def with_area_um2(
+    encoding: Encoding, model: CellModel, pixel_size: tuple[float, float] | None
+) -> Encoding:
+    """The same cells with the area in µm² too, where areas are measured and pixels have a size.
+
+    ``pixel_size`` is the height and the width of a pixel of the image, µm.
+    """
+    if pixel_size is None or "area" not in encoding.properties:
+        return encoding
+    zoom = model.model_diameter / encoding.diameter
+    um2 = encoding.properties["area"] * (pixel_size[0] * pixel_size[1] / zoom**2)
+    return replace(encoding, properties={**encoding.properties, AREA_UM2: um2})
 
 
 def near_edge(cells: CellTable, shape: tuple[int, ...], diameter: float) -> BoolArray:
@@ -378,7 +499,25 @@ def movie_warnings(encoding: Encoding, model: CellModel | None = None) -> list[s
     told.append(unlike_training(encoding))
     if model is not None:
         told.append(measured_otherwise(encoding, model))
+        told += properties_otherwise(encoding, model)
     return [sentence for sentence in told if sentence]
+
+
+def properties_otherwise(encoding: Encoding, model: CellModel) -> list[str]:
+    """Sentences on heads whose properties were measured in another way than those of the cells."""
+    if not encoding.properties:
+        return []
+    heads: dict[Way, list[str]] = {}
+    for named in model.heads.values():
+        read = named.head.properties
+        if len(read) and read.way != encoding.way:
+            heads.setdefault(read.way, []).append(named.name)
+    return [
+        f"Properties were measured {PROPERTY_WAYS[way]} for the training of {', '.join(names)}, "
+        f"and here {PROPERTY_WAYS[encoding.way]}: areas and shapes may differ between the two; "
+        "measure them in the same way, or check the classes."
+        for way, names in heads.items()
+    ]
 
 
 WAYS: dict[Measured, str] = {
@@ -453,7 +592,8 @@ def classify_encoding(
     Raises
     ------
     InvalidInput
-        If the latents were made by another encoder.
+        If the latents were made by another encoder, or the head reads properties that were not
+        measured.
     InvalidModel
         If the model has no such head.
     """
@@ -467,9 +607,14 @@ def classify_encoding(
         encoding = replace(encoding, familiarity=model.familiarity)
     usable = encoding.usable
     known = encoding.familiarity is not None and bool(usable.any())
-    found = model.score(encoding.latents[usable], named.name)
+    scored = usable.copy()
+    if len(named.head.properties):
+        # what a head cannot read it cannot judge: such a cell gets no class, and the reason
+        scored &= ~missing_properties(named.head.properties.columns(encoding.properties))
+    some = {name: values[scored] for name, values in encoding.properties.items()}
+    found = model.score(encoding.latents[scored], named.name, some)
     scores = np.full((len(usable), found.shape[1]), np.nan, found.dtype)
-    scores[usable] = found
+    scores[scored] = found
     return Classification(
         encoding,
         named.name,
@@ -493,9 +638,24 @@ def classify_encoding(
             "touches_edge": int(encoding.touches_edge.sum()),
             "saturated": int(encoding.saturated.sum()),
             "no_pixels": int((~usable).sum()),
+            **_properties_note(encoding, usable & ~scored, named),
             "checks": [check.note() for check in encoding.checks],
         },
     )
+
+
+def _properties_note(
+    encoding: Encoding, unmeasured: BoolArray, named: NamedHead
+) -> dict[str, object]:
+    """What settings tell of measured properties; nothing if there are none."""
+    if not encoding.properties:
+        return {}
+    return {
+        "properties": {column_title(name): unit_of(name) for name in encoding.properties},
+        "properties_measured": PROPERTY_WAYS[encoding.way],
+        "properties_read": list(named.head.properties.names),
+        "not_measured": int(unmeasured.sum()),
+    }
 
 
 def classify(
@@ -506,19 +666,32 @@ def classify(
     head: str | None = None,
     progress: Progress | None = None,
     measured: Measured = "given",
+    properties: bool = False,
+    segmentation: Any = None,
+    pixel_size: tuple[float, float] | None = None,
     *,
     errors: bool = False,
     precision: Precision = "float32",
 ) -> Classification:
     """Crop, encode and classify every cell: the whole way from an image to classes.
 
-    Parameters and errors are those of :func:`encode_cells` and :func:`classify_encoding`.
+    Parameters and errors are those of :func:`encode_cells` and :func:`classify_encoding`; see
+    :func:`with_area_um2` for ``pixel_size``.
     """
     model.head(head)
     encoding = encode_cells(
-        frames, cells, model, diameter, progress, measured, errors=errors, precision=precision
+        frames,
+        cells,
+        model,
+        diameter,
+        progress,
+        measured,
+        properties,
+        segmentation,
+        errors=errors,
+        precision=precision,
     )
-    return classify_encoding(encoding, model, head)
+    return classify_encoding(with_area_um2(encoding, model, pixel_size), model, head)
 
 
 def cell_crops(frames: Frames, cells: CellTable, model: CellModel, diameter: float) -> Float32Array:

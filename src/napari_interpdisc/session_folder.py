@@ -88,11 +88,13 @@ def save_session(
         "log_variance": encoding.log_variances,
         "spectrum": encoding.spectra,
     }
+    measured = pd.DataFrame({f"property_{k}": v for k, v in encoding.properties.items()})
     table = pd.concat(
         [pd.DataFrame(values).add_prefix(f"{name}_") for name, values in parts.items()], axis=1
     )
     if not len(encoding.spectra):
         table = table.drop(columns=[n for n in table if str(n).startswith("spectrum_")])
+    table = pd.concat([table, measured], axis=1)
     if len(encoding.reconstruction_error):
         table["reconstruction_error"] = encoding.reconstruction_error
     table["touches_edge"] = encoding.touches_edge
@@ -109,6 +111,7 @@ def save_session(
         "head": session.head,
         "diameter": encoding.diameter,
         "measured": encoding.measured,
+        "properties_way": encoding.way,
         "checks": [asdict(check) for check in encoding.checks],
         "graph": [[child, list(parents)] for child, parents in cells.graph.items()],
         "taken": asdict(cells.taken),
@@ -200,6 +203,12 @@ def open_session(folder: str | Path, ask: Ask | None = None) -> SavedSession:
             measured=note["measured"],
             saturated=table["saturated"].to_numpy(bool),
             no_pixels=table["no_pixels"].to_numpy(object),
+            properties={
+                str(n).removeprefix("property_"): table[n].to_numpy(np.float64)
+                for n in table
+                if str(n).startswith("property_")
+            },
+            way=note.get("properties_way", "built-in"),
         )
         files = {role: _found(role, paths, source, ask) for role, paths in note["files"].items()}
         return SavedSession(

@@ -442,3 +442,26 @@ def test_precision_and_reconstruction_error_are_asked_for(classify: Run, files: 
     assert 0 < away.max() < 1
     note = json.loads((files / "out.json").read_text())
     assert note["precision"] == "bfloat16"
+
+
+def test_measured_properties_are_columns_with_units(classify: Run, files: Path) -> None:
+    done = classify(
+        "--properties", "--labels", files / "masks.tif", "--pixel-size", 0.5, "--unit", "px"
+    )
+    assert done.code == 0, done.err
+    assert "properties: measured in the given segmentation" in done.out
+    table, note = pd.read_csv(files / "out.csv"), json.loads((files / "out.json").read_text())
+    assert note["properties"]["nucleus_area_px2"] == "px²"
+    assert note["properties"]["nucleus_area_um2"] == "µm²"
+    assert note["properties_measured"] == "in the given segmentation"
+    known = table["nucleus_area_px2"].notna()
+    assert known.any()
+    # of the masks, which have pixels of 0.25 µm²
+    masks = tifffile.imread(files / "masks.tif")
+    for _, cell in table[known].iterrows():
+        plane = masks[int(cell["t"])]
+        label = plane[round(cell["y"]), round(cell["x"])]
+        if label:
+            own = 0.25 * (plane == label).sum()
+            assert cell["nucleus_area_um2"] == pytest.approx(own, rel=0.1)
+    assert list(table)[-32:] == [f"z_{i}" for i in range(32)]

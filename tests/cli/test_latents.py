@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from napari_interpdisc.models.cell_model import LatentMeaning
+from napari_interpdisc.models.properties import PROPERTIES
 from napari_interpdisc.models.store import load_model, save_model
-from napari_interpdisc.scrutiny.properties import PROPERTIES
 from napari_interpdisc.simulate.movie import SimulationSettings
 
 from .conftest import Run, refused, simulated

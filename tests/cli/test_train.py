@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.discovery.kept_cells import write_kept
@@ -347,3 +348,50 @@ def test_a_column_of_groups_tells_no_images_apart(
     )
     named = words(files, "--recipe", recipe, "--group-column", "well")
     assert run(*named).code == 130, "training began"
+
+
+def test_heads_of_properties_are_trained_stored_and_classify(
+    run: Run, files: Path, recipe: Path
+) -> None:
+    code, out, err = run(
+        *words(files, "--kind", "formula", "--recipe", recipe, "--labels", files / "masks.tif"),
+        "--properties", "area,solidity", "--no-latents",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "properties: measured in the given segmentation" in out
+    assert "area = (measured − " in out
+    head = load_model(files / "mine", device="cpu").head("formula").head
+    assert head.properties.way == "labels"
+    assert head.used_properties == ("area",)
+    assert head.used_latents == ()
+    assert "Measured properties, as heads read them: area = " in (
+        files / "mine" / "card.md"
+    ).read_text("utf-8")
+    done = run(
+        "classify", files / "movie.tif", "--tracks", files / "cells.csv", "--model",
+        files / "mine", "--diameter", 28, "--labels", files / "masks.tif", "--out",
+        files / "out.csv",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    table = pd.read_csv(files / "out.csv")
+    known = table[table["state"].notna() & table["class"].notna()]
+    assert (known["state"] == known["class"]).mean() > 0.95
+    (formula,) = head.formulas
+    z = (table["nucleus_area_px2"] - head.properties.centre[0]) / head.properties.scale[0]
+    measured = torch.tensor(np.stack([z, 0 * z], 1))
+    value = formula.evaluate(torch.zeros(len(z), 1), None, measured) * head.scales[0]
+    np.testing.assert_allclose(table["score"], value, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--properties", "size"], "There is no property 'size'"),
+        (["--no-latents"], "--no-latents needs --properties"),
+    ],
+)
+def test_properties_that_cannot_be_read(run: Run, files: Path, more: list[str], told: str) -> None:
+    code, _, err = run(*words(files, *more))
+    assert code == 1
+    assert told in " ".join(err.split())
+    assert not (files / "mine").exists()

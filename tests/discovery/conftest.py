@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,20 @@ def labelled(n: int, n_classes: int = 2, n_latents: int = 8, seed: int = 0) -> L
     augmented = latents + 0.05 * draw.standard_normal((3, n, n_latents)).astype(np.float32)
     names = tuple(f"class {k}" for k in range(n_classes))
     return LabelledCells(latents, augmented, target, np.arange(n) // 4, names)
+
+
+def measured(n: int, seed: int = 0) -> LabelledCells:
+    """Return cells of which those of at least 600 px² are large, with measured properties."""
+    cells, draw = labelled(n, seed=seed), np.random.default_rng(seed + 1)
+    own = np.stack([draw.normal(600, 100, n), draw.uniform(0.8, 1, n)], 1).astype(np.float32)
+    return replace(
+        cells,
+        latents=np.concatenate([cells.latents, own], 1),
+        augmented=np.concatenate([cells.augmented, np.tile(own, (3, 1, 1))], 2),
+        target=(own[:, 0] >= 600).astype(np.int64),
+        classes=("small", "large"),
+        properties=("area", "solidity"),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -7,15 +7,23 @@ import pytest
 import torch
 
 from napari_interpdisc.cells import CellTable
-from napari_interpdisc.discovery.augmented import label_cells, pairs_within, patch_latents
+from napari_interpdisc.discovery.augmented import (
+    label_cells,
+    labelled_cells,
+    left_out,
+    pairs_within,
+    patch_latents,
+)
 from napari_interpdisc.discovery.labelled import Labels
 from napari_interpdisc.discovery.recipe import Recipe
+from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.patches import Patches, patches_of_cells
 from napari_interpdisc.pipeline import encode_cells
+from napari_interpdisc.scrutiny.properties import measure_crops
 from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
 
 
@@ -106,3 +114,65 @@ def test_heads_are_given_the_latents_of_the_cell_alone(model: CellModel) -> None
     every = patch_latents(patches, two, Recipe(augmented=1, rotations=1, surroundings=True))
     np.testing.assert_array_equal(every.plain, whole)
     assert pairs_within(two, 10) == ((3, 4), (5, 6), (8, 9))
+
+
+AREA = ("area", "solidity")
+
+
+def test_properties_follow_the_latents_and_the_augmented_size(
+    movie: tuple[Frames, CellTable], model: CellModel
+) -> None:
+    patches = patches_of_cells(*movie, 28.0)
+    recipe = Recipe(augmented=6, rotations=2, properties=AREA)
+    found, own = patch_latents(patches, model, recipe), model.n_cell_latents
+    assert found.plain.shape == (len(patches), own + 2)
+    measured = measure_crops(patches.crops())
+    np.testing.assert_allclose(found.plain[:, own], measured["area"], rtol=1e-5)
+    known = np.isfinite(measured["area"])
+    # of one view, both rotations have the same properties and other latents
+    views = found.augmented.reshape(6, 2, len(patches), own + 2)
+    np.testing.assert_array_equal(views[:, 0, known, own:], views[:, 1, known, own:])
+    assert np.abs(views[:, 0, :, :own] - views[:, 1, :, :own]).max() > 0.1
+    # a nuclear diameter that differs by up to a quarter changes areas
+    change = found.augmented[:, known, own] / found.plain[known, own]
+    assert 0.2 < change.min() < 0.95
+    assert 1.05 < change.max() < 3
+    alone = patch_latents(patches, model, recipe.model_copy(update={"latents": False}))
+    np.testing.assert_array_equal(alone.plain, found.plain[:, own:])
+
+
+def test_a_segmentation_decides_the_plain_crop_and_what_changes_is_added(
+    movie: tuple[Frames, CellTable], model: CellModel
+) -> None:
+    patches = patches_of_cells(*movie, 28.0).take(np.arange(4))
+    disc = np.hypot(*(np.mgrid[:64, :64] - 31.5)) <= 10
+    regions = np.tile(disc, (4, 1, 1)).astype(np.int32)
+    recipe = Recipe(augmented=3, rotations=1, properties=("area",))
+    given, plain = (patch_latents(patches, model, recipe, regions=r) for r in (regions, None))
+    assert (given.way, plain.way) == ("labels", "built-in")
+    np.testing.assert_array_equal(given.plain[:, -1], disc.sum())
+    np.testing.assert_allclose(
+        given.augmented[..., -1] - disc.sum(), plain.augmented[..., -1] - plain.plain[:, -1],
+        atol=1e-3,
+    )  # fmt: skip
+
+
+def test_cells_without_a_nucleus_are_left_out_and_counted(model: CellModel) -> None:
+    rows, cols = np.mgrid[:96, :96] - 47.5
+    nucleus = np.exp(-(((rows**2 + cols**2) / 200) ** 4))
+    noise = np.random.default_rng(0).normal(0, 0.01, (3, 96, 96))
+    pixels = (np.stack([nucleus, 0 * nucleus, nucleus]) + noise).astype(np.float32)
+    labels = Labels(np.array([4, 7, 9]), np.array([0, 1, 1]), np.arange(3), ("a", "b"))
+    recipe = Recipe(augmented=0, properties=AREA)
+    regions = np.round(pixels[:, 16:80, 16:80]).astype(np.int32) > 0
+    found = patch_latents(Patches(pixels, 96.0), model, recipe, regions=regions.astype(np.int32))
+    cells = labelled_cells(found, model, labels, recipe)
+    assert cells.rows is not None
+    assert cells.rows.tolist() == [0, 2]
+    assert cells.target.tolist() == [0, 1]
+    assert cells.properties == AREA
+    assert left_out(cells, 3).startswith("1 of 3 labelled cells is left out")
+    assert left_out(cells, 2) == ""
+    nothing = replace(found, plain=np.full_like(found.plain, np.nan))
+    with pytest.raises(InvalidInput, match="No nucleus was found in any labelled cell"):
+        labelled_cells(nothing, model, labels, recipe)

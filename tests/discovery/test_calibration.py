@@ -12,6 +12,7 @@ from napari_interpdisc.discovery.calibration import (
 )
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead, SparseHead
+from napari_interpdisc.models.properties import HeadProperties
 
 
 def test_loss_by_hand() -> None:
@@ -68,3 +69,14 @@ def test_the_scale_of_a_formula(rng: np.random.Generator) -> None:
     z = rng.standard_normal((5000, 3))
     target = rng.random(5000) < 1 / (1 + np.exp(-3 * z[:, 1]))
     assert formula_scale(parse_formula("z1", 3), z, target) == pytest.approx(3, rel=0.15)
+
+
+def test_the_scale_of_a_formula_of_a_property() -> None:
+    draw = np.random.default_rng(0)
+    area = draw.normal(600, 100, 4000)
+    target = draw.random(4000) < 1 / (1 + np.exp(-3 * (area - 600) / 100))
+    read = HeadProperties(("area",), (600.0,), (100.0,))
+    formula = parse_formula("area", 2, None, read.names)
+    columns = np.concatenate([np.zeros((4000, 2)), area[:, None]], 1)
+    assert formula_scale(formula, columns, target, read) == pytest.approx(3, rel=0.15)
+    assert calibrated(FormulaHead([formula], (), read), 2.0).properties == read

@@ -82,3 +82,14 @@ def test_files_that_are_no_kept_cells(tmp_path: Path, rng: np.random.Generator) 
     with pytest.raises(InvalidInput, match="models of different crops"):
         write_kept(tmp_path / "kept.npz", [movie("a", 3, rng), small])
     assert len(read_kept(path)) == 1, "what was there is there"
+
+
+def test_segmentations_are_kept_for_the_movies_that_have_some(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    regions = rng.integers(0, 3, (2, 64, 64)).astype(np.int32)
+    movies = [movie("a", 1, rng), replace(movie("b", 2, rng), regions=regions)]
+    without, found = read_kept(write_kept(tmp_path / "kept.npz", movies))
+    assert without.regions is None
+    assert found.regions is not None
+    np.testing.assert_array_equal(found.regions, regions)

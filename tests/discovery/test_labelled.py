@@ -8,6 +8,8 @@ import pytest
 from napari_interpdisc.discovery.labelled import LabelledCells, check_labels, encode_labels
 from napari_interpdisc.errors import InvalidInput
 
+from .conftest import labelled, measured
+
 
 def test_labels_become_positions_and_gaps_become_minus_one() -> None:
     target, names = encode_labels(["b", None, "a", float("nan"), "", " a ", "nan"])
@@ -76,3 +78,17 @@ def test_in_each_class_every_laboratory_counts_the_same() -> None:
     assert alone.evened(0) is alone
     assert alone.tested.all()
     assert cells.tested.sum() == 14
+
+
+def test_columns_of_properties_are_told_from_latents() -> None:
+    cells = measured(12)
+    assert cells.n_latents == cells.own_latents.shape[1] == 8
+    assert list(cells.measured) == ["area", "solidity"]
+    np.testing.assert_array_equal(cells.measured["area"], cells.latents[:, 8])
+    read = cells.head_properties
+    assert read.centre[0] == pytest.approx(float(cells.latents[:, 8].mean()), rel=1e-5)
+    assert cells.take([3, 1]).properties == ("area", "solidity")
+    assert len(labelled(8).head_properties) == 0
+    kept = replace(cells, rows=np.arange(12) + 5).take([4])
+    assert kept.rows is not None
+    assert kept.rows.tolist() == [9]

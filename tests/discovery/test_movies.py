@@ -129,3 +129,27 @@ def test_a_movie_is_summed_up_for_the_model(two: list[Scene], model: CellModel) 
     summary = cut(two[0], "a.tif", model).summary
     assert (summary.name, summary.cells) == ("a.tif", len(two[0][1]))
     assert (summary.diameter, summary.measured) == (28.0, "segmentation")
+
+
+def test_one_training_measures_properties_in_one_way(two: list[Scene], model: CellModel) -> None:
+    recipe = RECIPE.model_copy(update={"augmented": 0, "properties": ("area",)})
+    movies = []
+    for (image, cells, names), name in zip(two, "ab", strict=True):
+        masks = np.zeros(image.shape, np.int32)
+        for t, (y, x) in zip(cells.t, np.rint(cells.yx).astype(int), strict=True):
+            masks[t, y - 3 : y + 4, x - 3 : x + 4] = 1 + masks[t].max()
+        movies.append(
+            cut_movie(
+                name, Frames(image), cells, names, cells.track_id, 28.0, "given", model,
+                segmentation=masks,
+            )
+        )  # fmt: skip
+    labels, _ = joined(movies)
+    found = label_movies(movies, labels, model, recipe)
+    assert found.way == "labels"
+    assert np.median(found.measured["area"]) == 49
+    # a movie without a segmentation: nuclei are found in all
+    mixed = [movies[0], replace(movies[1], regions=None)]
+    found = label_movies(mixed, labels, model, recipe)
+    assert found.way == "built-in"
+    assert np.median(found.measured["area"]) > 200

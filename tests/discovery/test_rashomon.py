@@ -15,6 +15,7 @@ from napari_interpdisc.discovery.results import Discovery
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import NamedHead
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.properties import HeadProperties
 from napari_interpdisc.models.store import load_model, replace_heads
 
 TWO = ("no", "yes")
@@ -94,3 +95,17 @@ def test_a_smaller_set_within_a_larger_one(members: list[Member]) -> None:
         np.testing.assert_array_equal(part.calls, alone.calls)
     with pytest.raises(InvalidInput, match=r"from 0 to 0\.01 here, not 0\.5"):
         whole.within(0.01).within(0.5)
+
+
+def test_heads_that_read_properties_are_asked_with_them() -> None:
+    read = HeadProperties(("area",), (600.0,), (100.0,))
+    members = [
+        Member("area", FormulaHead([parse_formula("area", 4, None, read.names)], (), read), 0.9),
+        Member("z0", FormulaHead([parse_formula("z0", 4)]), 0.9),
+    ]
+    z = np.array([[1.0, 0, 0, 0]] * 3, np.float32)
+    areas = {"area": np.array([500.0, 700.0, np.nan])}
+    found = rashomon_set(members, ("small", "large"), z, measured=areas)
+    assert found.calls.tolist() == [[0, 1, -1], [1, 1, 1]]
+    with pytest.raises(InvalidInput, match="reads area beside latents"):
+        rashomon_set(members, ("small", "large"), z)

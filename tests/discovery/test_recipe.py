@@ -3,12 +3,24 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from napari_interpdisc._types import silent
 from napari_interpdisc.discovery.cross_validation import discover
-from napari_interpdisc.discovery.recipe import Recipe, Steps, fit_heads, most_used, read_as_radii
+from napari_interpdisc.discovery.recipe import (
+    Recipe,
+    Steps,
+    cell_logits,
+    fit_heads,
+    head_logits,
+    most_used,
+    read_as_radii,
+)
+from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.training.tuning import SparsityTuning
 
-from .conftest import labelled
+from .conftest import labelled, measured
 
 
 def test_the_chosen_formula_is_not_larger_than_asked(quick: Recipe) -> None:
@@ -48,3 +60,49 @@ def test_heads_read_radii_where_the_network_rotates_its_latents(quick: Recipe) -
     assert plain.heads["dense"].layers[0] == 8
     # pairs that were found somewhere among the latents are no such network's
     assert read_as_radii(replace(cells, pairs=((1, 5),))) == ()
+
+
+def test_a_planted_rule_on_area_is_recovered(quick: Recipe) -> None:
+    cells = measured(200)  # 600 px² and more, and solidity does not matter
+    found = discover(cells, quick.model_copy(update={"curve": False}))
+    for kind, fitted in found.heads.items():
+        assert fitted.quality.balanced_accuracy > 0.9, kind
+        assert "area" in fitted.head.used_properties
+        np.testing.assert_array_equal(
+            head_logits(fitted.head, cells.own_latents, cells.measured),
+            cell_logits(fitted.head, cells),
+        )
+    formula = found.heads["formula"].head
+    assert formula.used_properties == ("area",)
+    assert formula.used_latents == ()
+    # the threshold, in px²
+    areas = np.linspace(500, 700, 201).astype(np.float32)
+    given = {"area": areas, "solidity": np.full(201, 0.9, np.float32)}
+    called = head_logits(formula, np.zeros((201, 8), np.float32), given)[:, 0] >= 0
+    assert areas[called][0] == pytest.approx(600, abs=8)
+    assert called[areas >= areas[called][0]].all()
+    with pytest.raises(InvalidInput, match="beside latents"):
+        head_logits(formula, cells.own_latents)
+
+
+def test_heads_may_read_properties_alone(quick: Recipe) -> None:
+    cells = measured(80)
+    only = replace(cells, latents=cells.latents[:, 8:], augmented=cells.augmented[..., 8:])
+    found = fit_heads(only, quick, Steps(silent, 3))
+    for head in found.heads.values():
+        assert head.used_latents == ()
+        given = {"area": np.array([500, 700], np.float32), "solidity": np.full(2, 0.9, np.float32)}
+        logits = head_logits(head, np.zeros((2, 32), np.float32), given)[:, 0]
+        assert (logits >= 0).tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"properties": ("size",)}, "There is no property 'size'"),
+        ({"latents": False}, "must read latents, measured properties, or both"),
+    ],
+)
+def test_what_no_head_can_read_is_refused(given: dict[str, object], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Recipe(**given)

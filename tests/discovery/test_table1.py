@@ -115,3 +115,14 @@ def test_what_cannot_be_tabled(tmp_path: Path, quick: Table1Settings) -> None:
     with pytest.raises(InvalidInput, match="is not empty"):
         run_table1(images, labels, plates, 26.8, out, quick, tasks={TASK: TASKS[TASK]})
     assert [p.name for p in out.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("change", [{"properties": ("area",)}, {"latents": False}])
+def test_table_1_is_of_latents_alone(
+    tmp_path: Path, quick: Table1Settings, change: dict[str, object]
+) -> None:
+    """Its schemes would take columns of properties for latents."""
+    asked = quick.model_copy(update={"recipe": quick.recipe.model_copy(update=change)})
+    with pytest.raises(InvalidInput, match="heads that read latents alone"):
+        run_table1(np.zeros((2, 64, 64)), np.zeros(2), np.zeros(2), 28.0, tmp_path / "t", asked)
+    assert not (tmp_path / "t").exists()

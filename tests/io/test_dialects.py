@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import pytest
 
 from napari_interpdisc.io.dialects import (
+    OWN_COLUMNS,
     PLAIN,
     Column,
     matching_dialects,
     unit_of,
 )
+from napari_interpdisc.models.properties import AREA_UM2, PROPERTIES, column_title
 
 HEADERS = {
     "TrackMate": (
@@ -149,3 +153,9 @@ def test_track_id_wins_over_id_and_label_is_no_track() -> None:
 
     assert track("ID,t,y,x,TrackID")[0] == "TrackID"
     assert track("label,t,y,x") == []
+
+
+def test_every_measured_property_is_known_as_a_result_of_before() -> None:
+    names = [column_title(name) for name in (*PROPERTIES, AREA_UM2)]
+    assert all(any(fnmatchcase(n, pattern) for pattern in OWN_COLUMNS) for n in names)
+    assert not any(fnmatchcase("nucleus_diameter", pattern) for pattern in OWN_COLUMNS)

@@ -19,7 +19,9 @@ from napari_interpdisc.models.cell_model import (
     latent_of,
     score_width,
 )
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead
+from napari_interpdisc.models.properties import HeadProperties
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 
@@ -214,3 +216,24 @@ def test_what_confidences_are_worth_is_told() -> None:
     assert replace(named, evidence=None).calibration_told == unknown
     without = named.evidence.model_copy(update={"calibration": None})
     assert replace(named, evidence=without).calibration_told == unknown
+
+
+def test_a_head_that_reads_properties_is_never_scored_without() -> None:
+    model = load_model(device="cpu")
+    read = HeadProperties(("area",), (600.0,), (100.0,))
+    head = FormulaHead([parse_formula("area - z0", 32, None, read.names)], (), read)
+    named = NamedHead("measured", head, ("small", "large"))
+    model = replace(model, heads={"measured": named, "dense": model.head("dense")})
+    z = np.zeros((2, 32), np.float32)
+    cells = {"area": np.array([500.0, 800.0])}
+    assert model.score(z, "measured", cells)[:, 0].tolist() == pytest.approx([-1, 2], abs=1e-5)
+    # properties beside those of a head without any change nothing
+    np.testing.assert_array_equal(model.score(z, "dense", cells), model.score(z, "dense"))
+    for given in (None, {}, {"solidity": np.ones(2)}):
+        with pytest.raises(InvalidInput, match="reads area beside latents"):
+            model.score(z, "measured", given)
+    assert model.needed_properties == ("area",)
+    assert model.head_of_latents("dense", "An attack").name == "dense"
+    with pytest.raises(InvalidInput, match="An attack needs a head that reads latents alone"):
+        model.head_of_latents("measured", "An attack")
+    assert "reads measured properties (area)" in model.subject_of("measured")

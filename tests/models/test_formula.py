@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.formula import FUNCTIONS, Formula, FormulaHead, parse_formula
 from napari_interpdisc.models.heads import Head
+from napari_interpdisc.models.properties import HeadProperties
 
 PAPER = "z29*(z17**2 + z21**2) - exp(z3)"
 
@@ -268,3 +269,37 @@ def test_three_significant_digits_are_shown_and_all_are_kept() -> None:
     assert formula.text == "0.123456789*z1"
     assert isinstance(formula, Formula)
     assert not re.search("4567", formula.latex())
+
+
+TWO = HeadProperties(("area", "solidity"), (600.0, 0.9), (100.0, 0.05))
+
+
+def test_a_formula_reads_properties_and_never_a_latent_of_that_name() -> None:
+    formula = parse_formula("area - 2*z1", 3, {"area": 0, "size": 2}, TWO.names)
+    assert formula.used_properties == ("area",)
+    assert formula.used_latents == (1,)
+    assert not formula.is_constant
+    assert formula.size == 5
+    assert parse_formula(formula.text, 3, {"area": 0}, TWO.names) == formula
+    assert formula.show(properties={"area": "1.5"}) == "1.5 - 2*z1"
+    latex = formula.latex(aliases={1: "size_z1"})
+    assert latex == r"\mathrm{area} - 2.0 \, \mathrm{size}_{1}"
+    z, measured = torch.tensor([[9.0, 1, 9]]), torch.tensor([[5.0, 7]])
+    assert formula.evaluate(z, None, measured).tolist() == [3.0]
+    with pytest.raises(InvalidInput, match="reads area: give the cells' measured properties"):
+        formula.evaluate(z)
+    # without properties the same text is the latent
+    assert parse_formula("area", 3, {"area": 0}).used_latents == (0,)
+    with pytest.raises(InvalidInput, match="and the head reads area, solidity"):
+        parse_formula("texture", 3, None, TWO.names)
+
+
+def test_a_formula_head_standardises_what_it_reads() -> None:
+    head = FormulaHead([parse_formula("area*solidity + z0", 2, None, TWO.names)], [2.0], TWO)
+    z, measured = torch.tensor([[1.0, 0]]), torch.tensor([[700.0, 0.95]])
+    assert head(z, measured)[0, 0] == pytest.approx(2 * (1 * 1 + 1), abs=1e-4)
+    assert head.used_properties == ("area", "solidity")
+    with pytest.raises(InvalidInput, match="none were given"):
+        head(z)
+    with pytest.raises(InvalidInput, match="not among the head's properties"):
+        FormulaHead([parse_formula("texture", 2, None, ("texture",))], (), TWO)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.heads import (
     RADIUS_SIZE,
     DenseHead,
@@ -10,7 +11,9 @@ from napari_interpdisc.models.heads import (
     SparseHead,
     head_inputs,
     layer_size,
+    read_columns,
 )
+from napari_interpdisc.models.properties import HeadProperties
 
 
 def test_the_papers_head_has_1040_weights_and_8641_nodes() -> None:
@@ -180,3 +183,40 @@ def test_a_radius_uses_both_latents_and_has_its_size() -> None:
     dense = DenseHead((3, 1), pairs=((2, 5),))
     assert dense.used_latents == (0, 1, 2, 5)
     assert dense.expression_size == DenseHead((3, 1)).expression_size + RADIUS_SIZE
+
+
+def test_a_head_reads_properties_after_its_latents() -> None:
+    read = HeadProperties(("area", "solidity"), (600.0, 0.9), (100.0, 0.05))
+    torch.manual_seed(0)
+    plain = DenseHead((5, 3, 1), pairs=((2, 3),))
+    head = DenseHead((5, 3, 1), pairs=((2, 3),), properties=read)
+    head.load_state_dict(plain.state_dict())
+    z, measured = torch.randn(4, 4), torch.tensor([[700.0, 0.8]] * 4)
+    inputs = torch.cat([z[:, :2], z[:, 2:4].norm(dim=1, keepdim=True)], 1)
+    whole = torch.cat([inputs, torch.tensor([[1.0, -2.0]] * 4)], 1)
+    torch.testing.assert_close(head(z, measured), plain.network(whole), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(read_columns(head, torch.cat([z, measured], 1)), head(z, measured))
+    assert head.used_latents == (0, 1, 2, 3)
+    assert head.used_properties == ("area", "solidity")
+    assert head.expression_size == plain.expression_size
+    for wrong in (None, measured[:, :1], measured[:2]):
+        with pytest.raises(InvalidInput, match="reads measured properties"):
+            head(z, wrong)
+
+
+def test_a_sparse_head_keeps_its_properties_when_it_is_pruned() -> None:
+    read = HeadProperties(("area", "solidity"), (0.0, 0.0), (1.0, 1.0))
+    head = SparseHead((5, 2, 1), pairs=((2, 3),), properties=read)
+    head.masks[0][0, [1, 4]] = True  # a latent and the solidity
+    head.masks[0][1, 3] = True  # the area, which leads nowhere
+    head.masks[1][0, 0] = True
+    for weight, mask in zip(head.weights, head.masks, strict=True):
+        weight.data[mask] = 1.5
+    pruned = head.pruned()
+    z, measured = torch.randn(4, 4), torch.randn(4, 2)
+    torch.testing.assert_close(pruned(z, measured), head(z, measured))
+    assert head.used_properties == ("area", "solidity")
+    assert pruned.used_properties == ("solidity",)
+    assert pruned.used_latents == (1,)
+    # no root of a radius is counted for a property
+    assert pruned.expression_size == (8 * 2 + 8) + 4 + 1 + 1 - 1

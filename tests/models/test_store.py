@@ -216,7 +216,7 @@ def test_config_that_is_no_json(folder: Path) -> None:
     assert "config.json cannot be read" in fault(folder)
 
 
-@pytest.mark.parametrize("version", [0, 6, "1", None])
+@pytest.mark.parametrize("version", [0, 7, "1", None])
 def test_another_schema(folder: Path, version: object) -> None:
     edit(folder, lambda c: c.update(schema_version=version))
     assert f"schema version {version}" in fault(folder)

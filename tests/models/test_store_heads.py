@@ -18,6 +18,7 @@ from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.cnn import CNN
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead, SparseHead
+from napari_interpdisc.models.properties import HeadProperties
 from napari_interpdisc.models.store import load_model, replace_heads, save_model
 from napari_interpdisc.models.tcvae import TCVAE
 
@@ -82,7 +83,7 @@ def test_formulas_are_text_in_the_config_and_count_in_the_identity(
     model: CellModel, stored: Path
 ) -> None:
     config = json.loads((stored / "config.json").read_text("utf-8"))
-    assert config["schema_version"] == 5
+    assert config["schema_version"] == 6
     assert config["heads"][1]["formulas"] == ["z1*(z4**2 - 0.123456789)"]
     edit(stored, lambda c: c["heads"][1].update(formulas=["z1"]))
     assert load_model(stored, device="cpu").sha256 != model.sha256
@@ -148,3 +149,59 @@ def test_the_encoder_has_a_hash_of_its_own(tiny: CellModel, model: CellModel) ->
     assert model.encoder_sha256 == tiny.encoder_sha256
     other = replace(tiny, encoder=TCVAE(tiny.encoder.config), encoder_sha256="")
     assert other.encoder_sha256 != tiny.encoder_sha256
+
+
+@pytest.fixture
+def measuring(tiny: CellModel, tmp_path: Path) -> tuple[CellModel, Path]:
+    """Return a model whose heads read measured properties, and its folder."""
+    read = HeadProperties(("area", "solidity"), (600.0, 0.9), (100.0, 0.05), "labels")
+    sparse_head = SparseHead((8, 1), properties=read)
+    sparse_head.masks[0][0, [1, 7]] = True
+    sparse_head.weights[0].data[0, [1, 7]] = torch.tensor([1.5, -0.5])
+    heads = {
+        "dense": DenseHead((8, 3, 1), properties=read),
+        "alone": DenseHead((2, 1), properties=read),
+        "sparse": sparse_head,
+        "formula": FormulaHead([parse_formula("z1 - area**2", 6, None, read.names)], [2.0], read),
+    }
+    named = {name: NamedHead(name, head, ("round", "flat")) for name, head in heads.items()}
+    model = replace_heads(tiny, "measuring", named, "# measuring")
+    save_model(model, tmp_path / "measuring")
+    return model, tmp_path / "measuring"
+
+
+def test_heads_with_properties_come_back_with_the_same_scores(
+    measuring: tuple[CellModel, Path],
+) -> None:
+    model, folder = measuring
+    back = load_model(folder, device="cpu")
+    draw = np.random.default_rng(0)
+    z = draw.standard_normal((20, 6)).astype(np.float32)
+    cells = {"solidity": draw.uniform(0.8, 1, 20), "area": draw.uniform(400, 800, 20)}
+    for name in model.heads:
+        assert back.head(name).head.properties == model.head(name).head.properties
+        found = back.score(z, name, cells)
+        np.testing.assert_array_equal(found, model.score(z, name, cells))
+        larger = {**cells, "area": cells["area"] + 50, "solidity": cells["solidity"] - 0.1}
+        assert np.abs(back.score(z, name, larger) - found).min() > 0
+    assert back.head("sparse").head.used_properties == ("solidity",)
+    assert back.sha256 == model.sha256
+    edit(folder, lambda c: c["heads"][0]["properties"].update(centre=[0.0, 0.9]))
+    assert load_model(folder, device="cpu").sha256 != model.sha256
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"names": ["area", "offset_x"]}, "has a fault in the properties of head 'dense'"),
+        ({"scale": [0.0, 1.0]}, "has a fault in the properties of head 'dense'"),
+        ({"names": ["area"], "centre": [1.0], "scale": [1.0]}, "has a head 'dense' from 8 latents"),
+        ({"way": "guessed"}, "fault at 'heads.0.properties.way'"),
+    ],
+)
+def test_properties_of_a_folder_that_are_refused(
+    measuring: tuple[CellModel, Path], changed: dict[str, object], told: str
+) -> None:
+    _, folder = measuring
+    edit(folder, lambda c: c["heads"][0]["properties"].update(changed))
+    assert told in fault(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import SparseHead
+from napari_interpdisc.models.properties import HeadProperties
 from napari_interpdisc.models.store import load_model
 
 N = 300
@@ -80,6 +82,14 @@ def rule(
 ) -> NamedHead:
     """Formula head of these formulas."""
     return NamedHead("rule", FormulaHead([parse_formula(t) for t in texts], scales), classes)
+
+
+@pytest.fixture(scope="session")
+def measuring(h2b: CellModel) -> CellModel:
+    """Return the bundled model with one head, which reads the area beside a latent."""
+    read = HeadProperties(("area",), (600.0,), (100.0,))
+    head = FormulaHead([parse_formula("area - z2", 32, None, read.names)], (), read)
+    return replace(h2b, heads={"size": NamedHead("size", head, ("small", "large"))})
 
 
 @pytest.fixture(scope="session")

@@ -133,3 +133,12 @@ def test_what_cannot_be_taken_apart(h2b: CellModel) -> None:
         take_apart(h2b, "dense")
     with pytest.raises(InvalidModel, match="has no head 'nothing'"):
         take_apart(h2b, "nothing")
+
+
+def test_a_head_of_properties_is_not_taken_apart(measuring: CellModel) -> None:
+    for attempt in (take_apart, lambda m, name: wholes_of(m.head(name), m)):
+        with pytest.raises(
+            InvalidInput,
+            match="reads latents alone, and 'size' reads",
+        ):
+            attempt(measuring, "size")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.properties import NO_PROPERTIES
 from napari_interpdisc.scrutiny.attacks import (
     AttackSettings,
     check_frozen,
@@ -51,7 +52,7 @@ class LinearEncoder(nn.Module):
 
 
 class LinearHead(nn.Module):
-    kind = "dense"
+    kind, properties = "dense", NO_PROPERTIES
 
     def __init__(self, weight: np.ndarray, bias: float, squash: float = 0.0) -> None:
         super().__init__()
@@ -376,3 +377,13 @@ def test_pgd_is_never_weaker_than_fgsm() -> None:
 
     assert (worth("pgd") >= worth("fgsm") - 1e-6).all()
     assert (worth("pgd") > worth("fgsm") + 0.1).any()
+
+
+def test_a_head_of_properties_is_not_attacked(measuring: CellModel) -> None:
+    """A perturbed crop has other properties, and perturbed latents have none."""
+    crops = np.zeros((1, 1, 64, 64), np.float32)
+    with pytest.raises(
+        InvalidInput,
+        match="reads latents alone, and 'size' reads",
+    ):
+        perturb(measuring, crops, AttackSettings(), "size")

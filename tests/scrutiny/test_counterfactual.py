@@ -248,3 +248,11 @@ def test_many_cells_cost_no_more_memory_than_some() -> None:
     found = counterfactual_path(model, values[5], real, group=5)
     assert found.reached
     assert found.distances.max() < 0.1
+
+
+def test_a_head_of_properties_has_no_path(measuring: CellModel) -> None:
+    with pytest.raises(
+        InvalidInput,
+        match="reads latents alone, and 'size' reads",
+    ):
+        real_cells(measuring, np.zeros((30, 32), np.float32), "size")

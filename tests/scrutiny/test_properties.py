@@ -9,9 +9,10 @@ from scipy import ndimage
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import normalise
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.properties import PROPERTIES
 from napari_interpdisc.nuclei.crops import separate_nuclei
 from napari_interpdisc.patches import label_crops
-from napari_interpdisc.scrutiny.properties import PROPERTIES, measure_crops
+from napari_interpdisc.scrutiny.properties import measure_crops
 
 from ..nuclei.conftest import SIDE, inside, picture
 
@@ -156,3 +157,18 @@ def test_wrong_shapes_are_refused() -> None:
         measure_crops(np.zeros((3, 16, 16)), np.zeros((2, 16, 16), int))
     with pytest.raises(InvalidInput, match="same movie"):
         label_crops(np.zeros((2, 9, 9), int), CellTable.from_arrays([2], [(4, 4)]), 28)
+
+
+def test_a_spot_beside_the_nucleus_is_measured_and_a_neighbour_is_none() -> None:
+    nucleus = inside(major=12, minor=12)
+    spot = inside(major=2, minor=2, x=17)
+    touching = inside(major=2.5, minor=2.5, x=13.5)
+    other = inside(major=10, minor=10, x=24)
+    pictures = np.array(
+        [picture(m) for m in (nucleus, nucleus | spot, nucleus | touching, nucleus | other)]
+    )
+    for labels in (None, np.array([nucleus, nucleus, nucleus, nucleus + 2 * other], int)):
+        alone, small, near, beside = measure_crops(pictures, labels)["satellite"]
+        assert small > 0.3
+        assert near > 0.3
+        assert max(alone, beside) < 0.15

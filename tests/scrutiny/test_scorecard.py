@@ -395,3 +395,11 @@ def test_a_bundled_head_has_a_shortcut_index(cells: Segmentation, head: str) -> 
     assert row["limit"] == 0.05
     assert "| shortcut | latents of the surroundings" in markdown([found])
     assert found.shortcut.sentence() in found.sentences()
+
+
+def test_a_head_of_properties_is_not_tested(cells: Segmentation, measuring: CellModel) -> None:
+    with pytest.raises(
+        InvalidInput,
+        match="reads latents alone, and 'size' reads",
+    ):
+        score_heads(cells, np.arange(len(cells.cells)), measuring, settings=QUICK)

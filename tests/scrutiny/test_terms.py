@@ -18,6 +18,7 @@ from napari_interpdisc.io.labelled_crops import read_labelled_crops
 from napari_interpdisc.models.cell_model import CellModel, LatentMeaning, NamedHead
 from napari_interpdisc.models.formula import FUNCTIONS, SCORE_LIMIT, FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead, Head, SparseHead
+from napari_interpdisc.models.properties import HeadProperties
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.scrutiny.terms import Rule, latent_weights, rule_of, told_rule
 
@@ -315,3 +316,30 @@ def test_weights_of_a_dense_head_of_several_classes(rng: np.random.Generator) ->
 def test_weights_need_cells_with_latents(z: np.ndarray) -> None:
     with pytest.raises(InvalidInput, match="at least one cell with finite latents"):
         latent_weights(DenseHead((4, 1)), z)
+
+
+def test_terms_of_a_formula_of_properties_sum_to_its_score(model: CellModel) -> None:
+    read = HeadProperties(("area", "solidity"), (600.0, 0.9), (100.0, 0.05))
+    formula = parse_formula("2*area - z1*solidity + 0.5", 32, None, read.names)
+    head = FormulaHead([formula], [3.0], read)
+    rule = rule_of(named(head), model)
+    z = np.random.default_rng(0).normal(size=(5, 32))
+    cells = {"area": np.linspace(400, 800, 5), "solidity": np.linspace(0.8, 1, 5)}
+    (shares,) = rule.contributions(z, cells)
+    assert shares.shape == (5, 3)
+    columns = torch.from_numpy(read.columns(cells))
+    expected = head(torch.from_numpy(z.astype(np.float32)), columns)[:, 0].numpy()
+    np.testing.assert_allclose(shares.sum(1), expected, rtol=1e-4, atol=1e-4)
+    assert rule.filled(z[0], {name: v[:1] for name, v in cells.items()})[0][0] == "6*(-2.00)"
+    assert list(told_rule(named(head), model))[-1] == read.told()
+    with pytest.raises(InvalidInput, match="beside latents"):
+        rule.contributions(z)
+    with pytest.raises(InvalidInput, match="heads that read latents alone"):
+        latent_weights(head, z)
+
+
+def test_terms_of_a_sparse_head_of_properties_are_refused(model: CellModel) -> None:
+    read = HeadProperties(("area",), (600.0,), (100.0,))
+    head = SparseHead((33, 1), properties=read)
+    with pytest.raises(InvalidInput, match="reads measured properties beside latents"):
+        rule_of(named(head), model)

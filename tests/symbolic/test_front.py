@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
 from napari_interpdisc.errors import Cancelled, InvalidInput
 from napari_interpdisc.symbolic import front as module
@@ -151,3 +152,18 @@ def test_rules_that_do_not_turn_stand_beside_the_engines(monkeypatch: pytest.Mon
     assert best.balanced_accuracy > 0.99
     without = formula_front(*circle(), (3, 7), OPERON)
     assert without.rows[-1].balanced_accuracy < 0.9
+
+
+def test_a_planted_rule_on_a_property_is_found_by_its_name() -> None:
+    draw = np.random.default_rng(0)
+    columns = draw.standard_normal((300, 6))  # four latents, then area and solidity
+    target = (columns[:, 4] - 0.8 * columns[:, 1] > 0.3).astype(int)
+    front = formula_front(columns, target, (1, 2, 4, 5), OPERON, properties=("area", "solidity"))
+    best = front.rows[-1].formula
+    assert best.used_properties == ("area",)
+    assert best.used_latents == (1,)
+    assert front.rows[-1].balanced_accuracy > 0.97
+    read = best.evaluate(
+        torch.from_numpy(columns[:, :4]), None, torch.from_numpy(columns[:, 4:])
+    ).numpy()
+    assert ((read >= 0) == target).mean() > 0.97

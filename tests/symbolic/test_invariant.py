@@ -47,3 +47,17 @@ def test_a_latent_that_says_nothing_is_left_out() -> None:
 def test_it_can_be_stopped() -> None:
     with pytest.raises(Cancelled):
         invariant_rules(*cells(), [(4, 5)], lambda: True)
+
+
+def test_properties_are_invariant_terms_by_their_names() -> None:
+    z, target = cells()
+    with_area = np.concatenate([z, np.where(target == 1, 2.0, -2.0)[:, None]], 1)
+    rules = invariant_rules(with_area, target, [(2, 3), (4, 5)], properties=("area",))
+    assert parse_formula(rules[0], 6, None, ("area",)).used_properties == ("area",)
+    # without pairs nothing is known of latents, and properties alone are used
+    alone = [
+        parse_formula(r, 6, None, ("area",))
+        for r in invariant_rules(with_area, target, [], properties=("area",))
+    ]
+    assert alone
+    assert {rule.used_latents for rule in alone} == {()}

@@ -12,10 +12,11 @@ from napari.utils._proxies import PublicOnlyProxy
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.discovery.rashomon import Member, rashomon_set
-from napari_interpdisc.errors import InvalidModel
+from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.frames import Frames
-from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.properties import HeadProperties
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.pipeline import Classification, classify
 from napari_interpdisc.widgets.session import Session, session_of
@@ -215,3 +216,26 @@ def test_chosen_cells_are_those_of_the_present_result(
     assert not len(session.chosen)
     session.choose([0])
     assert not len(session.chosen)
+
+
+def test_a_head_of_properties_is_chosen_once_they_are_known(
+    session: Session, model: CellModel
+) -> None:
+    read = HeadProperties(("area",), (400.0,), (100.0,))
+    head = FormulaHead([parse_formula("area", 32, None, read.names)], (), read)
+    sized = replace(model, heads={"size": NamedHead("size", head, ("small", "large"))})
+    before = session.classification
+    with pytest.raises(InvalidInput, match="tick 'Measure properties' in Cells"):
+        session.set_model(sized, "size")
+    assert "size" not in session.model.heads
+    assert session.classification is before
+    encoding = session.encoding
+    assert encoding is not None
+    areas = np.array([300.0, 500.0, np.nan])
+    elsewhere = replace(encoding, cells=encoding.cells.take([0, 1, 2]))
+    session.set_measured(elsewhere)  # of other cells: not taken
+    assert session.encoding is encoding
+    session.set_measured(replace(encoding, properties={"area": areas}))
+    session.set_model(sized, "size")
+    assert session.classification is not None
+    assert session.classification.index.tolist() == [0, 1, -1]

@@ -132,7 +132,7 @@ def anatomy(
     )
 
     loaded = load_model(model)
-    named = loaded.head(head)
+    named = loaded.head_of_latents(head, "The anatomy of a head")
     over = [_latents(text, loaded) for text in pair or []]
     whole = wholes_of(named, loaded)[0]
     pairs = [pair_of(whole, two) for two in over]

@@ -73,7 +73,7 @@ def attack(
     from napari_interpdisc.scrutiny.movie_attack import attack_movie
 
     loaded = load_model(model)
-    target_index(loaded.head(head).classes, to)
+    target_index(loaded.head_of_latents(head, "An attack").classes, to)
     frozen = _frozen(freeze, loaded.latent_names)
     check_frozen(frozen, loaded.n_latents)
     step = epsilon if epsilon is not None else {"image": 0.5, "latent": 1.0}[space]

@@ -84,6 +84,16 @@ def classify(
             "latents differ by about 0.01; auto takes it there, and float32 elsewhere."
         ),
     ] = "float32",
+    properties: Annotated[
+        bool,
+        typer.Option(
+            "--properties",
+            help="Add columns of measured properties: area, solidity, grain and others, of the "
+            "nuclei in --labels, else of nuclei that are found. They are measured anyway if a head "
+            "of the model reads them. Areas are in px² of the crops, and in µm² where the image "
+            "or --pixel-size gives the size of a pixel.",
+        ),
+    ] = False,
     reading: Reading = PLAIN,
     table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
@@ -133,13 +143,18 @@ def classify(
             head,
             progress,
             opened.measured,
+            properties,
+            opened.segmentation,
+            opened.pixel_size,
             errors=errors,
             precision=precision,
         )
     compared = None
     if disagreement:
         lost = DELTA if delta is None else delta
-        compared = rashomon_set(members, result.classes, result.encoding.latents, lost)
+        compared = rashomon_set(
+            members, result.classes, result.encoding.latents, lost, result.encoding.properties
+        )
         result = replace(result, disagreement=compared.disagreement)
     settings = {
         **result.settings,
@@ -186,6 +201,13 @@ def classify(
     say(str(out))
     if not encoding.usable.all():
         note(f"{without_pixels(encoding.no_pixels)}; they have no class.")
+    if encoding.properties:
+        say(f"properties: measured {result.settings['properties_measured']}")
+        if result.settings["not_measured"]:
+            note(
+                f"{result.settings['not_measured']} cells have no class: no whole nucleus was "
+                "found in the middle to measure."
+            )
     for warning in pipeline.movie_warnings(encoding, loaded):
         note(warning)
 

@@ -43,7 +43,10 @@ Tracks = Annotated[
     ),
 ]
 LabelsPath = Annotated[
-    Path | None, typer.Option(help="Segmentation from which the diameter is measured.")
+    Path | None,
+    typer.Option(
+        help="Segmentation in which the diameter is measured, and properties where they are wanted."
+    ),
 ]
 Diameter = Annotated[
     str,
@@ -193,6 +196,7 @@ class Opened:
 
     ``measured`` says where the diameter comes from, and ``doubt`` in a sentence why one that was
     estimated is unsure. ``segmentation`` is that of the image, or None.
+    ``pixel_size`` is the height and width of a pixel, µm, where the user or the image tells it.
     """
 
     frames: Frames
@@ -201,6 +205,7 @@ class Opened:
     doubt: str = ""
     measured: Measured = "given"
     segmentation: Any = None
+    pixel_size: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -243,13 +248,17 @@ class MovieFiles:
             note(sentence)
         cells.check_inside(frames)
         z_planes(frames, cells)
+        asked = None if self.asked is None else self.asked.pixel_size
+        pixel_size = movie.pixel_size if asked is None else (asked, asked)
         if given is not None:
-            return Opened(frames, cells, given, segmentation=segmentation)
+            return Opened(frames, cells, given, segmentation=segmentation, pixel_size=pixel_size)
         found = measure_diameter(frames, segmentation)
         say(f"nuclear diameter: {found.diameter:.1f} px (estimated)")
         if found.doubt:
             note(found.doubt)
-        return Opened(frames, cells, found.diameter, found.doubt, found.measured, segmentation)
+        return Opened(
+            frames, cells, found.diameter, found.doubt, found.measured, segmentation, pixel_size
+        )
 
     def open_usable(self) -> Opened:
         """Open as :meth:`open` does, and leave out cells without pixels, counted and told.

@@ -65,7 +65,7 @@ def counterfactual(
     from napari_interpdisc.scrutiny.counterfactual import counterfactual_path, real_cells
 
     loaded = load_model(model)
-    named = loaded.head(head)
+    named = loaded.head_of_latents(head, "A path to another class")
     opened = MovieFiles(
         image,
         tracks,

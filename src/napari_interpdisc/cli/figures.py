@@ -61,7 +61,7 @@ def figures(
 
     loaded = load_model(model, device="cpu")
     named = _three(heads, loaded)
-    loaded.head(anatomy_head)
+    loaded.head_of_latents(anatomy_head, "The anatomy of a head")
     other = load_model(compare, device="cpu") if compare else None
     theirs = _three(compare_heads or heads, other) if other is not None else []
     images, labels, plates = read_labelled_crops(data)
@@ -103,7 +103,7 @@ def _three(text: str, model: CellModel) -> list[str]:
             f"'{text}' is not three heads: give a dense, a sparse and a formula one."
         )
     for name, kind in zip(names, ("dense", "sparse", "formula"), strict=True):
-        if model.head(name).head.kind != kind:
+        if model.head_of_latents(name, "A figure of the paper").head.kind != kind:
             raise InvalidInput(f"Head '{name}' of '{model.name}' is no {kind} head.")
     return names
 

@@ -44,6 +44,7 @@ def _about(named: NamedHead, model: CellModel) -> Iterator[str]:
 
     head = named.head
     used, aliases = head.used_latents, model.aliases
+    properties = ", ".join(head.used_properties)
     between = ", " if any(i in aliases for i in used) else " "
     weights = "" if head.kind == "formula" else f"{head.n_weights} weights, "
     yield f"{named.name}: {named.summary}"
@@ -51,9 +52,10 @@ def _about(named: NamedHead, model: CellModel) -> Iterator[str]:
         f"  {head.kind}; {weights}expression size {head.expression_size} "
         f"({head.size_without_biases} without biases); uses {len(used)} latents"
         + (": " + between.join(map(model.latent_label, used)) if head.kind != "dense" else "")
+        + f" and measured {properties}" * bool(properties)
     )
     yield f"  {model.subject_of(named.name)}"
-    if isinstance(head, FormulaHead):
+    if isinstance(head, FormulaHead) or len(head.properties):
         yield from (f"  {line}" for line in told_rule(named, model))
     elif isinstance(head, SparseHead):
         rule = rule_of(named, model)

@@ -81,7 +81,7 @@ def report(
     from napari_interpdisc.models.store import load_model
 
     loaded = load_model(model)
-    named = loaded.head(head)
+    named = loaded.head_of_latents(head, "A report")
     wanted = WantedCells((), label_column, most, seed, labelled=True)
     given = None
     group = "crop"

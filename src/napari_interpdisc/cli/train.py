@@ -21,6 +21,7 @@ from napari_interpdisc.cli.common import (
     crop_diameter,
     diameter_of,
     names_of,
+    note,
     progress_bar,
     say,
 )
@@ -96,6 +97,19 @@ def train(
         str,
         typer.Option(metavar="A,B", help="Classes to distinguish, in this order; all if left out."),
     ] = "",
+    properties: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B|default",
+            help="Measured properties that heads read beside latents, such as area,solidity; "
+            "'default' is size, shape and grain of the nucleus. Measured in --labels if every "
+            "image has one, else in nuclei that are found.",
+        ),
+    ] = None,
+    no_latents: Annotated[
+        bool,
+        typer.Option("--no-latents", help="Let heads read the measured properties alone."),
+    ] = False,
     engine: Engine = None,
     folds: Annotated[
         int | None,
@@ -113,7 +127,10 @@ def train(
     name: Annotated[str, typer.Option(help="Name of the model; the folder's if left out.")] = "",
     labels: Annotated[
         list[Path] | None,
-        typer.Option(help="Segmentation to measure the diameter in; none, or one for each image."),
+        typer.Option(
+            help="Segmentation to measure the diameter and properties in; none, or one for each "
+            "image."
+        ),
     ] = None,
     diameter: Diameter = "auto",
     channel: Channel = None,
@@ -139,7 +156,7 @@ def train(
     from napari_interpdisc.io.results import write_whole
     from napari_interpdisc.models.store import load_model, save_model
 
-    asked = _recipe(recipe, kind, folds, seed, engine, study is not None)
+    asked = _recipe(recipe, kind, folds, seed, engine, study is not None, properties, no_latents)
     if "formula" in asked.kinds:
         check_engine(asked.search.engine)
     loaded = load_model(model)
@@ -159,7 +176,10 @@ def train(
     with progress_bar("training") as progress:
         found = discover(labelled, asked, progress, loaded.encoder_sha256, group, study)
     found = replace(found, movies=told_of)
-    compared = rashomon_set(members_of_discovery(found), found.classes, labelled.latents)
+    compared = rashomon_set(
+        members_of_discovery(found), found.classes, labelled.own_latents,
+        measured=labelled.measured,
+    )  # fmt: skip
     save_model(discovered_model(loaded, found, name or out.name, compared=compared), out)
     source = crops or movies or ", ".join(str(one.tracks) for one in files)
     say(*_told(found, str(source), loaded), *_calibration_told(found), compared.sentence())
@@ -213,11 +233,14 @@ def _recipe(
     seed: int,
     engine: Literal["pysr", "operon"] | None,
     tune: bool,
+    properties: str | None = None,
+    no_latents: bool = False,
 ) -> Recipe:
     """The recipe of a file, or the default one, with what the command line says."""
     from napari_interpdisc.discovery.recipe import Recipe
     from napari_interpdisc.discovery.results import KINDS
     from napari_interpdisc.io.settings import read_settings
+    from napari_interpdisc.models.properties import DEFAULT_PROPERTIES, check_properties
     from napari_interpdisc.training.tuning import SparsityTuning
 
     asked = Recipe() if file is None else read_settings(file, Recipe)
@@ -230,6 +253,15 @@ def _recipe(
         changes["tuning"] = SparsityTuning()
     search = {"seed": seed} if engine is None else {"seed": seed, "engine": engine}
     changes["search"] = asked.search.model_copy(update=search)
+    if properties is not None:
+        default = properties.strip() == "default"
+        changes["properties"] = check_properties(
+            DEFAULT_PROPERTIES if default else names_of(properties)
+        )
+    if no_latents:
+        changes["latents"] = False
+        if not changes.get("properties", asked.properties):
+            raise InvalidInput("--no-latents needs --properties: heads must read something.")
     return asked.model_copy(update=changes)
 
 
@@ -267,7 +299,24 @@ def _from_crops(
     labels = _checked_labels(values, groups, wanted, recipe.folds, group)
     with progress_bar("augmentations") as progress:
         cells = label_ready_crops(images, px, model, labels, recipe, progress)
-    return cells, Origins.of_archive(str(path), labels.rows)
+    _tell_measured(cells, len(labels.rows))
+    return cells, Origins.of_archive(str(path), _rows_of(cells, labels))
+
+
+def _rows_of(cells: LabelledCells, labels: Labels) -> npt.NDArray[Any]:
+    """Rows, among all cells, of the labelled ones that can be trained on."""
+    return labels.rows if cells.rows is None else labels.rows[cells.rows]
+
+
+def _tell_measured(cells: LabelledCells, given: int) -> None:
+    """Say how properties were measured, and how many cells could not be."""
+    from napari_interpdisc.discovery.augmented import left_out
+    from napari_interpdisc.models.properties import WAYS
+
+    if cells.properties:
+        say(f"properties: measured {WAYS[cells.way]}")
+    if sentence := left_out(cells, given):
+        note(sentence)
 
 
 def _from_movies(
@@ -305,7 +354,7 @@ def _from_movies(
         return [
             cut_movie(
                 name, movie.frames, movie.cells, own, units, movie.diameter, movie.measured, model,
-                progress,
+                progress, movie.segmentation,
             )
             for name, movie, own, units in zip(names, opened, labels, groups, strict=True)
         ]  # fmt: skip
@@ -338,7 +387,9 @@ def _joined(
     )
     with progress_bar("augmentations") as progress:
         cells = label_movies(movies, labels, model, recipe, progress)
-    return cells, what, Origins.joined([movie.origins for movie in movies]).take(labels.rows)
+    _tell_measured(cells, len(labels.rows))
+    origins = Origins.joined([movie.origins for movie in movies])
+    return cells, what, origins.take(_rows_of(cells, labels))
 
 
 def _told(found: Discovery, source: str, model: CellModel) -> list[str]:
@@ -366,6 +417,10 @@ def _told(found: Discovery, source: str, model: CellModel) -> list[str]:
                 for name, formula in zip(names, row.head.formulas, strict=True)
             )
         )
+    if found.front:
+        used = {name for row in found.front for name in row.head.used_properties}
+        told = found.front[0].head.properties.told(sorted(used))
+        lines += [f"  {told}"] if told else []
     return lines
 
 

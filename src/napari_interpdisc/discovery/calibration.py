@@ -12,6 +12,7 @@ from scipy.optimize import minimize_scalar
 from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.models.formula import Formula, FormulaHead
 from napari_interpdisc.models.heads import DenseHead, Head, SparseHead
+from napari_interpdisc.models.properties import NO_PROPERTIES, HeadProperties
 
 LARGEST = 8.0
 """Logit that 95 % of separable cells stay below: they would ask for infinite ones."""
@@ -49,18 +50,28 @@ def calibration_factor(logits: npt.NDArray[np.floating], target: npt.NDArray[np.
 
 
 def formula_scale(
-    formula: Formula, latents: npt.NDArray[np.floating], is_class: npt.NDArray[np.bool_]
+    formula: Formula,
+    latents: npt.NDArray[np.floating],
+    is_class: npt.NDArray[np.bool_],
+    properties: HeadProperties = NO_PROPERTIES,
 ) -> float:
-    """Factor that turns a formula's values into logits of being of a class."""
+    """Factor that turns a formula's values into logits of being of a class.
+
+    The last P columns of ``latents`` (N, L + P) are measured properties, if there are any.
+    """
+    columns = torch.from_numpy(np.asarray(latents, np.float64))
+    n = columns.shape[1] - len(properties)
+    measured = properties.standardised(columns[:, n:], columns)
     with torch.inference_mode():
-        values = formula.evaluate(torch.from_numpy(np.asarray(latents, np.float64))).numpy()
+        values = formula.evaluate(columns[:, :n], None, measured).numpy()
     return calibration_factor(np.nan_to_num(values)[:, None], is_class.astype(np.int64))
 
 
 def calibrated(head: Head, factor: float) -> Head:
     """The same head with its logits multiplied by a positive factor; no class changes."""
     if isinstance(head, FormulaHead):
-        return FormulaHead(head.formulas, [scale * factor for scale in head.scales])
+        scales = [scale * factor for scale in head.scales]
+        return FormulaHead(head.formulas, scales, head.properties)
     changed = copy.deepcopy(head)
     with torch.no_grad():
         if isinstance(changed, DenseHead):

@@ -127,6 +127,9 @@ def discovery_card(
     if "formula" in heads:
         texts = formulas_of(heads["formula"], model)
         lines += ["", f"Formula ({found.engine}): {'; '.join(texts)}"]
+    told = {named.head.properties.told() for named in heads.values()} - {""}
+    if told:
+        lines += ["", f"Measured properties, as heads read them: {' '.join(sorted(told))}"]
     if compared is not None:
         lines += ["", *rashomon_section(compared, model)]
     return "\n".join(lines) + "\n"
@@ -136,7 +139,7 @@ def rashomon_section(compared: RashomonSet, model: CellModel) -> list[str]:
     """Lines of Markdown: heads that are about as good as the best, and what they agree on."""
     rows = []
     for one in compared.members:
-        named = ", ".join(map(model.latent_label, one.latents))
+        named = ", ".join([*map(model.latent_label, one.latents), *one.head.used_properties])
         rows.append((one.name, f"{one.balanced_accuracy:.3f}", one.head.expression_size, named))
     return [
         "## Rashomon set",
@@ -145,7 +148,7 @@ def rashomon_section(compared: RashomonSet, model: CellModel) -> list[str]:
         "The stored heads saw these cells in their training. Where they disagree, the data do not "
         "say which of them is right.",
         "",
-        *table(("head", "balanced accuracy", "expression size", "latents"), rows),
+        *table(("head", "balanced accuracy", "expression size", "reads"), rows),
     ]
 
 

@@ -19,8 +19,8 @@ from napari_interpdisc.discovery.recipe import (
     FittedHeads,
     Recipe,
     Steps,
+    cell_logits,
     fit_heads,
-    head_logits,
     of_size,
     predicted_by,
 )
@@ -102,7 +102,7 @@ def discover(
     for size, head in final.front:
         of_row = _held_out(cells, folds, [of_size(fitted.front, size) for fitted in tested])
         on_training = balanced_accuracy_score(
-            cells.target[known], predicted_by(head, cells.latents[known])
+            cells.target[known], predicted_by(head, cells.take(known))
         )
         front.append(FrontRow(head, size, float(on_training), quality(of_row)))
         chosen = final.heads["formula"]
@@ -172,7 +172,7 @@ def _held_out(cells: LabelledCells, folds: Sequence[Fold], heads: Sequence[Head]
     """
     logits = np.zeros((len(cells), score_width(cells.classes)), np.float32)
     for (_, test), head in zip(folds, heads, strict=True):
-        logits[test] = head_logits(head, cells.latents[test])
+        logits[test] = cell_logits(head, cells.take(test))
     return logits
 
 
@@ -207,7 +207,7 @@ def _learning_curve(
             head = fit_heads(cells.take(np.sort(some)), single, steps).heads[kind]
             sizes.append(len(some))
             rows = _known(cells, test)
-            predicted = predicted_by(head, cells.latents[rows])
+            predicted = predicted_by(head, cells.take(rows))
             scores.append(balanced_accuracy_score(cells.target[rows], predicted))
         points.append(_point(sizes, scores))
     return points

@@ -27,6 +27,9 @@ OF_CELLS = ("images", "label", "track", "movie")
 OF_PLACES = ("cell_track", "frame", "y", "x")
 """Further arrays with a row for each cell, where a movie tells; older files do without."""
 
+REGIONS, SEGMENTED = "regions", "segmented"
+"""A segmentation of each crop, and whether each movie has some; archives without any do without."""
+
 OF_MOVIES = ("movie_name", "diameter", "measured")
 SUFFIX = ".npz"
 
@@ -75,6 +78,15 @@ def write_kept(path: str | Path, movies: Sequence[LabelledMovie]) -> Path:
         where = Origins.joined([movie.origins for movie in movies])
         arrays |= dict(zip(OF_PLACES, (where.track, where.t, *where.yx.T), strict=True))
 
+    shown = [movie.regions for movie in movies if movie.regions is not None]
+    if shown:
+        blank = [np.zeros((n, *shown[0].shape[1:]), np.int32) for n in counts]
+        regions = [
+            b if m.regions is None else m.regions for b, m in zip(blank, movies, strict=True)
+        ]
+        arrays[REGIONS] = np.concatenate(regions)
+        arrays[SEGMENTED] = np.array([movie.regions is not None for movie in movies])
+
     def write(partial: Path) -> None:
         with partial.open("wb") as stream:
             np.savez_compressed(stream, **arrays)
@@ -113,8 +125,12 @@ def _movies(arrays: dict[str, npt.NDArray[Any]]) -> list[LabelledMovie]:
     if not np.isfinite(images).all():
         raise ValueError("images hold NaN or infinite pixels")
     placed = set(OF_PLACES) <= set(arrays)
-    of_cells = OF_CELLS + OF_PLACES * placed
-    for names, n in ((of_cells, len(images)), (OF_MOVIES, len(arrays["movie_name"]))):
+    segmented = {REGIONS, SEGMENTED} <= set(arrays)
+    of_cells = OF_CELLS + OF_PLACES * placed + (REGIONS,) * segmented
+    of_movies = OF_MOVIES + (SEGMENTED,) * segmented
+    if segmented and (arrays[REGIONS].ndim != 3 or arrays[REGIONS].dtype.kind not in "iu"):
+        raise ValueError(f"regions have the shape {arrays[REGIONS].shape}")
+    for names, n in ((of_cells, len(images)), (of_movies, len(arrays["movie_name"]))):
         for name in names:
             if len(arrays[name]) != n:
                 raise ValueError(f"'{name}' has {len(arrays[name])} rows, not {n}")
@@ -134,6 +150,9 @@ def _movies(arrays: dict[str, npt.NDArray[Any]]) -> list[LabelledMovie]:
                 of_movie,
                 float(arrays["model_diameter"]),
                 _places(str(name), arrays, rows) if placed else None,
+                arrays[REGIONS][rows].astype(np.int32)
+                if segmented and bool(arrays[SEGMENTED][k])
+                else None,
             )
         )
     return [movie for movie in found if len(movie)]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.properties import NO_PROPERTIES, HeadProperties, Way
 
 MAX_CLASSES = 20
 
@@ -100,6 +101,12 @@ class LabelledCells:
         (N,) number of the laboratory that each cell is from; None if all are from one. Cells of
         laboratory 0 are tested on. The others are trained on alone, as much as they: in each class
         every laboratory counts the same.
+    properties, way
+        Measured properties that heads may read, and in whose nuclei they were measured. Their
+        values, in their own units, are the last P columns of ``latents`` and ``augmented``.
+    rows
+        (N,) positions of the cells among the labelled ones that were given, where some were left
+        out because no nucleus was found in them; None if all are here.
     """
 
     latents: npt.NDArray[np.float32]
@@ -109,10 +116,36 @@ class LabelledCells:
     classes: tuple[str, ...]
     pairs: tuple[tuple[int, int], ...] = ()
     laboratory: npt.NDArray[np.int64] | None = None
+    properties: tuple[str, ...] = ()
+    way: Way = "built-in"
+    rows: npt.NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         """Number of cells N."""
         return len(self.target)
+
+    @property
+    def n_latents(self) -> int:
+        """Number of latents L: columns before those of the properties."""
+        return int(self.latents.shape[1]) - len(self.properties)
+
+    @property
+    def own_latents(self) -> npt.NDArray[np.float32]:
+        """The latents (N, L) alone, without properties."""
+        return self.latents[:, : self.n_latents]
+
+    @property
+    def measured(self) -> dict[str, npt.NDArray[np.float32]]:
+        """The measured properties, (N,) each, by name."""
+        columns = self.latents[:, self.n_latents :]
+        return dict(zip(self.properties, columns.T, strict=True))
+
+    @property
+    def head_properties(self) -> HeadProperties:
+        """What heads that are fitted on these cells read beside latents."""
+        if not self.properties:
+            return NO_PROPERTIES
+        return HeadProperties.of_cells(self.properties, self.latents[:, self.n_latents :], self.way)
 
     @property
     def known(self) -> npt.NDArray[np.intp]:
@@ -154,6 +187,7 @@ class LabelledCells:
             target=self.target[at],
             group=self.group[at],
             laboratory=None if self.laboratory is None else self.laboratory[at],
+            rows=None if self.rows is None else self.rows[at],
         )
 
 

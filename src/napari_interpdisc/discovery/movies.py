@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_interpdisc._types import Measured, Progress, silent
-from napari_interpdisc.discovery.augmented import pairs_within, patch_latents
+from napari_interpdisc._types import Int32Array, Measured, Progress, silent
+from napari_interpdisc.discovery.augmented import labelled_cells, patch_latents
 from napari_interpdisc.discovery.labelled import LabelledCells, Labels, check_labels, encode_labels
 from napari_interpdisc.discovery.origins import Origins
 from napari_interpdisc.discovery.recipe import Recipe
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel, TrainingMovie
-from napari_interpdisc.patches import Patches, patch_side, patches_of_cells
+from napari_interpdisc.patches import Patches, label_crops, patch_side, patches_of_cells
 
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
@@ -43,6 +43,9 @@ class LabelledMovie:
         Typical nuclear diameter in the patches, px.
     places
         Where the cells are in the movie; None if that was not kept.
+    regions
+        (N, S, S) segmentations of the crops in the middle of the patches, in which properties are
+        measured; None without a segmentation.
     """
 
     name: str
@@ -53,6 +56,7 @@ class LabelledMovie:
     measured: Measured
     model_diameter: float
     places: Origins | None = None
+    regions: Int32Array | None = None
 
     def __len__(self) -> int:
         """Number of labelled cells N."""
@@ -93,6 +97,7 @@ def cut_movie(
     measured: Measured,
     model: CellModel,
     progress: Progress = silent,
+    segmentation: Any = None,
 ) -> LabelledMovie:
     """Cut the labelled cells out of a movie.
 
@@ -110,6 +115,8 @@ def cut_movie(
         Whose crops the cells will be shown in.
     progress
         Called with (cells cut, cells in all).
+    segmentation
+        (Y, X) or (T, Y, X) of the movie, in which properties can be measured.
 
     Raises
     ------
@@ -129,6 +136,9 @@ def cut_movie(
         measured,
         model.model_diameter,
         Origins.of_cells(name, cells),
+        None
+        if segmentation is None
+        else label_crops(segmentation, cells, diameter, model.model_diameter, model.crop_size),
     )
 
 
@@ -193,6 +203,9 @@ def label_movies(
 ) -> LabelledCells:
     """Augment and encode the labelled cells of several movies, as if they were one movie's.
 
+    Properties are measured in the segmentations if every movie has one, else in nuclei that are
+    found in the crops of all: one training measures in one way.
+
     Parameters
     ----------
     movies, labels
@@ -212,15 +225,13 @@ def label_movies(
     joined = Patches(
         np.concatenate([movie.patches.pixels for movie in movies]), movies[0].patches.field
     )
-    latents = patch_latents(joined.take(labels.rows), model, recipe, progress)
-    return LabelledCells(
-        latents.plain,
-        latents.augmented,
-        labels.target,
-        labels.group,
-        labels.classes,
-        pairs_within(model, latents.plain.shape[1]),
-    )
+    known = [movie.regions for movie in movies if movie.regions is not None]
+    regions = None
+    if recipe.properties and len(known) == len(movies):
+        regions = np.concatenate(known)[labels.rows]
+    some = joined.take(labels.rows)
+    latents = patch_latents(some, model, recipe, progress, regions)
+    return labelled_cells(latents, model, labels, recipe)
 
 
 def check_fits(movie: LabelledMovie, model: CellModel) -> None:

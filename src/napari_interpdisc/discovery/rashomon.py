@@ -7,7 +7,7 @@ data does not say which is right: those cells are worth annotating next.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel, NamedHead, class_index
 from napari_interpdisc.models.formula import FormulaHead
 from napari_interpdisc.models.heads import Head
+from napari_interpdisc.models.properties import missing_properties
 
 DELTA = 0.01
 """Balanced accuracy on held-out groups that may be given up."""
@@ -62,7 +63,8 @@ class RashomonSet:
     others
         Heads that were left out, and why: too far from the best.
     calls
-        (M, N) class position that each member gives to each cell; −1 for cells without latents.
+        (M, N) class position that each member gives to each cell; −1 for cells without latents,
+        or without the properties that it reads.
     """
 
     classes: tuple[str, ...]
@@ -185,6 +187,7 @@ def rashomon_set(
     classes: tuple[str, ...],
     latents: npt.ArrayLike,
     delta: float = DELTA,
+    measured: Mapping[str, npt.NDArray[np.floating]] | None = None,
 ) -> RashomonSet:
     """Find the heads within ``delta`` of the best, and what each calls every cell.
 
@@ -198,11 +201,14 @@ def rashomon_set(
         (N, L) posterior means of cells, which need no label; rows of NaN get no call.
     delta
         Balanced accuracy that may be given up, 0–1.
+    measured
+        Properties of the cells by name, (N,) each: needed where a head reads some.
 
     Raises
     ------
     InvalidInput
-        If there is no head, or ``delta`` is not from 0 to 1.
+        If there is no head, ``delta`` is not from 0 to 1, or a head reads properties that are not
+        given.
     """
     if not members:
         raise InvalidInput("There is no head to compare; train some first.")
@@ -211,11 +217,15 @@ def rashomon_set(
     ranked = sorted(members, key=lambda member: -member.balanced_accuracy)
     inside = _inside(ranked, delta)
     z = np.asarray(latents, np.float32)
-    known = np.isfinite(z).all(1)
+    has_latents = np.isfinite(z).all(1)
     calls = np.full((len(inside), len(z)), -1, np.int64)
     for row, member in zip(calls, inside, strict=True):
+        known = has_latents.copy()
+        if len(member.head.properties):
+            known &= ~missing_properties(member.head.properties.columns(measured))
+        some = {name: np.asarray(values)[known] for name, values in (measured or {}).items()}
         if known.any():
-            row[known] = class_index(head_logits(member.head, z[known]))
+            row[known] = class_index(head_logits(member.head, z[known], some))
     return RashomonSet(classes, inside, delta, tuple(ranked[len(inside) :]), calls)
 
 

@@ -6,23 +6,25 @@ defaults are the best settings found so far.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sklearn.metrics import balanced_accuracy_score
 
 from napari_interpdisc._types import Progress
 from napari_interpdisc.discovery.calibration import class_loss, formula_scale
 from napari_interpdisc.discovery.labelled import LabelledCells
 from napari_interpdisc.discovery.results import KINDS, Kind
+from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.models.formula import Formula, FormulaHead
-from napari_interpdisc.models.heads import Head
+from napari_interpdisc.models.heads import Head, read_columns
+from napari_interpdisc.models.properties import HeadProperties, check_properties
 from napari_interpdisc.symbolic.front import FittedFormula, FormulaFront, formula_front
 from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.training.augment import Augmentation
@@ -49,7 +51,7 @@ class Recipe(BaseModel):
         ge=1,
     )
     augmentation: Augmentation = Augmentation(edge=0.2, gradient=0.4)
-    max_latents: int = Field(6, title="Most latents that a formula may use", ge=1)
+    max_latents: int = Field(6, title="Most latents and properties that a formula may use", ge=1)
     invariant: bool = Field(
         True,
         title="Let dense and sparse heads read the radius of each pair of latents that rotates, "
@@ -58,6 +60,12 @@ class Recipe(BaseModel):
     surroundings: bool = Field(
         False,
         title="Let heads read the latents of the surroundings too, where the encoder has them",
+    )
+    latents: bool = Field(
+        True, title="Let heads read latents; without, they read measured properties alone"
+    )
+    properties: tuple[str, ...] = Field(
+        (), title="Measured properties that heads read beside latents"
     )
     search_augmented: int = Field(
         5, title="Augmented crops of each cell that a formula search is given", ge=0
@@ -74,6 +82,13 @@ class Recipe(BaseModel):
         None, title="How Optuna chooses the sparsity; the density of 'sparse' is used without"
     )
     search: SearchSettings = SearchSettings()
+
+    @model_validator(mode="after")
+    def _reads_something(self) -> Recipe:
+        check_properties(self.properties)
+        if not self.latents and not self.properties:
+            raise InvalidInput("Heads must read latents, measured properties, or both; choose.")
+        return self
 
 
 @dataclass
@@ -118,7 +133,7 @@ class FittedHeads:
     density
         Density that the sparse heads were trained at.
     searched
-        Latents that the formula search was given.
+        Columns that the formula search was given: latents, and after them properties.
     """
 
     heads: dict[Kind, Head] = field(default_factory=dict)
@@ -147,10 +162,11 @@ def fit_heads(
     cells = cells.evened(recipe.seed)
     n_classes, seed = len(cells.classes), recipe.seed
     fitted, pairs = FittedHeads(), read_as_radii(cells) if recipe.invariant else ()
+    read = cells.head_properties
     if "dense" in recipe.kinds:
         training = recipe.dense.model_copy(update={"seed": seed})
         fitted.heads["dense"] = train_dense_head(
-            cells.augmented, cells.target, n_classes, training, steps, pairs
+            cells.augmented, cells.target, n_classes, training, steps, pairs, read
         )
         steps.finish()
     if "sparse" in recipe.kinds or "formula" in recipe.kinds:
@@ -159,17 +175,20 @@ def fit_heads(
             density = tune_density(
                 cells.augmented, cells.latents, cells.target, cells.group, n_classes,
                 recipe.tuning.model_copy(update={"seed": seed}), sparse, studies, progress=steps,
-                pairs=pairs,
+                pairs=pairs, properties=read,
             )  # fmt: skip
             sparse = sparse.model_copy(update={"density": density})
         fitted.density = sparse.density
-        heads = train_sparse_heads(cells.augmented, cells.target, n_classes, sparse, steps, pairs)
+        heads = train_sparse_heads(
+            cells.augmented, cells.target, n_classes, sparse, steps, pairs, read
+        )
         if "sparse" in recipe.kinds:
             fitted.heads["sparse"] = heads[0]
             steps.finish()
     if "formula" in recipe.kinds:
-        fitted.searched = most_used([head.used_latents for head in heads], recipe.max_latents)
-        _search(cells, recipe, steps, fitted)
+        used = [_used_columns(head, cells.n_latents) for head in heads]
+        fitted.searched = most_used(used, recipe.max_latents)
+        _search(cells, recipe, steps, fitted, read)
         steps.finish()
     return fitted
 
@@ -179,12 +198,18 @@ def read_as_radii(cells: LabelledCells) -> tuple[tuple[int, int], ...]:
 
     None where pairs were only found in a network that knows nothing of them.
     """
-    last = range(cells.latents.shape[1] - 2 * len(cells.pairs), cells.latents.shape[1])
+    last = range(cells.n_latents - 2 * len(cells.pairs), cells.n_latents)
     return cells.pairs if [i for pair in cells.pairs for i in pair] == list(last) else ()
 
 
+def _used_columns(head: Head, n_latents: int) -> list[int]:
+    """Columns of labelled cells that a head uses: latents, and after them properties."""
+    place = head.properties.names.index
+    return [*head.used_latents, *(n_latents + place(name) for name in head.used_properties)]
+
+
 def most_used(used: Sequence[Sequence[int]], most: int) -> list[int]:
-    """At most ``most`` latents: those that most heads use, then those of the best head.
+    """At most ``most`` latents, or other columns: those that most heads use, then the best head's.
 
     Parameters
     ----------
@@ -202,17 +227,41 @@ def most_used(used: Sequence[Sequence[int]], most: int) -> list[int]:
 
 
 @torch.inference_mode()
-def head_logits(head: Head, latents: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Logits (N, K) of latents (N, L), on the device that the head is on."""
+def head_logits(
+    head: Head,
+    latents: npt.NDArray[np.float32],
+    measured: Mapping[str, npt.NDArray[np.floating]] | None = None,
+) -> npt.NDArray[np.float32]:
+    """Logits (N, K) of latents (N, L), on the device that the head is on.
+
+    ``measured`` are properties by name, (N,) each.
+
+    Raises
+    ------
+    InvalidInput
+        If the head reads properties that are not given.
+    """
+    if not len(head.properties):
+        return _logits_of_columns(head, latents)
+    return _logits_of_columns(head, np.column_stack([latents, head.properties.columns(measured)]))
+
+
+def _logits_of_columns(head: Head, columns: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Logits (N, K) of latents and the head's properties side by side (N, L + P)."""
     own = [*head.parameters(), *head.buffers()] if isinstance(head, torch.nn.Module) else []
     device = own[0].device if own else torch.device("cpu")
     with torch.inference_mode():
-        return np.asarray(head(torch.from_numpy(latents).to(device)).cpu().numpy())
+        return np.asarray(read_columns(head, torch.from_numpy(columns).to(device)).cpu().numpy())
 
 
-def predicted_by(head: Head, latents: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Class position (N,) of latents (N, L)."""
-    return class_index(head_logits(head, latents))
+def cell_logits(head: Head, cells: LabelledCells) -> npt.NDArray[np.float32]:
+    """Logits (N, K) of labelled cells."""
+    return head_logits(head, cells.own_latents, cells.measured)
+
+
+def predicted_by(head: Head, cells: LabelledCells) -> npt.NDArray[np.int64]:
+    """Class position (N,) of labelled cells."""
+    return class_index(cell_logits(head, cells))
 
 
 def of_size(front: Sequence[tuple[int, FormulaHead]], size: int) -> FormulaHead:
@@ -230,11 +279,16 @@ class _Kept:
     balanced_accuracy: float
 
 
-def _search(cells: LabelledCells, recipe: Recipe, steps: Steps, fitted: FittedHeads) -> None:
+def _search(
+    cells: LabelledCells, recipe: Recipe, steps: Steps, fitted: FittedHeads, read: HeadProperties
+) -> None:
     """Formulas for two classes, or for each class against the rest."""
     augmented = cells.augmented[: recipe.search_augmented] if len(cells.augmented) > 1 else ()
     given = [cells.latents, *augmented]
     latents, target = np.concatenate(given), np.tile(cells.target, len(given))
+    columns = latents.copy()
+    columns[:, cells.n_latents :] -= np.asarray(read.centre, np.float32)
+    columns[:, cells.n_latents :] /= np.asarray(read.scale, np.float32)
     n_classes = len(cells.classes)
     wanted = [1] if n_classes == 2 else list(range(n_classes))
     settings = recipe.search.model_copy(update={"seed": recipe.seed})
@@ -245,10 +299,13 @@ def _search(cells: LabelledCells, recipe: Recipe, steps: Steps, fitted: FittedHe
             steps(place * total + done, len(wanted) * total)
 
         of_class = (target == k).astype(np.int64)
-        found = formula_front(latents, of_class, fitted.searched, settings, part, pairs=cells.pairs)
+        found = formula_front(
+            columns, of_class, fitted.searched, settings, part, pairs=cells.pairs,
+            properties=read.names,
+        )  # fmt: skip
         fronts.append(found)
         fitted.engine = f"{found.engine} {found.engine_version}"
-    kept = _front_of_heads(fronts, wanted, latents, target)
+    kept = _front_of_heads(fronts, wanted, latents, target, read)
     fitted.front = [(row.head.expression_size, row.head) for row in kept]
     fitted.heads["formula"] = _chosen(kept, recipe)
 
@@ -258,6 +315,7 @@ def _front_of_heads(
     classes: Sequence[int],
     latents: npt.NDArray[np.float32],
     target: npt.NDArray[np.int64],
+    read: HeadProperties,
 ) -> list[_Kept]:
     """Heads from small to large, each with a lower loss than the smaller ones."""
     scales: dict[tuple[int, Formula], float] = {}
@@ -265,15 +323,15 @@ def _front_of_heads(
     def head_of(formulas: Sequence[Formula]) -> FormulaHead:
         for k, formula in zip(classes, formulas, strict=True):
             if (k, formula) not in scales:
-                scales[k, formula] = formula_scale(formula, latents, target == k)
+                scales[k, formula] = formula_scale(formula, latents, target == k, read)
         factors = [scales[key] for key in zip(classes, formulas, strict=True)]
-        return FormulaHead(formulas, factors)
+        return FormulaHead(formulas, factors, read)
 
     kept: list[_Kept] = []
     least = np.inf
     for budget in sorted({row.size for front in fronts for row in front.rows}):
         head = head_of([_best_within(front.rows, budget) for front in fronts])
-        logits = head_logits(head, latents)
+        logits = _logits_of_columns(head, latents)
         loss = class_loss(logits, target)
         if loss < least - 1e-6:
             accuracy = float(balanced_accuracy_score(target, class_index(logits)))

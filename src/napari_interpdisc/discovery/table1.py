@@ -235,9 +235,15 @@ def run_table1(
     Raises
     ------
     InvalidInput
-        If a class is missing or too small, or ``out`` holds a run with other settings.
+        If a class is missing or too small, ``out`` holds a run with other settings, or heads are to
+        read measured properties.
     """
     options = settings or Table1Settings()
+    if options.recipe.properties or not options.recipe.latents:
+        raise InvalidInput(
+            "Table 1 compares heads that read latents alone; leave 'properties' and 'latents' out "
+            "of the recipe."
+        )
     for task, sides in tasks.items():
         _check_task(task, labels, groups, sides, options.recipe.folds)
     _check_engine(options)
@@ -432,7 +438,7 @@ def _sizes(head: Head) -> dict[str, Any]:
 
 
 def _called_by_head(head: Head, inputs: Table1Inputs) -> npt.NDArray[np.int64]:
-    return predicted_by(head, inputs.latents)
+    return predicted_by(head, inputs.cells)
 
 
 def _called_by_box(box: GlassBox, inputs: Table1Inputs) -> npt.NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from napari_interpdisc.discovery.labelled import LabelledCells
 from napari_interpdisc.discovery.recipe import Recipe, Steps
 from napari_interpdisc.discovery.results import KINDS, Discovery, Kind
 from napari_interpdisc.models.cell_model import CellModel, NamedHead
+from napari_interpdisc.models.properties import missing_properties
 from napari_interpdisc.patches import Patches
 
 
@@ -167,11 +168,12 @@ def answer_tasks(
                 sparse = own.sparse.model_copy(update={"density": task.density})
                 own = own.model_copy(update={"sparse": sparse})
             wanted = [name for name in parts if task.also is None or name in task.also]
-            cells = _cells(task, [home, *(parts[name] for name in wanted)], index, model)
+            every = [home, *(parts[name] for name in wanted)]
+            cells = _cells(task, every, index, model, recipe.properties)
             found[place].append(discover(cells, own, steps, model.encoder_sha256, group_name))
             steps.finish()
     return [
-        TaskResult(task, task.target(labels), tuple(all_seeds))
+        TaskResult(task, all_seeds[0].target, tuple(all_seeds))
         for task, all_seeds in zip(tasks.task, found, strict=True)
     ]
 
@@ -186,8 +188,12 @@ def _cells(
     parts: Sequence[tuple[PatchLatents, npt.NDArray[Any]]],
     group: npt.NDArray[np.int64],
     model: CellModel,
+    names: tuple[str, ...],
 ) -> LabelledCells:
-    """The cells of all laboratories; of all but the first, those that have a class."""
+    """The cells of all laboratories; of all but the first, those that have a class.
+
+    Cells without a nucleus are left out where heads read properties.
+    """
     latents = [own for own, _ in parts]
     labels = np.concatenate([own for _, own in parts])
     laboratory = np.repeat(np.arange(len(latents)), [len(own.plain) for own in latents])
@@ -201,7 +207,12 @@ def _cells(
         target,
         groups,
         tuple(task.classes),
-        pairs_within(model, plain.shape[1]),
+        pairs_within(model, plain.shape[1] - len(names)),
         laboratory if len(latents) > 1 else None,
+        properties=names,
     )
-    return cells if len(latents) == 1 else cells.take(keep)
+    measured = np.flatnonzero(~missing_properties(plain[:, plain.shape[1] - len(names) :]))
+    if len(latents) == 1 and len(measured) == len(cells):
+        return cells
+    rows = np.intersect1d(keep, measured)
+    return replace(cells.take(rows), rows=rows)

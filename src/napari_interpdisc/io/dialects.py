@@ -359,6 +359,11 @@ OWN_COLUMNS = (
     *("class", "score", "score_*", "confidence", "disagreement", "model", "head"),
     *("diameter", "flag"),
     *("reconstruction_error", "latent_norm", "surprise", "unfamiliar", "touches_edge", "z_[0-9]*"),
+    *("nucleus_area_px2", "nucleus_area_um2", "nucleus_eccentricity", "nucleus_elongation_*"),
+    *("nucleus_solidity", "nucleus_brightness", "nucleus_contrast", "nucleus_texture"),
+    *("nucleus_granularity_*", "nucleus_edge_sharpness", "nucleus_unevenness"),
+    *("nucleus_raggedness", "nucleus_offset_?_px", "nucleus_asymmetry_?", "nucleus_satellite"),
+    *("nucleus_neighbours", "nucleus_neighbour_distance_px", "nucleus_crowding*"),
 )
 """Patterns of the columns that :meth:`napari_interpdisc.pipeline.Classification.results` gives."""
 

@@ -14,6 +14,7 @@ import torch
 
 from napari_interpdisc._types import Float32Array
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.cell_model import check_reads_latents
 from napari_interpdisc.models.onnx_files import Classify, check_packages, write_onnx
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def write_package(model: CellModel, head: str | None, path: Path, crops: Float32
     Raises
     ------
     InvalidInput
-        If a package of the extra is missing, or the library finds a fault.
+        If a package of the extra is missing, the head reads measured properties, or the library
+        finds a fault.
     """
     check_packages()
     try:
@@ -66,6 +68,7 @@ def write_package(model: CellModel, head: str | None, path: Path, crops: Float32
             "pip install 'napari-interpdisc[export]'."
         ) from None
     named = model.head(head)
+    check_reads_latents(named, "A package")
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the library, on what is optional
         inside = Path(folder)

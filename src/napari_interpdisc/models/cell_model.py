@@ -17,7 +17,7 @@ from napari_interpdisc._types import Float32Array, Float64Array, Measured, Preci
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.evidence import Evidence
 from napari_interpdisc.models.familiarity import Familiarity
-from napari_interpdisc.models.heads import Head
+from napari_interpdisc.models.heads import Head, read_columns
 from napari_interpdisc.models.inference import BATCH, FastEncoder, used_precision
 from napari_interpdisc.models.tcvae import TCVAE
 from napari_interpdisc.models.texture import texture
@@ -200,7 +200,13 @@ class CellModel:
         """One clause on whose latents a head reads, for a person to read."""
         if not self.describes_cell:
             return "the encoder describes the whole crop, so calls may follow the surroundings"
-        around = [i for i in self.head(head).head.used_latents if self.is_around(i)]
+        own = self.head(head).head
+        around = [i for i in own.used_latents if self.is_around(i)]
+        if len(own.properties):
+            measured = f"measured properties ({', '.join(own.used_properties)})"
+            also = f" and latents of the surroundings ({', '.join(map(self.latent_label, around))})"
+            beside = "beside latents of the cell" if own.used_latents else "and no latent"
+            return f"reads {measured}{also * bool(around)} {beside}"
         if not around:
             return "reads latents of the cell alone"
         told = ", ".join(map(self.latent_label, around))
@@ -409,11 +415,55 @@ class CellModel:
             grain.append(avg_pool2d(texture, 2))
         return torch.cat(pictures).cpu().numpy(), torch.cat(grain).cpu().numpy()
 
+    def head_of_latents(self, name: str | None, what: str) -> NamedHead:
+        """Return a head that reads latents alone, for what changes or explains latents.
+
+        ``what`` begins the sentence if it reads more: "An attack".
+
+        Raises
+        ------
+        InvalidInput
+            If the head reads measured properties too: they do not follow changed latents.
+        InvalidModel
+            As in :meth:`head`.
+        """
+        named = self.head(name)
+        check_reads_latents(named, what)
+        return named
+
+    @property
+    def needed_properties(self) -> tuple[str, ...]:
+        """Measured properties that any head reads."""
+        return tuple(
+            dict.fromkeys(
+                name for named in self.heads.values() for name in named.head.properties.names
+            )
+        )
+
     @torch.inference_mode()
-    def score(self, latents: npt.ArrayLike, head: str | None = None) -> Float32Array:
-        """Signed logits (N, K) of latents (N, L)."""
+    def score(
+        self,
+        latents: npt.ArrayLike,
+        head: str | None = None,
+        measured: Mapping[str, npt.NDArray[np.floating]] | None = None,
+    ) -> Float32Array:
+        """Signed logits (N, K) of latents (N, L) and, if the head reads any, measured properties.
+
+        ``measured`` are (N,) columns by name, in their own units.
+
+        Raises
+        ------
+        InvalidInput
+            If the head reads properties that are not given.
+        """
         named = self.head(head)
-        parts = [named.head(batch) for batch in self._batches(latents)]
+        if len(named.head.properties):
+            columns = np.column_stack(
+                [np.asarray(latents, np.float32), named.head.properties.columns(measured)]
+            )
+            parts = [read_columns(named.head, batch) for batch in self._batches(columns)]
+        else:
+            parts = [named.head(batch) for batch in self._batches(latents)]
         if not parts:
             return np.zeros((0, score_width(named.classes)), np.float32)
         return torch.cat(parts).cpu().numpy()
@@ -425,6 +475,21 @@ class CellModel:
     def _tensor(self, values: npt.ArrayLike) -> Tensor:
         array = np.ascontiguousarray(values, dtype=np.float32)
         return torch.from_numpy(array).to(self.device)
+
+
+def check_reads_latents(named: NamedHead, what: str) -> None:
+    """Refuse a head that reads measured properties, for what changes or explains latents.
+
+    Raises
+    ------
+    InvalidInput
+        In a sentence that begins with ``what``: "An attack".
+    """
+    if len(named.head.properties):
+        raise InvalidInput(
+            f"{what} needs a head that reads latents alone, and '{named.name}' reads measured "
+            f"properties too ({', '.join(named.head.properties.names)}); choose another head."
+        )
 
 
 def score_width(classes: tuple[str, ...]) -> int:

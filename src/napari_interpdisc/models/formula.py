@@ -1,4 +1,4 @@
-"""Formulas over latents as classification heads (paper §4.3, scheme 4).
+"""Formulas over latents and measured properties as classification heads (paper §4.3, scheme 4).
 
 A formula is read by a whitelist walk over Python's syntax tree and becomes a tree of our own: text
 from strangers is never evaluated. The same tree gives the size, LaTeX, scores and gradients.
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.properties import NO_PROPERTIES, HeadProperties
 
 MAX_CHARACTERS = 2000
 MAX_DEPTH = 40
@@ -62,6 +63,14 @@ class Latent:
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """A measured property of the cell, standardised; ``place`` is its column."""
+
+    name: str
+    place: int
+
+
+@dataclass(frozen=True)
 class Apply:
     """A function of one argument, or an operator between two."""
 
@@ -77,12 +86,12 @@ class Power:
     exponent: float
 
 
-Node = Number | Latent | Apply | Power
+Node = Number | Latent | Measurement | Apply | Power
 
 
 @dataclass(frozen=True)
 class Formula:
-    """An expression in latents; equal to another if the trees are equal.
+    """An expression in latents and measured properties; equal to another if the trees are equal.
 
     Attributes
     ----------
@@ -103,6 +112,17 @@ class Formula:
         return tuple(sorted({n.index for n in _walk(self.root) if isinstance(n, Latent)}))
 
     @cached_property
+    def used_properties(self) -> tuple[str, ...]:
+        """Measured properties that occur, in the order of their columns."""
+        found = {(n.place, n.name) for n in _walk(self.root) if isinstance(n, Measurement)}
+        return tuple(name for _, name in sorted(found))
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it reads nothing of the cell."""
+        return not self.used_latents and not self.used_properties
+
+    @cached_property
     def constants(self) -> tuple[float, ...]:
         """Numbers that occur, from left to right; exponents do not count."""
         return tuple(n.value for n in _walk(self.root) if isinstance(n, Number))
@@ -116,9 +136,17 @@ class Formula:
         """The formula with constants to three significant digits."""
         return self.show()
 
-    def show(self, digits: int = 3, aliases: Mapping[int, str] | None = None) -> str:
-        """The formula to read: constants to ``digits`` significant digits, latents by alias."""
-        return _text(self.root, lambda v: f"{v:.{digits}g}", aliases)
+    def show(
+        self,
+        digits: int = 3,
+        aliases: Mapping[int, str] | None = None,
+        properties: Mapping[str, str] | None = None,
+    ) -> str:
+        """The formula to read: constants to ``digits`` significant digits, latents by alias.
+
+        ``properties`` are what to write in place of names of measured properties.
+        """
+        return _text(self.root, lambda v: f"{v:.{digits}g}", aliases, properties)
 
     def latex(self, digits: int = 3, aliases: Mapping[int, str] | None = None) -> str:
         r"""LaTeX, by sympy; constants to ``digits`` significant digits.
@@ -150,8 +178,10 @@ class Formula:
         """Fold constants, and drop ×1, +0, −0, /1 and doubled signs."""
         return Formula(_simplify(self.root))
 
-    def evaluate(self, latents: Tensor, constants: Tensor | None = None) -> Tensor:
-        """Values (N,) of the formula at latents (N, L); differentiable in both arguments.
+    def evaluate(
+        self, latents: Tensor, constants: Tensor | None = None, measured: Tensor | None = None
+    ) -> Tensor:
+        """Values (N,) of the formula at latents (N, L); differentiable in all arguments.
 
         Parameters
         ----------
@@ -159,9 +189,29 @@ class Formula:
             (N, L).
         constants
             (C,) numbers to use instead of the formula's own.
+        measured
+            (N, P) standardised properties; needed if the formula reads any.
+
+        Raises
+        ------
+        InvalidInput
+            If the formula reads properties and none are given.
         """
+        if self.used_properties and measured is None:
+            raise InvalidInput(
+                f"The formula reads {', '.join(self.used_properties)}: give the cells' measured "
+                "properties."
+            )
         source = iter(constants) if constants is not None else None
-        return _evaluate(self.root, latents, source).expand(latents.shape[0])
+        return _evaluate(self.root, _Cells(latents, measured), source).expand(latents.shape[0])
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """What a formula reads: latents (N, L), and standardised properties (N, P) if it needs any."""
+
+    latents: Tensor
+    measured: Tensor | None = None
 
 
 class FormulaHead(torch.nn.Module):
@@ -177,21 +227,33 @@ class FormulaHead(torch.nn.Module):
     scales
         Positive factor of each formula that turns its values into logits; 1 if left out. It is no
         part of the formula, and counts no node; with one formula it decides no class.
+    properties
+        Measured properties that the formulas may read, standardised.
     """
 
     kind = "formula"
 
-    def __init__(self, formulas: Sequence[Formula], scales: Sequence[float] = ()) -> None:
+    def __init__(
+        self,
+        formulas: Sequence[Formula],
+        scales: Sequence[float] = (),
+        properties: HeadProperties = NO_PROPERTIES,
+    ) -> None:
         super().__init__()
-        self.formulas = tuple(formulas)
+        self.formulas, self.properties = tuple(formulas), properties
+        for formula in self.formulas:
+            for node in _walk(formula.root):
+                if isinstance(node, Measurement):
+                    properties.check(node.name, node.place)
         self.scales = tuple(map(float, scales)) or (1.0,) * len(self.formulas)
         positive = all(math.isfinite(scale) and scale > 0 for scale in self.scales)
         if not self.formulas or len(self.scales) != len(self.formulas) or not positive:
             raise InvalidInput("A formula head needs formulas, and a positive scale for each.")
 
-    def forward(self, latents: Tensor) -> Tensor:
-        """Logits (N, K) of latents (N, L)."""
-        columns = [formula.evaluate(latents) for formula in self.formulas]
+    def forward(self, latents: Tensor, measured: Tensor | None = None) -> Tensor:
+        """Logits (N, K) of latents (N, L) and, if the head reads any, properties (N, P)."""
+        known = self.properties.standardised(measured, latents)
+        columns = [formula.evaluate(latents, None, known) for formula in self.formulas]
         return self.bounded(torch.stack(columns, 1) * latents.new_tensor(self.scales))
 
     @staticmethod
@@ -219,9 +281,18 @@ class FormulaHead(torch.nn.Module):
         """Latents that occur in any formula."""
         return tuple(sorted({i for f in self.formulas for i in f.used_latents}))
 
+    @property
+    def used_properties(self) -> tuple[str, ...]:
+        """Measured properties that occur in any formula."""
+        used = {name for formula in self.formulas for name in formula.used_properties}
+        return tuple(name for name in self.properties.names if name in used)
+
 
 def parse_formula(
-    text: str, n_latents: int = 32, aliases: Mapping[str, int] | None = None
+    text: str,
+    n_latents: int = 32,
+    aliases: Mapping[str, int] | None = None,
+    properties: Sequence[str] = (),
 ) -> Formula:
     """Read a formula such as ``z29*(z17**2 + z21**2) - exp(z3)``.
 
@@ -234,6 +305,9 @@ def parse_formula(
         Number of latents that the encoder has.
     aliases
         Further names of latents, such as a model's ``latent_names``.
+    properties
+        Measured properties that it may read, in the order of their columns. Such a name is the
+        property and never a latent, even if a latent has the same alias.
 
     Raises
     ------
@@ -258,9 +332,11 @@ def parse_formula(
         raise InvalidInput(
             f"'{_short(text)}' is no formula; write one such as 'z3 - 0.5*z7**2'."
         ) from None
-    names = {f"z{i}": i for i in range(n_latents)}
+    names: dict[str, Latent | Measurement] = {f"z{i}": Latent(i) for i in range(n_latents)}
+    for place, name in enumerate(properties):
+        names.setdefault(name, Measurement(name, place))
     for alias, index in (aliases or {}).items():
-        names.setdefault(alias, index)
+        names.setdefault(alias, Latent(index))
     return Formula(_convert(tree.body, names, n_latents, 0))
 
 
@@ -292,7 +368,9 @@ def _depth_of(text: str) -> int:
     return deepest
 
 
-def _convert(node: ast.expr, names: Mapping[str, int], n_latents: int, depth: int) -> Node:
+def _convert(
+    node: ast.expr, names: Mapping[str, Latent | Measurement], n_latents: int, depth: int
+) -> Node:
     # a long sum is a deep tree too
     if depth > MAX_LEVELS:
         raise InvalidInput(f"The formula has more than {MAX_LEVELS} operations in a row.")
@@ -303,11 +381,13 @@ def _convert(node: ast.expr, names: Mapping[str, int], n_latents: int, depth: in
             return Number(_number(value))
         case ast.Name(id=name):
             if name not in names:
+                known = [n.name for n in names.values() if isinstance(n, Measurement)]
+                also = f", and the head reads {', '.join(known)}" if known else ""
                 raise InvalidInput(
                     f"The formula names '{_short(name)}', but the encoder has the latents z0 to "
-                    f"z{n_latents - 1}."
+                    f"z{n_latents - 1}{also}."
                 )
-            return Latent(names[name])
+            return names[name]
         case ast.UnaryOp(op=ast.UAdd(), operand=operand):
             return _convert(operand, names, n_latents, depth + 1)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -390,20 +470,23 @@ def _replace(node: Node, values: Iterator[float]) -> Node:
             return node
 
 
-def _evaluate(node: Node, latents: Tensor, constants: Iterator[Tensor] | None) -> Tensor:
+def _evaluate(node: Node, cells: _Cells, constants: Iterator[Tensor] | None) -> Tensor:
     match node:
         case Number(value=value):
-            return next(constants) if constants is not None else latents.new_tensor(value)
+            return next(constants) if constants is not None else cells.latents.new_tensor(value)
         case Latent(index=index):
-            return latents[:, index]
+            return cells.latents[:, index]
+        case Measurement(place=place):
+            assert cells.measured is not None
+            return cells.measured[:, place]
         case Power(base=base, exponent=exponent):
-            inner = _evaluate(base, latents, constants)
+            inner = _evaluate(base, cells, constants)
             return inner ** (int(exponent) if exponent == int(exponent) else exponent)
         case Apply(name=name, arguments=(left, right)):
-            first = _evaluate(left, latents, constants)
-            return OPERATORS[name](first, _evaluate(right, latents, constants))
+            first = _evaluate(left, cells, constants)
+            return OPERATORS[name](first, _evaluate(right, cells, constants))
         case Apply(name=name, arguments=arguments):
-            return FUNCTIONS[name](_evaluate(arguments[0], latents, constants))
+            return FUNCTIONS[name](_evaluate(arguments[0], cells, constants))
 
 
 def _simplify(node: Node) -> Node:
@@ -451,7 +534,7 @@ def _folded(node: Node, parts: tuple[Node, ...]) -> Node:
     """The constant that ``node`` is, if all its parts are constants and it is finite."""
     if not all(isinstance(part, Number) for part in parts):
         return node
-    value = float(_evaluate(node, torch.zeros((1, 1), dtype=torch.float64), None))
+    value = float(_evaluate(node, _Cells(torch.zeros((1, 1), dtype=torch.float64)), None))
     return Number(value) if abs(value) <= MAX_CONSTANT else node
 
 
@@ -472,10 +555,13 @@ def _precedence(node: Node) -> int:
 
 
 def _text(
-    node: Node, number: Callable[[float], str], aliases: Mapping[int, str] | None = None
+    node: Node,
+    number: Callable[[float], str],
+    aliases: Mapping[int, str] | None = None,
+    properties: Mapping[str, str] | None = None,
 ) -> str:
     def inner(part: Node, least: int) -> str:
-        text = _text(part, number, aliases)
+        text = _text(part, number, aliases, properties)
         return f"({text})" if _precedence(part) < least else text
 
     match node:
@@ -483,6 +569,8 @@ def _text(
             return number(value)
         case Latent(index=index):
             return (aliases or {}).get(index, f"z{index}")
+        case Measurement(name=name):
+            return (properties or {}).get(name, name)
         case Power(base=base, exponent=exponent):
             return f"{inner(base, 5)}**{exponent:g}"
         case Apply(name="neg", arguments=(argument,)):
@@ -492,7 +580,7 @@ def _text(
             space = " " if own == 1 else ""
             return f"{inner(left, own)}{space}{sign}{space}{inner(right, own + 1)}"
         case Apply(name=name, arguments=arguments):
-            return f"{name}({_text(arguments[0], number, aliases)})"
+            return f"{name}({_text(arguments[0], number, aliases, properties)})"
 
 
 def _latex_name(index: int, alias: str | None) -> str:
@@ -511,6 +599,9 @@ def _to_sympy(node: Node, digits: int, aliases: Mapping[int, str]) -> object:
                 return sympy.Float(f"{value:.{digits}g}", digits)
             case Latent(index=index):
                 return sympy.Symbol(_latex_name(index, aliases.get(index)), real=True)
+            case Measurement(name=name):
+                words = name.replace("_", r"\ ")
+                return sympy.Symbol(rf"\mathrm{{{words}}}", real=True)
             case Power(base=base, exponent=exponent):
                 power = int(exponent) if exponent == int(exponent) else exponent
                 return sympy.Pow(convert(base), power, evaluate=False)

@@ -1,4 +1,7 @@
-"""Classification heads: latents in, signed logits out (paper §5.2, eq. 2)."""
+"""Classification heads: latents, and measured properties by choice, in; signed logits out.
+
+Paper §5.2, eq. 2.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,22 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from napari_interpdisc.models.properties import NO_PROPERTIES, HeadProperties
+
 
 @runtime_checkable
 class Head(Protocol):
     """What every head can do, however it came about."""
 
     kind: str
+    properties: HeadProperties
 
-    def __call__(self, latents: Tensor) -> Tensor:
-        """Logits (N, K) of latents (N, L); K = 1 for two classes, score ≥ 0 meaning the second."""
+    def __call__(self, latents: Tensor, measured: Tensor | None = None) -> Tensor:
+        """Logits (N, K) of latents (N, L) and, if the head reads any, properties (N, P).
+
+        K = 1 for two classes, score ≥ 0 meaning the second. Properties are in their own units, in
+        the order of ``properties``. Without those that it reads, a head raises InvalidInput.
+        """
         ...
 
     @property
@@ -39,6 +49,17 @@ class Head(Protocol):
     def used_latents(self) -> tuple[int, ...]:
         """Latents on which the output depends."""
         ...
+
+    @property
+    def used_properties(self) -> tuple[str, ...]:
+        """Measured properties on which the output depends."""
+        ...
+
+
+def read_columns(head: Head, columns: Tensor) -> Tensor:
+    """Logits (N, K) of latents and measured properties side by side, (N, L + P), P the head's."""
+    n = len(head.properties)
+    return head(columns[:, :-n], columns[:, -n:]) if n else head(columns)
 
 
 PAPER_LAYERS = (32, 16, 16, 16, 1)
@@ -77,6 +98,19 @@ def head_inputs(latents: Tensor, inputs: int, pairs: Sequence[tuple[int, int]]) 
     return torch.cat([plain, (squares + LEAST_RADIUS**2).sqrt()], 1)
 
 
+def all_inputs(
+    latents: Tensor,
+    measured: Tensor | None,
+    inputs: int,
+    pairs: Sequence[tuple[int, int]],
+    properties: HeadProperties,
+) -> Tensor:
+    """What a head reads, (N, ``inputs``): :func:`head_inputs`, then standardised properties."""
+    known = properties.standardised(measured, latents)
+    read = head_inputs(latents, inputs - len(properties), pairs)
+    return read if known is None else torch.cat([read, known], 1)
+
+
 def latents_of_inputs(
     used: Iterable[int], inputs: int, pairs: Sequence[tuple[int, int]]
 ) -> tuple[int, ...]:
@@ -99,6 +133,8 @@ class DenseHead(nn.Module):
         BatchNorm before each swish, as in scheme 1.
     pairs
         Latents that rotate together, whose radii are the last inputs (:func:`head_inputs`).
+    properties
+        Measured properties, which are inputs after these.
     """
 
     kind = "dense"
@@ -108,9 +144,11 @@ class DenseHead(nn.Module):
         layers: tuple[int, ...] = PAPER_LAYERS,
         batch_norm: bool = False,
         pairs: Sequence[tuple[int, int]] = (),
+        properties: HeadProperties = NO_PROPERTIES,
     ) -> None:
         super().__init__()
         self.layers, self.pairs = tuple(layers), tuple(pairs)
+        self.properties = properties
         self.batch_norm = batch_norm
         steps: list[nn.Module] = []
         for n_in, n_out in itertools.pairwise(layers):
@@ -119,9 +157,9 @@ class DenseHead(nn.Module):
             steps += [nn.SiLU()]
         self.network = nn.Sequential(*steps[: -2 if batch_norm else -1])
 
-    def forward(self, latents: Tensor) -> Tensor:
-        """Logits (N, K) of latents (N, L); see :func:`head_inputs`."""
-        inputs = head_inputs(latents, self.layers[0], self.pairs)
+    def forward(self, latents: Tensor, measured: Tensor | None = None) -> Tensor:
+        """Logits (N, K) of latents (N, L) and properties (N, P); see :func:`all_inputs`."""
+        inputs = all_inputs(latents, measured, self.layers[0], self.pairs, self.properties)
         return self.network(inputs)  # type: ignore[no-any-return]
 
     @property
@@ -158,7 +196,13 @@ class DenseHead(nn.Module):
     @property
     def used_latents(self) -> tuple[int, ...]:
         """All latents: a dense head leaves none out."""
-        return latents_of_inputs(range(self.layers[0]), self.layers[0], self.pairs)
+        inputs = self.layers[0] - len(self.properties)
+        return latents_of_inputs(range(inputs), inputs, self.pairs)
+
+    @property
+    def used_properties(self) -> tuple[str, ...]:
+        """All of its properties, likewise."""
+        return self.properties.names
 
 
 class SparseHead(nn.Module):
@@ -170,6 +214,8 @@ class SparseHead(nn.Module):
         Number of units from the inputs to the outputs.
     pairs
         Latents that rotate together, whose radii are the last inputs (:func:`head_inputs`).
+    properties
+        Measured properties, which are inputs after these.
 
     Notes
     -----
@@ -179,10 +225,14 @@ class SparseHead(nn.Module):
     kind = "sparse"
 
     def __init__(
-        self, layers: tuple[int, ...] = PAPER_LAYERS, pairs: Sequence[tuple[int, int]] = ()
+        self,
+        layers: tuple[int, ...] = PAPER_LAYERS,
+        pairs: Sequence[tuple[int, int]] = (),
+        properties: HeadProperties = NO_PROPERTIES,
     ) -> None:
         super().__init__()
         self.layers, self.pairs = tuple(layers), tuple(pairs)
+        self.properties = properties
         shapes = [(n_out, n_in) for n_in, n_out in itertools.pairwise(layers)]
         self.weights = nn.ParameterList(nn.Parameter(torch.zeros(shape)) for shape in shapes)
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(n_out)) for n_out, _ in shapes)
@@ -194,9 +244,9 @@ class SparseHead(nn.Module):
         """Active connections of each layer: (units, inputs), bool."""
         return [getattr(self, f"mask_{i}") for i in range(len(self.weights))]
 
-    def forward(self, latents: Tensor) -> Tensor:
-        """Logits (N, K) of latents (N, L); see :func:`head_inputs`."""
-        x = head_inputs(latents, self.layers[0], self.pairs)
+    def forward(self, latents: Tensor, measured: Tensor | None = None) -> Tensor:
+        """Logits (N, K) of latents (N, L) and properties (N, P); see :func:`all_inputs`."""
+        x = all_inputs(latents, measured, self.layers[0], self.pairs, self.properties)
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = nn.functional.linear(x if i == 0 else nn.functional.silu(x), weight, bias)
         return x
@@ -225,7 +275,8 @@ class SparseHead(nn.Module):
             layer_size(n, 1, output=output, biases=biases) if n else int(biases)
             for n, output in inputs
         )
-        radii = sum(place >= self.layers[0] - len(self.pairs) for place in self.used_inputs)
+        end = self.layers[0] - len(self.properties)
+        radii = sum(end - len(self.pairs) <= place < end for place in self.used_inputs)
         return size + RADIUS_SIZE * radii
 
     @property
@@ -236,7 +287,16 @@ class SparseHead(nn.Module):
     @property
     def used_latents(self) -> tuple[int, ...]:
         """Latents behind these inputs."""
-        return latents_of_inputs(self.used_inputs, self.layers[0], self.pairs)
+        inputs = self.layers[0] - len(self.properties)
+        own = [place for place in self.used_inputs if place < inputs]
+        return latents_of_inputs(own, inputs, self.pairs)
+
+    @property
+    def used_properties(self) -> tuple[str, ...]:
+        """Measured properties behind these inputs."""
+        inputs = self.layers[0] - len(self.properties)
+        own = [place - inputs for place in self.used_inputs if place >= inputs]
+        return tuple(self.properties.names[place] for place in own)
 
     def is_consistent(self) -> bool:
         """Whether every weight outside the active connections is 0."""
@@ -249,10 +309,10 @@ class SparseHead(nn.Module):
     def pruned(self) -> SparseHead:
         """The same function without dead neurons (paper, supplement).
 
-        1. A neuron that no latent reaches is the constant swish(bias): it is folded into the biases
+        1. A neuron that no input reaches is the constant swish(bias): it is folded into the biases
            of the next layer. 2. A neuron that does not reach an output goes. Until nothing changes.
         """
-        head = SparseHead(self.layers, self.pairs).to(self.weights[0].device)
+        head = SparseHead(self.layers, self.pairs, self.properties).to(self.weights[0].device)
         head.load_state_dict(self.state_dict())
         weights, biases, masks = list(head.weights), list(head.biases), head.masks
         last = len(masks) - 1

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from napari_interpdisc._types import Float32Array, Progress, silent
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.cell_model import check_reads_latents
 from napari_interpdisc.models.inference import FastEncoder
 
 if TYPE_CHECKING:
@@ -121,11 +122,13 @@ def export_onnx(
     Raises
     ------
     InvalidInput
-        If onnx, onnxscript or onnxruntime is not installed, or a file differs from torch by more
-        than :data:`TOLERANCE`.
+        If onnx, onnxscript or onnxruntime is not installed, if a head reads measured properties, or
+        if a file differs from torch by more than :data:`TOLERANCE`.
     """
     check_packages()
     named = [model.head(name) for name in heads] or list(model.heads.values())
+    for one in named:
+        check_reads_latents(one, "An ONNX file")
     latents, _ = model.encode(normalised(torch.from_numpy(crops)).numpy())
     parts: list[tuple[str, nn.Module, Float32Array, str, tuple[str, ...]]] = [
         ("encoder", Encode(model), crops, "crops", ("latents", "log_variances")),

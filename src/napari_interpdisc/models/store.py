@@ -39,12 +39,13 @@ from napari_interpdisc.models.evidence import Evidence
 from napari_interpdisc.models.familiarity import Density, Familiarity
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead, SparseHead
+from napari_interpdisc.models.properties import NO_PROPERTIES, HeadProperties, Way
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 
-SCHEMA: Literal[5] = 5
-READABLE = (1, 2, 3, 4, 5)
+SCHEMA: Literal[6] = 6
+READABLE = (1, 2, 3, 4, 5, 6)
 """Schema 1 knew dense heads only; schema 2 knew nothing of what latents mean; schema 4 did not
-store how heads did on held-out groups.
+store how heads did on held-out groups; schema 5 knew no measured properties.
 
 Schema 3 judged what is out of distribution by decoded pictures; models of it are read, but flag no
 cell for that."""
@@ -59,6 +60,17 @@ BUNDLED = Path(__file__).parent / "bundled"
 DEFAULT_MODEL = "h2b"
 
 
+class PropertiesConfig(BaseModel):
+    """Measured properties that a head reads after its latents."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    names: tuple[str, ...] = Field(min_length=1)
+    centre: tuple[float, ...]
+    scale: tuple[float, ...]
+    way: Way = Field(title="In whose nuclei they were measured")
+
+
 class HeadConfig(BaseModel):
     """One head of a stored model."""
 
@@ -70,6 +82,9 @@ class HeadConfig(BaseModel):
     layers: tuple[int, ...] = Field((), title="Units of a dense or sparse head")
     pairs: tuple[tuple[int, int], ...] = Field(
         (), title="Latents that rotate together, whose radii are the head's last inputs"
+    )
+    properties: PropertiesConfig | None = Field(
+        None, title="Measured properties that it reads, and their centre and scale"
     )
     formulas: tuple[str, ...] = Field((), title="One formula, or one per class")
     scales: tuple[float, ...] = Field((), title="Factor from each formula's value to its logit")
@@ -136,7 +151,7 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1, 2, 3, 4, 5] = SCHEMA
+    schema_version: Literal[1, 2, 3, 4, 5, 6] = SCHEMA
     name: str
     encoder: TCVAEConfig
     model_diameter: float = Field(gt=0)
@@ -328,9 +343,13 @@ def replace_heads(
 
 
 def _identity(weights_sha256: str, heads: Sequence[HeadConfig]) -> str:
-    """Hash of all that decides a result: the tensors, and formulas and pairs, which are none."""
-    said = [[h.name, h.scales, h.formulas] for h in heads if h.formulas]
+    """Hash of all that decides a result: the tensors, and what is none.
+
+    That is formulas, pairs and measured properties.
+    """
+    said: list[list[Any]] = [[h.name, h.scales, h.formulas] for h in heads if h.formulas]
     said += [[h.name, h.pairs] for h in heads if h.pairs]
+    said += [[h.name, h.properties.model_dump()] for h in heads if h.properties]
     if not said:
         return weights_sha256
     return hashlib.sha256(json.dumps([weights_sha256, said]).encode()).hexdigest()
@@ -361,6 +380,7 @@ def _head_configs(model: CellModel) -> tuple[HeadConfig, ...]:
                 what = {"kind": "formula", "formulas": texts, "scales": scales}
             case _:
                 raise InvalidModel(f"Head '{named.name}' is of a kind that cannot be stored.")
+        read = named.head.properties
         found.append(
             HeadConfig(
                 name=named.name,
@@ -368,6 +388,7 @@ def _head_configs(model: CellModel) -> tuple[HeadConfig, ...]:
                 summary=named.summary,
                 encoder_sha256=model.encoder_sha256,
                 evidence=named.evidence,
+                properties=PropertiesConfig.model_validate(asdict(read)) if len(read) else None,
                 **what,
             )
         )
@@ -378,19 +399,24 @@ def _empty_head(
     head: HeadConfig, config: ModelConfig, folder: Path
 ) -> DenseHead | SparseHead | FormulaHead:
     """A head of the right shape, to be filled with tensors; formulas are complete."""
+    read = NO_PROPERTIES if head.properties is None else _properties(head.properties)
     if head.kind != "formula":
         made = DenseHead if head.kind == "dense" else SparseHead
-        return made(head.layers, pairs=head.pairs)
+        return made(head.layers, pairs=head.pairs, properties=read)
     try:
         names = latent_names([LatentMeaning(m.name) for m in config.meanings])
         n_latents = config.encoder.latents
-        formulas = [parse_formula(text, n_latents, names) for text in head.formulas]
-        return FormulaHead(formulas, head.scales)
+        formulas = [parse_formula(text, n_latents, names, read.names) for text in head.formulas]
+        return FormulaHead(formulas, head.scales, read)
     except InvalidInput as fault:
         raise InvalidModel(
             f"{folder / 'config.json'} has a formula in head '{head.name}' that cannot be used. "
             f"{fault}"
         ) from None
+
+
+def _properties(config: PropertiesConfig) -> HeadProperties:
+    return HeadProperties(config.names, config.centre, config.scale, config.way)
 
 
 def _read_config(folder: Path) -> ModelConfig:
@@ -457,7 +483,16 @@ def _config_faults(config: ModelConfig) -> Iterator[str]:
                 f"but it has {len(head.classes)}"
             )
         wanted = (n, score_width(head.classes))
-        inputs = {total - len(head.pairs) for total in (n, config.encoder.n_cell)}
+        measured = 0
+        if head.properties is not None:
+            measured = len(head.properties.names)
+            try:
+                _properties(head.properties)
+            except InvalidInput as fault:
+                yield f"has a fault in the properties of head '{head.name}' ({str(fault)[:-1]})"
+        inputs = {total - len(head.pairs) + measured for total in (n, config.encoder.n_cell)}
+        if measured and not head.pairs:
+            inputs.add(measured)  # a head that reads properties alone
         if head.kind == "formula":
             if len(head.formulas) != wanted[1] or head.layers:
                 yield (

@@ -129,7 +129,7 @@ def write_report(
     InvalidInput
         If the file cannot be written.
     """
-    named = model.head(head)
+    named = model.head_of_latents(head, "A report")
     told = Section("In short")
     makers: list[Callable[[], Section]] = [
         lambda: rule_section(model, named, cells),

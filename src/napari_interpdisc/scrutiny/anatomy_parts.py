@@ -12,7 +12,7 @@ from torch import Tensor
 
 from napari_interpdisc._types import Float64Array
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.cell_model import CellModel, NamedHead
+from napari_interpdisc.models.cell_model import CellModel, NamedHead, check_reads_latents
 from napari_interpdisc.models.heads import LEAST_RADIUS
 
 
@@ -190,13 +190,15 @@ def radius_input(model: CellModel, a: int, b: int) -> HeadInput:
 
 
 def check_takes_apart(named: NamedHead, model: CellModel) -> None:
-    """Refuse a head without a sparse form.
+    """Refuse a head without a sparse form, or one that reads measured properties.
 
     Raises
     ------
     InvalidInput
-        If it is neither a sparse head nor a formula; heads of the model that are one are named.
+        If it is neither a sparse head nor a formula; heads of the model that are one are named. If
+        it reads measured properties.
     """
+    check_reads_latents(named, "The anatomy of a head")
     if named.head.kind in ("sparse", "formula"):
         return
     fit = [other.name for other in model.heads.values() if other.head.kind in ("sparse", "formula")]

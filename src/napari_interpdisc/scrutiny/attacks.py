@@ -182,7 +182,7 @@ def perturb(
         name that is aimed at.
     """
     check_frozen(settings.frozen_latents, model.n_latents)
-    target = target_index(model.head(head).classes, settings.target)
+    target = target_index(model.head_of_latents(head, "An attack").classes, settings.target)
     parts = []
     for start in range(0, len(crops), batch):
         parts.append(_perturb_batch(model, crops[start : start + batch], settings, head, start))
@@ -199,7 +199,7 @@ def _perturb_batch(
     model: CellModel, crops: Float32Array, settings: AttackSettings, head: str | None, start: int
 ) -> Perturbation:
     device = model.device
-    score = model.head(head).head
+    score = model.head_of_latents(head, "An attack").head
     x = torch.from_numpy(np.ascontiguousarray(crops, dtype=np.float32)).to(device)
     with torch.no_grad():
         z = model.encoder.encode(x)[0]
@@ -425,7 +425,7 @@ def smallest_latent_flips(
     -------
     (M, N) smallest ε of the grid, inf where none changes the class.
     """
-    score = model.head(head).head
+    score = model.head_of_latents(head, "An attack").head
     z = torch.from_numpy(np.array(latents, np.float32)).to(model.device).requires_grad_()
     with torch.enable_grad():
         scores = score(z) + 0 * z.sum(1)[:, None]  # a constant head has a gradient, too

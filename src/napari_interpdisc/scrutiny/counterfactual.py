@@ -317,7 +317,7 @@ def real_cells(
     InvalidInput
         If there are fewer than 20 cells.
     """
-    used = model.head(head).head.used_latents
+    used = model.head_of_latents(head, "A path to another class").head.used_latents
     if not used:
         raise InvalidInput(f"Head '{model.head(head).name}' uses no latent: nothing can change it.")
     values = np.asarray(latents, np.float32)
@@ -368,7 +368,7 @@ def counterfactual_path(
     InvalidInput
         If the head has no such class, the cell is called it already, or its latents are not finite.
     """
-    named = model.head(head)
+    named = model.head_of_latents(head, "A path to another class")
     z = np.asarray(latents, np.float32)
     if not np.isfinite(z).all():
         raise InvalidInput("This cell has no latents; choose one that has pixels.")

@@ -76,7 +76,7 @@ def attack_movie(
     import tifffile
 
     cells.check_inside(frames)
-    named = model.head(head)
+    named = model.head_of_latents(head, "An attack")
     n, size, width = len(cells), model.crop_size, score_width(named.classes)
     before, after = np.empty((n, width), np.float32), np.empty((n, width), np.float32)
     flips = {method: np.zeros(n, bool) for method in METHODS}

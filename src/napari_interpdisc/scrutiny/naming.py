@@ -13,8 +13,8 @@ import numpy.typing as npt
 from napari_interpdisc._types import Progress, silent
 from napari_interpdisc.bootstrap import LEVELS
 from napari_interpdisc.models.cell_model import LatentMeaning
+from napari_interpdisc.models.properties import PROPERTIES
 from napari_interpdisc.number_text import signed
-from napari_interpdisc.scrutiny.properties import PROPERTIES
 from napari_interpdisc.scrutiny.relations import DRAWS, Relations, relate
 from napari_interpdisc.scrutiny.rotation import WOBBLE, RotatingPair
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from napari_interpdisc._types import Float32Array, Float64Array, Progress, silen
 from napari_interpdisc.crops import MODEL_DIAMETER, normalise
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.light import INVARIANT, background_level, measure_light
+from napari_interpdisc.models.properties import PROPERTIES
 from napari_interpdisc.nuclei.crops import central_nucleus, separate_nuclei
 from napari_interpdisc.nuclei.masks import soft_mask
 
@@ -23,77 +23,11 @@ BATCH = 256
 DEBRIS = 0.05
 """Objects below this share of a typical nucleus's area are no nuclei."""
 
+NECK, RIM, REACH, FREE, SPOT = 3, 1.5, 10.0, 3.0, 4
+"""What :func:`_satellite` takes for a spot, px at a diameter of 28.
 
-@dataclass(frozen=True)
-class Property:
-    """One thing that is measured on a cell.
-
-    Attributes
-    ----------
-    title
-        What a person reads: ``area``.
-    unit
-        Its unit; "px" are pixels of a crop, in which a typical nucleus has the model's diameter.
-    latent
-        What a latent that follows it is called.
-    """
-
-    title: str
-    unit: str
-    latent: str
-
-
-PROPERTIES: dict[str, Property] = {
-    "area": Property("area", "px²", "size"),
-    "eccentricity": Property("eccentricity", "0–1", "elongation"),
-    "elongation_cos": Property("elongation · cos 2θ", "−1–1", "elongation_cos"),
-    "elongation_sin": Property("elongation · sin 2θ", "−1–1", "elongation_sin"),
-    "solidity": Property("solidity", "0–1", "solidity"),
-    "brightness": Property("brightness", "SD of the crop", "brightness"),
-    "contrast": Property("brightness over background", "SD of the crop", "contrast"),
-    "texture": Property("texture", "SD of the crop", "texture"),
-    "granularity_fine": Property("fine granularity", "log", "granularity_fine"),
-    "granularity_coarse": Property("coarse granularity", "log", "granularity_coarse"),
-    "edge_sharpness": Property("sharpness of the edge", "log 1/px", "edge_sharpness"),
-    "unevenness": Property("unevenness", "0–1", "unevenness"),
-    "raggedness": Property("raggedness", "log", "raggedness"),
-    "offset_y": Property("offset along y", "px", "offset_y"),
-    "offset_x": Property("offset along x", "px", "offset_x"),
-    "asymmetry_y": Property("asymmetry along y", "radii", "asymmetry_y"),
-    "asymmetry_x": Property("asymmetry along x", "radii", "asymmetry_x"),
-    "neighbours": Property("number of neighbours", "nuclei", "neighbours"),
-    "neighbour_distance": Property("distance of the nearest neighbour", "px", "neighbour_distance"),
-    "crowding": Property("crowding", "0–1", "crowding"),
-    "crowding_y": Property("crowding along y", "−1–1", "crowding_y"),
-    "crowding_x": Property("crowding along x", "−1–1", "crowding_x"),
-    "crowding_cos": Property("crowding · cos 2φ", "−1–1", "crowding_cos"),
-    "crowding_sin": Property("crowding · sin 2φ", "−1–1", "crowding_sin"),
-}
-"""What :func:`measure_crops` measures, by name.
-
-area, eccentricity, solidity
-    Of the central nucleus.
-elongation_cos, elongation_sin
-    1 − minor / major axis, times cos 2θ and sin 2θ of the angle θ of its major axis, from x towards
-    y. The plain angle of a round nucleus means nothing, so that it is not among them.
-brightness
-    Mean of the normalised crop inside the nucleus.
-contrast
-    The same, less the level of the background.
-texture
-    Root mean square, inside the nucleus, of the normalised crop less its own blur (σ = 2 px).
-granularity_fine, granularity_coarse, edge_sharpness, unevenness, raggedness, asymmetry
-    Of the nucleus's own light above the background; see
-    :func:`napari_interpdisc.models.light.measure_light`. Encoders may be taught the same.
-offset_y, offset_x
-    Centroid of the nucleus less the centre of the crop.
-neighbours, neighbour_distance
-    Other nuclei in the crop, and the gap between the nucleus's outline and the nearest of them;
-    NaN where there is none.
-crowding
-    Share of the crop that other nuclei cover; times the place (−1 to 1 from edge to edge) or
-    cos 2φ and sin 2φ of the direction φ of every covered pixel, averaged.
-"""
+Radius of what is too thin for a nucleus; distance from the nucleus at which a spot begins and ends,
+and from other nuclei at which it begins; largest radius of a spot."""
 
 
 def measure_crops(
@@ -118,8 +52,9 @@ def measure_crops(
 
     Returns
     -------
-    The (N,) columns of :data:`PROPERTIES`; a row is NaN throughout where the crop has no nucleus in
-    its centre, only debris, or a nucleus that its border cuts.
+    The (N,) columns of :data:`napari_interpdisc.models.properties.PROPERTIES`; a row is NaN
+    throughout where the crop has no nucleus in its centre, only debris, or a nucleus that its
+    border cuts.
 
     Raises
     ------
@@ -207,6 +142,7 @@ def _measure(
         "texture": _texture(picture, nucleus),
         "offset_y": float(y.mean()) - centre,
         "offset_x": float(x.mean()) - centre,
+        "satellite": _satellite(picture, regions, nucleus, diameter),
         **_surroundings(regions, nucleus, diameter),
     }
 
@@ -226,20 +162,53 @@ def _texture(picture: Float32Array, nucleus: npt.NDArray[np.bool_]) -> float:
     return float(np.sqrt(((picture - blur)[where] ** 2).mean()))
 
 
+def _satellite(
+    picture: Float32Array,
+    regions: npt.NDArray[Any],
+    nucleus: npt.NDArray[np.bool_],
+    diameter: float,
+) -> float:
+    """Height of the brightest small spot beside a nucleus, relative to that of the nucleus."""
+    from skimage.morphology import disk
+
+    unit = diameter / MODEL_DIAMETER
+    # a spot that touches the nucleus is segmented with it, behind a neck
+    parts, n = ndimage.label(ndimage.binary_opening(nucleus, disk(round(NECK * unit))))
+    body = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:])) if n else nucleus
+    smooth = ndimage.gaussian_filter(picture, 0.7 * unit)
+    level = float(np.quantile(smooth, 1 / 6))
+    height = float(picture[body].mean()) - level
+    if height <= 0:
+        return 0.0
+    away = ndimage.distance_transform_edt(~body)
+    where = (away > RIM * unit) & (away <= REACH * unit)
+    others = _counted(np.where(nucleus, 0, regions), diameter) > 0
+    if others.any():
+        gap = ndimage.distance_transform_edt(~others)
+        where &= (gap > FREE * unit) & (away < gap)
+    spots = smooth - ndimage.grey_opening(smooth, footprint=disk(round(SPOT * unit)))
+    return max(float((spots * where).max()) / height, 0.0)
+
+
+def _counted(others: npt.NDArray[Any], diameter: float) -> npt.NDArray[Any]:
+    """Labels of other nuclei, without those of debris."""
+    values, areas = np.unique(others, return_counts=True)
+    large = values[(values != 0) & (areas >= _smallest(diameter))]
+    return np.where(np.isin(others, large), others, 0)
+
+
 def _surroundings(
     regions: npt.NDArray[Any], nucleus: npt.NDArray[np.bool_], diameter: float
 ) -> dict[str, float]:
-    others = np.where(nucleus, 0, regions)
-    values, areas = np.unique(others, return_counts=True)
-    counted = values[(values != 0) & (areas >= _smallest(diameter))]
-    others = np.where(np.isin(others, counted), others, 0) > 0
+    labels = _counted(np.where(nucleus, 0, regions), diameter)
+    others = labels > 0
     gap = float(ndimage.distance_transform_edt(~nucleus)[others].min()) if others.any() else np.nan
     half = (len(regions) - 1) / 2
     y, x = ((at - half) / half for at in np.nonzero(others))
     double = 2 * np.arctan2(y, x)
     n = others.size
     return {
-        "neighbours": float(len(counted)),
+        "neighbours": float(len(np.unique(labels[others]))),
         "neighbour_distance": gap,
         "crowding": float(others.sum()) / n,
         "crowding_y": float(y.sum()) / n,

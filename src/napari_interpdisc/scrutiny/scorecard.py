@@ -129,7 +129,8 @@ def score_heads(
     InvalidModel
         If the model has no such head.
     """
-    names = [model.head(name).name for name in (list(model.heads) if heads is None else heads)]
+    asked = list(model.heads) if heads is None else heads
+    names = [model.head_of_latents(name, "The scorecard").name for name in asked]
     encoder = SharedEncoder(model)
     scorers = [*(HeadScorer(encoder, name) for name in names), *controls]
     return score_all(segmentation, groups, scorers, model.crop_size, settings, progress)

@@ -6,7 +6,7 @@ neuron before the output. A dense head has no rule; of it one can ask which late
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +27,7 @@ from napari_interpdisc.models.formula import (
     Power,
 )
 from napari_interpdisc.models.heads import Head, SparseHead, head_inputs, latents_of_inputs
+from napari_interpdisc.models.properties import HeadProperties
 
 Pairs = Sequence[tuple[int, int]]
 
@@ -109,13 +110,24 @@ class Rule:
         # a sign between two terms has room on both sides
         return first, *(rf"{term[0]}\ {term[2:]}" for term in others)
 
-    def contributions(self, latents: npt.ArrayLike) -> list[Float64Array]:
+    @property
+    def properties(self) -> HeadProperties:
+        """Measured properties that the rule reads beside latents."""
+        return self._head.properties
+
+    def contributions(
+        self,
+        latents: npt.ArrayLike,
+        measured: Mapping[str, npt.NDArray[np.floating]] | None = None,
+    ) -> list[Float64Array]:
         """What each term adds to the scores of some cells.
 
         Parameters
         ----------
         latents
             (N, L) latents.
+        measured
+            Properties by name, (N,) each, in their own units; needed if the rule reads some.
 
         Returns
         -------
@@ -126,7 +138,7 @@ class Rule:
         Raises
         ------
         InvalidInput
-            If the latents are not (N, L), or too few.
+            If the latents are not (N, L), or too few, or properties that are read are not given.
         """
         z = torch.as_tensor(np.asarray(latents, np.float64))
         needed = max((i for terms in self.terms for t in terms for i in t.latents), default=-1) + 1
@@ -136,18 +148,39 @@ class Rule:
                 f"{tuple(z.shape)} has no such columns."
             )
         units = _last_inputs(self._head, z) if isinstance(self._head, SparseHead) else None
-        return [np.stack([_values(term, z, units) for term in terms], 1) for terms in self.terms]
+        known = self._standardised(z, measured)
+        return [
+            np.stack([_values(term, z, units, known) for term in terms], 1) for terms in self.terms
+        ]
 
-    def filled(self, latents: npt.ArrayLike) -> tuple[tuple[str, ...], ...]:
+    def _standardised(
+        self, z: Tensor, measured: Mapping[str, npt.NDArray[np.floating]] | None
+    ) -> Tensor | None:
+        """Properties (N, P) as the head reads them; None for a head without any."""
+        if not len(self.properties):
+            return None
+        columns = torch.from_numpy(self.properties.columns(measured).astype(np.float64))
+        return self.properties.standardised(columns, z)
+
+    def filled(
+        self,
+        latents: npt.ArrayLike,
+        measured: Mapping[str, npt.NDArray[np.floating]] | None = None,
+    ) -> tuple[tuple[str, ...], ...]:
         """Every term with the values of one cell's latents (L,) in it: ``-26.6*0.31**2``.
 
-        Of a sub-network it is the weight times the value of the sub-network.
+        Of a sub-network it is the weight times the value of the sub-network. ``measured`` are the
+        cell's properties, (1,) each; what is filled in is standardised, as the head reads it.
         """
         z = np.asarray(latents, np.float64)
+        known = self._standardised(torch.as_tensor(z[None]), measured)
+        own = {}
+        if known is not None:
+            own = dict(zip(self.properties.names, known[0].tolist(), strict=True))
         units = None
         if isinstance(self._head, SparseHead):
             units = _last_inputs(self._head, torch.as_tensor(z[None]))
-        return tuple(tuple(_filled(term, z, units) for term in terms) for terms in self.terms)
+        return tuple(tuple(_filled(term, z, units, own) for term in terms) for terms in self.terms)
 
 
 def rule_of(named: NamedHead, model: CellModel) -> Rule:
@@ -165,9 +198,15 @@ def rule_of(named: NamedHead, model: CellModel) -> Rule:
     Raises
     ------
     InvalidInput
-        If the head is dense: it has no rule.
+        If the head is dense: it has no rule. If it is sparse and reads measured properties: its
+        sub-networks are not told.
     """
     head = named.head
+    if isinstance(head, SparseHead) and len(head.properties):
+        raise InvalidInput(
+            f"The sparse head '{named.name}' reads measured properties beside latents, and terms "
+            "are told of latents alone; a formula head tells both."
+        )
     if isinstance(head, FormulaHead):
         terms = tuple(
             _terms_of_formula(formula, scale, model)
@@ -190,7 +229,7 @@ def told_rule(named: NamedHead, model: CellModel) -> Iterator[str]:
     class is the same.
     """
     head = named.head
-    used = ", ".join(map(model.latent_label, head.used_latents))
+    used = ", ".join([*map(model.latent_label, head.used_latents), *head.used_properties])
     if isinstance(head, FormulaHead):
         texts = [formula.show(aliases=model.aliases) for formula in head.formulas]
         if len(texts) == 1:
@@ -201,6 +240,8 @@ def told_rule(named: NamedHead, model: CellModel) -> Iterator[str]:
         yield f"a sparse network of {head.n_weights} weights; reads {used}"
     else:
         yield f"a dense network of {head.n_weights} weights: there is no rule to read"
+    if told := head.properties.told(head.used_properties):
+        yield told
 
 
 def latent_weights(
@@ -228,8 +269,13 @@ def latent_weights(
     Raises
     ------
     InvalidInput
-        If there are no cells, or a latent is not finite.
+        If there are no cells, or a latent is not finite; if the head reads measured properties.
     """
+    if len(head.properties):
+        raise InvalidInput(
+            "The weights of latents are told of heads that read latents alone; this one reads "
+            f"{', '.join(head.properties.names)} too."
+        )
     z = np.asarray(latents, np.float32)
     if z.ndim != 2 or not len(z) or not np.isfinite(z).all():
         raise InvalidInput("The weights of latents need at least one cell with finite latents.")
@@ -303,7 +349,7 @@ def _summands(
 
 def _without_factor(node: Node) -> tuple[float, Node | None]:
     """Split a node into a number and the rest, None if there is no rest."""
-    if not Formula(node).used_latents:
+    if Formula(node).is_constant:
         nothing = torch.zeros((1, 1), dtype=torch.float64)
         return float(Formula(node).evaluate(nothing)), None
     match node:
@@ -451,17 +497,22 @@ def _input_names(place: int, head: SparseHead, model: CellModel) -> tuple[str, s
 # -- values ---------------------------------------------------------------------------------------
 
 
-def _values(term: Term, latents: Tensor, units: Tensor | None) -> Float64Array:
-    """What a term adds to the scores (N,) of latents (N, L)."""
+def _values(
+    term: Term, latents: Tensor, units: Tensor | None, measured: Tensor | None
+) -> Float64Array:
+    """What a term adds to the scores (N,) of latents (N, L) and standardised properties (N, P)."""
     if term._part is None:
         return np.full(len(latents), term._factor)
     if isinstance(term._part, int):
         assert units is not None
         return np.asarray((units[:, term._part] * term._factor).numpy())
-    return np.asarray((Formula(term._part).evaluate(latents) * term._factor).numpy())
+    value = Formula(term._part).evaluate(latents, None, measured)
+    return np.asarray((value * term._factor).numpy())
 
 
-def _filled(term: Term, latents: Float64Array, units: Tensor | None) -> str:
+def _filled(
+    term: Term, latents: Float64Array, units: Tensor | None, measured: Mapping[str, float]
+) -> str:
     if term._part is None:
         return term.text
     if isinstance(term._part, int):
@@ -470,7 +521,7 @@ def _filled(term: Term, latents: Float64Array, units: Tensor | None) -> str:
     values = {i: _bracketed(float(latents[i])) for i in term.latents}
     size, sign = abs(term._factor), "-" if term._factor < 0 else ""
     text = Formula(term._part if size == 1 else Apply("*", (Number(size), term._part))).show(
-        aliases=values
+        aliases=values, properties={name: _bracketed(v) for name, v in measured.items()}
     )
     is_sum = isinstance(term._part, Apply) and term._part.name in ("+", "-")
     return f"{sign}({text})" if sign and size == 1 and is_sum else sign + text

@@ -73,17 +73,19 @@ def formula_front(
     cancelled: Cancel | None = None,
     teacher: npt.NDArray[np.floating] | None = None,
     pairs: Sequence[tuple[int, int]] = (),
+    properties: Sequence[str] = (),
 ) -> FormulaFront:
     """Search formulas that separate two classes, from small and rough to large and exact.
 
     Parameters
     ----------
     latents
-        (N, L), or (V, N, L) with V augmented crops of each cell.
+        (N, L), or (V, N, L) with V augmented crops of each cell; L + P columns if formulas may
+        read P standardised properties, which come after the latents.
     target
         (N,) class 0 or 1.
     use
-        Latents that the search may use.
+        Columns that the search may use.
     settings
         What to search, for how long, and with which engine; the seed decides the result.
     progress
@@ -96,7 +98,9 @@ def formula_front(
     pairs
         Latents that rotate together as a cell rotates. If there are any, rules that do not
         change as it rotates (:func:`napari_interpdisc.symbolic.invariant.invariant_rules`, over all
-        latents) are put beside what the engine found, on equal terms.
+        latents) are put beside what the engine found, on equal terms. So they are with properties.
+    properties
+        Names of the P properties.
 
     Raises
     ------
@@ -111,9 +115,9 @@ def formula_front(
     given = given[None] if given.ndim == 2 else given
     flat = given.reshape(-1, given.shape[-1])
     classes = np.tile(np.asarray(target, np.int64), len(given))
-    cells = BalancedCells(flat, classes)
-    n_latents = flat.shape[1]
-    if not use or len(set(use)) != len(use) or not all(0 <= i < n_latents for i in use):
+    cells = BalancedCells(flat, classes, len(properties))
+    n_latents = flat.shape[1] - len(properties)
+    if not use or len(set(use)) != len(use) or not all(0 <= i < flat.shape[1] for i in use):
         raise InvalidInput(f"The search needs latents from z0 to z{n_latents - 1}, each once.")
     wanted = np.where(classes == 1, 1.0, -1.0)
     searched = wanted
@@ -125,15 +129,15 @@ def formula_front(
         if progress is not None:
             progress(round(80 * done / max(of, 1)), 100)
 
-    names = [f"z{i}" for i in use]
+    names = [f"z{i}" if i < n_latents else properties[i - n_latents] for i in use]
     candidates = engine.search(
         flat[:, list(use)], searched, names, options, engine_progress, cancelled
     )
-    formulas, refused = _parsed(candidates, n_latents)
+    formulas, refused = _parsed(candidates, n_latents, properties)
     rows, _ = balanced_sample(wanted, options.cells, options.seed)
-    sample = BalancedCells(flat[rows], classes[rows])
-    rules = invariant_rules(sample.latents, sample.target, pairs, cancelled)
-    formulas += [parse_formula(rule, n_latents) for rule in rules]
+    sample = BalancedCells(flat[rows], classes[rows], len(properties))
+    rules = invariant_rules(sample.latents, sample.target, pairs, cancelled, properties)
+    formulas += [parse_formula(rule, n_latents, properties=properties) for rule in rules]
     pool = _Pool(sample, options.max_size, cancelled)
     refused += _fill(pool, formulas, progress or silent)
     final = list(_refitted(pool.near_front(), cells, cancelled))
@@ -196,7 +200,7 @@ class _Pool:
     def add(self, formula: Formula) -> bool:
         """Take in an engine's formula, with and without its factors; False if undefined."""
         whole = decision_form(formula)
-        if not whole.used_latents or not np.isfinite(self.cells.loss(whole)):
+        if whole.is_constant or not np.isfinite(self.cells.loss(whole)):
             return False
         for form in (whole, bare(whole)):
             self._fit(form)
@@ -240,17 +244,20 @@ class _Pool:
         self.seen.add(shape)
         refitted, loss = refitted_on(formula, self.cells, 25)
         refitted = decision_form(refitted)
-        if np.isfinite(loss) and refitted.used_latents:
+        if np.isfinite(loss) and not refitted.is_constant:
             self.losses[refitted] = min(loss, self.losses.get(refitted, np.inf))
 
 
-def _parsed(candidates: Sequence[Candidate], n_latents: int) -> tuple[list[Formula], int]:
+def _parsed(
+    candidates: Sequence[Candidate], n_latents: int, properties: Sequence[str]
+) -> tuple[list[Formula], int]:
     """Formulas without repeats, and how many candidates are none."""
     formulas: dict[Formula, None] = {}
     refused = 0
     for candidate in candidates:
         try:
-            formulas[parse_formula(candidate.expression, n_latents)] = None
+            formula = parse_formula(candidate.expression, n_latents, properties=properties)
+            formulas[formula] = None
         except InvalidInput:
             refused += 1
     return list(formulas), refused

@@ -33,8 +33,11 @@ def invariant_rules(
     target: npt.NDArray[np.integer],
     pairs: Sequence[tuple[int, int]],
     cancelled: Cancel | None = None,
+    properties: Sequence[str] = (),
 ) -> list[str]:
     """Weighted sums of invariant latents, their squares, and r² of rotating pairs.
+
+    Measured properties do not change as a cell rotates, and are treated as invariant latents.
 
     Terms are added one by one, each time those that lower the class-balanced logistic loss most;
     the :data:`BEAM` best rules of every number of terms are returned.
@@ -42,31 +45,38 @@ def invariant_rules(
     Parameters
     ----------
     latents
-        (N, L).
+        (N, L), or (N, L + P) with P standardised properties after the latents.
     target
         (N,) class 0 or 1.
     pairs
         Latents that rotate together: only z_a² + z_b² of them is used.
     cancelled
         Asked before each step whether to stop.
+    properties
+        Names of the P properties.
 
     Returns
     -------
     Rules, f(z) ≥ 0 being class 1, as text that
-    :func:`napari_interpdisc.models.formula.parse_formula` reads; none without pairs.
+    :func:`napari_interpdisc.models.formula.parse_formula` reads; none without pairs and
+    properties.
 
     Raises
     ------
     Cancelled
         If ``cancelled`` says so.
     """
-    if not pairs:
+    if not pairs and not properties:
         return []
     values = np.asarray(latents, np.float64)
     paired = {i for pair in pairs for i in pair}
-    still = [i for i in range(values.shape[1]) if i not in paired and values[:, i].std() > 0]
-    terms = [_Term(f"z{i}", values[:, i]) for i in still]
-    terms += [_Term(f"square(z{i})", values[:, i] ** 2) for i in still]
+    first = 0 if pairs else values.shape[1] - len(properties)  # without pairs, nothing is known
+    places = range(first, values.shape[1])
+    still = [i for i in places if i not in paired and values[:, i].std() > 0]
+    n = values.shape[1] - len(properties)
+    names = [*(f"z{i}" for i in range(n)), *properties]
+    terms = [_Term(names[i], values[:, i]) for i in still]
+    terms += [_Term(f"square({names[i]})", values[:, i] ** 2) for i in still]
     terms += [
         _Term(f"(square(z{a}) + square(z{b}))", values[:, a] ** 2 + values[:, b] ** 2)
         for a, b in pairs

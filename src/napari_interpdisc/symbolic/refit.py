@@ -24,9 +24,11 @@ class BalancedCells:
     Parameters
     ----------
     latents
-        (N, L).
+        (N, L), or (N, L + P) with P standardised properties after the latents.
     target
         (N,) class 0 or 1.
+    properties
+        The number P.
 
     Raises
     ------
@@ -36,6 +38,7 @@ class BalancedCells:
 
     latents: npt.NDArray[np.float64]
     target: npt.NDArray[np.int64]
+    properties: int = 0
 
     def __post_init__(self) -> None:
         classes = np.asarray(self.target)
@@ -47,7 +50,9 @@ class BalancedCells:
             raise InvalidInput("Latents hold NaN or infinite values; encode the cells again.")
         if set(np.unique(classes).tolist()) != {0, 1}:
             raise InvalidInput("A formula separates two classes, 0 and 1; give cells of both.")
-        self.x = torch.from_numpy(np.ascontiguousarray(self.latents, np.float64))
+        columns = torch.from_numpy(np.ascontiguousarray(self.latents, np.float64))
+        n = columns.shape[1] - self.properties
+        self.x, self.measured = columns[:, :n], columns[:, n:]
         self.positive = classes == 1
         share = self.positive.mean()
         weight = np.where(self.positive, 0.5 / share, 0.5 / (1 - share)) / len(classes)
@@ -61,14 +66,14 @@ class BalancedCells:
     def balanced_accuracy(self, formula: Formula) -> float:
         """Mean of the two classes' accuracies."""
         with torch.inference_mode():
-            right = (formula.evaluate(self.x).numpy() >= 0) == self.positive
+            right = (formula.evaluate(self.x, None, self.measured).numpy() >= 0) == self.positive
         return float((self.weight.numpy() * right).sum())
 
 
 def _scaled(formula: Formula, cells: BalancedCells) -> tuple[float, float]:
     """Loss at the best scale, and the scale's logarithm."""
     with torch.inference_mode():
-        values = formula.evaluate(cells.x)
+        values = formula.evaluate(cells.x, None, cells.measured)
         spread = float(values.abs().mean())
         if not bool(torch.isfinite(values).all()) or spread > BOUND**2:
             return float("inf"), 0.0
@@ -106,7 +111,7 @@ def refitted_on(formula: Formula, cells: BalancedCells, steps: int) -> tuple[For
     def values(constants: Float64Array) -> tuple[Float64Array, Float64Array]:
         # a constant of its own for each cell: one backward pass gives the whole Jacobian
         each = torch.tensor(constants)[:, None].repeat(1, len(cells.x)).requires_grad_()
-        value = formula.evaluate(cells.x, each)
+        value = formula.evaluate(cells.x, each, cells.measured)
         (slope,) = torch.autograd.grad(value.sum(), each)
         return value.detach().numpy(), slope.numpy()
 

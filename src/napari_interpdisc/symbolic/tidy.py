@@ -34,7 +34,7 @@ def smaller_forms(formula: Formula) -> Iterator[Formula]:
     """Formulas with one constant, one term or one function fewer, to be refitted."""
     for node in _fewer(formula.root):
         smaller = decision_form(Formula(node))
-        if smaller.size < formula.size and smaller.used_latents:
+        if smaller.size < formula.size and not smaller.is_constant:
             yield smaller
 
 

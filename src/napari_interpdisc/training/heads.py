@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from napari_interpdisc._types import Progress
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import score_width
-from napari_interpdisc.models.heads import DenseHead, Head
+from napari_interpdisc.models.heads import DenseHead, Head, read_columns
+from napari_interpdisc.models.properties import NO_PROPERTIES, HeadProperties
 
 AHEAD = 100
 """Batches that are drawn at once."""
@@ -44,6 +45,7 @@ def train_dense_head(
     settings: HeadTraining | None = None,
     progress: Progress | None = None,
     pairs: Sequence[tuple[int, int]] = (),
+    properties: HeadProperties = NO_PROPERTIES,
 ) -> DenseHead:
     """Fit a dense head with a class-balanced logistic (or softmax) loss.
 
@@ -61,6 +63,8 @@ def train_dense_head(
         Called every 100 steps; an exception that it raises ends the training.
     pairs
         The last latents, in pairs that rotate together: the head reads their radii.
+    properties
+        Measured properties that heads read: the last P columns of the latents are their values.
 
     Raises
     ------
@@ -72,12 +76,13 @@ def train_dense_head(
     with torch.random.fork_rng():
         torch.manual_seed(options.seed)
         inputs = batches.n_latents - len(pairs)
-        head = DenseHead((inputs, *options.hidden, batches.width), pairs=pairs)
+        layers = (inputs, *options.hidden, batches.width)
+        head = DenseHead(layers, pairs=pairs, properties=properties)
     optimizer, schedule = optimizer_of(head, options)
     head.train()
     for step in range(options.steps):
         x, y = batches.draw()
-        loss = batches.loss(head(x), y)
+        loss = batches.loss(read_columns(head, x), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -182,5 +187,5 @@ class BalancedBatches:
         for members in self._members:
             x = self._augmented[:, members].flatten(0, 1)
             y = self._y[members].repeat(len(self._augmented))
-            losses.append(float(self.loss(head(x), y)))
+            losses.append(float(self.loss(read_columns(head, x), y)))
         return float(np.mean(losses))

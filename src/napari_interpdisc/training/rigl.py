@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from napari_interpdisc._types import Progress
-from napari_interpdisc.models.heads import SparseHead
+from napari_interpdisc.models.heads import SparseHead, read_columns
+from napari_interpdisc.models.properties import NO_PROPERTIES, HeadProperties
 from napari_interpdisc.training.heads import BalancedBatches, optimizer_of
 
 RESTART = 1000
@@ -159,6 +160,7 @@ def train_sparse_heads(
     settings: SparseTraining | None = None,
     progress: Progress | None = None,
     pairs: Sequence[tuple[int, int]] = (),
+    properties: HeadProperties = NO_PROPERTIES,
 ) -> list[SparseHead]:
     """Fit sparse heads from several seeds; the one of least loss on these cells comes first.
 
@@ -178,6 +180,8 @@ def train_sparse_heads(
         Called every 100 steps; an exception that it raises ends the training.
     pairs
         The last latents, in pairs that rotate together: heads read their radii.
+    properties
+        Measured properties that heads read: the last P columns of the latents are their values.
 
     Returns
     -------
@@ -199,7 +203,7 @@ def train_sparse_heads(
     for place in range(n):
         seed = options.seed + place * RESTART
         batches = BalancedBatches(latents, target, n_classes, options.batch, seed)
-        head = _train(batches, options, seed, partial(part, place=place), pairs)
+        head = _train(batches, options, seed, partial(part, place=place), pairs, properties)
         found.append((batches.loss_on_all(head), place, head))
     return [head for _, _, head in sorted(found, key=lambda item: item[:2])]
 
@@ -210,9 +214,10 @@ def _train(
     seed: int,
     progress: Progress,
     pairs: Sequence[tuple[int, int]],
+    properties: HeadProperties,
 ) -> SparseHead:
     layers = (batches.n_latents - len(pairs), *options.hidden, batches.width)
-    head = SparseHead(layers, pairs)
+    head = SparseHead(layers, pairs, properties)
     generator = torch.Generator().manual_seed(seed)
     for weight, mask in zip(head.weights, head.masks, strict=True):
         nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
@@ -226,7 +231,7 @@ def _train(
         if step == sparse_from:
             rigl.keep_largest(erdos_renyi_kernel(layers, options.density))
         x, y = batches.draw()
-        loss = batches.loss(head(x), y)
+        loss = batches.loss(read_columns(head, x), y)
         optimizer.zero_grad()
         loss.backward()
         if sparse_from < step < t_end and step % options.every == 0:

@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from napari_interpdisc._types import Progress
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import class_index
+from napari_interpdisc.models.heads import read_columns
+from napari_interpdisc.models.properties import NO_PROPERTIES, HeadProperties
 from napari_interpdisc.training.folds import Fold, grouped_folds
 from napari_interpdisc.training.rigl import SparseTraining, train_sparse_heads
 
@@ -50,6 +52,7 @@ def tune_density(
     study_name: str = "density",
     progress: Progress | None = None,
     pairs: Sequence[tuple[int, int]] = (),
+    properties: HeadProperties = NO_PROPERTIES,
 ) -> float:
     """Density at which sparse heads do best on held-out groups, each weight having its price.
 
@@ -78,6 +81,8 @@ def tune_density(
         Called with (trials done, trials in all).
     pairs
         The last latents, in pairs that rotate together: heads read their radii.
+    properties
+        Measured properties that heads read: the last P columns of the latents are their values.
 
     Raises
     ------
@@ -100,9 +105,8 @@ def tune_density(
         asked = base.model_copy(update={"density": density, **changes})
         values = []
         for place, fold in enumerate(folds):
-            values.append(
-                _worth(fold, latents, plain, target, n_classes, asked, options.price, pairs)
-            )
+            data = latents, plain, target, n_classes
+            values.append(_worth(fold, *data, asked, options.price, pairs, properties))
             trial.report(float(np.mean(values)), place)
             if trial.should_prune():
                 raise optuna.TrialPruned
@@ -149,14 +153,17 @@ def _worth(
     training: SparseTraining,
     price: float,
     pairs: Sequence[tuple[int, int]],
+    properties: HeadProperties,
 ) -> float:
     """Balanced accuracy of one head on held-out cells, less the price of its weights."""
     from sklearn.metrics import balanced_accuracy_score
 
     train, test = fold
-    head = train_sparse_heads(latents[:, train], target[train], n_classes, training, pairs=pairs)[0]
+    head = train_sparse_heads(
+        latents[:, train], target[train], n_classes, training, pairs=pairs, properties=properties
+    )[0]
     with torch.inference_mode():
-        found = class_index(head(torch.from_numpy(plain[test])).numpy())
+        found = class_index(read_columns(head, torch.from_numpy(plain[test])).numpy())
     return float(balanced_accuracy_score(target[test], found)) - price * head.n_weights
 
 

@@ -109,7 +109,16 @@ class Session:
 
     def set_model(self, model: CellModel, head: str | None = None) -> None:
         """Choose a model and head, rescoring the cells; those of another encoder are dropped."""
-        model.head(head)
+        named = model.head(head)
+        known = self.encoding
+        if known is not None and known.encoder_sha256 == model.encoder_sha256:
+            absent = [n for n in named.head.properties.names if n not in known.properties]
+            if absent:
+                raise InvalidInput(
+                    f"Head '{named.name}' reads measured properties ({', '.join(absent)}), and "
+                    "those of these cells are not known: tick 'Measure properties' in Cells, press "
+                    "Run, and choose the head again."
+                )
         self._model, self.head_name = model, head
         self.set_compared(None)
         self.model_changed.emit(model)
@@ -133,6 +142,11 @@ class Session:
         self.encoding_changed.emit(self.encoding)
         self.selected_changed.emit(None)
         self.set_classification(result)
+
+    def set_measured(self, encoding: Encoding) -> None:
+        """Take over the present cells with their properties measured; another's are not taken."""
+        if self.encoding is not None and encoding.cells is self.encoding.cells:
+            self.encoding = encoding
 
     def set_classification(self, classification: Classification | None) -> None:
         """Replace scores and classes of the present cells."""

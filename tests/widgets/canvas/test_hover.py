@@ -145,3 +145,14 @@ def test_how_many_heads_disagree_is_told_where_it_is_known(movie: np.ndarray) ->
     assert "disagree" not in under.tell((0, 20, 20))
     compare(session, "1", "2", "-1")
     assert "confidence 95 %, 33 % of heads disagree" in under.tell((0, 20, 20))
+
+
+def test_a_cell_without_a_score_says_why(movie: np.ndarray) -> None:
+    _, session = with_result(movie, None, TWO, [-3, np.nan])
+    result = session.classification
+    assert result is not None
+    assert cell_text(result, 1, 0.0, "no class: nothing to measure") == (
+        "track 1: no class: nothing to measure"
+    )
+    assert cell_text(result, 1, 0.0) == "track 1: no class"
+    assert "flagged" not in cell_text(result, 0, 0.0)

@@ -636,3 +636,25 @@ def test_a_table_that_is_not_known_is_asked_about(
     monkeypatch.setattr(ColumnsForm, "exec", lambda form: False)
     with pytest.raises(InvalidInput, match="no column for y and x"):
         widget.add_table(str(tmp_path / "cells.csv"))
+
+
+def test_properties_are_features_in_px_and_um(
+    viewer: Any, widget: CellsWidget, settled: Settled
+) -> None:
+    image = viewer.layers["movie"]
+    image.scale = (*image.scale[:-2], 0.5, 0.5)
+    image.units = (*["pixel"] * (image.ndim - 2), "um", "um")
+    tracks = viewer.add_tracks(TRACKS[::-1], name="tracks", scale=image.scale, units=image.units)
+    widget.diameter.setValue(20)
+    widget.properties.setChecked(True)
+    widget.run.click()
+    settled()
+    assert not widget.status.is_fault, widget.status.text()
+    table = tracks.features
+    zoom = 28 / 20
+    np.testing.assert_allclose(
+        table["nucleus_area_um2"], table["nucleus_area_px2"] / zoom**2 * 0.25
+    )
+    assert np.isfinite(table["nucleus_area_px2"]).any()
+    assert "Properties were measured in nuclei found" in widget.status.text()
+    assert tracks.metadata["interpdisc"]["properties"]["nucleus_area_um2"] == "µm²"

@@ -171,3 +171,37 @@ def test_an_engine_that_cannot_run_is_refused(
     scene.widget.train()
     assert fault(scene) == "PySR needs Julia."
     assert not quick
+
+
+def test_heads_of_properties_colour_all_cells(
+    scene: SimpleNamespace, settled: Settled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = TrainPanel.settings
+    sizes = ("area", "eccentricity")
+
+    def small(panel: TrainPanel) -> Recipe:
+        options = chosen(panel)
+        assert (options.latents, bool(options.properties)) == (False, True)
+        return options.model_copy(
+            update={
+                "kinds": ("dense",),
+                "folds": 2,
+                "curve": False,
+                "augmented": 2,
+                "properties": sizes,
+                "dense": HeadTraining(steps=300),
+            }
+        )
+
+    monkeypatch.setattr(TrainPanel, "settings", small)
+    reads = scene.widget.training.reads
+    reads.setCurrentIndex(reads.findText("measured properties"))
+    assert scene.session.encoding.properties == {}
+    results = trained(scene, settled)
+    assert results.found.heads["dense"].quality.balanced_accuracy > 0.9
+    assert scene.session.encoding.way == "built-in"
+    result = scene.session.classification
+    assert result.settings["properties_read"] == list(sizes)
+    known = result.index >= 0
+    assert known.mean() > 0.8
+    assert (result.index == scene.table[:, 0] % 2)[known].mean() > 0.9

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from napari_interpdisc.models.cell_model import CellModel, NamedHead
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead
+from napari_interpdisc.models.properties import HeadProperties
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.widgets.explorer.edited_cell import EditedCell
 
@@ -92,3 +96,17 @@ def test_the_cell_and_what_is_around_it_are_shown_apart() -> None:
     light, still = whole - alone, edited - cell.decoded()
     np.testing.assert_allclose(still, light, atol=1e-5, err_msg="neighbours stand still")
     assert np.abs(cell.decoded() - alone).max() > 1e-4
+
+
+def test_measured_properties_are_held_while_latents_are_edited(
+    bundled_model: CellModel, rng: np.random.Generator
+) -> None:
+    read = HeadProperties(("area",), (400.0,), (100.0,))
+    head = FormulaHead([parse_formula("area + z1", 32, None, read.names)], (), read)
+    model = replace(bundled_model, heads={"mine": NamedHead("mine", head, ("a", "b"))})
+    crop = rng.normal(size=(64, 64)).astype(np.float32)
+    cell = EditedCell(model, None, crop, np.zeros(32, np.float32), {"area": 550.0})
+    cell.edited[1] = 2
+    own, edited = cell.scores()
+    assert (own[0], edited[0]) == pytest.approx((1.5, 3.5), abs=1e-5)
+    assert cell.traverse([1], [[0], [1]])[1][:, 0].tolist() == pytest.approx([1.5, 2.5], abs=1e-5)

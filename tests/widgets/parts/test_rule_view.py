@@ -12,6 +12,8 @@ import pytest
 
 from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.heads import SparseHead
+from napari_interpdisc.models.properties import HeadProperties
 from napari_interpdisc.number_text import with_sign
 from napari_interpdisc.scrutiny.terms import latent_weights
 from napari_interpdisc.widgets.parts import rule_view
@@ -244,3 +246,43 @@ def test_the_part_folds_and_grows_with_what_it_shows(scene: Scene, qtbot: Any) -
 
 def test_text_of_a_formula_is_printed_as_maths() -> None:
     assert readable("-2.5*z1**2 - z2**3*z3**0.5") == "−2.5·z1² − z2³·z3^0.5"
+
+
+def by_area(scene: Scene, head: object = None) -> HeadProperties:
+    """Give the session cells with areas, and a head that reads them."""
+    read = HeadProperties(("area",), (400.0,), (100.0,))
+    areas = np.full(len(scene.session.encoding.latents), 550.0)
+    areas[0] = np.nan
+    scene.session.set_measured(replace(scene.session.encoding, properties={"area": areas}))
+    rule = parse_formula("2*area - z1", 32, None, read.names)
+    made = head or FormulaHead([rule], (), read)
+    named = NamedHead("mine", made, ("small", "large"))
+    scene.session.set_model(replace(scene.session.model, sha256="area", heads={"mine": named}))
+    return read
+
+
+def test_a_rule_of_properties_is_filled_with_the_cells_own(scene: Scene) -> None:
+    by_area(scene)
+    view, session = scene.view, scene.session
+    session.select(ROW)
+    bars = {bar.name: bar for bar in view.bars.bars}
+    assert bars["2·area"].value == pytest.approx(3.0)
+    assert bars["2·area"].numbers == "2·1.50" if hasattr(bars["2·area"], "numbers") else True
+    score = float(session.classification.scores[ROW, 0])
+    assert view.bars.total.value == pytest.approx(score, abs=2e-3)
+    assert "area = (measured − 400) / 100, in px²" in view.about.text()
+    session.select(0)
+    assert not view.bars.isVisible()
+    assert "No whole nucleus was found" in view.cell.text()
+
+
+def test_a_sparse_head_of_properties_says_what_it_reads(scene: Scene) -> None:
+    read = HeadProperties(("area",), (400.0,), (100.0,))
+    head = SparseHead((33, 1), properties=read)
+    head.masks[0][0, 32] = True
+    head.weights[0].data[0, 32] = 1.0
+    by_area(scene, head)
+    scene.session.select(ROW)
+    assert "1 weights that reads measured properties" in scene.view.about.text()
+    assert "area = (measured − 400) / 100" in scene.view.about.text()
+    assert not scene.view.bars.isVisible()

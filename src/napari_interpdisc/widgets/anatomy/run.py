@@ -151,7 +151,7 @@ def plan_report(session: Session, seed: int = 0) -> ReportRun:
         If the model has no head.
     """
     model = session.model
-    head = model.head(session.head_name).name
+    head = model.head_of_latents(session.head_name, "A report").name
     encoding = session.encoding
     if (
         encoding is None

@@ -92,9 +92,9 @@ class CellUnderCursor:
         row = None if result is None else self.row(position)
         if result is None or row is None:
             return ""
-        if self._flagged_of() is not result.encoding:
-            self._flagged_of = weakref.ref(result.encoding)
-            self._reasons = result.encoding.reasons
+        if self._flagged_of() is not result:
+            self._flagged_of = weakref.ref(result)
+            self._reasons = result.reasons
         apart = self._session.disagreement
         known = apart is not None and len(apart) > row and np.isfinite(apart[row])
         told = float(apart[row]) if apart is not None and known else None
@@ -112,6 +112,8 @@ def cell_text(
 
     With the share of heads that give it another class, where that is known.
     """
+    if not result.scored[row]:
+        return f"track {result.encoding.cells.track_id[row]}: {reasons or 'no class'}"
     name = str(result.names(threshold)[row])
     chosen = 0 if result.scores.shape[1] == 1 else int(result.index[row])
     parts = [

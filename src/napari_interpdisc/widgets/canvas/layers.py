@@ -101,6 +101,14 @@ def frames_from_layer(
     return Frames(data, channel_axis, channel, z_axis, z)
 
 
+def planes_of(labels: Labels | None, frames: Frames) -> Any:
+    """Pixels of a segmentation of an image; None without one, or if it has another resolution."""
+    if labels is None:
+        return None
+    planes = labels.data[0] if labels.multiscale else labels.data
+    return planes if tuple(planes.shape[-2:]) == frames.shape[1:] else None
+
+
 def movie_of_layer(image: Image, frames: Frames) -> Movie:
     """Return what an image layer says of its pixels and its time, else what its file says."""
     axes = image_axes(image, frames)

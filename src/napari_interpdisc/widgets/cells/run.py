@@ -17,7 +17,12 @@ from napari_interpdisc.frames import Frames, Picture
 from napari_interpdisc.io.label_values import objects_of
 from napari_interpdisc.io.results import versions
 from napari_interpdisc.models.cell_model import CellModel
-from napari_interpdisc.pipeline import Classification, classify_encoding, encode_cells
+from napari_interpdisc.pipeline import (
+    Classification,
+    classify_encoding,
+    encode_cells,
+    with_area_um2,
+)
 from napari_interpdisc.widgets.canvas.layers import cells_from_planes, label_columns, write_features
 from napari_interpdisc.widgets.session import Session
 
@@ -105,8 +110,14 @@ class Choice:
         diameter: float | None,
         progress: Progress,
         measured: Measured = "given",
+        properties: bool = False,
+        pixel_size: tuple[float, float] | None = None,
     ) -> Classification:
-        """Do the whole work; on a thread. ``measured`` says where the diameter comes from."""
+        """Do the whole work; on a thread. ``measured`` says where the diameter comes from.
+
+        ``properties`` asks for measured properties, in the segmentation if there is one;
+        ``pixel_size`` is the height and width of a pixel, µm.
+        """
         model.head(head)
         doubts: tuple[Check, ...] = ()
         if diameter is None:
@@ -117,7 +128,10 @@ class Choice:
         cells = self.cells
         if cells is None:
             cells = cells_from_planes(self.planes, self.frames, self.cells_layer.name, progress)
-        encoding = encode_cells(self.frames, cells, model, diameter, progress, measured)
+        encoding = encode_cells(
+            self.frames, cells, model, diameter, progress, measured, properties, self.planes
+        )
+        encoding = with_area_um2(encoding, model, pixel_size)
         encoding = replace(encoding, checks=(*doubts, *encoding.checks))
         return classify_encoding(encoding, model, head)
 

@@ -49,6 +49,7 @@ from napari_interpdisc.widgets.canvas.layers import (
     image_axes,
     label_columns,
     meaning_of_axis,
+    movie_of_layer,
     placed_like,
     write_features,
 )
@@ -181,6 +182,12 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         menu.addAction("Table or HDF5 file …", lambda: self._open(ask_file))
         menu.addAction("GEFF store …", lambda: self._open(ask_store))
         self.open.setMenu(menu)
+        self.properties = QCheckBox("Measure properties")
+        self.properties.setToolTip(
+            "Add area, solidity, grain and more to the features: of the nuclei in the "
+            "segmentation, else of nuclei that are found. Takes about 5 ms for a cell. They are "
+            "measured anyway if a head of the model reads them."
+        )
         self.run = button(
             "Run", self._run, "Encode and classify every cell; results go into the cells layer."
         )
@@ -211,6 +218,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             ("Link", self.links),
             ("Segmentation", self.labels.native),
             ("Nuclear diameter", self._diameter_row),
+            ("Properties", self.properties),
         ):
             self.form.addRow(label, field)
             self.form.labelForField(field).setToolTip(field.toolTip())
@@ -522,9 +530,16 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         diameter = check_diameter(given) if given > 0 else None
         measured = self._measured.get(given, "given")
 
+        properties = self.properties.isChecked()
+        pixel_size = None
+        if properties or model.needed_properties:
+            pixel_size = movie_of_layer(choice.image, choice.frames).pixel_size
+
         def work(progress: Progress) -> tuple[Choice, Classification]:
             checked = choice.checked()
-            return checked, checked.classify(model, head, diameter, progress, measured)
+            return checked, checked.classify(
+                model, head, diameter, progress, measured, properties, pixel_size
+            )
 
         def done(found: tuple[Choice, Classification]) -> None:
             self._start(lambda: self._take(found[0], model, found[1]))
@@ -563,8 +578,14 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         cut = int(result.encoding.touches_edge.sum())
         strange = int(result.encoding.out_of_distribution.sum())
         without = int((~result.encoding.usable).sum())
+        unmeasured = int((result.encoding.usable & ~result.scored).sum())
+        how = result.settings.get("properties_measured")
         words = [
             f"{len(result.index)} cells: {told}.",
+            f"{unmeasured} have no class: no whole nucleus was found to measure."
+            if unmeasured
+            else "",
+            f"Properties were measured {how}." if how else "",
             f"{strange} look unlike the training data." if strange else "",
             f"{cut} may be cut by the edge of the image." if cut else "",
             f"{without} have no pixels and no class." if without else "",

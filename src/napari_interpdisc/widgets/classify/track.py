@@ -22,13 +22,13 @@ def track_series(session: Session, frame: int | None) -> TrackSeries | None:
     if result is None or row is None:
         return None
     cells = result.encoding.cells
-    usable = result.encoding.usable
-    rows = np.flatnonzero((cells.track_id == cells.track_id[row]) & usable)
+    scored = result.scored
+    rows = np.flatnonzero((cells.track_id == cells.track_id[row]) & scored)
     if not len(rows):
-        return None  # no cell of the track has pixels
+        return None  # no cell of the track has pixels, or a nucleus that the head needs
     rows = rows[np.argsort(cells.t[rows], kind="stable")]
     shown = rows[cells.t[rows] == frame]
-    now = int(shown[0]) if len(shown) else row if usable[row] else int(rows[0])
+    now = int(shown[0]) if len(shown) else row if scored[row] else int(rows[0])
     colors = class_colors(result.classes)
     names = [*result.classes, UNSURE]
     values = overlay_values(session)[rows] - 1

@@ -60,7 +60,9 @@ def held_out_of(trained: Trained) -> HeldOut | None:
         {kind: audit_labels(found, kind) for kind in found.heads},
         {kind: held_out_reliability(found, kind) for kind in found.heads},
         trained.origins,
-        rashomon_set(members_of_discovery(found), found.classes, trained.latents, 1.0),
+        rashomon_set(
+            members_of_discovery(found), found.classes, trained.latents, 1.0, trained.measured
+        ),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,12 +14,15 @@ from napari_interpdisc._types import Float32Array, Measured, Progress, silent
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
+from napari_interpdisc.io.label_values import objects_of
 from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.pipeline import Encoding, measure_cells
+from napari_interpdisc.widgets.canvas.layers import planes_of
 from napari_interpdisc.widgets.discover.annotations import Annotations
 from napari_interpdisc.widgets.session import Session
 
 if TYPE_CHECKING:
-    from napari_interpdisc.discovery.labelled import Labels
+    from napari_interpdisc.discovery.labelled import LabelledCells, Labels
     from napari_interpdisc.discovery.movies import LabelledMovie
     from napari_interpdisc.discovery.origins import Origins
     from napari_interpdisc.discovery.rashomon import RashomonSet
@@ -51,6 +54,8 @@ class Annotated:
         The movie, its N annotated cells, and the class of each.
     diameter, measured
         Typical nuclear diameter in it, px, and how it was measured.
+    planes
+        Pixels of a segmentation, in which properties can be measured; or None.
     """
 
     name: str
@@ -59,6 +64,11 @@ class Annotated:
     labels: npt.NDArray[Any]
     diameter: float
     measured: Measured
+    planes: Any = None
+
+    def objects(self) -> Any:
+        """The segmentation as numbered objects, or None; on a thread."""
+        return None if self.planes is None else objects_of(self.planes, "The segmentation")[0]
 
     def cut(self, model: CellModel, progress: Progress = silent) -> LabelledMovie:
         """Cut the cells out of the movie, for crops of a model; on a thread."""
@@ -66,7 +76,7 @@ class Annotated:
 
         return cut_movie(
             self.name, self.frames, self.cells, self.labels, self.cells.track_id, self.diameter,
-            self.measured, model, progress,
+            self.measured, model, progress, self.objects(),
         )  # fmt: skip
 
 
@@ -111,16 +121,23 @@ class Trained:
     ----------
     found
         The heads.
-    origins, latents
-        Where the N labelled cells are, and their (N, L) latents.
+    origins, latents, measured
+        Where the N labelled cells are, their (N, L) latents, and (N,) measured properties by name.
     held_out
         What held-out heads say of labels and confidences; None if the training tells no labels.
+    encoding
+        All cells in the window with their properties, if heads read some; else None.
+    left_out
+        A sentence on annotated cells that could not be measured, or "".
     """
 
     found: Discovery
     origins: Origins
     latents: Float32Array
+    measured: Mapping[str, Float32Array] = field(default_factory=dict)
     held_out: HeldOut | None = None
+    encoding: Encoding | None = None
+    left_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,6 +158,8 @@ class Training:
         Kinds of heads, engine, folds and seed.
     left_out
         Number of annotated cells that have no pixels.
+    encoding
+        All cells in the window, whose properties heads will read too; None without any.
     """
 
     present: Annotated | None
@@ -150,6 +169,7 @@ class Training:
     group_name: str
     recipe: Recipe
     left_out: int = 0
+    encoding: Encoding | None = None
 
     def __len__(self) -> int:
         """Number of cells that are trained on."""
@@ -157,6 +177,7 @@ class Training:
 
     def carry_out(self, progress: Progress) -> Trained:
         """Encode the cells, fit the heads and test the labels; on a thread."""
+        from napari_interpdisc.discovery.augmented import left_out
         from napari_interpdisc.discovery.cross_validation import discover
         from napari_interpdisc.discovery.movies import label_movies
         from napari_interpdisc.discovery.origins import Origins
@@ -177,9 +198,26 @@ class Training:
         sha256, group = self.model.encoder_sha256, self.group_name
         found = discover(labelled, self.recipe, fitting, sha256, group)
         found = replace(found, movies=tuple(movie.summary for movie in movies))
-        origins = Origins.joined([movie.origins for movie in movies]).take(self.labels.rows)
-        trained = Trained(found, origins, labelled.latents)
+        rows = self.labels.rows if labelled.rows is None else self.labels.rows[labelled.rows]
+        origins = Origins.joined([movie.origins for movie in movies]).take(rows)
+        trained = Trained(
+            found, origins, labelled.own_latents, labelled.measured,
+            encoding=self._measured_as(labelled, progress),
+            left_out=left_out(labelled, len(self.labels.rows)),
+        )  # fmt: skip
         return replace(trained, held_out=held_out_of(trained))
+
+    def _measured_as(self, labelled: LabelledCells, progress: Progress) -> Encoding | None:
+        """All cells in the window, their properties measured as those of the labelled ones."""
+        known, here = self.encoding, self.present
+        if not self.recipe.properties or known is None or here is None:
+            return None
+        if known.properties and known.way == labelled.way:
+            return known
+        objects = here.objects() if labelled.way == "labels" else None
+        return measure_cells(
+            here.frames, known, self.model, lambda *_: progress(STEPS, STEPS), objects
+        )
 
 
 def annotated_movie(session: Session, annotations: Annotations) -> Annotated:
@@ -208,6 +246,7 @@ def annotated_movie(session: Session, annotations: Annotations) -> Annotated:
         np.asarray(names, dtype=object),
         encoding.diameter,
         encoding.measured,
+        planes_of(session.labels, session.frames),
     )
 
 
@@ -261,7 +300,10 @@ def plan_training(
     found = {str(name) for own in labels for name in own}
     classes = [name for name in order if name in found] + sorted(found - set(order))
     joined, group_name = join_labels(names, labels, groups, recipe.folds, classes)
-    return Training(present, tuple(kept), session.model, joined, group_name, recipe, left_out)
+    known = session.encoding if present is not None else None
+    return Training(
+        present, tuple(kept), session.model, joined, group_name, recipe, left_out, known
+    )
 
 
 def engine_faults() -> dict[str, str | None]:

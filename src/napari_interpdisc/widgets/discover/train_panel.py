@@ -28,6 +28,13 @@ KINDS = {
     "sparse": "A network with few connections on few latents",
     "formula": "A short formula, searched on the latents that sparse heads use",
 }
+READS = {
+    "latents": (True, False),
+    "latents and measured properties": (True, True),
+    "measured properties": (False, True),
+}
+"""Whether heads read latents, and measured properties, by what it is called."""
+
 ENGINES = {"pysr": "PySR", "operon": "Operon"}
 
 
@@ -64,6 +71,13 @@ class TrainPanel(QWidget):  # type: ignore[misc]
         usable = [name for name, fault in self._faults.items() if fault is None]
         self.engine.setCurrentIndex(self.engine.findData(usable[0]) if usable else 0)
         self.engine.currentIndexChanged.connect(self._show_engine)
+        self.reads = QComboBox()
+        for text, what in READS.items():
+            self.reads.addItem(text, what)
+        self.reads.setToolTip(
+            "What heads read of a cell: the encoder's latents, measured properties (size, shape "
+            "and grain of the nucleus, in the segmentation if there is one), or both."
+        )
         self.engine_note = QLabel()
         self.engine_note.setWordWrap(True)
         self.folds = self._number(
@@ -104,6 +118,7 @@ class TrainPanel(QWidget):  # type: ignore[misc]
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Heads", boxes)
+        form.addRow("Heads read", self.reads)
         form.addRow("Search with", self.engine)
         inner = QWidget()
         settings = QFormLayout(inner)
@@ -149,8 +164,10 @@ class TrainPanel(QWidget):  # type: ignore[misc]
         """
         from napari_interpdisc.discovery.recipe import Recipe
         from napari_interpdisc.discovery.results import KINDS as ALL
+        from napari_interpdisc.models.properties import DEFAULT_PROPERTIES
         from napari_interpdisc.symbolic.settings import SearchSettings
 
+        latents, properties = self.reads.currentData()
         kinds = tuple(kind for kind in ALL if self.kinds[kind].isChecked())
         if not kinds:
             raise InvalidInput("Choose at least one kind of head to train.")
@@ -160,6 +177,8 @@ class TrainPanel(QWidget):  # type: ignore[misc]
             seed=self.seed.value(),
             augmented=self.augmented.value(),
             curve=self.curve.isChecked(),
+            latents=latents,
+            properties=DEFAULT_PROPERTIES if properties else (),
             search=SearchSettings(engine=self.engine.currentData()),
         )
 

@@ -395,16 +395,19 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
                 "has another encoder and was kept; save what was found, or pick one of its heads."
             )
             return
+        if trained.encoding is not None:
+            self._session.set_measured(trained.encoding)
         self._use(next(iter(found.heads)))
         if self._session.classification is not None:
             update_overlay(self._viewer, self._session).visible = True
         self._scroll.widget().layout().activate()
         self._scroll.ensureWidgetVisible(self.results.quality)
         engine = f" Formulas: {found.engine}." if found.engine else ""
-        self.status.say(
+        told = (
             f"Trained on {found.cells} cells of {found.groups} {found.group_name}s, tested on "
-            f"held-out {found.group_name}s in {found.folds} folds.{engine}"
+            f"held-out {found.group_name}s in {found.folds} folds.{engine} {trained.left_out}"
         )
+        self.status.say(told.strip())
 
     def _use(self, kind: str) -> None:
         """Colour the cells by a head that was found."""

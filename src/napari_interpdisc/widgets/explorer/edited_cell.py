@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,6 +28,8 @@ class EditedCell:
         (S, S) normalised crop.
     own
         (L,) the cell's posterior means.
+    measured
+        The cell's measured properties by name: where the head reads some, they are held at these.
     edited
         (L,) the latents now; they start as the cell's own.
     reconstruction
@@ -38,6 +40,7 @@ class EditedCell:
     head: str | None
     crop: Float32Array
     own: Float32Array
+    measured: Mapping[str, float] = field(default_factory=dict)
     edited: Float32Array = field(init=False)
     reconstruction: Float32Array = field(init=False)
 
@@ -80,8 +83,13 @@ class EditedCell:
 
     def scores(self) -> tuple[Float32Array, Float32Array]:
         """Scores (K,) of the cell's own and of the edited latents."""
-        own, edited = self.model.score(np.stack([self.own, self.edited]), self.head)
+        own, edited = self._scored(np.stack([self.own, self.edited]))
         return own, edited
+
+    def _scored(self, latents: Float32Array) -> Float32Array:
+        """Scores (n, K) of latents (n, L), the measured properties as they are."""
+        held = {name: np.full(len(latents), value) for name, value in self.measured.items()}
+        return self.model.score(latents, self.head, held)
 
     def reset(self, *latents: int) -> None:
         """Give these latents, or without any all of them, the cell's own value back."""
@@ -98,4 +106,4 @@ class EditedCell:
         steps = np.asarray(values, dtype=np.float32)
         points = np.tile(self.edited, (len(steps), 1))
         points[:, list(latents)] = steps
-        return self._decoded(points, what), self.model.score(points, self.head)
+        return self._decoded(points, what), self._scored(points)

@@ -22,6 +22,7 @@ from napari_interpdisc.errors import InterpdiscError
 from napari_interpdisc.flags import flag_name
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.number_text import with_sign
+from napari_interpdisc.pipeline import UNMEASURED
 from napari_interpdisc.widgets.canvas.cell_images import grey_limits
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.picking import connect_picking
@@ -230,18 +231,26 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
             self.hint.setText(str(fault))
             self._pages.setCurrentIndex(0)
             return
+        result = session.classification
+        if result is not None and not result.scored[row]:
+            self.hint.setText(f"This cell has {UNMEASURED}.")
+            self._pages.setCurrentIndex(0)
+            return
         self._show_model()
         self.cell = EditedCell(
-            session.model, session.head_name, crop, session.encoding.latents[row].copy()
-        )
+            session.model, session.head_name, crop, session.encoding.latents[row].copy(),
+            {name: float(v[row]) for name, v in session.encoding.properties.items()},
+        )  # fmt: skip
         if session.edited is not None:  # another dock may have edited it already
             self.cell.edited[:] = session.edited
         self._offer_what(session.model)
         self._strip_key = None
         name = cell_name(session.encoding, row, session.frames.is_movie)
-        result = session.classification
         flags = "" if result is None else flag_name(int(result.encoding.flags[row]))
-        self.title.setText(f"<b>{name}</b>" + (f" ({flags})" if flags else ""))
+        held = ""
+        if len(session.model.head(session.head_name).head.properties):
+            held = "<br>Measured properties are held at the cell's own values."
+        self.title.setText(f"<b>{name}</b>" + (f" ({flags})" if flags else "") + held)
         self.sliders.show_cell(self.cell.own, self.cell.edited)
         self._pages.setCurrentIndex(1)
         self._draw()

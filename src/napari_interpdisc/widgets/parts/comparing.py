@@ -60,12 +60,12 @@ class Comparison:
         if self._known is not None and self._known[0] is encoding and self._known[1] == of:
             session.set_compared(self._known[2])
             return
-        latents = encoding.latents
+        latents, measured = encoding.latents, encoding.properties
 
         def compare(_: Progress) -> RashomonSet:
             from napari_interpdisc.discovery.rashomon import rashomon_set
 
-            return rashomon_set(members(), classes, latents, 1.0)
+            return rashomon_set(members(), classes, latents, 1.0, measured)
 
         def done(found: RashomonSet) -> None:
             now = (session.encoding, session.model, session.head_name)

@@ -72,7 +72,7 @@ class RashomonView(QWidget):  # type: ignore[misc]
         """Show heads, latents by the names of ``model``; ``cells`` says what they were asked of."""
         self.table.setRowCount(len(found.members))
         for i, one in enumerate(found.members):
-            latents = ", ".join(map(model.latent_label, one.latents))
+            latents = ", ".join([*map(model.latent_label, one.latents), *one.head.used_properties])
             size = one.head.expression_size
             is_other = one.name.startswith("formula of ")
             texts = (

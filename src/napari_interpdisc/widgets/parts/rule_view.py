@@ -160,6 +160,17 @@ class RuleView(QWidget):  # type: ignore[misc]
             return None
         return np.asarray(encoding.latents[row])
 
+    def _measured(self, rule: Rule) -> dict[str, npt.NDArray[Any]] | None:
+        """Properties, (1,) each, of the selected cell that a rule reads; None if it lacks one."""
+        encoding, row = self._encoding(), self._session.selected
+        if not len(rule.properties):
+            return {}
+        if encoding is None or row is None:
+            return None
+        found = {name: np.asarray(v)[[row]] for name, v in encoding.properties.items()}
+        known = all(np.isfinite(found.get(name, np.nan)).all() for name in rule.properties.names)
+        return found if known else None
+
     def _encoding(self) -> Any:
         """The present cells, if the model reads their latents."""
         encoding = self._session.encoding
@@ -179,13 +190,17 @@ class RuleView(QWidget):  # type: ignore[misc]
 
     def _show_head(self, model: CellModel, named: NamedHead) -> None:
         self._listed = False
-        self.rule = None if _is_dense(named) else rule_of(named, model)
+        told = len(named.head.properties) and named.head.kind == "sparse"
+        self.rule = None if _is_dense(named) or told else rule_of(named, model)
         if self.rule is None:
             self._make_rules(())
             self.about.setVisible(True)
+            weights = f"'{escape(named.name)}' is a {named.head.kind} network of "
             self.about.setText(
-                f"'{escape(named.name)}' is a dense network of {named.head.n_weights} weights: "
-                "there is no rule to read."
+                f"{weights}{named.head.n_weights} weights that reads measured properties: "
+                f"{'. '.join(map(escape, told_rule(named, model)))}"
+                if len(named.head.properties)
+                else f"{weights}{named.head.n_weights} weights: there is no rule to read."
             )
             return
         rule = self.rule
@@ -221,10 +236,17 @@ class RuleView(QWidget):  # type: ignore[misc]
 
     def _show_terms(self, rule: Rule) -> None:
         z = self._latents()
+        measured = self._measured(rule)
+        if measured is None:
+            z = None  # what the rule reads is not known of this cell
         has = z is not None
         alone = len(rule.terms) == 1
         self.about.setVisible(rule.kind == "sparse" or not has)  # else the verdict says it
-        _set(self.about, _in_words(rule, with_classes=not has))
+        words = _in_words(rule, with_classes=not has)
+        read = rule.properties.told()
+        held = "Measured properties are held at the cell's own values." * (not self._own_cell)
+        self.about.setVisible(self.about.isVisible() or bool(read))
+        _set(self.about, " ".join(filter(None, (words, escape(read), held if read else ""))))
         self.bars.setVisible(has)
         self.verdict.setVisible(has)
         if z is None:
@@ -233,7 +255,7 @@ class RuleView(QWidget):  # type: ignore[misc]
             for line in self.classes:
                 line.show_score(None, False)
             return
-        shares = [values[0] for values in rule.contributions(z[None])]
+        shares = [values[0] for values in rule.contributions(z[None], measured)]
         with np.errstate(invalid="ignore"):  # ∞ − ∞: the formula is undefined, which is said below
             sums = np.array([float(values.sum()) for values in shares])
         scores = np.clip(np.nan_to_num(sums, nan=0.0), -SCORE_LIMIT, SCORE_LIMIT)
@@ -241,7 +263,7 @@ class RuleView(QWidget):  # type: ignore[misc]
         which = 0 if alone else decides
         for k, line in enumerate(self.classes):
             line.show_score(float(scores[k]), k == which)
-        filled = rule.filled(z)[which]
+        filled = rule.filled(z, measured)[which]
         bars = []
         for term, numbers, value, tip in zip(
             rule.terms[which], filled, shares[which].tolist(), self._tips[which], strict=True
@@ -270,11 +292,17 @@ class RuleView(QWidget):  # type: ignore[misc]
         encoding, row = self._encoding(), self._session.selected
         if encoding is not None and row is not None and not encoding.usable[row]:
             return f"This cell has {encoding.no_pixels[row]}, and so no values."
+        if encoding is not None and row is not None:
+            return "No whole nucleus was found in the middle of this cell to measure."
         return NO_CELL
 
     def _show_weights(self) -> None:
         """List the latents that weigh most in a head without a rule."""
         self.verdict.setVisible(False)
+        if len(self._session.model.head(self._session.head_name).head.properties):
+            self.bars.setVisible(False)
+            self.cell.setVisible(False)
+            return
         encoding, model = self._encoding(), self._session.model
         rows = np.flatnonzero(encoding.usable) if encoding is not None else np.zeros(0, int)
         self.cell.setVisible(True)

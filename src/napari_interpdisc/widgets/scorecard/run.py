@@ -205,7 +205,7 @@ def plan(session: Session, asked: Asked, settings: ScorecardSettings | None = No
         raise InvalidInput("Choose at least one head to test.")
     model = session.model
     for name in asked.heads:
-        model.head(name)
+        model.head_of_latents(name, "The scorecard")
     among = rows_among(encoding.cells, asked)
     usable, left_out = usable_cells(encoding.no_pixels[among], encoding.cells.source)
     among = among[usable]

@@ -28,6 +28,7 @@ from napari_interpdisc.widgets.docks import (
     CellsDock,
     DiscoverDock,
     Dock,
+    PlotDock,
     ScorecardDock,
     ThroughTimeDock,
 )
@@ -138,6 +139,22 @@ def through_time(viewer: napari.Viewer, head: str = "states") -> None:
     session.set_result(*layers, kept)
 
 
+def plot(viewer: napari.Viewer) -> None:
+    """Photograph cells over the two inputs of a short rule, some of them chosen."""
+    widget = opened(viewer, PlotDock)
+    session = widget.session
+    before = session.head_name
+    session.set_model(session.model, "formula-strict")
+    settle(1)
+    (left, right), (low, high) = widget.plot.spans
+    corners = np.array([[0.3, low], [right, low], [right, high], [0.3, high]])
+    session.choose(np.flatnonzero(widget.plot.inside(corners)))
+    settle(1)
+    viewer.screenshot(str(IMAGES / "plot.png"), canvas_only=False)
+    session.choose(())
+    session.set_model(session.model, before)
+
+
 def counterfactual(viewer: napari.Viewer, widget: PerturbWidget) -> None:
     """Photograph the smallest change of the selected cell by a short rule, half way."""
     session, head = widget.session, widget.session.head_name
@@ -190,6 +207,7 @@ def main() -> None:
             widget.attack.remove_button.click()
             counterfactual(viewer, widget)
     anatomy(viewer)
+    plot(viewer)
     through_time(viewer)
     scorecard(viewer)
     discover(viewer, result)

@@ -189,6 +189,14 @@ class DiscoverDock(Dock):
     title, made_by = "Discover", "napari_interpdisc.widgets.discover.widget:DiscoverWidget"
 
 
+class PlotDock(Dock):
+    """Plot cells over two of their numbers."""
+
+    title = "Plot"
+    made_by = "napari_interpdisc.widgets.linked_plot.widget:LinkedPlotWidget"
+    needed = ("napari_interpdisc.scrutiny.boundary", "sklearn.decomposition")
+
+
 class ThroughTimeDock(Dock):
     """Follow classes through time."""
 
@@ -216,6 +224,7 @@ ORDER: tuple[type[Dock], ...] = (
     ExplorerDock,
     PerturbDock,
     DiscoverDock,
+    PlotDock,
     ThroughTimeDock,
     ScorecardDock,
     AnatomyDock,

@@ -64,6 +64,8 @@ class Session:
     model_saved = Signal(object, object)
     """A model that had no name, and the same one as it was saved."""
     encoding_changed = Signal(object)
+    measured_changed = Signal(object)
+    """The present cells have measured properties now; nothing else of them changed."""
     classification_changed = Signal(object)
     selected_changed = Signal(object)
     chosen_changed = Signal(object)
@@ -147,6 +149,7 @@ class Session:
         """Take over the present cells with their properties measured; another's are not taken."""
         if self.encoding is not None and encoding.cells is self.encoding.cells:
             self.encoding = encoding
+            self.measured_changed.emit(encoding)
 
     def set_classification(self, classification: Classification | None) -> None:
         """Replace scores and classes of the present cells."""

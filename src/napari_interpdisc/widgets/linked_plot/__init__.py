@@ -1,0 +1,1 @@
+"""Dock widget *Plot*: cells as points over any two of their numbers."""

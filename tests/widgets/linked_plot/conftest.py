@@ -1,0 +1,28 @@
+"""The dock *Plot* in a viewer with seven cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from napari_interpdisc.widgets.linked_plot.widget import LinkedPlotWidget
+
+from ..conftest import put_up
+
+Scene = SimpleNamespace
+
+
+@pytest.fixture
+def make_dock(make_scene: Callable[..., Scene], qtbot: Any) -> Callable[..., Scene]:
+    def make(**given: Any) -> Scene:
+        scene = make_scene(window=False, **given)
+        scene.session.set_model(scene.session.model, "formula-strict")
+        scene.widget = LinkedPlotWidget(scene.viewer)
+        scene.widget.resize(420, 700)
+        put_up(scene.viewer, scene.widget, "Plot", qtbot)
+        return scene
+
+    return make

@@ -146,7 +146,7 @@ def plot(viewer: napari.Viewer) -> None:
     before = session.head_name
     session.set_model(session.model, "formula-strict")
     settle(1)
-    (left, right), (low, high) = widget.plot.spans
+    (_, right), (low, high) = widget.plot.spans
     corners = np.array([[0.3, low], [right, low], [right, high], [0.3, high]])
     session.choose(np.flatnonzero(widget.plot.inside(corners)))
     settle(1)

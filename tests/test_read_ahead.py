@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from napari_interpdisc import read_ahead
 from napari_interpdisc.read_ahead import ahead
 
 
@@ -45,3 +46,22 @@ def test_no_thread_is_left_when_the_rest_is_not_wanted() -> None:
     next(found)
     found.close()  # type: ignore[attr-defined]
     assert not [one for one in threading.enumerate() if one.name.startswith("read-ahead")]
+
+
+def test_a_read_that_hangs_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_ahead, "PATIENCE", 0.01)
+    go_on = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 0
+        go_on.wait(60)
+        yield 1
+
+    found = ahead(items())
+    next(found)
+    found.close()  # type: ignore[attr-defined]
+    thread = next(one for one in threading.enumerate() if one.name == "read-ahead")
+    assert thread.daemon
+    go_on.set()
+    thread.join(30)
+    assert not thread.is_alive()

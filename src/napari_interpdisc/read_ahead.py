@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+PATIENCE = 1.0
+"""Seconds that an iterator which is given up waits for its thread.
+
+A read that hangs, of a disk that went away, must not keep a program that was stopped."""
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:
@@ -15,9 +21,32 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
     One thread fetches one item at a time, so that a reader needs no lock; at most one item waits.
     What fetching raises is raised here, in its turn. The thread ends with this iterator.
     """
-    iterator, end = iter(items), object()
-    with ThreadPoolExecutor(1, "read-ahead") as pool:
-        waiting = pool.submit(next, iterator, end)
-        while (item := waiting.result()) is not end:
-            waiting = pool.submit(next, iterator, end)
-            yield item  # type: ignore[misc]
+    asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    fetched: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+
+    def fetch() -> None:
+        iterator = iter(items)
+        while asked.get():
+            try:
+                fetched.put(("item", next(iterator)))
+            except StopIteration:
+                fetched.put(("end", None))
+            except BaseException as fault:
+                fetched.put(("fault", fault))
+
+    # a daemon: one that waits for a read does not keep the program either
+    thread = threading.Thread(target=fetch, name="read-ahead", daemon=True)
+    thread.start()
+    try:
+        asked.put(True)
+        while True:
+            kind, value = fetched.get()
+            if kind == "end":
+                return
+            if kind == "fault":
+                raise value
+            asked.put(True)
+            yield value
+    finally:
+        asked.put(False)
+        thread.join(PATIENCE)

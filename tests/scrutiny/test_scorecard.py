@@ -59,6 +59,9 @@ class HandBuilt:
     def head(self, name: str | None = None) -> Any:
         return SimpleNamespace(name=name or "head", classes=("no", "yes"))
 
+    def head_of_latents(self, name: str | None, what: str) -> Any:
+        return self.head(name)
+
 
 @pytest.fixture(scope="module")
 def cells() -> Segmentation:

@@ -41,6 +41,9 @@ class TwoLatents:
     def head(self, name: str | None = None) -> Any:
         return SimpleNamespace(name=name, classes=("no", "yes"), head=self._logit)
 
+    def head_of_latents(self, name: str | None, what: str) -> Any:
+        return self.head(name)
+
     def _logit(self, z: torch.Tensor) -> torch.Tensor:
         return ((z - 1) @ self.weights)[:, None]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import weakref
 from collections.abc import Callable
 from typing import Any
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject
 
 _waiting: set[Callable[..., None]] = set()
@@ -36,14 +38,28 @@ def connect_while_alive(widget: QObject, *pairs: tuple[Any, Callable[..., Any]])
     """
     links = []
     for signal, method in pairs:
-        signal.connect(method)
-        links.append((signal, weakref.WeakMethod(method)))
+        slot = _guarded(method)
+        signal.connect(slot)
+        links.append((signal, slot))
 
     def part() -> None:
-        for signal, reference in links:
-            method = reference()
-            if method is not None:
-                with contextlib.suppress(ValueError, RuntimeError, KeyError):
-                    signal.disconnect(method)
+        for signal, slot in links:
+            with contextlib.suppress(ValueError, RuntimeError, KeyError):
+                signal.disconnect(slot)
 
     when_destroyed(widget, part)
+
+
+def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Call ``method`` as long as its object is there, and Qt's half of that; it is not held."""
+    reference = weakref.WeakMethod(method)
+
+    def slot(*given: Any) -> None:
+        found = reference()
+        owner = getattr(found, "__self__", None)
+        if found is not None and (not isinstance(owner, QObject) or isalive(owner)):
+            found(*given)
+
+    # signals look at what a slot takes
+    slot.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]
+    return slot

@@ -1,4 +1,4 @@
-"""Where napari 0.8 and 0.9 differ, and what a plugin meets instead of a plain viewer: only here."""
+"""Where napari 0.9 differs from before, and what a plugin meets in place of a plain viewer."""
 
 from __future__ import annotations
 

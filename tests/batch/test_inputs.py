@@ -48,7 +48,7 @@ def test_wells_folders_brackets_and_suffixes(tmp_path: Path) -> None:
     first, second = found(
         tmp_path, pattern="p[1]/{well}/f{field}.ome.tif", cells="p[1]/{well}/{stem}.csv"
     )
-    assert (first.name, first.well) == ("B2_0", "B2")
+    assert (first.name, first.well, first.field) == ("B2_0", "B2", "0")
     assert second.cells == tmp_path / "p[1]/C3/f0.csv"
 
 

@@ -59,7 +59,10 @@ def test_paths_are_those_seen_from_here(tmp_path: Path) -> None:
         ("[images]\npattern = 'a'", "give either cells or cells_label"),
         (SHORTEST + "cells_label = 'n'", "give either cells or cells_label"),
         ("[images]\ntable = 'm.csv'\ncells = 'a'", "the table has a column for cells"),
-        (SHORTEST + "[reading]\ndiametre = 3", "'reading.diametre' that cannot be used"),
+        (
+            SHORTEST + "[reading]\ndiametre = 3",
+            "'reading.diametre' that cannot be used: it is not known; there are dia",
+        ),
         (SHORTEST + "[reading]\ndiameter = 0", "reading.diameter = 0; give pixels above 0"),
         (SHORTEST + "[model]\nprecision = 'half'", "'model.precision' that cannot be used"),
         ("frames_per_block = 0\n" + SHORTEST, "'frames_per_block' that cannot be used"),

@@ -116,6 +116,37 @@ def test_a_blank_movie_fails_and_a_blank_frame_does_not(plan: Plan, lab: Path) -
     assert set(table["flag"][table["t"] == 2]) != {""}
 
 
+def test_it_goes_on_from_another_folder_and_when_all_is_moved(
+    plan: Plan, lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_plan(plan)
+    before = contents(plan.out)
+    moved = lab.rename(lab.with_name("moved"))
+    monkeypatch.chdir(moved)
+    assert run_plan(read_plan("PLAN.toml")).cells == 0
+    assert contents(moved / "results") == before
+
+
+def test_earlier_results_of_an_image_that_cannot_be_read_now_are_kept(
+    plan: Plan, lab: Path
+) -> None:
+    run_plan(plan)
+    (lab / "tracks" / "B2_0.csv").unlink()
+    images = plan.images.model_copy(update={"missing": "skip"})
+    result = run_plan(plan.model_copy(update={"images": images}))
+    assert result.failures["B2_0"].endswith("Its results of an earlier run are kept.")
+    for name in ("images.csv", "failures.csv"):
+        assert "B2_0" in set(pd.read_csv(plan.out / name)["image"])
+    assert set(data_of(plan.out)["image"]) == {"A1_0", "B2_0"}
+
+
+def test_what_auto_means_is_settled_once(plan: Plan) -> None:
+    model = plan.model.model_copy(update={"precision": "auto"})
+    run_plan(plan.model_copy(update={"model": model}))
+    about = json.loads((plan.out / "run.json").read_text("utf-8"))
+    assert about["plan"]["model"]["precision"] in ("float32", "bfloat16")
+
+
 def test_one_image_that_changed_is_done_again_and_no_other(plan: Plan, lab: Path) -> None:
     run_plan(plan)
     cells = pd.read_csv(lab / "tracks" / "B2_0.csv")

@@ -153,7 +153,8 @@ def _of_pattern(images: Images, pattern: str) -> list[Item]:
             )
         known = {**fields, "stem": _stem(Path(path))}
         name = "_".join(fields.values()) or _below(pieces[0], Path(path))
-        items.append(_paired(images, name, Path(path), known, fields.get("well", "")))
+        place = fields.get("well", ""), fields.get("field", "")
+        items.append(_paired(images, name, Path(path), known, *place))
     return items
 
 

@@ -37,6 +37,7 @@ from napari_interpdisc.experiment.parts import Outcome, classify_block, finish, 
 from napari_interpdisc.experiment.summaries import order_of
 from napari_interpdisc.experiment.tables import FAILURE_COLUMNS, write_tables
 from napari_interpdisc.io.results import CannotWrite, check_writable, safe_name, versions
+from napari_interpdisc.models.inference import used_precision
 from napari_interpdisc.models.store import load_model
 
 if TYPE_CHECKING:
@@ -163,6 +164,9 @@ def run_plan(
     say: Tell = tell or (lambda _: None)
     began = time.monotonic()
     model, items = checked(plan)
+    # what auto means is settled here, and not by each worker
+    exact = used_precision(plan.model.precision, model.device)
+    plan = plan.model_copy(update={"model": plan.model.model_copy(update={"precision": exact})})
     root = _new_root(plan.out)
     with FolderLock(root / WORK / "lock", str(plan.out)):
         sweep(root)
@@ -333,13 +337,16 @@ def _write_all(
     for item in items:
         folder = ImageFolder(root, item.name, item.well)
         note = read_note(folder.note)
-        if note is not None and item.name not in result.failures:
+        if note is not None:
             done[folder] = note
+            if item.name in result.failures:  # its files cannot be read now, and could before
+                result.failures[item.name] += " Its results of an earlier run are kept."
             result.finished.append(item.name)
             result.cells_in_all += note["cells"]
             if said := [text for text in (note["diameter_doubt"], *note["notes"]) if text]:
                 result.noted[item.name] = said
-            continue
+            if item.name not in result.failures:
+                continue
         why = result.failures.setdefault(item.name, "It was not finished; start again.")
         failed.append([item.name, item.well, relative(item.image, root), why])
     head = model.head(plan.model.head)

@@ -1,4 +1,6 @@
-"""Run a whole experiment on a SLURM cluster: python slurm_run.py PLAN.toml
+"""Run a whole experiment on a SLURM cluster.
+
+    python slurm_run.py PLAN.toml
 
 Start it where it may stay for hours: in a job of one core, or on a login node if that is allowed.
 If it ends early, by a time limit or a fault, start it again: it goes on.

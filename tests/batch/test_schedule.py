@@ -51,7 +51,8 @@ def tasks_of(folder: Path) -> dict[Key, Task]:
 
 def test_tasks_come_after_those_that_they_need(tmp_path: Path) -> None:
     told: list[tuple[Key, Any]] = []
-    LocalScheduler("threads", 2).run(tasks_of(tmp_path), lambda *one: told.append(one))
+    with LocalScheduler("threads", 2) as pool:
+        pool.run(tasks_of(tmp_path), lambda *one: told.append(one))
     assert {key for key, _ in told} == {("read",), ("write", 0), ("write", 1)}
     assert told[-1] == (("read",), ["done", "done"])
 
@@ -61,8 +62,8 @@ def test_what_is_raised_while_telling_ends_the_work(tmp_path: Path) -> None:
         raise InvalidInput("full")
 
     tasks: dict[Key, Task] = {("w", k): Task(partial(write, tmp_path / str(k))) for k in range(50)}
-    with pytest.raises(InvalidInput, match="full"):
-        LocalScheduler("threads", 1).run(tasks, stop)
+    with pytest.raises(InvalidInput, match="full"), LocalScheduler("threads", 1) as pool:
+        pool.run(tasks, stop)
     assert len(list(tmp_path.iterdir())) < 50
 
 
@@ -71,18 +72,31 @@ def test_a_process_that_dies_costs_a_retry(tmp_path: Path) -> None:
     told: dict[Key, Any] = {}
     tasks = tasks_of(tmp_path)
     tasks["die",] = Task(partial(die_once, tmp_path / "mark"), (("write", 0),))
-    LocalScheduler("processes", 1).run(tasks, told.__setitem__)
+    with LocalScheduler("processes", 1) as pool:
+        pool.run(tasks, told.__setitem__)
     assert told["die",] == "alive"
     assert told["read",] == ["done", "done"]
     assert told["write", 0] != os.getpid()
+
+
+def test_processes_stay_from_one_graph_to_the_next(tmp_path: Path) -> None:
+    told: list[int] = []
+    with LocalScheduler("processes", 1) as pool:
+        for name in ("a", "b"):
+            task = Task(partial(write, tmp_path / name))
+            pool.run({("write",): task}, lambda _, pid: told.append(pid))
+    assert told[0] == told[1] != os.getpid()
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal")
 def test_processes_that_always_die_end_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("napari_interpdisc.batch.schedule.RETRIES", 1)
-    with pytest.raises(InvalidInput, match="Worker processes died 2 times"):
-        LocalScheduler("processes", 1).run({("die",): Task(partial(die))}, lambda *_: None)
+    with (
+        pytest.raises(InvalidInput, match="Worker processes died 2 times"),
+        LocalScheduler("processes", 1) as pool,
+    ):
+        pool.run({("die",): Task(partial(die))}, lambda *_: None)
 
 
 @pytest.mark.parametrize("name", ["threads", "processes", "tcp://127.0.0.1:1"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from napari_interpdisc.batch.parent import end_with
 from napari_interpdisc.errors import InvalidInput, MissingExtra
@@ -86,10 +87,18 @@ class Scheduler:
 
 
 class LocalScheduler(Scheduler):
-    """Threads of this process, or processes of this machine."""
+    """Threads of this process, or processes of this machine; a context, at whose end they end."""
 
     def __init__(self, kind: str, workers: int) -> None:
         self.kind, self.workers = kind, workers
+        self._pool: Executor | None = None
+        self._others: set[Any] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close(at_once=False)
 
     def run(self, tasks: Mapping[Key, Task], done: Done) -> None:
         """Do all tasks; those of a process that died are tried again."""
@@ -105,11 +114,15 @@ class LocalScheduler(Scheduler):
                 self._run(left, tell)
                 return
             except BrokenProcessPool:
+                self._close(at_once=True)
                 if attempt == RETRIES:
                     raise InvalidInput(
                         f"Worker processes died {RETRIES + 1} times, as they do when memory is "
                         "full; give fewer --workers, or fewer frames_per_block in the plan."
                     ) from None
+            except BaseException:
+                self._close(at_once=True)
+                raise
 
     def _run(self, tasks: Mapping[Key, Task], tell: Done) -> None:
         import dask.multiprocessing
@@ -127,27 +140,34 @@ class LocalScheduler(Scheduler):
             if key in tasks:
                 tell(key, value)
 
-        with self._pool() as pool, Callback(posttask=after):
-            get(graph, list(tasks), pool=pool, num_workers=self.workers, **more)
+        if self._pool is None:
+            self._pool = self._opened()
+        with Callback(posttask=after):
+            get(graph, list(tasks), pool=self._pool, num_workers=self.workers, **more)
 
-    @contextmanager
-    def _pool(self) -> Iterator[Executor]:
+    def _opened(self) -> Executor:
         if self.kind == "threads":
-            with ThreadPoolExecutor(self.workers, "interpdisc") as threads:
-                yield threads
-            return
-        others = set(multiprocessing.active_children())
+            return ThreadPoolExecutor(self.workers, "interpdisc")
+        # children that were there before are not ours to end
+        self._others = set(multiprocessing.active_children())
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(self.workers, context, end_with, (os.getpid(),))
-        try:
-            yield pool
-        except BaseException:
-            # what is under way is not waited for: it is done again at the next start
-            for process in set(multiprocessing.active_children()) - others:
+        return ProcessPoolExecutor(self.workers, context, _begin, (os.getpid(),))
+
+    def _close(self, at_once: bool) -> None:
+        """End all workers; ``at_once``, processes do not end what they are at."""
+        if self._pool is None:
+            return
+        if at_once and self.kind != "threads":
+            for process in set(multiprocessing.active_children()) - self._others:
                 process.terminate()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(cancel_futures=True)
+        self._pool = None
+
+
+def _begin(parent: int) -> None:
+    """Prepare a worker process: it ends with its parent, who alone answers Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with(parent)
 
 
 class ClusterScheduler(Scheduler):
@@ -202,7 +222,8 @@ def scheduler_of(name: str, workers: int, folder: Path) -> Iterator[Scheduler]:
         versions than this machine.
     """
     if name in LOCAL:
-        yield LocalScheduler(name, workers)
+        with LocalScheduler(name, workers) as local:
+            yield local
         return
     from distributed import Client
 

@@ -52,3 +52,5 @@ def test_what_is_refused(run: Run, plan: Path, files: Path) -> None:
     refused(run, "leave --dry-run out", "run", files / "x.toml", "--init", "--dry-run")
     refused(run, "There is no file", "run", files / "none.toml")
     refused(run, "--scheduler slurm is not known", "run", plan, "--scheduler", "slurm")
+    address = ("--scheduler", "tcp://a:1", "--workers", 3)
+    refused(run, "--workers is for threads and processes", "run", plan, *address)

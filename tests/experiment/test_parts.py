@@ -56,6 +56,36 @@ def test_a_part_without_its_note_is_not_finished(item: Item, plan: Plan, tmp_pat
     assert len(prepare(item, plan, tmp_path).data["blocks"]) == 3
 
 
+@pytest.mark.parametrize("at", ["write_note", "rmtree"])
+def test_stopped_in_the_midst_of_finishing(
+    item: Item, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """After the parts were moved and before the note is there, and after that."""
+    folder = ImageFolder(tmp_path, item.name, item.well)
+    prepare(item, plan, tmp_path)
+    for number in range(3):
+        classify_block(item, plan, tmp_path, number)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(*((parts, at) if at == "write_note" else (parts.shutil, at)), stop)
+    with pytest.raises(KeyboardInterrupt):
+        finish(item, plan, tmp_path)
+    monkeypatch.undo()
+    assert folder.final.exists()
+    assert folder.note.exists() == (at == "rmtree")
+    again = prepare(item, plan, tmp_path)
+    if at == "write_note":
+        assert (again.data["state"], again.data["blocks"]) == ("ready", [])
+        assert not folder.final.exists()  # no data set has what is not finished
+        assert finish(item, plan, tmp_path).data == {"state": "finished"}
+    else:
+        assert again.data["state"] == "finished"
+    assert len(list(folder.final.iterdir())) == 3
+    assert not folder.scratch.exists()
+
+
 def test_an_image_that_is_changed_while_it_is_read(item: Item, plan: Plan, tmp_path: Path) -> None:
     prepare(item, plan, tmp_path)
     for number in range(3):

@@ -204,7 +204,7 @@ def test_a_second_run_is_refused(plan: Plan) -> None:
         run_plan(plan)
 
 
-@pytest.mark.parametrize("n", [3, 6, 9])
+@pytest.mark.parametrize("n", [4, 9])
 def test_a_full_disk_ends_in_a_sentence_and_the_run_goes_on(
     plan: Plan, monkeypatch: pytest.MonkeyPatch, n: int
 ) -> None:
@@ -249,13 +249,13 @@ def test_a_disk_that_is_full_for_pyarrow_too(plan: Plan, monkeypatch: pytest.Mon
 def test_killed_at_random_times_the_result_is_the_same(lab: Path) -> None:
     words = [sys.executable, str(STAND_IN), str(lab / "PLAN.toml"), str(lab)]
     done = subprocess.run(
-        [*words, "4", "0", "threads"], capture_output=True, text=True, timeout=200, check=False
+        [*words, "3", "0", "threads"], capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["died"] >= 3
+    assert json.loads(done.stdout)["died"] >= 2
     whole = contents(lab / "whole")
     assert len([name for name in whole if name.endswith(".parquet")]) == 6
-    for k in range(4):
+    for k in range(3):
         assert contents(lab / f"killed{k}") == whole
 
 

@@ -59,9 +59,10 @@ def run(
         _write_plan(plan, dry_run)
         return
     from napari_interpdisc.batch.plan import read_plan
-    from napari_interpdisc.batch.schedule import check_scheduler
+    from napari_interpdisc.batch.schedule import LOCAL, check_scheduler
 
-    check_scheduler(scheduler)
+    if check_scheduler(scheduler) not in LOCAL and workers is not None:
+        raise InvalidInput("--workers is for threads and processes: a cluster has its own.")
     chosen = read_plan(plan)
     n = workers or _processors()
     from napari_interpdisc.experiment import run as experiment

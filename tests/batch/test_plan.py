@@ -26,7 +26,7 @@ def test_the_commented_plan_is_one_and_every_choice_in_it_is_known(tmp_path: Pat
     # each line that is a choice is taken once, with those that exclude it left out
     lines = [line.removeprefix("# ") for line in text.splitlines()]
     chosen = [line for line in lines if " = " in line or line.startswith("[")]
-    others = ("table", "plate", "cells = ", "cells_label", "pattern")
+    others = ("table", "plate", "cells = ", "cells_label", "pattern", "splits", "labels")
     free = "\n".join(line for line in chosen if not line.startswith(others))
     values = tomllib.loads(free + "\n")
     values["images"] |= {"pattern": "{name}.tif", "cells": "{name}.csv"}

@@ -47,6 +47,13 @@ def test_what_the_plan_says_of_tables_is_used(item: Item, plan: Plan) -> None:
         open_item(item, changed(plan, "cells", keep_numbers=("wet mass",)))
 
 
+def test_divisions_of_a_table_of_their_own(item: Item, plan: Plan, tmp_path: Path) -> None:
+    ids = sorted(set(open_item(item, plan).cells.track_id.tolist()))
+    path = tmp_path / "splits.csv"
+    path.write_text(f"parent_track_id,child_track_id\n{ids[0]},{ids[-1]}\n")
+    assert open_item(replace(item, splits=path), plan).cells.graph == {ids[-1]: (ids[0],)}
+
+
 def test_a_channel_of_one_image(item: Item, plan: Plan) -> None:
     with pytest.raises(InvalidInput, match="channel"):
         open_frames(replace(item, channel=3), plan)

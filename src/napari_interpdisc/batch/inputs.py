@@ -44,6 +44,8 @@ class Item:
         What differs from the plan; None where it does not.
     fault
         Why it cannot be used, in a sentence; empty for most.
+    splits
+        Table of divisions, if there is one.
     """
 
     name: str
@@ -57,11 +59,13 @@ class Item:
     channel: int | None = None
     channel_axis: str | None = None
     fault: str = ""
+    splits: Path | None = None
 
     @property
     def files(self) -> list[Path]:
         """All that is read of it."""
-        return [path for path in (self.image, self.cells, self.labels) if path is not None]
+        given = (self.image, self.cells, self.labels, self.splits)
+        return [path for path in given if path is not None]
 
     def note(self, root: Path) -> dict[str, Any]:
         """What is recorded of it, as plain values; paths are relative to ``root``."""
@@ -74,6 +78,7 @@ class Item:
             if self.cells is None
             else relative(self.cells, root),
             "labels": None if self.labels is None else relative(self.labels, root),
+            "splits": None if self.splits is None else relative(self.splits, root),
             "diameter": self.diameter,
             "channel": self.channel,
             "channel_axis": self.channel_axis,
@@ -198,7 +203,7 @@ def _paired(
     images: Images, name: str, image: Path, fields: Mapping[str, str], well: str, field: str = ""
 ) -> Item:
     """An image with its cells and labels, or with the sentence why it has none."""
-    cells = labels = None
+    cells = labels = splits = None
     fault = ""
     try:
         if images.cells is not None:
@@ -207,9 +212,13 @@ def _paired(
             raise _NoCells(f"{image} has no label image labels/{images.cells_label}")
         if images.labels is not None:
             labels = _beside(images.labels, "images.labels", fields, image)
+        if images.splits is not None:
+            splits = _beside(images.splits, "images.splits", fields, image)
     except _NoCells as none:
         fault = str(none)
-    return Item(name, image, cells, images.cells_label, labels, well, field, fault=fault)
+    return Item(
+        name, image, cells, images.cells_label, labels, well, field, fault=fault, splits=splits
+    )
 
 
 class _NoCells(Exception):
@@ -244,11 +253,12 @@ def _beside(template: str, key: str, fields: Mapping[str, str], image: Path) -> 
 
 def _of_table(path: Path) -> list[Item]:
     items = []
-    for row in read_movie_rows(path, more=("name", "well")):
+    for row in read_movie_rows(path, more=("name", "well", "splits")):
         image = path.parent / row.text["image"]
         cells = path.parent / row.text["cells"]
         labels = path.parent / row.text["labels"] if row.text["labels"] else None
-        absent = [file for file in (image, cells, labels) if file and not file.exists()]
+        splits = path.parent / row.text["splits"] if row.text["splits"] else None
+        absent = [file for file in (image, cells, labels, splits) if file and not file.exists()]
         items.append(
             Item(
                 row.text["name"] or _stem(image),
@@ -262,6 +272,7 @@ def _of_table(path: Path) -> list[Item]:
                 row.channel,
                 row.text["channel_axis"] or None,
                 f"{path} names {absent[0]}, which is not there" if absent else "",
+                splits,
             )
         )
     return items

@@ -56,6 +56,11 @@ class Images(_Section):
         title="Segmentation of each image",
         description="From which the diameter is measured, written as cells is.",
     )
+    splits: str | None = Field(
+        None,
+        title="Divisions of each image",
+        description="Table of divisions beside that of cells, as --splits of the other commands.",
+    )
     missing: Literal["refuse", "skip"] = Field(
         "refuse",
         title="Images without cells",
@@ -69,7 +74,11 @@ class Images(_Section):
             said = "none is" if not given else " and ".join(given) + " are"
             raise ValueError(f"give one of pattern, table and plate; {said} given")
         if self.table is not None:
-            taken = [n for n in ("cells", "cells_label", "labels") if getattr(self, n) is not None]
+            taken = [
+                n
+                for n in ("cells", "cells_label", "labels", "splits")
+                if getattr(self, n) is not None
+            ]
             if taken:
                 raise ValueError(f"the table has a column for {taken[0]}; leave {taken[0]} out")
         elif (self.cells is None) == (self.cells_label is None):
@@ -168,7 +177,7 @@ def read_plan(path: str | Path) -> Plan:
     for name in ("table", "plate"):
         if (given := getattr(plan.images, name)) is not None:
             images[name] = folder / given
-    for name in ("pattern", "cells", "labels"):
+    for name in ("pattern", "cells", "labels", "splits"):
         if (given := getattr(plan.images, name)) is not None:
             images[name] = (folder / given).as_posix()
     # a name that is no folder here is that of an installed model
@@ -217,9 +226,10 @@ out = "results"              # folder of the results; a run that was stopped the
 pattern = "movies/{{name}}.tif"
 cells = "tracks/{{name}}.csv"
 # labels = "masks/{{name}}.tif"      # segmentation, from which the diameter is measured
+# splits = "splits/{{name}}.csv"     # parent_track_id and child_track_id, if the cells lack parents
 
-# Or a table with the columns image and cells; and labels, diameter, channel, channel_axis, name
-# and well where you need them:
+# Or a table with the columns image and cells; and labels, splits, diameter, channel,
+# channel_axis, name and well where you need them:
 # table = "movies.csv"
 
 # Or an OME-Zarr plate, with a table for each field, or with label images in the plate:

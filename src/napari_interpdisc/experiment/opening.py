@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_interpdisc._types import Measured
@@ -14,6 +14,7 @@ from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.columns import Asked, columns_of_text, read_movie
 from napari_interpdisc.io.images import open_labels, read_frames
 from napari_interpdisc.io.label_cells import cells_of_labels
+from napari_interpdisc.io.track_links import read_splits
 from napari_interpdisc.io.tracks import read_cells
 from napari_interpdisc.nuclei.diameter import measure_diameter
 
@@ -104,7 +105,10 @@ def open_item(item: Item, plan: Plan) -> OpenedItem:
         cells = cells_of_labels(segmentation, f"{item.name}/labels/{item.cells_label}")
     else:
         assert item.cells is not None
-        cells = read_cells(item.cells, plan.cells.swap_xy, asked_of(plan), movie)
+        asked = asked_of(plan)
+        if item.splits is not None:
+            asked = replace(asked, splits=read_splits(item.splits))
+        cells = read_cells(item.cells, plan.cells.swap_xy, asked, movie)
     told += [text for text in (cells.taken.sentence, *cells.taken.notes) if text]
     if item.labels is not None:
         segmentation = _segmentation(item.labels, frames, plan, told)

@@ -319,6 +319,7 @@ def absolute(item: Item) -> Item:
         image=item.image.absolute(),
         cells=None if item.cells is None else item.cells.absolute(),
         labels=None if item.labels is None else item.labels.absolute(),
+        splits=None if item.splits is None else item.splits.absolute(),
     )
 
 
@@ -376,7 +377,7 @@ def _write_all(
 def _relative_images(plan: Plan, root: Path) -> dict[str, Any]:
     """Where the plan looks for images, as seen from the folder of the results."""
     said = plan.images.model_dump(mode="json", exclude_none=True)
-    for name in ("pattern", "table", "plate", "cells", "labels"):
+    for name in ("pattern", "table", "plate", "cells", "labels", "splits"):
         if name in said:
             said[name] = relative(Path(said[name]), root)
     return said

@@ -28,8 +28,9 @@ MICROSCOPY = [
 ]
 """Folders of real microscopy, first come first served; the last is one for several clones."""
 
-POOLED = ("zarr_io", "asyncio_", "tqdm_monitor", "Dummy-")
-"""Names of threads that stay with the process: zarr's two kinds, tqdm's watch, Qt's ("Dummy")."""
+POOLED = ("zarr_io", "asyncio_", "tqdm_monitor", "Dummy-", "Dask-Offload")
+"""Names of threads that stay with the process: zarr's two kinds, tqdm's watch, Qt's ("Dummy"), and
+one of dask.distributed."""
 
 
 def known_within(limit: float, n_latents: int = 32) -> Familiarity:

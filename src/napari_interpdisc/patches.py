@@ -258,7 +258,7 @@ def label_crops(
         If the diameter is impossible, or a cell is at a time that the segmentation does not have.
     """
     zoom = model_diameter / check_diameter(diameter)
-    times = len(segmentation) if len(segmentation.shape) == 3 else 1
+    times = segmentation.shape[0] if len(segmentation.shape) == 3 else 1
     if len(cells) and int(cells.t.max()) >= times:
         raise InvalidInput(
             f"'{cells.source}' has cells at times up to {cells.t.max()}, the segmentation "

@@ -309,6 +309,7 @@ def encode_cells(
     *,
     errors: bool = False,
     precision: Precision = "float32",
+    any_usable: bool = True,
 ) -> Encoding:
     """Crop and encode every cell: frames one after the other, in batches of crops across them.
 
@@ -332,13 +333,15 @@ def encode_cells(
         Whether to decode every cell for its reconstruction error, which doubles the time.
     precision
         Of the encoder; ``auto`` is bfloat16 where the processor has it natively.
+    any_usable
+        Whether some cell must have pixels; False for cells that are a part of a movie.
 
     Raises
     ------
     InvalidInput
         If a cell is outside the image or its time range, or the diameter is impossible, before any
-        cell is encoded; or if no cell has pixels. A frame that is blank or damaged costs its own
-        cells only.
+        cell is encoded; or if no cell has pixels and ``any_usable``. A frame that is blank or
+        damaged costs its own cells only.
     """
     cells.check_inside(frames)
     cropping.check_diameter(diameter)
@@ -384,7 +387,7 @@ def encode_cells(
         done += len(found.rows)
         if progress is not None:
             progress(done, n)
-    if n and (no_pixels != "").all():
+    if any_usable and n and (no_pixels != "").all():
         raise InvalidInput(
             f"No cell of '{cells.source}' can be used ({no_pixels[0]}); choose another image or "
             "channel."

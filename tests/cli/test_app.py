@@ -88,7 +88,7 @@ def slow(*args, **kwargs):
     for item in plain(*args, **kwargs):
         yield item
         print("working", flush=True)
-        time.sleep(60)
+        time.sleep(5)  # longer than the start, shorter than the wait below
 crops.iter_cells = slow
 sys.argv = {["interpdisc", *map(str, words)]!r}
 cli.main()

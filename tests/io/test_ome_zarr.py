@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ import zarr
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.images import read_frames
-from napari_interpdisc.io.ome_zarr import open_zarr
+from napari_interpdisc.io.ome_zarr import open_zarr, plate_fields
 
 MOVIE = np.random.default_rng(0).integers(0, 999, (3, 8, 10)).astype(np.uint16)
 
@@ -91,3 +91,33 @@ def test_names_that_xarray_gives_to_axes(tmp_path: Path, version: int, names: li
     if version == 2:
         array.attrs["_ARRAY_DIMENSIONS"] = names
     np.testing.assert_array_equal(read_frames(path).frame(1), MOVIE[1] - MOVIE[1].min())
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_fields_of_a_plate(tmp_path: Path, version: Literal[2, 3]) -> None:
+    def write(path: Path, **attributes: Any) -> None:
+        made = zarr.open_group(path, mode="w", zarr_format=version)
+        made.attrs.update({"ome": attributes} if version == 3 else attributes)
+
+    path = tmp_path / "p.zarr"
+    write(path, plate={"wells": [{"path": "B/02", "rowIndex": 1, "columnIndex": 1}]})
+    write(path / "B" / "02", well={"images": [{"path": "0", "acquisition": 1}, {"path": "1"}]})
+    fields = plate_fields(path)
+    assert [(one.well, one.row, one.column, one.field) for one in fields] == [
+        ("B02", "B", "02", "0"),
+        ("B02", "B", "02", "1"),
+    ]
+    assert fields[1].image == path / "B" / "02" / "1"
+
+
+def test_what_is_no_plate(tmp_path: Path, plate: Path) -> None:
+    with pytest.raises(InvalidInput, match="There is no plate"):
+        plate_fields(tmp_path / "none")
+    with pytest.raises(InvalidInput, match="is no OME-Zarr plate: it lists no wells"):
+        plate_fields(plate / "A" / "1")
+    group(plate, plate={"wells": []})
+    with pytest.raises(InvalidInput, match="a plate without an image"):
+        plate_fields(plate)
+    group(plate, plate={"wells": [{"path": "C/1"}]})
+    with pytest.raises(InvalidInput, match="cannot be read as an OME-Zarr plate"):
+        plate_fields(plate)

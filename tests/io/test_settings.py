@@ -55,8 +55,11 @@ def test_what_was_chosen_wins_over_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("fold = 3", "'fold' that cannot be used"),
-        ("[inner]\nstep = 3", "'inner.step' that cannot be used"),
+        ("fold = 3", "'fold' that cannot be used: it is not known; there are folds, inner."),
+        (
+            "[inner]\nstep = 3",
+            "'inner.step' that cannot be used: it is not known; there are ste",
+        ),
         ("folds = 1", "'folds' that cannot be used: Input should be greater than or equal to 2"),
         ("folds = 'three'", "'folds' that cannot be used"),
         ("inner = 3", "'inner' that cannot be used"),

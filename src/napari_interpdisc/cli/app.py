@@ -25,6 +25,7 @@ from napari_interpdisc.cli.figures import figures
 from napari_interpdisc.cli.latents import latents
 from napari_interpdisc.cli.models import models
 from napari_interpdisc.cli.report import report
+from napari_interpdisc.cli.run import run
 from napari_interpdisc.cli.scorecard import scorecard
 from napari_interpdisc.cli.table1 import table1
 from napari_interpdisc.cli.through_time import through_time
@@ -95,6 +96,7 @@ for command in (
     anatomy,
     export,
     through_time,
+    run,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 
@@ -115,7 +117,10 @@ def _common(
 
 
 def main() -> None:
-    """Run the command line; the exit code is 0, 1 for a fault that can be mended, 2 for misuse."""
+    """Run the command line; the exit code is 0, 1 for a fault that can be mended, 2 for misuse.
+
+    ``interpdisc run`` has 3 as well, if some images failed.
+    """
     try:
         app(standalone_mode=True)
     except InterpdiscError as fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,55 @@ def open_zarr(path: Path, series: int | None = None) -> Source:
     chosen = inside[_one_of(path, [str(path / name) for name in inside], series)]
     found = open_zarr(path / chosen)
     return Source(path, found.data, found.axes, (*found.taken, f"image {chosen} of {path.name}"))
+
+
+@dataclass(frozen=True)
+class PlateField:
+    """One field of view of a plate: its place on the plate, and its image."""
+
+    row: str
+    column: str
+    field: str
+    image: Path
+
+    @property
+    def well(self) -> str:
+        """Name of the well, such as ``A01``."""
+        return self.row + self.column
+
+
+def plate_fields(path: Path) -> list[PlateField]:
+    """Fields of an OME-Zarr plate (0.4 or 0.5), in the order of its wells.
+
+    Raises
+    ------
+    InvalidInput
+        If the path is no plate, a well of it is missing or is none, or it has no field.
+    """
+    import zarr
+
+    if not path.exists():
+        raise InvalidInput(f"There is no plate {path}; check the path.")
+    try:
+        node: Any = zarr.open_group(str(path), mode="r")
+        plate = _metadata(node).get("plate")
+        if plate is None:
+            raise InvalidInput(f"{path} is no OME-Zarr plate: it lists no wells; check the path.")
+        found = []
+        for well in plate.get("wells", []):
+            row, column = str(well["path"]).strip("/").split("/")
+            said = _metadata(zarr.open_group(str(path / row / column), mode="r"))
+            for image in said["well"].get("images", []):
+                field = str(image["path"])
+                found.append(PlateField(row, column, field, path / row / column / field))
+    except InvalidInput:
+        raise
+    except Exception as fault:
+        text = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
+        raise InvalidInput(f"{path} cannot be read as an OME-Zarr plate ({text}).") from None
+    if not found:
+        raise InvalidInput(f"{path} is a plate without an image; check the path.")
+    return found
 
 
 def _metadata(node: Any) -> dict[str, Any]:

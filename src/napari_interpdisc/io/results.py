@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +24,15 @@ if TYPE_CHECKING:
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 LONGEST_NAME = 80
+
+PARTIAL = ".partial"
+"""What the name of a file has in it until the file is whole."""
+
 RECORDED = ("napari-interpdisc", "torch", "numpy", "scikit-image", "captum", "napari")
+
+
+class CannotWrite(InvalidInput):
+    """A place cannot be written to: the disk is full, or there is no permission."""
 
 
 def versions() -> dict[str, str]:
@@ -53,7 +62,7 @@ def check_writable(path: str | Path) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as fault:
-        raise _readable(target, fault) from None
+        raise cannot_write(target, fault) from None
     return target
 
 
@@ -208,6 +217,7 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
         _guarded(target, lambda: write(partial))
         _guarded(target, lambda: _flush(partial))
         _guarded(target, lambda: partial.replace(target))
+        _guarded(target, lambda: flush_folder(target.parent))
     return target
 
 
@@ -247,7 +257,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
             target.rmdir()
         partial.replace(target)
     except OSError as fault:
-        raise _readable(target, fault) from None
+        raise cannot_write(target, fault) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -256,7 +266,9 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 def _partial(target: Path) -> Iterator[Path]:
     """Name of an unfinished file beside ``target``; removed if it is still there at the end."""
     # the suffix stays last: some writers choose the format by it
-    partial = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
+    # processes of several machines may write to one disk: their ids do not tell them apart
+    name = f".{target.stem}.{os.getpid()}-{secrets.token_hex(3)}{PARTIAL}{target.suffix}"
+    partial = target.with_name(name)
     try:
         yield partial
     finally:
@@ -269,18 +281,33 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def flush_folder(path: Path) -> None:
+    """Wait until the disk has the names in a folder, where a system knows such a thing."""
+    if os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as fault:
+        if fault.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network disks have no such call
+            raise
+    finally:
+        os.close(handle)
+
+
 def _guarded(target: Path, action: Callable[[], object]) -> None:
     try:
         action()
     except OSError as fault:
-        raise _readable(target, fault) from None
+        raise cannot_write(target, fault) from None
 
 
-def _readable(target: Path, fault: OSError) -> InvalidInput:
-    if fault.errno == errno.ENOSPC:
-        return InvalidInput(f"{target} was not written: the disk is full; free some space.")
+def cannot_write(target: Path, fault: OSError) -> CannotWrite:
+    """One sentence of a place that cannot be written to."""
+    if fault.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
+        return CannotWrite(f"{target} was not written: the disk is full; free some space.")
     if fault.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return InvalidInput(
+        return CannotWrite(
             f"{target} cannot be written: you have no permission there; choose another folder."
         )
-    return InvalidInput(f"{target} cannot be written: {fault.strerror or fault}.")
+    return CannotWrite(f"{target} cannot be written: {fault.strerror or fault}.")

@@ -56,5 +56,18 @@ def checked_settings(values: Mapping[str, Any], kind: type[Settings], source: st
     except ValidationError as fault:
         first = fault.errors()[0]
         where, told = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden" and (known := _known(kind, first["loc"][:-1])):
+            told = f"it is not known; there are {', '.join(known)}"
         subject = f"{source} has a setting '{where}' that" if where else source
         raise InvalidInput(f"{subject} cannot be used: {told}.") from None
+
+
+def _known(kind: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """Names of the settings in a group; none if the place is not one of groups alone."""
+    for name in place:
+        field = kind.model_fields.get(str(name))
+        inner = None if field is None else field.annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        kind = inner
+    return list(kind.model_fields)

@@ -137,7 +137,9 @@ def _measured_in_labels(labels: Any) -> DiameterEstimate:
             "movie (t, y, x)."
         )
     planes = (
-        [labels] if ndim == 2 else [labels[t] for t in _spread(len(labels), SAMPLED_LABEL_FRAMES)]
+        [labels]
+        if ndim == 2
+        else [labels[t] for t in _spread(labels.shape[0], SAMPLED_LABEL_FRAMES)]
     )
     diameters = np.concatenate([_diameters(np.asarray(plane)) for plane in planes])
     if not len(diameters):

@@ -189,6 +189,12 @@ class DiscoverDock(Dock):
     title, made_by = "Discover", "napari_interpdisc.widgets.discover.widget:DiscoverWidget"
 
 
+class GalleryDock(Dock):
+    """See many cells side by side."""
+
+    title, made_by = "Gallery", "napari_interpdisc.widgets.gallery.widget:GalleryWidget"
+
+
 class ThroughTimeDock(Dock):
     """Follow classes through time."""
 
@@ -216,6 +222,7 @@ ORDER: tuple[type[Dock], ...] = (
     ExplorerDock,
     PerturbDock,
     DiscoverDock,
+    GalleryDock,
     ThroughTimeDock,
     ScorecardDock,
     AnatomyDock,

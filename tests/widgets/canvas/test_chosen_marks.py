@@ -39,4 +39,8 @@ def test_each_cell_has_an_outline_in_its_frame(make_scene: Callable[..., SimpleN
     session.choose([])
     assert show_chosen(viewer, session) is layer
     assert not layer.visible
+    session.choose([0])
+    assert show_chosen(viewer, session) is layer
+    np.testing.assert_array_equal(layer.data, CELLS[:1, :3])
+    assert layer.visible
     assert sum(map(is_chosen_marks, viewer.layers)) == 1

@@ -78,10 +78,10 @@ def show_chosen(viewer: Any, session: Session) -> Points | None:
         for name, value in placed_like(image).items():
             setattr(layer, name, value)
     width = float(layer.border_width[0]) if len(layer.data) else WIDTH_PX
+    layer.visible = True  # first: napari slices no hidden layer, and would look for points gone
     layer.data = places
     layer.size = OUTLINE_DIAMETERS * encoding.diameter
     layer.border_width = width
     layer.border_color = COLOUR
     layer.face_color = "transparent"
-    layer.visible = True
     return layer

@@ -50,12 +50,19 @@ class Annotator(AnnotationTool):
         self._bound: list[tuple[Any, str, Any]] = []
         self.chosen: str | None = None
         self.is_on = self.clicks = False
+        self._wanted: dict[str, bool] = {}
         self._n_keys = 0
         self._annotations.changed.connect(self._classes_changed)
 
-    def switch(self, on: bool, clicks: bool = True) -> None:
-        """Start or end annotating by keys, and by clicks if these are wanted."""
-        clicks = on and clicks
+    def switch(self, on: bool, clicks: bool = True, by: str = "Discover") -> None:
+        """Start or end annotating by keys, and by clicks if these are wanted.
+
+        It goes on as long as one of those wants it who started it.
+        """
+        self._wanted.pop(by, None)
+        if on:
+            self._wanted[by] = clicks
+        on, clicks = bool(self._wanted), any(self._wanted.values())
         if (on, clicks) == (self.is_on, self.clicks):
             return
         active = self._viewer.layers.selection.events.active
@@ -73,6 +80,11 @@ class Annotator(AnnotationTool):
                 callbacks.remove(self._pressed)
         self.is_on, self.clicks = on, clicks
         self.switched.emit(on, clicks)
+
+    def stop(self) -> None:
+        """End annotating, whoever wants it."""
+        for by in [*self._wanted]:
+            self.switch(False, by=by)
 
     def _pressed(self, viewer: Any, event: Any) -> Iterator[None]:
         yield from follow_click(viewer, event, self.click)

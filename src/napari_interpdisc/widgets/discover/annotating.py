@@ -9,6 +9,7 @@ from psygnal import Signal
 
 from napari_interpdisc.widgets.discover.annotate import Annotator
 from napari_interpdisc.widgets.discover.annotations import Annotations
+from napari_interpdisc.widgets.discover.held_out import HeldOutCells
 from napari_interpdisc.widgets.discover.keeping import AnnotationKeeper
 from napari_interpdisc.widgets.session import Session
 
@@ -22,20 +23,32 @@ class Annotating:
     ----------
     annotations, annotator, keeper
         Which cells have which class; clicks and keys; the layer.
+    held_out
+        What held-out heads of the last training say of the labelled cells, or None.
 
     Signals
     -------
     said
         One sentence, and whether it is a fault.
+    held_out_changed
+        What held-out heads say.
     """
 
     said = Signal(str, bool)
+    held_out_changed = Signal(object)
 
     def __init__(self, viewer: Any, session: Session) -> None:
         self.annotations = Annotations()
         self.annotator = Annotator(viewer, session, self.annotations, self._say)
         self.keeper = AnnotationKeeper(viewer, session, self.annotations, self._say)
+        self.held_out: HeldOutCells | None = None
         self._users = 0
+
+    def set_held_out(self, found: HeldOutCells | None) -> None:
+        """Take over what held-out heads of a training say."""
+        if found != self.held_out:
+            self.held_out = found
+            self.held_out_changed.emit(found)
 
     def _say(self, text: str, is_fault: bool = False) -> None:
         self.said.emit(text, is_fault)
@@ -52,7 +65,7 @@ class Annotating:
         """End to use it; the last one ends annotating and leaves the layer as it is."""
         self._users -= 1
         if self._users == 0:
-            self.annotator.switch(False)
+            self.annotator.stop()
             self.keeper.stop()
 
 

@@ -31,7 +31,7 @@ from napari_interpdisc.widgets.discover.annotating import annotating_of
 from napari_interpdisc.widgets.discover.annotation_import import Imported, prepare_import
 from napari_interpdisc.widgets.discover.annotations import KEYS
 from napari_interpdisc.widgets.discover.class_list import ClassList
-from napari_interpdisc.widgets.discover.held_out import present_row
+from napari_interpdisc.widgets.discover.held_out import HeldOutCells, present_row
 from napari_interpdisc.widgets.discover.import_panel import ImportPanel
 from napari_interpdisc.widgets.discover.kept_panel import KeptPanel
 from napari_interpdisc.widgets.discover.results_panel import ResultsPanel
@@ -40,10 +40,13 @@ from napari_interpdisc.widgets.discover.run import (
     Keeping,
     Trained,
     annotated_movie,
+    chosen_row,
     plan_training,
 )
 from napari_interpdisc.widgets.discover.suggestions import Order, Suggestions, own_head
 from napari_interpdisc.widgets.discover.train_panel import TrainPanel
+from napari_interpdisc.widgets.gallery.opening import show_in_gallery
+from napari_interpdisc.widgets.gallery.tiles import Filter
 from napari_interpdisc.widgets.parts.choosing_row import ChoosingRow
 from napari_interpdisc.widgets.parts.comparing import Comparison
 from napari_interpdisc.widgets.parts.controls import (
@@ -189,6 +192,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.results.audit.looked.connect(self._look_at_label)
         self.results.audit.relabelled.connect(self._relabel)
         self.results.picked.connect(self._use)
+        self.results.quality.confused.connect(self._list_confused)
         self.results.said.connect(self._say_of_results)
         self.results.save.connect(self._save)
         self._class_row, self._next_row = row(self.add, self.undo), row(self.suggest, self.order)
@@ -284,9 +288,9 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             self.status.say("Click cells to give them the marked class.")
 
     def _show_switched(self, on: bool, clicks: bool) -> None:
-        """Follow the keys, which another dock may have taken over."""
+        """Follow the keys; another dock may have them too."""
         self.annotate.blockSignals(True)
-        self.annotate.setChecked(on and clicks)
+        self.annotate.setChecked(clicks)
         self.annotate.blockSignals(False)
         self.hint.setVisible(on)
         focus = Qt.FocusPolicy
@@ -513,6 +517,45 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         if self.isVisible():
             self.results.show_head()
             self._compare()
+        self._tell_held_out()
+
+    def _tell_held_out(self) -> None:
+        """Let the gallery know what held-out heads say, of the kind that colours the cells."""
+        found, kind = self.results.found, self._session.head_name
+        if found is None or self._origins is None or not len(found.target):
+            self.shared.set_held_out(None)
+            return
+        if not self.results.is_of(self._session.model) or kind not in found.heads:
+            kind = next(iter(found.heads))
+        fitted = found.heads[kind]
+        known = self.shared.held_out
+        if known is None or known.origins is not self._origins or known.kind != kind:
+            self.shared.set_held_out(
+                HeldOutCells(self._origins, found.classes, found.target, fitted.predicted, kind)
+            )
+
+    def _list_confused(self, annotated: int, predicted: int) -> None:
+        """Show the cells of one place of the confusion matrix in the gallery."""
+
+        def show() -> None:
+            held_out, row = self.shared.held_out, self.results.row
+            found = self.results.found
+            assert found is not None
+            if held_out is None:
+                raise InvalidInput("Which cells these are is not known; train again.")
+            if held_out.kind == "formula" and row != chosen_row(found):
+                raise InvalidInput(
+                    "Which cells these are is known for the formula that the training chose, and "
+                    "not for the others of the front."
+                )
+            rows, n = held_out.confused(annotated, predicted, self._session)
+            told = f"{found.classes[annotated]} called {found.classes[predicted]}"
+            if not rows:
+                where = " They are of other movies." if n else ""
+                raise InvalidInput(f"No cell in this window is {told}.{where}")
+            show_in_gallery(self._viewer, self._session, Filter("listed", "", (*rows,), told))
+
+        self._guarded(show, self.results.save_button)
 
     def _compare(self) -> None:
         """Ask all heads that were found what they call the cells in the window."""

@@ -148,3 +148,26 @@ def test_the_docks_import_no_torch() -> None:
     code = "import sys, napari_interpdisc.widgets.docks; print('torch' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "False"
+
+
+def test_a_widget_is_told_when_another_tab_is_in_front(
+    make_napari_viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+
+    class Curious(Content):
+        def come_to_front(self, in_front: bool) -> None:
+            told.append(in_front)
+
+    monkeypatch.setitem(sys.modules, "not_yet.imported", type("module", (), {"Widget": Curious}))
+    monkeypatch.setattr(docks, "import_module", lambda name: sys.modules[name])
+    viewer = make_napari_viewer(show=True)
+    curious, plain = Later(viewer), Later(viewer)
+    window = viewer.window
+    first = window.add_dock_widget(curious, name="curious", area="right")
+    qtbot.waitUntil(lambda: told[-1:] == [True])
+    monkeypatch.setitem(sys.modules, "not_yet.imported", type("module", (), {"Widget": Content}))
+    window.add_dock_widget(plain, name="plain", area="right")
+    qtbot.waitUntil(lambda: told[-1] is False)
+    first.raise_()
+    qtbot.waitUntil(lambda: told[-1] is True)

@@ -215,3 +215,17 @@ def test_chosen_cells_are_those_of_the_present_result(
     assert not len(session.chosen)
     session.choose([0])
     assert not len(session.chosen)
+
+
+def test_cells_that_are_listed_are_those_of_the_present_result(
+    session: Session, frames: Frames, result: Classification
+) -> None:
+    told: list[Any] = []
+    session.listed_changed.connect(told.append)
+    session.list_cells("some")
+    assert (session.listed, told) == ("some", ["some"])
+    session.set_result("image", "cells", None, frames, result)
+    assert session.listed is None
+    session.list_cells("others")
+    session.clear()
+    assert session.listed is None

@@ -67,6 +67,7 @@ class Dock(QWidget):  # type: ignore[misc]
         super().__init__()
         self._viewer = napari_viewer
         self._was_shown = False
+        self._in_front = True
         self.widget: QWidget | None = None
         self.work = Work(self)
         self._bar_soon = QTimer(self)  # the bar of tabs is made with the next layout
@@ -124,6 +125,7 @@ class Dock(QWidget):  # type: ignore[misc]
         self._lines.addWidget(made, 1)
         made.show()
         self.widget = made
+        self._tell_in_front()
         self.loaded.emit()
 
     def _failed(self, why: str) -> None:
@@ -141,9 +143,20 @@ class Dock(QWidget):  # type: ignore[misc]
             dock = dock.parentWidget()
         if dock is None:
             return
+        dock.visibilityChanged.connect(self._front_changed)
         # at once: a layout with docks above each other would make the window higher for good
         join_tabs(dock, self.title, self.place())
         self._bar_soon.start()
+
+    def _front_changed(self, in_front: bool) -> None:
+        self._in_front = in_front
+        self._tell_in_front()
+
+    def _tell_in_front(self) -> None:
+        """Tell a widget that wants to know it whether its tab is in front: Qt hides no tab."""
+        tell = getattr(self.widget, "come_to_front", None)
+        if tell is not None:
+            tell(self._in_front)
 
     def _show_titles(self) -> None:
         if isinstance(window := self.window(), QMainWindow):

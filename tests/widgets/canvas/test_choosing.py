@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QWidget
 
 from napari_interpdisc.widgets.canvas.choosing import (
     LINE_NAME,
@@ -16,6 +18,7 @@ from napari_interpdisc.widgets.canvas.choosing import (
     combined,
     connect_choosing,
 )
+from napari_interpdisc.widgets.canvas.compat import camera_of
 
 from ..conftest import SCALE, TRANSLATE
 
@@ -119,3 +122,33 @@ def test_a_viewer_has_one(scene: Scene) -> None:
     assert connect_choosing(scene.viewer, scene.session) is scene.chooser
     found = [c for c in scene.viewer.mouse_drag_callbacks if isinstance(c, Chooser)]
     assert found == [scene.chooser]
+
+
+def test_a_drag_of_the_mouse_chooses_and_does_not_pan(
+    make_scene: Callable[..., Scene], to_world: Any, qtbot: Any
+) -> None:
+    scene = make_scene(show=True)
+    viewer = scene.viewer
+    chooser = connect_choosing(viewer, scene.session)
+    camera = camera_of(viewer)
+    camera.center = (0, *to_world(0, (60, 90))[1:])
+    camera.zoom = 20
+    before = camera.center
+    qtbot.wait(200)
+    canvas = next(
+        w
+        for w in viewer.window._qt_window.findChildren(QWidget)
+        if type(w).__name__ == "CanvasBackendDesktop"
+    )
+    middle, by = QPoint(canvas.width() // 2, canvas.height() // 2), QPoint(30, 30)
+    button, shift = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier
+    for modifier, mode in ((shift, "off"), (Qt.KeyboardModifier.NoModifier, "box")):
+        scene.session.choose(())
+        chooser.set_mode(mode)
+        qtbot.mousePress(canvas, button, modifier, pos=middle - by)
+        qtbot.mouseMove(canvas, middle)
+        qtbot.mouseMove(canvas, middle + by)
+        qtbot.mouseRelease(canvas, button, modifier, pos=middle + by)
+        assert scene.session.chosen.tolist() == [1]
+        assert camera.center == before
+        assert LINE_NAME not in viewer.layers

@@ -20,6 +20,7 @@ from napari_interpdisc.widgets.canvas.compat import camera_of
 from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.discover.run import NO_CELLS
 from napari_interpdisc.widgets.discover.widget import LEAST_PX, DiscoverWidget
+from napari_interpdisc.widgets.gallery.tiles import Filter
 
 from ..conftest import IN_WINDOW
 from .conftest import (
@@ -210,3 +211,25 @@ def test_the_garbage_collector_may_take_a_closed_widget(
     del closed
     gc.collect()  # the slots of its last signal must still be whole, or the process ends
     assert gone() is None
+
+
+def test_a_number_of_the_confusion_matrix_lists_its_cells(
+    scene: SimpleNamespace, settled: Settled, truthful: None
+) -> None:
+    annotate_all(scene)
+    cells = scene.session.encoding.cells
+    scene.widget.annotations.annotate(cells, {5: "class 1", 17: "class 1"})
+    widget = scene.widget
+    widget.training.engine.setCurrentIndex(widget.training.engine.findData("operon"))
+    widget.training.augmented.setValue(6)
+    widget.training.start.click()
+    settled()
+    results = widget.results
+    assert widget.shared.held_out.wrong(scene.session) == {5: "class 2", 17: "class 2"}
+    results.quality.confusion.cellClicked.emit(0, 1)
+    assert scene.session.listed == Filter("listed", "", (5, 17), "class 1 called class 2")
+    results.quality.confusion.cellClicked.emit(1, 0)
+    assert fault(scene) == "No cell in this window is class 2 called class 1."
+    results.front.table.cellClicked.emit(2, 0)
+    results.quality.confusion.cellClicked.emit(0, 1)
+    assert fault(scene).startswith("Which cells these are is known for the formula that the")

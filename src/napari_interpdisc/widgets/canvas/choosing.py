@@ -108,22 +108,23 @@ class Chooser:
         if how is None:
             return
         event.handled = True  # else the camera pans
-        start, last = np.array(event.pos, float), np.array(event.pos, float)
+        start = last = np.array(event.pos, float)
         path, moved, line = [np.array(event.position, float)], 0.0, None
         yield
-        while event.type == "mouse_move":
+        while True:
             event.handled = True
-            at = np.array(event.pos, float)
+            at, is_over = np.array(event.pos, float), event.type != "mouse_move"
             moved = max(moved, float(np.linalg.norm(at - start)))
             if self.mode != "lasso":
                 path[1:] = [np.array(event.position, float)]
             elif np.linalg.norm(at - last) >= STEP_PX:
                 path.append(np.array(event.position, float))
                 last = at
+            if is_over:
+                break
             if moved > CLICK_PX:
                 line = self._draw(viewer, line, self._polygon(viewer, path))
             yield
-        event.handled = True
         if line is not None and line in viewer.layers:
             viewer.layers.remove(line)
         if moved > CLICK_PX:

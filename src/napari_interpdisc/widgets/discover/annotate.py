@@ -158,7 +158,8 @@ class Annotator(AnnotationTool):
             return cell_name(encoding, rows[0], frames is not None and frames.is_movie)
         shown = frame_shown(self._viewer, self._session)
         apart = sum(int(encoding.cells.t[row]) != shown for row in rows)
-        return f"{len(rows)} cells" + (f", {apart} of them in other frames" if apart else "")
+        which = "all" if apart == len(rows) else f"{apart} of them"
+        return f"{len(rows)} cells" + (f", {which} in other frames" if apart else "")
 
     def _cell_at(self, position: npt.ArrayLike) -> int | None:
         pixel = pixel_at(self._session, position)

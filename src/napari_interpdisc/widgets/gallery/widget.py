@@ -14,8 +14,8 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QLabel,
+    QPushButton,
     QSlider,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -82,7 +82,7 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
         self._marks = Marks({})
         self._colors: dict[str, tuple[float, float, float, float]] = {}
         self._annotation_colors: dict[str, tuple[float, float, float, float]] = {}
-        self._stale = True
+        self._stale = self._in_front = True
         self._build()
         session = self._session
         connect_while_alive(
@@ -159,7 +159,7 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
         self.hint = QLabel()
         self.hint.setWordWrap(True)
         self._classes = QWidget()
-        self._class_buttons: list[QToolButton] = []
+        self._class_buttons: list[QPushButton] = []
         self._flow = QFlowLayout(self._classes)
         self._flow.setContentsMargins(0, 0, 0, 0)
         form = QFormLayout()
@@ -179,16 +179,28 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's name)
         """Bring up to date what was not drawn while hidden."""
         super().showEvent(event)
-        self._switch_keys(self.keys.isChecked())
-        if self._stale:
-            self._refresh()
+        self.come_to_front(True)
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 (Qt's name)
         """Give napari its keys back: they must not annotate for a widget that nobody sees."""
         super().hideEvent(event)
         if not event.spontaneous():
-            self.shared.annotator.switch(False, by="Gallery")
+            self.come_to_front(False)
+
+    def come_to_front(self, in_front: bool) -> None:
+        """Be brought up to date, or give napari its keys back when another tab is in front.
+
+        Keys must not annotate for a widget that nobody sees.
+        """
+        self._in_front = in_front
+        self._switch_keys(self.keys.isChecked())
+        if not in_front:
             self.choosing.leave_off()
+        elif self._stale:
+            self._refresh()
+
+    def _is_seen(self) -> bool:
+        return self._in_front and bool(self.isVisible())
 
     def _say(self, text: str, is_fault: bool = False) -> None:
         (self.status.fault if is_fault else self.status.say)(text)
@@ -227,7 +239,7 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
     def _refresh(self, *_: object) -> None:
         """Show the tiles that are wanted now, in their order."""
         self._stale = True
-        if not self.isVisible():
+        if not self._is_seen():
             return
         self._stale = False
         session, result = self._session, self._session.classification
@@ -294,13 +306,13 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
     def _compared(self, *_: object) -> None:
         if self._depends_on("compared") or self._order() == "disagreement":
             self._refresh()
-        elif self.isVisible():
+        elif self._is_seen():
             self._show_filters()
 
     # -- annotations ----------------------------------------------------------------------------
 
     def _annotations_changed(self, *_: object) -> None:
-        if self._depends_on("annotations") or not self.isVisible():
+        if self._depends_on("annotations") or not self._is_seen():
             self._refresh()
             return
         self._read_marks()
@@ -318,14 +330,13 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
         self._class_buttons = []
         counts = annotations.counts()
         for k, name in enumerate(annotations.classes):
-            made = QToolButton()
+            made = QPushButton()
             key = f"{k + 1}  " if k < KEYS else ""
             made.setText(f"{key}{name} ({counts[name][0]})")
             square = QPixmap(SWATCH, SWATCH)
             square.fill(QColor.fromRgbF(*class_colors(annotations.classes)[name]))
             made.setIcon(QIcon(square))
             made.setIconSize(QSize(SWATCH, SWATCH))
-            made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             made.setToolTip(f"Give '{name}' to the chosen cells. Classes are named in Discover.")
             made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             made.clicked.connect(lambda *_, name=name: self._give(name))
@@ -343,7 +354,7 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
 
     def _switch_keys(self, on: bool) -> None:
         has = self._session.classification is not None
-        self.shared.annotator.switch(on and has and self.isVisible(), False, by="Gallery")
+        self.shared.annotator.switch(on and has and self._is_seen(), False, by="Gallery")
         self._show_hint()
 
     def _give(self, name: str) -> None:
@@ -373,7 +384,7 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
         session.choose(rows, self)
 
     def _chosen(self, by: object) -> None:
-        if by is self or not self.isVisible():
+        if by is self or not self._is_seen():
             self._stale = self._stale or by is not self
         elif self._depends_on("chosen"):
             self._refresh()
@@ -387,11 +398,12 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
         look_at(self._viewer, self._session, cell)
 
     def _selected(self, cell: int | None) -> None:
-        if not self.isVisible():
+        if not self._is_seen():
             self._stale = True
         elif self._depends_on("selected"):
             self._refresh()
         else:
+            self._show_filters()  # its track is one of them
             self.tiles.select(cell)
 
     # -- pictures -------------------------------------------------------------------------------
@@ -400,7 +412,7 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
         """Cut the pictures of the tiles in sight on a thread, those that are not there yet."""
         missing = self._store.missing(rows)
         self.tiles.viewport().update()
-        if not missing or self.work.running or not self.isVisible():
+        if not missing or self.work.running or not self._is_seen():
             return
         session = self._session
         if self._cutter is None:

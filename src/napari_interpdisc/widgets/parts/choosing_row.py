@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_interpdisc.widgets.canvas.choosing import Mode, connect_choosing
 from napari_interpdisc.widgets.parts.links import connect_while_alive
@@ -22,7 +22,7 @@ TIPS: dict[Mode, str] = {
 
 
 class ChoosingRow(QWidget):  # type: ignore[misc]
-    """*Box*, *Lasso*, the number of chosen cells, and *None*; the same in each dock."""
+    """*Box*, *Lasso*, the number of chosen cells, and *Choose none*; the same in each dock."""
 
     def __init__(self, viewer: Any, session: Session) -> None:
         super().__init__()
@@ -30,9 +30,9 @@ class ChoosingRow(QWidget):  # type: ignore[misc]
         self._chooser = connect_choosing(viewer, session)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        self.buttons: dict[Mode, QToolButton] = {}
+        self.buttons: dict[Mode, QPushButton] = {}
         for mode, tip in TIPS.items():
-            made = QToolButton()
+            made = QPushButton()
             made.setText(mode.capitalize())
             made.setToolTip(tip)
             made.setCheckable(True)
@@ -43,8 +43,8 @@ class ChoosingRow(QWidget):  # type: ignore[misc]
             layout.addWidget(made)
         self.told = QLabel()
         self.told.setToolTip("Cells with a thin white outline. A class's key is for all of them.")
-        self.none = QToolButton()
-        self.none.setText("None")
+        self.none = QPushButton()
+        self.none.setText("Choose none")
         self.none.setToolTip("Choose no cells any more; annotations stay.")
         self.none.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.none.clicked.connect(lambda *_: session.choose((), self))

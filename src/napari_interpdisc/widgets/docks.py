@@ -100,6 +100,10 @@ class Dock(QWidget):  # type: ignore[misc]
         """Place in the order of the work."""
         return ORDER.index(cls)
 
+    def is_of(self, viewer: Any) -> bool:
+        """Whether it was opened from a viewer, of which napari hands out proxies."""
+        return getattr(self._viewer, "__wrapped__", self._viewer) is viewer
+
     def _is_imported(self) -> bool:
         module, name = self.made_by.split(":")
         return hasattr(sys.modules.get(module), name)

@@ -15,6 +15,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractSpinBox, QLineEdit, QWidget
 
+from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
 from napari_interpdisc.widgets.canvas.annotation_layer import find_annotations
 from napari_interpdisc.widgets.canvas.compat import camera_of
 from napari_interpdisc.widgets.cells.widget import CellsWidget
@@ -233,3 +234,10 @@ def test_a_number_of_the_confusion_matrix_lists_its_cells(
     results.front.table.cellClicked.emit(2, 0)
     results.quality.confusion.cellClicked.emit(0, 1)
     assert fault(scene).startswith("Which cells these are is known for the formula that the")
+    scene.session.set_model(scene.session.model, "dense")
+    results.quality.confusion.cellClicked.emit(0, 1)
+    assert scene.session.listed.told == "class 1 called class 2"
+    base = load_model(DEFAULT_MODEL)
+    scene.session.set_model(base, base.head().name)
+    results.quality.confusion.cellClicked.emit(0, 1)
+    assert fault(scene).startswith("Another head colours the cells")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from qtpy.QtWidgets import (
@@ -534,7 +535,12 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             kind = next(iter(found.heads))
         fitted = found.heads[kind]
         known = self.shared.held_out
-        if known is None or known.origins is not self._origins or known.kind != kind:
+        if (
+            known is None
+            or known.origins is not self._origins
+            or known.kind != kind
+            or not np.array_equal(known.predicted, fitted.predicted)
+        ):
             self.shared.set_held_out(
                 HeldOutCells(self._origins, found.classes, found.target, fitted.predicted, kind)
             )
@@ -548,6 +554,9 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             assert found is not None
             if held_out is None:
                 raise InvalidInput("Which cells these are is not known; train again.")
+            session = self._session
+            if not self.results.is_of(session.model) or session.head_name != held_out.kind:
+                raise InvalidInput("Another head colours the cells; pick one of the table first.")
             if held_out.kind == "formula" and row != chosen_row(found):
                 raise InvalidInput(
                     "Which cells these are is known for the formula that the training chose, and "

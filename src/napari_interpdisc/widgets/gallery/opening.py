@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QDockWidget, QWidget
+from qtpy.QtWidgets import QApplication, QDockWidget, QWidget
 
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.gallery.tiles import Filter
@@ -19,15 +19,19 @@ def show_in_gallery(viewer: Any, session: Session, wanted: Filter) -> None:
     viewer = unwrapped(viewer)
     if not hasattr(viewer, "window"):
         return
-    found = viewer.window._qt_window.findChildren(GalleryDock)
-    if not found:
-        viewer.window.add_dock_widget(
-            GalleryDock(viewer), name=GalleryDock.title, area="right", tabify=False
-        )
-        return
-    dock: QWidget | None = found[0]
-    while dock is not None and not isinstance(dock, QDockWidget):
-        dock = dock.parentWidget()
-    if dock is not None:
-        dock.show()
-        dock.raise_()
+    for widget in QApplication.allWidgets():
+        if isinstance(widget, GalleryDock) and widget.is_of(viewer):
+            dock = _dock_around(widget)
+            if dock is not None:
+                dock.show()
+                dock.raise_()
+                return
+    viewer.window.add_dock_widget(GalleryDock(viewer), name=GalleryDock.title, area="right")
+
+
+def _dock_around(widget: QWidget) -> QDockWidget | None:
+    """The dock that a widget is in; None if it was closed."""
+    found: QWidget | None = widget
+    while found is not None and not isinstance(found, QDockWidget):
+        found = found.parentWidget()
+    return found

@@ -117,6 +117,25 @@ def test_a_dock_says_that_it_is_loading_and_stays_usable(
     assert asked[-1] == ("not_yet.imported", True)
 
 
+def test_what_a_button_needs_is_imported_once_the_widget_is_there(
+    qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setitem(sys.modules, "not_yet.imported", type("module", (), {"Widget": Content}))
+
+    def imported(name: str) -> Any:
+        asked.append(name)
+        return sys.modules.get(name)
+
+    monkeypatch.setattr(docks, "import_module", imported)
+    monkeypatch.setattr(Later, "later", ("sys", "of_a_button"))
+    dock = Later("the viewer")
+    qtbot.addWidget(dock)
+    assert dock.widget is not None
+    qtbot.waitUntil(lambda: not dock.work.running)
+    assert asked == ["not_yet.imported", "sys", "of_a_button"]
+
+
 def test_a_dock_says_why_it_cannot_load(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def imported(name: str) -> Any:
         raise OSError("no DLL")

@@ -56,11 +56,14 @@ class Dock(QWidget):  # type: ignore[misc]
         Module and class of the widget.
     needed
         Modules that are imported on a thread before; none may make Qt objects.
+    later
+        Such modules that one press of a button needs; they are imported once the widget is there.
     """
 
     title: ClassVar[str]
     made_by: ClassVar[str]
     needed: ClassVar[tuple[str, ...]] = ()
+    later: ClassVar[tuple[str, ...]] = ()
     loaded = Signal()
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -112,6 +115,10 @@ class Dock(QWidget):  # type: ignore[misc]
         for module in (*NEEDED, *self.needed):
             import_module(module)
 
+    def _import_later(self, _: Progress) -> None:
+        for module in self.later:
+            import_module(module)
+
     def load(self) -> QWidget:
         """Return the widget, importing at once what it needs."""
         if self.widget is None:
@@ -131,6 +138,8 @@ class Dock(QWidget):  # type: ignore[misc]
         self.widget = made
         self._tell_in_front()
         self.loaded.emit()
+        if any(module not in sys.modules for module in self.later):
+            self.work.start(self._import_later, lambda _: None)
 
     def _failed(self, why: str) -> None:
         self.progress.show_running(False)
@@ -204,6 +213,7 @@ class DiscoverDock(Dock):
     """Discover classes."""
 
     title, made_by = "Discover", "napari_interpdisc.widgets.discover.widget:DiscoverWidget"
+    later = ("sklearn.cluster", "sklearn.neighbors")
 
 
 class GalleryDock(Dock):

@@ -65,8 +65,9 @@ def most_typical(
     n
         Most cells to give.
     """
+    from scipy.spatial.distance import cdist
     from sklearn.cluster import KMeans
-    from sklearn.neighbors import NearestNeighbors
+    from threadpoolctl import threadpool_limits
 
     known = np.array(sorted(set(labelled)), np.intp)
     usable = np.flatnonzero(np.isfinite(latents).all(1))
@@ -80,7 +81,8 @@ def most_typical(
     # as they are: a latent that varies little tells little
     values = np.asarray(latents[rows], np.float64)
     k = min(len(known) + n, MOST_CLUSTERS, len(np.unique(values, axis=0)))
-    cluster = KMeans(k, n_init=4, max_iter=30, random_state=0).fit_predict(values)
+    with threadpool_limits(1):  # a small problem: on a busy machine more threads only wait
+        cluster = KMeans(k, n_init=2, max_iter=30, random_state=0).fit_predict(values)
     has = np.bincount(cluster[len(free) :], minlength=k)
     size = np.bincount(cluster, minlength=k)
     found: list[Typical] = []
@@ -90,8 +92,8 @@ def most_typical(
         here = here[[int(track_id[free[i]]) not in tracks for i in here]]
         if not len(here):
             continue
-        near = min(NEIGHBOURS, len(here))
-        distance, _ = NearestNeighbors(n_neighbors=near).fit(values[here]).kneighbors(values[here])
+        near = min(NEIGHBOURS, len(here) - 1)
+        distance = np.partition(cdist(values[here], values[here]), near, axis=1)[:, : near + 1]
         row = int(free[here[distance.mean(1).argmin()]])
         tracks.add(int(track_id[row]))
         found.append(Typical(row, float(size[c] / len(rows)), int(has[c])))

@@ -213,7 +213,7 @@ class DiscoverDock(Dock):
     """Discover classes."""
 
     title, made_by = "Discover", "napari_interpdisc.widgets.discover.widget:DiscoverWidget"
-    later = ("sklearn.cluster", "sklearn.neighbors")
+    later = ("scipy.spatial.distance", "sklearn.cluster")
 
 
 class GalleryDock(Dock):

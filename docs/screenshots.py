@@ -28,6 +28,7 @@ from napari_interpdisc.widgets.docks import (
     CellsDock,
     DiscoverDock,
     Dock,
+    GalleryDock,
     PlotDock,
     ScorecardDock,
     ThroughTimeDock,
@@ -35,6 +36,7 @@ from napari_interpdisc.widgets.docks import (
 from napari_interpdisc.widgets.explorer.widget import SHOWN, ExplorerWidget
 from napari_interpdisc.widgets.layout import lay_out
 from napari_interpdisc.widgets.perturb.widget import PerturbWidget
+from napari_interpdisc.widgets.session import session_of
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = (1600, 1000)
@@ -82,6 +84,26 @@ def discover(viewer: napari.Viewer, result: Classification, per_class: int = 40)
     scroll.verticalScrollBar().setValue(widget.results.y() - 10)
     settle(1)
     viewer.screenshot(str(IMAGES / "discover.png"), canvas_only=False)
+
+
+def gallery(viewer: napari.Viewer, result: Classification) -> None:
+    """Photograph the least certain cells: two are annotated, and some of one frame are chosen."""
+    widget, session = opened(viewer, GalleryDock), session_of(viewer)
+    annotations, tiles = widget.shared.annotations, widget.tiles
+    annotations.start_with(*result.classes)
+    first, *others = tiles.tiles.rows[[1, 2, 7, 8]].tolist()
+    annotations.annotate(
+        result.encoding.cells, {first: result.classes[1], others[0]: result.classes[0]}
+    )
+    tiles.jumped.emit(first)
+    cells = result.encoding.cells
+    here = np.flatnonzero(cells.t == cells.t[first])
+    near = np.hypot(*(cells.yx[here] - cells.yx[first]).T)
+    session.choose([*others, *here[np.argsort(near)[1:5]]])
+    settle(2)
+    viewer.screenshot(str(IMAGES / "gallery.png"), canvas_only=False)
+    annotations.start_with()
+    session.choose(())
 
 
 def scorecard(viewer: napari.Viewer, heads: tuple[str, ...] = ("dense", "formula")) -> None:
@@ -211,6 +233,7 @@ def main() -> None:
     through_time(viewer)
     scorecard(viewer)
     discover(viewer, result)
+    gallery(viewer, result)
     for name in sorted(p.name for p in IMAGES.glob("*.png")):
         print(IMAGES / name, np.round((IMAGES / name).stat().st_size / 1024), "KiB")
     viewer.close()

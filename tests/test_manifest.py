@@ -26,7 +26,7 @@ def test_every_widget_is_in_the_classify_menu(manifest: PluginManifest) -> None:
     widgets = {widget.command for widget in manifest.contributions.widgets or ()}
     menu = {item.command for item in manifest.contributions.menus["napari/layers/classify"]}
     assert widgets == menu
-    assert len(widgets) == 9
+    assert len(widgets) == 10
 
 
 def test_every_menu_and_widget_names_a_command(manifest: PluginManifest) -> None:

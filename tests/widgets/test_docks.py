@@ -21,7 +21,7 @@ LOWEST, NARROWEST = 400, 440
 """What a dock may ask for at least, px."""
 
 OPENED = ("Scorecard", "Cells", "Anatomy", "Perturb", "Latent explorer", "Discover", "Classify",
-          "Through time", "Plot")  # fmt: skip
+          "Gallery", "Through time", "Plot")  # fmt: skip
 
 
 @pytest.fixture
@@ -117,6 +117,25 @@ def test_a_dock_says_that_it_is_loading_and_stays_usable(
     assert asked[-1] == ("not_yet.imported", True)
 
 
+def test_what_a_button_needs_is_imported_once_the_widget_is_there(
+    qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setitem(sys.modules, "not_yet.imported", type("module", (), {"Widget": Content}))
+
+    def imported(name: str) -> Any:
+        asked.append(name)
+        return sys.modules.get(name)
+
+    monkeypatch.setattr(docks, "import_module", imported)
+    monkeypatch.setattr(Later, "later", ("sys", "of_a_button"))
+    dock = Later("the viewer")
+    qtbot.addWidget(dock)
+    assert dock.widget is not None
+    qtbot.waitUntil(lambda: not dock.work.running)
+    assert asked == ["not_yet.imported", "sys", "of_a_button"]
+
+
 def test_a_dock_says_why_it_cannot_load(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def imported(name: str) -> Any:
         raise OSError("no DLL")
@@ -148,3 +167,26 @@ def test_the_docks_import_no_torch() -> None:
     code = "import sys, napari_interpdisc.widgets.docks; print('torch' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "False"
+
+
+def test_a_widget_is_told_when_another_tab_is_in_front(
+    make_napari_viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+
+    class Curious(Content):
+        def come_to_front(self, in_front: bool) -> None:
+            told.append(in_front)
+
+    monkeypatch.setitem(sys.modules, "not_yet.imported", type("module", (), {"Widget": Curious}))
+    monkeypatch.setattr(docks, "import_module", lambda name: sys.modules[name])
+    viewer = make_napari_viewer(show=True)
+    curious, plain = Later(viewer), Later(viewer)
+    window = viewer.window
+    first = window.add_dock_widget(curious, name="curious", area="right")
+    qtbot.waitUntil(lambda: told[-1:] == [True])
+    monkeypatch.setitem(sys.modules, "not_yet.imported", type("module", (), {"Widget": Content}))
+    window.add_dock_widget(plain, name="plain", area="right")
+    qtbot.waitUntil(lambda: told[-1] is False)
+    first.raise_()
+    qtbot.waitUntil(lambda: told[-1] is True)

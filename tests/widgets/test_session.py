@@ -239,3 +239,17 @@ def test_a_head_of_properties_is_chosen_once_they_are_known(
     session.set_model(sized, "size")
     assert session.classification is not None
     assert session.classification.index.tolist() == [0, 1, -1]
+
+
+def test_cells_that_are_listed_are_those_of_the_present_result(
+    session: Session, frames: Frames, result: Classification
+) -> None:
+    told: list[Any] = []
+    session.listed_changed.connect(told.append)
+    session.list_cells("some")
+    assert (session.listed, told) == ("some", ["some"])
+    session.set_result("image", "cells", None, frames, result)
+    assert session.listed is None
+    session.list_cells("others")
+    session.clear()
+    assert session.listed is None

@@ -56,17 +56,21 @@ class Dock(QWidget):  # type: ignore[misc]
         Module and class of the widget.
     needed
         Modules that are imported on a thread before; none may make Qt objects.
+    later
+        Such modules that one press of a button needs; they are imported once the widget is there.
     """
 
     title: ClassVar[str]
     made_by: ClassVar[str]
     needed: ClassVar[tuple[str, ...]] = ()
+    later: ClassVar[tuple[str, ...]] = ()
     loaded = Signal()
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self._viewer = napari_viewer
         self._was_shown = False
+        self._in_front = True
         self.widget: QWidget | None = None
         self.work = Work(self)
         self._bar_soon = QTimer(self)  # the bar of tabs is made with the next layout
@@ -99,12 +103,20 @@ class Dock(QWidget):  # type: ignore[misc]
         """Place in the order of the work."""
         return ORDER.index(cls)
 
+    def is_of(self, viewer: Any) -> bool:
+        """Whether it was opened from a viewer, of which napari hands out proxies."""
+        return getattr(self._viewer, "__wrapped__", self._viewer) is viewer
+
     def _is_imported(self) -> bool:
         module, name = self.made_by.split(":")
         return hasattr(sys.modules.get(module), name)
 
     def _import(self, _: Progress) -> None:
         for module in (*NEEDED, *self.needed):
+            import_module(module)
+
+    def _import_later(self, _: Progress) -> None:
+        for module in self.later:
             import_module(module)
 
     def load(self) -> QWidget:
@@ -124,7 +136,10 @@ class Dock(QWidget):  # type: ignore[misc]
         self._lines.addWidget(made, 1)
         made.show()
         self.widget = made
+        self._tell_in_front()
         self.loaded.emit()
+        if any(module not in sys.modules for module in self.later):
+            self.work.start(self._import_later, lambda _: None)
 
     def _failed(self, why: str) -> None:
         self.progress.show_running(False)
@@ -141,9 +156,20 @@ class Dock(QWidget):  # type: ignore[misc]
             dock = dock.parentWidget()
         if dock is None:
             return
+        dock.visibilityChanged.connect(self._front_changed)
         # at once: a layout with docks above each other would make the window higher for good
         join_tabs(dock, self.title, self.place())
         self._bar_soon.start()
+
+    def _front_changed(self, in_front: bool) -> None:
+        self._in_front = in_front
+        self._tell_in_front()
+
+    def _tell_in_front(self) -> None:
+        """Tell a widget that wants to know it whether its tab is in front: Qt hides no tab."""
+        tell = getattr(self.widget, "come_to_front", None)
+        if tell is not None:
+            tell(self._in_front)
 
     def _show_titles(self) -> None:
         if isinstance(window := self.window(), QMainWindow):
@@ -187,6 +213,13 @@ class DiscoverDock(Dock):
     """Discover classes."""
 
     title, made_by = "Discover", "napari_interpdisc.widgets.discover.widget:DiscoverWidget"
+    later = ("scipy.spatial.distance", "sklearn.cluster")
+
+
+class GalleryDock(Dock):
+    """See many cells side by side."""
+
+    title, made_by = "Gallery", "napari_interpdisc.widgets.gallery.widget:GalleryWidget"
 
 
 class PlotDock(Dock):
@@ -224,6 +257,7 @@ ORDER: tuple[type[Dock], ...] = (
     ExplorerDock,
     PerturbDock,
     DiscoverDock,
+    GalleryDock,
     PlotDock,
     ThroughTimeDock,
     ScorecardDock,

@@ -45,6 +45,8 @@ class Session:
     chosen
         (n,) rows of many cells that are chosen together, rising; empty for none. The selected cell
         need not be among them.
+    listed
+        Which cells a click elsewhere asks to look at in the gallery, as it understands it, or None.
     edited
         (L,) latents of the selected cell as they were edited, or None if no cell with latents is
         selected. They start as the cell's own (:attr:`own`); change them by :meth:`edit`.
@@ -70,6 +72,7 @@ class Session:
     selected_changed = Signal(object)
     chosen_changed = Signal(object)
     """Tells who chose the cells, so that it does not answer to itself."""
+    listed_changed = Signal(object)
     edited_changed = Signal(object)
     """Tells who edited the latents, so that it does not answer to itself."""
     threshold_changed = Signal(float)
@@ -88,6 +91,7 @@ class Session:
         self.classification: Classification | None = None
         self.selected: int | None = None
         self.chosen: npt.NDArray[np.intp] = np.zeros(0, np.intp)
+        self.listed: object = None
         self.edited: Float32Array | None = None
         self.threshold = 0.0
         self.mark_flagged = True
@@ -138,7 +142,7 @@ class Session:
         self.image, self.cells_layer, self.labels, self.frames = image, cells_layer, labels, frames
         self.encoding = result.encoding
         self.head_name = result.head
-        self.selected = self.edited = None
+        self.selected = self.edited = self.listed = None
         self.set_compared(None)
         self.choose(())
         self.encoding_changed.emit(self.encoding)
@@ -222,6 +226,11 @@ class Session:
             self.chosen = found
             self.chosen_changed.emit(by)
 
+    def list_cells(self, wanted: object) -> None:
+        """Ask the gallery to show some cells."""
+        self.listed = wanted
+        self.listed_changed.emit(wanted)
+
     @property
     def own(self) -> Float32Array | None:
         """Latents (L,) of the selected cell; None without one, or if it has no pixels."""
@@ -256,7 +265,7 @@ class Session:
         """Forget the result; layers are kept."""
         self.encoding = self.classification = self.frames = None
         self.image = self.cells_layer = self.labels = None
-        self.selected = self.edited = None
+        self.selected = self.edited = self.listed = None
         self.set_compared(None)
         self.choose(())
         self.encoding_changed.emit(None)

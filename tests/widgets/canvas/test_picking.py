@@ -26,6 +26,7 @@ from napari_interpdisc.widgets.canvas.picking import (
     frame_shown,
     go_to_frame,
     is_ring,
+    look_at,
     pixel_at,
 )
 
@@ -241,3 +242,20 @@ def test_a_real_click_on_the_canvas(
     camera.center = (0, *to_world(0, (60, 90))[1:])
     qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=middle)
     assert scene.session.selected == 1
+
+
+def test_a_click_or_going_to_a_cell_means_no_others(scene: Scene, to_world: World) -> None:
+    session = scene.session
+    session.choose([2, 3])
+    click(scene.viewer, to_world(0, (30, 30)))
+    assert session.selected == 0
+    assert not len(session.chosen)
+    session.choose([2, 3])
+    look_at(scene.viewer, session, 3)
+    assert session.chosen.tolist() == [2, 3], "it is one of them"
+    zoom = camera_of(scene.viewer).zoom
+    look_at(scene.viewer, session, 4)
+    assert not len(session.chosen)
+    assert camera_of(scene.viewer).zoom == zoom
+    look_at(scene.viewer, session, 4, least_px=100 * zoom)
+    assert camera_of(scene.viewer).zoom > zoom

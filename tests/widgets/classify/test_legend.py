@@ -3,10 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel
+
 from napari_interpdisc.discovery.rashomon import Member, rashomon_set
 from napari_interpdisc.figures.palette import DISAGREEMENT
+from napari_interpdisc.flags import CUT
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.widgets.classify.widget import ClassifyWidget
+from napari_interpdisc.widgets.gallery.tiles import Filter
 from napari_interpdisc.widgets.session import Session
 
 from .conftest import counts
@@ -48,3 +53,22 @@ def test_the_legend_of_disagreement_has_numbers(
     assert counts(widget)[:6] == [("2", "5"), *[("0", "0")] * 3, ("0", "1"), ("0", "0")]
     session.set_colouring("class")
     assert counts(widget)[:2] == [("2", "3"), ("0", "3")]
+
+
+def test_a_click_on_a_name_lists_its_cells(
+    widget: ClassifyWidget, session: Session, qtbot: Any
+) -> None:
+    names = widget.legend.findChildren(QLabel)
+    by_text = {label.text(): label for label in names}
+    qtbot.mouseClick(by_text["Interphase"], Qt.MouseButton.LeftButton)
+    assert session.listed == Filter("class", "Interphase")
+    qtbot.mouseClick(by_text["unsure"], Qt.MouseButton.LeftButton)
+    assert session.listed == Filter("unsure")
+    qtbot.mouseClick(by_text["cut by the edge"], Qt.MouseButton.LeftButton)
+    assert session.listed == Filter("flag", CUT)
+    heads = [Member(t, FormulaHead([parse_formula(t, 32)]), 0.9) for t in ("1", "2", "1 - z0")]
+    assert session.encoding is not None
+    session.set_compared(rashomon_set(heads, ("no", "yes"), session.encoding.latents, 1))
+    session.set_colouring("disagreement")
+    widget.legend.asked.emit(4)
+    assert session.listed == Filter("listed", "", (3,), "30 to 40 %")

@@ -96,3 +96,25 @@ def test_hiding_ends_annotating(scene: SimpleNamespace) -> None:
     assert not scene.widget.annotator.is_on
     click(scene, 0)
     assert not scene.widget.annotations.marks
+
+
+@IN_WINDOW
+def test_a_key_is_for_all_chosen_cells_as_one_change(scene: SimpleNamespace) -> None:
+    widget, session = scene.widget, scene.session
+    session.select(4)
+    session.choose([1, 3, TRACKS + 1])
+    widget.annotate.setChecked(True)
+    press(scene, "2")
+    assert widget.annotations.by_row == {1: "class 2", 3: "class 2", TRACKS + 1: "class 2"}
+    assert widget.status.text() == "3 cells, 1 of them in other frames: class 2."
+    press(scene, "0")
+    assert not widget.annotations.marks
+    assert widget.status.text().endswith("3 annotations removed.")
+    widget.undo.click()
+    assert len(widget.annotations.marks) == 3
+    widget.undo.click()
+    assert not widget.annotations.marks
+    click(scene, 4)
+    assert not len(session.chosen), "one cell is meant, and no others"
+    press(scene, "1")
+    assert widget.annotations.by_row == {4: "class 1"}

@@ -55,3 +55,24 @@ def test_marks_find_the_nearest_cell_of_their_frame(scene: SimpleNamespace) -> N
     found = match_marks(marks, scene.session.encoding.cells, 10)
     assert [(m.name, m.row, m.track_id) for m in found] == [("b", 0, 1), ("c", -1, 7)]
     assert (found[0].y, found[0].x) == (30, 30)
+
+
+def test_many_annotations_go_as_one_change(
+    scene: SimpleNamespace, annotations: Annotations
+) -> None:
+    annotations.annotate(scene.session.encoding.cells, {0: "round", 1: "long", 2: "long"})
+    assert annotations.remove(1, 2, 5) == 2
+    assert annotations.by_row == {0: "round"}
+    annotations.undo()
+    assert annotations.by_row == {0: "round", 1: "long", 2: "long"}
+    assert annotations.remove(7) == 0
+
+
+def test_a_label_that_is_kept_can_be_undone(annotations: Annotations) -> None:
+    key = ("movie", 0, 1.0, 2.0, "round")
+    annotations.keep_label(key)
+    assert annotations.kept == {key}
+    annotations.keep_label(key)
+    assert annotations.undo()
+    assert not annotations.kept
+    assert not annotations.undo()

@@ -91,6 +91,10 @@ def test_a_label_that_was_kept_is_not_asked_about_again(
     view.keep.click()
     assert annotations.by_row[WRONG] == "class 1"
     assert told(view, 0)[0] == "✓ Cell 5, frame 1"
+    scene.widget.undo.click()
+    assert told(view, 0)[0] == "⚠ Cell 5, frame 1"
+    view.table.setCurrentCell(0, 0)
+    view.keep.click()
     again(scene, settled)
     assert told(view, 0)[0] == "✓ Cell 5, frame 1"
     annotations.annotate(cells, {WRONG: "class 2", WRONG + 1: "class 2"})

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
 from napari_interpdisc.widgets.discover.annotations import KEYS
@@ -53,3 +54,16 @@ def test_only_the_first_classes_have_a_key(classes: ClassList) -> None:
     assert {str(k + 1) for k in range(KEYS)} <= keys
     assert str(KEYS + 1) not in keys
     assert len(classes.radios) == KEYS + 2
+
+
+def test_neither_tab_nor_enter_leaves_a_name_at_hand(classes: ClassList, qtbot: Any) -> None:
+    policies = {field.focusPolicy() for field in classes.names}
+    assert policies == {Qt.FocusPolicy.ClickFocus}
+    assert {remover.focusPolicy() for remover in classes.removers} == {Qt.FocusPolicy.NoFocus}
+    classes.show()
+    classes.activateWindow()
+    field = classes.names[0]
+    field.setFocus()
+    qtbot.waitUntil(lambda: classes.focusWidget() is field)
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert classes.focusWidget() is not field

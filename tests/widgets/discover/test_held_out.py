@@ -10,7 +10,12 @@ import pytest
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.discovery.origins import Origins
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.widgets.discover.held_out import held_out_of, present_row, told_place
+from napari_interpdisc.widgets.discover.held_out import (
+    HeldOutCells,
+    held_out_of,
+    present_row,
+    told_place,
+)
 from napari_interpdisc.widgets.discover.run import Trained
 
 from .conftest import made_up
@@ -55,3 +60,17 @@ def test_a_cell_that_is_not_there_any_more(scene: SimpleNamespace, origins: Orig
 
 def test_a_training_that_tells_no_labels_says_nothing(origins: Origins) -> None:
     assert held_out_of(Trained(made_up("a"), origins, np.zeros((36, 32), np.float32))) is None
+
+
+def test_cells_that_held_out_heads_got_wrong(scene: SimpleNamespace, origins: Origins) -> None:
+    target = np.zeros(len(origins), np.int64)
+    predicted = np.zeros(len(origins), np.int64)
+    predicted[[0, 3, 8]] = 1  # one of another movie, and rows 0 and 5 of this one
+    target[3 + 7] = -1
+    predicted[3 + 7] = 1
+    found = HeldOutCells(origins, ("round", "long"), target, predicted, "dense")
+    assert found.wrong(scene.session) == {0: "long", 5: "long"}
+    assert found.confused(0, 1, scene.session) == ([0, 5], 3)
+    assert found.confused(1, 0, scene.session) == ([], 0)
+    scene.session.clear()
+    assert found.wrong(scene.session) == {}

@@ -61,3 +61,11 @@ def test_a_click_on_a_row_tells_its_kind(view: QualityView) -> None:
     view.heads.cellClicked.emit(1, 2)
     view.heads.cellClicked.emit(0, 0)
     assert seen == ["formula", "dense"]
+
+
+def test_a_click_on_the_matrix_tells_both_classes(view: QualityView) -> None:
+    view.show_chosen("dense", None)
+    seen: list[tuple[int, int]] = []
+    view.confused.connect(lambda annotated, predicted: seen.append((annotated, predicted)))
+    view.confusion.cellClicked.emit(0, 1)
+    assert seen == [(0, 1)]

@@ -12,23 +12,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QAbstractSpinBox, QLineEdit, QWidget
 
-from napari_interpdisc.discovery.rashomon import Member, rashomon_set
-from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
 from napari_interpdisc.widgets.canvas.annotation_layer import find_annotations
 from napari_interpdisc.widgets.canvas.compat import camera_of
 from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.discover.run import NO_CELLS
-from napari_interpdisc.widgets.discover.widget import DiscoverWidget
+from napari_interpdisc.widgets.discover.widget import LEAST_PX, DiscoverWidget
+from napari_interpdisc.widgets.gallery.tiles import Filter
 
 from ..conftest import IN_WINDOW
 from .conftest import (
-    TRACKS,
+    DIAMETER,
     Settled,
     annotate_all,
     click,
     fault,
+    press,
     trained,
     world,
 )
@@ -91,29 +93,77 @@ def test_another_widget_finds_the_annotations(scene: SimpleNamespace) -> None:
     scene.viewer.window.add_dock_widget(again, name="Discover")
     assert again.annotations.classes == ("round", "class 2")
     assert again.annotations.counts() == {"round": (6, 2), "class 2": (3, 1)}
-    assert "9 annotations were found again" in again.status.text()
+    assert again.annotations is scene.widget.annotations
 
 
-def test_suggestions_are_the_least_certain_one_per_track(
-    scene: SimpleNamespace, settled: Settled
+@IN_WINDOW
+def test_next_to_annotate_goes_to_a_cell_and_a_key_goes_on(
+    scene: SimpleNamespace, qtbot: Any
+) -> None:
+    widget, session, camera = scene.widget, scene.session, camera_of(scene.viewer)
+    camera.zoom = 0.5
+    session.choose([0, 1, 2])
+    widget.suggest.click()
+    first = session.selected
+    assert widget.annotate.isChecked()
+    assert widget.hint.text().startswith("Press 1 – 2 to annotate")
+    assert not len(session.chosen), "what was chosen before is not what is asked about"
+    assert camera.zoom == pytest.approx(LEAST_PX / (0.5 * DIAMETER))
+    np.testing.assert_allclose(camera.center[-2:], world(scene, first)[1:])
+    assert widget.asked.isVisible()
+    assert widget.asked.picture is not None
+    press(scene, "2")
+    qtbot.waitUntil(lambda: session.selected != first)
+    assert widget.annotations.by_row == {first: "class 2"}
+    assert "none labelled. Press the key of its class." in widget.status.text()
+    second = session.selected
+    widget.suggest.click()
+    assert session.selected not in (first, second), "a cell may be skipped"
+    widget.annotate.setChecked(False)
+    assert not widget.asked.isVisible()
+    assert not widget.hint.isVisible()
+
+
+def test_a_click_elsewhere_ends_the_question(scene: SimpleNamespace, qtbot: Any) -> None:
+    widget, session = scene.widget, scene.session
+    widget.suggest.click()
+    other = (session.selected + 1) % len(scene.table)
+    session.select(other)
+    assert not widget.asked.isVisible()
+    widget.annotator.press("1")
+    qtbot.wait(20)
+    assert session.selected == other
+
+
+def test_a_click_on_a_class_is_for_all_chosen_cells_while_annotating(
+    scene: SimpleNamespace,
 ) -> None:
     widget, session = scene.widget, scene.session
-    unsure = int(session.classification.confidence.argmin())
-    annotated = {unsure: "class 1"}
-    widget.annotations.annotate(session.encoding.cells, annotated)
-    seen = []
-    for _ in range(TRACKS):
-        widget.suggest.click()
-        seen.append(session.selected)
-    assert unsure not in seen
-    tracks = session.encoding.cells.track_id[seen]
-    assert len(set(tracks.tolist())) == TRACKS
-    sure = session.classification.confidence[seen]
-    assert (np.diff(sure) >= 0).all()
-    assert scene.viewer.dims.current_step[0] == session.encoding.cells.t[seen[-1]]
-    np.testing.assert_allclose(camera_of(scene.viewer).center[-2:], world(scene, seen[-1])[1:])
-    widget.suggest.click()
-    assert "begins anew" in widget.status.text()
+    session.choose([1, 3, 5])
+    widget.classes.radios[1].click()
+    assert not widget.annotations.marks
+    widget.choosing.buttons["box"].click()
+    assert widget.annotate.isChecked()
+    widget.classes.radios[0].click()
+    assert widget.annotations.by_row == {1: "class 1", 3: "class 1", 5: "class 1"}
+    assert widget.status.text() == "3 cells: class 1."
+    widget.undo.click()
+    assert not widget.annotations.marks
+
+
+def test_tab_leads_to_no_field_for_digits_while_annotating(scene: SimpleNamespace) -> None:
+    widget = scene.widget
+    fields = widget.findChildren((QAbstractSpinBox, QLineEdit))
+    before = [field.focusPolicy() for field in fields]
+    by_tab = Qt.FocusPolicy.StrongFocus
+    assert by_tab in before
+    widget.annotate.setChecked(True)
+    assert {field.focusPolicy() for field in fields} <= {
+        Qt.FocusPolicy.ClickFocus,
+        Qt.FocusPolicy.NoFocus,
+    }
+    widget.annotate.setChecked(False)
+    assert [field.focusPolicy() for field in fields] == before
 
 
 @IN_WINDOW
@@ -164,25 +214,30 @@ def test_the_garbage_collector_may_take_a_closed_widget(
     assert gone() is None
 
 
-def test_suggestions_where_heads_disagree(scene: SimpleNamespace) -> None:
-    widget, session = scene.widget, scene.session
-    widget.order.setCurrentIndex(1)
-    widget.suggest.click()
-    assert widget.status.text().startswith("Heads were not compared yet: train some")
-    latents = session.encoding.latents
-    heads = [
-        Member(t, FormulaHead([parse_formula(t, 32)]), 0.9)
-        for t in ("1", "2", f"z0 - {np.median(latents[:, 0])}")
-    ]
-    session.set_compared(rashomon_set(heads, ("no", "yes"), latents, 1))
-    apart = set(session.encoding.cells.track_id[session.disagreement > 0].tolist())
-    assert 0 < len(apart) < TRACKS
-    seen = []
-    for _ in apart:
-        widget.suggest.click()
-        assert widget.status.text().startswith("33 % of the heads disagree with the others on the")
-        seen.append(session.selected)
-    assert (session.disagreement[seen] > 0).all()
-    assert set(session.encoding.cells.track_id[seen].tolist()) == apart
-    widget.suggest.click()
-    assert "No track is left" in widget.status.text()
+def test_a_number_of_the_confusion_matrix_lists_its_cells(
+    scene: SimpleNamespace, settled: Settled, truthful: None
+) -> None:
+    annotate_all(scene)
+    cells = scene.session.encoding.cells
+    scene.widget.annotations.annotate(cells, {5: "class 1", 17: "class 1"})
+    widget = scene.widget
+    widget.training.engine.setCurrentIndex(widget.training.engine.findData("operon"))
+    widget.training.augmented.setValue(6)
+    widget.training.start.click()
+    settled()
+    results = widget.results
+    assert widget.shared.held_out.wrong(scene.session) == {5: "class 2", 17: "class 2"}
+    results.quality.confusion.cellClicked.emit(0, 1)
+    assert scene.session.listed == Filter("listed", "", (5, 17), "class 1 called class 2")
+    results.quality.confusion.cellClicked.emit(1, 0)
+    assert fault(scene) == "No cell in this window is class 2 called class 1."
+    results.front.table.cellClicked.emit(2, 0)
+    results.quality.confusion.cellClicked.emit(0, 1)
+    assert fault(scene).startswith("Which cells these are is known for the formula that the")
+    scene.session.set_model(scene.session.model, "dense")
+    results.quality.confusion.cellClicked.emit(0, 1)
+    assert scene.session.listed.told == "class 1 called class 2"
+    base = load_model(DEFAULT_MODEL)
+    scene.session.set_model(base, base.head().name)
+    results.quality.confusion.cellClicked.emit(0, 1)
+    assert fault(scene).startswith("Another head colours the cells")

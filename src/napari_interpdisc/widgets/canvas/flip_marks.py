@@ -61,7 +61,7 @@ def show_flips(
     """
     viewer = unwrapped(viewer)
     drop_flips(viewer)
-    places = _places(image, frames, t, np.asarray(yx, float).reshape(-1, 2))
+    places = places_in(image, frames, t, np.asarray(yx, float).reshape(-1, 2))
     if not len(places):
         return None
     chosen, active = set(viewer.layers.selection), viewer.layers.selection.active
@@ -93,8 +93,13 @@ def drop_flips(viewer: Any) -> bool:
     return bool(found)
 
 
-def _places(image: Image, frames: Frames, t: int, yx: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Cells in all axes of the image, once for each position along those that are no frames."""
+def places_in(
+    image: Image, frames: Frames, t: npt.ArrayLike, yx: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """Cells (n, 2) of frames ``t`` (one, or n) in all axes of the image.
+
+    Along axes that are no frames, such as channels, a cell has a place at each position.
+    """
     axes = image_axes(image, frames)
     places = np.zeros((len(yx), image.ndim))
     places[:, axes[-2:]] = yx

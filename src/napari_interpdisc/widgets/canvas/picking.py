@@ -83,8 +83,12 @@ def go_to_frame(viewer: Any, session: Session, t: int) -> None:
     viewer.dims.set_point(viewer.dims.ndim - image.ndim + axis, world[axis])
 
 
-def look_at(viewer: Any, session: Session, row: int) -> None:
-    """Go to a cell: show its frame, centre the camera on it, select it."""
+def look_at(viewer: Any, session: Session, row: int, least_px: float = 0.0) -> None:
+    """Go to a cell: show its frame, centre the camera on it, select it.
+
+    Other cells that were chosen no longer are: what is done next is meant for the one. At a zoom
+    where its nucleus is smaller than ``least_px`` on the screen, the camera goes closer.
+    """
     viewer, image, frames, encoding = (
         unwrapped(viewer),
         session.image,
@@ -103,6 +107,10 @@ def look_at(viewer: Any, session: Session, row: int) -> None:
         viewer.dims.set_point(viewer.dims.ndim - image.ndim + axes[0], world[axes[0]])
     camera = camera_of(viewer)
     camera.center = (*camera.center[:-2], *(world[axis] for axis in axes[-2:]))
+    step = float(np.linalg.norm(affine_of(image)[0][:, axes[-1]]))
+    camera.zoom = max(camera.zoom, least_px / (encoding.diameter * step))
+    if row not in session.chosen:
+        session.choose(())
     session.select(row)
 
 
@@ -161,9 +169,13 @@ class Picker:
         yield from follow_click(viewer, event, self.pick)
 
     def pick(self, position: npt.ArrayLike) -> None:
-        """Select the cell nearest to a world position; where there is none, nothing changes."""
+        """Select the cell nearest to a world position; where there is none, nothing is selected.
+
+        Many cells that were chosen no longer are: what is done next is meant for the one.
+        """
         pixel = pixel_at(self._session, position)
         row = None if pixel is None else self._session.nearest(*pixel)
+        self._session.choose((), self)
         if row is not None:
             self._session.select(row)
 
@@ -196,26 +208,16 @@ class Picker:
         if not present:
             self._ring = self._add_ring(viewer, arcs)
         else:
-            affine, units = self._affine()
+            affine, units = image_plane(self._session)
             if not np.allclose(self._ring.affine.affine_matrix, affine):
                 self._ring.affine = affine
                 self._ring.units = units
             self._ring.data = arcs
         self._ring.opacity = 1.0 if own else 0.45
 
-    def _affine(self) -> tuple[npt.NDArray[np.float64], Any]:
-        """Affine from the image's (y, x) pixels to the world, and the units of those axes."""
-        image, frames = self._session.image, self._session.frames
-        assert frames is not None
-        axes = image_axes(image, frames)[-2:]
-        matrix, offset = affine_of(image)
-        affine = np.eye(3)
-        affine[:2, :2], affine[:2, 2] = matrix[np.ix_(axes, axes)], offset[axes]
-        return affine, tuple(image.units[axis] for axis in axes)
-
     def _add_ring(self, viewer: Any, arcs: list[npt.NDArray[np.float64]]) -> Any:
         chosen, active = set(viewer.layers.selection), viewer.layers.selection.active
-        affine, units = self._affine()
+        affine, units = image_plane(self._session)
         ring = viewer.add_shapes(
             arcs,
             shape_type="path",
@@ -231,6 +233,17 @@ class Picker:
         viewer.layers.selection = chosen
         viewer.layers.selection.active = active
         return ring
+
+
+def image_plane(session: Session) -> tuple[npt.NDArray[np.float64], Any]:
+    """Affine (3, 3) from the image's (y, x) pixels to the world, and the units of those axes."""
+    image, frames = session.image, session.frames
+    assert frames is not None
+    axes = image_axes(image, frames)[-2:]
+    matrix, offset = affine_of(image)
+    affine = np.eye(3)
+    affine[:2, :2], affine[:2, 2] = matrix[np.ix_(axes, axes)], offset[axes]
+    return affine, tuple(image.units[axis] for axis in axes)
 
 
 def _dashes(centre: npt.ArrayLike, radius: float) -> list[npt.NDArray[np.float64]]:

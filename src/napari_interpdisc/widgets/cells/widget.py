@@ -38,6 +38,7 @@ from napari_interpdisc.pipeline import (
     classify_encoding,
     movie_warnings,
 )
+from napari_interpdisc.widgets.canvas.chosen_marks import is_chosen_marks
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.flip_marks import is_flip_marks
 from napari_interpdisc.widgets.canvas.layers import (
@@ -274,7 +275,8 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         return [
             (layer.name, layer)
             for layer in reversed(list(self._viewer.layers))
-            if isinstance(layer, kinds) and not is_overlay(layer) and not is_flip_marks(layer)
+            if isinstance(layer, kinds)
+            and not (is_overlay(layer) or is_flip_marks(layer) or is_chosen_marks(layer))
         ]
 
     def _images(self, _: Any = None) -> list[tuple[str, Any]]:

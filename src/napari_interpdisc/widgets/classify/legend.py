@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QGridLayout, QGroupBox, QLabel
 
 from napari_interpdisc._types import RGBA
@@ -41,6 +42,23 @@ UNDER_STRIPES = (0.75, 0.75, 0.75, 1.0)
 UNKNOWN = "This model does not store what its training data looked like."
 
 
+SEE = "Click to see these cells in the Gallery."
+
+
+class _Link(QLabel):  # type: ignore[misc]
+    """A name that can be clicked."""
+
+    clicked = Signal()
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802 (Qt's name)
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.clicked.emit()
+
+
 class Legend(QGroupBox):  # type: ignore[misc]
     """One row for each colour of the overlay, and for each flag, with numbers of cells.
 
@@ -50,7 +68,14 @@ class Legend(QGroupBox):  # type: ignore[misc]
         What the rows are of, flags left out; None before there were any.
     counts
         (this frame, all frames) of each row.
+
+    Signals
+    -------
+    asked
+        Position of a row whose name was clicked; the flags come last.
     """
+
+    asked = Signal(int)
 
     def __init__(self) -> None:
         super().__init__("Classes")
@@ -72,17 +97,20 @@ class Legend(QGroupBox):  # type: ignore[misc]
             self._grid.addWidget(QLabel(text), 0, column, Qt.AlignmentFlag.AlignRight)
         self.counts = []
         for name, color in colors.items():
-            self._add_row(swatch(color), QLabel(name))
+            self._add_row(swatch(color), _Link(name))
         for flag, about in FLAGS.items():
-            text = QLabel(FLAG_NAMES[flag])
-            text.setToolTip(about)
+            text = _Link(FLAG_NAMES[flag])
+            text.setToolTip(f"{about} {SEE}")
             where = stripes((SWATCH, SWATCH), flag, 5)
             below = NO_CLASS_COLOR if flag == NO_PIXELS else UNDER_STRIPES
             self._add_row(swatch(below, STRIPE_COLOR, where), text)
         self.names = tuple(colors)
 
-    def _add_row(self, square: QLabel, text: QLabel) -> None:
+    def _add_row(self, square: QLabel, text: _Link) -> None:
         at, numbers = len(self.counts) + 1, (QLabel(), QLabel())
+        text.clicked.connect(lambda: self.asked.emit(at - 1))
+        if not text.toolTip():
+            text.setToolTip(SEE)
         self._grid.addWidget(square, at, 0)
         self._grid.addWidget(text, at, 1)
         for column, number in enumerate(numbers, start=2):

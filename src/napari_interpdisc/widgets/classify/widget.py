@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
@@ -28,7 +29,7 @@ from napari_interpdisc.flags import FLAG_NAMES
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.number_text import percent
-from napari_interpdisc.pipeline import movie_warnings
+from napari_interpdisc.pipeline import UNSURE, movie_warnings
 from napari_interpdisc.scrutiny.terms import told_rule
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.overlay import (
@@ -38,9 +39,11 @@ from napari_interpdisc.widgets.canvas.overlay import (
     update_overlay,
 )
 from napari_interpdisc.widgets.canvas.picking import connect_picking, frame_shown, go_to_frame
-from napari_interpdisc.widgets.classify.legend import Legend
+from napari_interpdisc.widgets.classify.legend import FLAGS, Legend
 from napari_interpdisc.widgets.classify.models import KnownModels, Source
 from napari_interpdisc.widgets.classify.track import track_series
+from napari_interpdisc.widgets.gallery.opening import show_in_gallery
+from napari_interpdisc.widgets.gallery.tiles import Filter
 from napari_interpdisc.widgets.parts.comparing import Comparison
 from napari_interpdisc.widgets.parts.controls import (
     ScrolledPage,
@@ -170,6 +173,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self.mark.setChecked(self._session.mark_flagged)
         self.mark.clicked.connect(self._session.set_mark_flagged)
         self.legend = Legend()
+        self.legend.asked.connect(self._list_cells)
         track = QGroupBox("Selected cell through time")
         self.plot = TrackPlot()
         self.plot.setToolTip(
@@ -382,6 +386,24 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         self.warned.setVisible(bool(warnings))
         self.flagged.say(told)
         self.flagged.setVisible(bool(told))
+
+    def _list_cells(self, place: int) -> None:
+        """Show the cells of a row of the legend in the gallery."""
+        session, names = self._session, self.legend.names
+        result = session.classification
+        if result is None or names is None:
+            return
+        flags = [*FLAGS]
+        if place >= len(names):
+            wanted = Filter("flag", flags[place - len(names)])
+        elif names[place] in result.classes:
+            wanted = Filter("class", names[place])
+        elif names[place] == UNSURE:
+            wanted = Filter("unsure")
+        else:
+            rows = np.flatnonzero(shown(session).values == place + 1)
+            wanted = Filter("listed", "", tuple(rows.tolist()), names[place])
+        show_in_gallery(self._viewer, session, wanted)
 
     def _show_threshold(self, threshold: float) -> None:
         if (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy.typing as npt
+from psygnal import Signal
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.widgets.canvas.picking import follow_click, pixel_at, ringed
+from napari_interpdisc.widgets.canvas.picking import follow_click, frame_shown, pixel_at, ringed
 from napari_interpdisc.widgets.discover.annotations import KEYS
 from napari_interpdisc.widgets.discover.tool import AnnotationTool
 from napari_interpdisc.widgets.parts.wording import cell_name
@@ -22,37 +23,68 @@ EDITING_MODES = frozenset({"select", "direct"})
 class Annotator(AnnotationTool):
     """Clicks and keys of one viewer.
 
-    A click gives the nearest cell the chosen class. A class's key gives it to the cell with the
-    dashed ring, or to that under the cursor where none has it; 0, Delete and Backspace take it
-    away. The keys are bound to the viewer and to the active layer, whose own would come first; when
+    A click gives the nearest cell the marked class. A class's key gives it to the cells that are
+    chosen together; else to the cell with the dashed ring, or to that under the cursor where none
+    has it. 0, Delete and Backspace take it away. The keys are bound to the viewer and to the active
+    layer, whose own would come first; when
     annotating ends, both have again what they had.
 
     The parameters are those of :class:`AnnotationTool`.
+
+    Attributes
+    ----------
+    chosen
+        The marked class.
+    is_on, clicks
+        Whether keys annotate, and clicks in the canvas too.
+
+    Signals
+    -------
+    switched
+        Whether keys and clicks annotate.
     """
+
+    switched = Signal(bool, bool)
 
     def _set_up(self) -> None:
         self._bound: list[tuple[Any, str, Any]] = []
         self.chosen: str | None = None
-        self.is_on = False
+        self.is_on = self.clicks = False
+        self._wanted: dict[str, bool] = {}
         self._n_keys = 0
         self._annotations.changed.connect(self._classes_changed)
 
-    def switch(self, on: bool) -> None:
-        """Start or end annotating."""
-        if on == self.is_on:
-            return
-        self.is_on = on
-        callbacks = self._viewer.mouse_drag_callbacks
-        active = self._viewer.layers.selection.events.active
+    def switch(self, on: bool, clicks: bool = True, by: str = "Discover") -> None:
+        """Start or end annotating by keys, and by clicks if these are wanted.
+
+        It goes on as long as one of those wants it who started it.
+        """
+        self._wanted.pop(by, None)
         if on:
-            callbacks.append(self._pressed)
+            self._wanted[by] = clicks
+        on, clicks = bool(self._wanted), any(self._wanted.values())
+        if (on, clicks) == (self.is_on, self.clicks):
+            return
+        active = self._viewer.layers.selection.events.active
+        if on and not self.is_on:
             active.connect(self._bind)
             self._bind()
-        else:
-            with contextlib.suppress(ValueError):
-                callbacks.remove(self._pressed)
+        elif self.is_on and not on:
             active.disconnect(self._bind)
             self._unbind()
+        callbacks = self._viewer.mouse_drag_callbacks
+        if clicks and not self.clicks:
+            callbacks.append(self._pressed)
+        elif self.clicks and not clicks:
+            with contextlib.suppress(ValueError):
+                callbacks.remove(self._pressed)
+        self.is_on, self.clicks = on, clicks
+        self.switched.emit(on, clicks)
+
+    def stop(self) -> None:
+        """End annotating, whoever wants it."""
+        for by in [*self._wanted]:
+            self.switch(False, by=by)
 
     def _pressed(self, viewer: Any, event: Any) -> Iterator[None]:
         yield from follow_click(viewer, event, self.click)
@@ -73,37 +105,61 @@ class Annotator(AnnotationTool):
             name = self._annotations.classes[int(key) - 1]
         else:
             return False
-        found = ringed(self._viewer, self._session)
-        row = self._cell_at(self._viewer.cursor.position) if found is None else found[0]
-        if row is None:
+        rows = self.meant()
+        if not rows:
             self._say("Click a cell, or point at one, and press its class's key.", False)
         elif name is None:
-            self.remove(row)
+            self.remove(*rows)
         else:
-            self.annotate(row, name)
+            self.annotate(rows, name)
         return True
 
-    def annotate(self, row: int, name: str) -> None:
-        """Give a cell a class."""
+    def meant(self) -> tuple[int, ...]:
+        """Rows of the cells that a key is for: those that are chosen, or the one with the ring."""
+        if len(self._session.chosen):
+            return tuple(self._session.chosen.tolist())
+        found = ringed(self._viewer, self._session)
+        row = self._cell_at(self._viewer.cursor.position) if found is None else found[0]
+        return () if row is None else (row,)
+
+    def give(self, name: str) -> bool:
+        """Give the chosen cells a class; whether there were any."""
+        rows = tuple(self._session.chosen.tolist())
+        if rows:
+            self.annotate(rows, name)
+        return bool(rows)
+
+    def annotate(self, rows: int | Sequence[int], name: str) -> None:
+        """Give cells a class, as one change."""
         encoding = self._session.encoding
         assert encoding is not None
+        several = (rows,) if isinstance(rows, int) else tuple(rows)
         try:
-            self._annotations.annotate(encoding.cells, {row: name})
+            self._annotations.annotate(encoding.cells, dict.fromkeys(several, name))
         except InvalidInput as fault:
             self._say(str(fault), True)
         else:
-            self._say(f"{self._name(row)}: {name}.", False)
+            self._say(f"{self._name(several)}: {name}.", False)
 
-    def remove(self, row: int) -> None:
-        """Take a cell's class away."""
-        had = self._annotations.remove(row)
-        what = "annotation removed" if had else "it has no annotation"
-        self._say(f"{self._name(row)}: {what}.", False)
+    def remove(self, *rows: int) -> None:
+        """Take the classes of cells away, as one change."""
+        had = self._annotations.remove(*rows)
+        if len(rows) == 1:
+            what = "annotation removed" if had else "it has no annotation"
+        else:
+            what = f"{had} annotations removed" if had else "they have no annotations"
+        self._say(f"{self._name(rows)}: {what}.", False)
 
-    def _name(self, row: int) -> str:
+    def _name(self, rows: Sequence[int]) -> str:
+        """Which cells: ``Cell 12, frame 3``, or ``17 cells, 5 of them in other frames``."""
         encoding, frames = self._session.encoding, self._session.frames
         assert encoding is not None
-        return cell_name(encoding, row, frames is not None and frames.is_movie)
+        if len(rows) == 1:
+            return cell_name(encoding, rows[0], frames is not None and frames.is_movie)
+        shown = frame_shown(self._viewer, self._session)
+        apart = sum(int(encoding.cells.t[row]) != shown for row in rows)
+        which = "all" if apart == len(rows) else f"{apart} of them"
+        return f"{len(rows)} cells" + (f", {which} in other frames" if apart else "")
 
     def _cell_at(self, position: npt.ArrayLike) -> int | None:
         pixel = pixel_at(self._session, position)

@@ -21,6 +21,9 @@ KEYS = 9
 UNDO_STEPS = 200
 NO_ROW = -1
 
+Key = tuple[str, int, float, float, str]
+"""Movie, frame, place and label of a cell: whose label was kept, in later trainings too."""
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -53,6 +56,8 @@ class Annotations:
         Names, in the order of their keys and colours.
     marks
         The annotated cells, at most one mark for each cell.
+    kept
+        Labels that were looked at again and found right.
     """
 
     changed = Signal()
@@ -60,7 +65,8 @@ class Annotations:
     def __init__(self) -> None:
         self.classes: tuple[str, ...] = ()
         self.marks: tuple[Mark, ...] = ()
-        self._history: list[tuple[tuple[str, ...], tuple[Mark, ...]]] = []
+        self.kept: frozenset[Key] = frozenset()
+        self._history: list[tuple[tuple[str, ...], tuple[Mark, ...], frozenset[Key]]] = []
 
     def start_with(self, *names: str) -> None:
         """Begin anew with classes that no cell has; this is not a change to undo."""
@@ -136,19 +142,24 @@ class Annotations:
             )
         self._set((*self.classes, *unknown), (*kept, *new))
 
-    def remove(self, row: int) -> bool:
-        """Remove the annotation of a cell; whether it had one."""
-        kept = tuple(m for m in self.marks if m.row != row)
-        if len(kept) == len(self.marks):
-            return False
+    def remove(self, *rows: int) -> int:
+        """Remove the annotations of cells; returns how many there were."""
+        gone = set(rows)
+        kept = tuple(m for m in self.marks if m.row not in gone)
+        n = len(self.marks) - len(kept)
         self._set(self.classes, kept)
-        return True
+        return n
+
+    def keep_label(self, key: Key, wanted: bool = True) -> None:
+        """Take the label of a cell for right, or ask about it again."""
+        kept = self.kept | {key} if wanted else self.kept - {key}
+        self._set(self.classes, self.marks, kept=kept)
 
     def undo(self) -> bool:
         """Take the last change back; whether there was one."""
         if not self._history:
             return False
-        self.classes, self.marks = self._history.pop()
+        self.classes, self.marks, self.kept = self._history.pop()
         self.changed.emit()
         return True
 
@@ -158,14 +169,20 @@ class Annotations:
         return bool(self._history)
 
     def _set(
-        self, classes: tuple[str, ...], marks: tuple[Mark, ...], new_names: bool = False
+        self,
+        classes: tuple[str, ...],
+        marks: tuple[Mark, ...],
+        new_names: bool = False,
+        kept: frozenset[Key] | None = None,
     ) -> None:
         if new_names:
             classes = tuple(dict.fromkeys([*classes, *(m.name for m in marks)]))
-        if (classes, marks) == (self.classes, self.marks):
+        kept = self.kept if kept is None else kept
+        before = (self.classes, self.marks, self.kept)
+        if (classes, marks, kept) == before:
             return
-        self._history = [*self._history[1 - UNDO_STEPS :], (self.classes, self.marks)]
-        self.classes, self.marks = classes, marks
+        self._history = [*self._history[1 - UNDO_STEPS :], before]
+        self.classes, self.marks, self.kept = classes, marks, kept
         self.changed.emit()
 
     # -- cells that come and go -----------------------------------------------------------------

@@ -10,7 +10,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHeaderView, QLabel, QTableWidgetItem, QVBoxLayout, QWidget
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.widgets.discover.annotations import Annotations
+from napari_interpdisc.widgets.discover.annotations import Annotations, Key
 from napari_interpdisc.widgets.discover.held_out import present_row, told_place
 from napari_interpdisc.widgets.parts.controls import button, row
 from napari_interpdisc.widgets.parts.links import connect_while_alive
@@ -31,9 +31,6 @@ WIDEST = 200
 
 NONE = "no label"
 DOUBT, DONE = "⚠ ", "✓ "
-
-Key = tuple[str, int, float, float, str]
-"""Movie, frame, place and label of a cell: whose label was kept, in later trainings too."""
 
 
 class AuditView(QWidget):  # type: ignore[misc]
@@ -58,7 +55,6 @@ class AuditView(QWidget):  # type: ignore[misc]
         self._session, self._annotations = session, annotations
         self._audit: LabelAudit | None = None
         self._origins: Origins | None = None
-        self._kept: set[Key] = set()
         self._rows: list[int | None] = []
         self._annotated: set[int] = set()
         self.told = QLabel()
@@ -87,7 +83,9 @@ class AuditView(QWidget):  # type: ignore[misc]
             "Give the cell the class of the column 'Held out'. Undo takes it back.",
         )
         self.keep = button(
-            "Keep label", self._keep, "Take the label for right: it is not asked about again."
+            "Keep label",
+            self._keep,
+            "Take the label for right: it is not asked about again. Undo takes it back.",
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -151,7 +149,7 @@ class AuditView(QWidget):  # type: ignore[misc]
             own = audit.classes[audit.labelled[place]]
             now = self._label_now(place, own, by_row)
             changed = now != own
-            done = changed or self._key(place) in self._kept
+            done = changed or self._key(place) in self._annotations.kept
             doubtful, suggested = bool(audit.doubtful[place]), audit.classes[audit.suggested[place]]
             waiting += doubtful and not done
             name = told_place(origins, int(audit.rows[place]), self._session)
@@ -165,6 +163,7 @@ class AuditView(QWidget):  # type: ignore[misc]
                 item.setText(text)
                 item.setToolTip(tip)
         self.titled.emit(f"{TITLE} ({waiting})" if waiting else TITLE)
+        self._show_buttons()
 
     def _label_now(self, place: int, own: str, by_row: Mapping[int, str]) -> str:
         """Class that a cell has now; its own where that is not known."""
@@ -196,7 +195,7 @@ class AuditView(QWidget):  # type: ignore[misc]
         place = self.table.currentRow()
         chosen = self._audit is not None and place >= 0
         self.keep.setEnabled(chosen)
-        kept = chosen and self._key(place) in self._kept
+        kept = chosen and self._key(place) in self._annotations.kept
         self.keep.setText("Ask again" if kept else "Keep label")
         self.relabel.setEnabled(
             chosen
@@ -215,14 +214,11 @@ class AuditView(QWidget):  # type: ignore[misc]
 
     def _keep(self) -> None:
         place = self.table.currentRow()
-        if self._key(place) in self._kept:
-            self._kept.discard(self._key(place))
-            self._refresh()
-            self._show_buttons()
-            return
-        self._kept.add(self._key(place))
-        self._refresh()
-        self._next(place)
+        key = self._key(place)
+        wanted = key not in self._annotations.kept
+        self._annotations.keep_label(key, wanted)
+        if wanted:
+            self._next(place)
 
     def _next(self, place: int) -> None:
         """Go on to the next row, if there is one."""

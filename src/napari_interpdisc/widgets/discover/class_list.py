@@ -44,6 +44,7 @@ class ClassList(QWidget):  # type: ignore[misc]
         self.names: list[QLineEdit] = []
         self.counts: list[tuple[QLabel, QLabel]] = []
         self.removers: list[QToolButton] = []
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setToolTip("The classes. A click gives a cell the marked one.")
 
     def show_classes(
@@ -80,19 +81,29 @@ class ClassList(QWidget):  # type: ignore[misc]
 
     def _add_row(self, k: int, name: str, color: tuple[float, ...]) -> None:
         radio = QRadioButton()
-        radio.setToolTip(f"Give '{name}' to the cells that are clicked.")
+        radio.setToolTip(
+            f"Give '{name}' to the cells that are clicked; while annotating, to the chosen cells "
+            "at once."
+        )
         radio.clicked.connect(lambda *_: self.chosen.emit(name))
         self._group.addButton(radio)
         key = QLabel(str(k + 1) if k < KEYS else "")
-        key.setToolTip("Press this key to give the class to the cell with the dashed ring.")
+        key.setToolTip(
+            "While annotating: press this key to give the class to the chosen cells, or else to "
+            "the cell with the dashed ring."
+        )
         field = QLineEdit(name)
         field.setToolTip("Name of the class; press Enter to rename it.")
         field.editingFinished.connect(lambda: self._edited(field, name))
+        # digits annotate: they must not be typed into a name that Tab or Enter left at hand
+        field.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        field.returnPressed.connect(self.setFocus)
         numbers = QLabel("0"), QLabel("0")
         numbers[0].setToolTip("Number of annotated cells of this class")
         numbers[1].setToolTip("Number of tracks that they are on")
         remove = QToolButton()
         remove.setText("✕")
+        remove.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # Space must not remove a class
         remove.setToolTip(f"Remove '{name}' and its annotations; this can be undone.")
         remove.clicked.connect(lambda *_: self.removal_asked.emit(name))
         right = Qt.AlignmentFlag.AlignRight

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.widgets.discover.run import movie_name
@@ -42,6 +44,48 @@ class HeldOut:
     reliabilities: Mapping[Kind, Reliability]
     origins: Origins
     compared: RashomonSet
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutCells:
+    """Which class heads that did not see a labelled cell's group give to it.
+
+    Attributes
+    ----------
+    origins
+        Where the N labelled cells are.
+    classes, target, predicted
+        Names of the classes; (N,) position of the annotated one, −1 for none, and of that given.
+    kind
+        Kind of head.
+    """
+
+    origins: Origins
+    classes: tuple[str, ...]
+    target: npt.NDArray[np.int64]
+    predicted: npt.NDArray[np.int64]
+    kind: str
+
+    def wrong(self, session: Session) -> dict[int, str]:
+        """Class that was given, by row, of those present cells where it is not the annotated."""
+        off = np.flatnonzero((self.target >= 0) & (self.target != self.predicted))
+        found = self._rows(off, session)
+        return {row: self.classes[self.predicted[at]] for row, at in found.items()}
+
+    def confused(self, annotated: int, predicted: int, session: Session) -> tuple[list[int], int]:
+        """Rows of the present cells in one place of the confusion matrix, and their number there.
+
+        Cells of other movies count there, and have no row here.
+        """
+        here = np.flatnonzero((self.target == annotated) & (self.predicted == predicted))
+        return sorted(self._rows(here, session)), len(here)
+
+    def _rows(self, positions: npt.NDArray[np.intp], session: Session) -> dict[int, int]:
+        found = {}
+        for at in positions.tolist():
+            with contextlib.suppress(InvalidInput):
+                found[present_row(self.origins, at, session)] = at
+        return found
 
 
 def held_out_of(trained: Trained) -> HeldOut | None:

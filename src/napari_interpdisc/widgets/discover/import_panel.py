@@ -9,6 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_interpdisc.widgets.canvas.annotation_layer import is_annotations
+from napari_interpdisc.widgets.canvas.chosen_marks import is_chosen_marks
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.flip_marks import is_flip_marks
 from napari_interpdisc.widgets.canvas.overlay import is_overlay
@@ -78,6 +79,7 @@ class ImportPanel(QWidget):  # type: ignore[misc]
             and not is_overlay(layer)
             and not is_annotations(layer)
             and not is_flip_marks(layer)
+            and not is_chosen_marks(layer)
         ]
         found.sort(key=lambda layer: layer is not own)
         return [(layer.name, layer) for layer in found]

@@ -44,9 +44,12 @@ class QualityView(QWidget):  # type: ignore[misc]
     -------
     chosen
         Kind of the head whose row was picked.
+    confused
+        Row and column of the confusion matrix that were clicked: annotated and predicted class.
     """
 
     chosen = Signal(str)
+    confused = Signal(int, int)
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,8 +68,10 @@ class QualityView(QWidget):  # type: ignore[misc]
         self.confusion.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.confusion.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.confusion.setToolTip(
-            "Number of held-out cells by annotated class (rows) and predicted class (columns)."
+            "Number of held-out cells by annotated class (rows) and predicted class (columns). "
+            "Click a number to see its cells in the Gallery."
         )
+        self.confusion.cellClicked.connect(self.confused)
         self.curve = ValuePlot("annotated cells trained on", "Learning curve: balanced accuracy")
         self.curve.setToolTip(
             "Held-out balanced accuracy against the number of training cells: mean and standard "

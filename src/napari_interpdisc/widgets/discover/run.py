@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from napari_interpdisc.discovery.recipe import Recipe
     from napari_interpdisc.discovery.results import Discovery, FrontRow
     from napari_interpdisc.widgets.discover.held_out import HeldOut
-
-
-Order = Literal["uncertainty", "disagreement"]
-"""Which cells to annotate first."""
 
 ENCODING_SHARE = 0.1
 """Share of the progress bar that cutting and encoding the annotated cells takes."""
@@ -337,57 +333,3 @@ def model_of(
     from napari_interpdisc.discovery.card import discovered_model
 
     return discovered_model(base, found, name, formula, compared)
-
-
-class Suggestions:
-    """Cells to annotate next: at most one of each track, the most unclear first."""
-
-    def __init__(self) -> None:
-        self._queue: list[int] = []
-        self._of: object = None
-        self._by: Order = "uncertainty"
-
-    def next(self, session: Session, annotated: set[int], by: Order = "uncertainty") -> int | None:
-        """Row of the next cell that was neither suggested nor annotated; None at the end.
-
-        After the end, with new scores, and in another order, it begins anew.
-
-        Parameters
-        ----------
-        session, annotated
-            The cells, and rows of those that are annotated.
-        by
-            Whether the cells come first that the head is least certain of, or those that heads
-            about as good as each other disagree on.
-
-        Raises
-        ------
-        InvalidInput
-            If heads were not compared.
-        """
-        from napari_interpdisc.discovery.suggest import most_disagreed, most_uncertain
-
-        result, apart = session.classification, session.disagreement
-        if result is None:
-            return None
-        if by == "disagreement" and apart is None:
-            raise InvalidInput(
-                "Heads were not compared yet: train some, or open 'Heads that are about as good' "
-                "in Classify."
-            )
-        of = result if by == "uncertainty" else apart
-        if self._of is not of or self._by != by:
-            self._of, self._by = of, by
-            track_id = result.encoding.cells.track_id
-            without = np.flatnonzero(~result.encoding.usable).tolist()
-            out, n = sorted(annotated | set(without)), len(result.scores)
-            if by == "uncertainty" or apart is None:
-                self._queue = most_uncertain(result.scores, track_id, out, n)
-            else:
-                self._queue = most_disagreed(apart, result.scores, track_id, out, n)
-        while self._queue:
-            row = self._queue.pop(0)
-            if row not in annotated:
-                return row
-        self._of = None
-        return None

@@ -7,46 +7,60 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+import numpy as np
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
     QCheckBox,
     QComboBox,
     QFileDialog,
     QGroupBox,
     QLabel,
+    QLineEdit,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.models.cell_model import CellModel
-from napari_interpdisc.number_text import percent
+from napari_interpdisc.widgets.canvas.cell_images import grey_limits
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.overlay import follow_session, update_overlay
 from napari_interpdisc.widgets.canvas.picking import connect_picking, look_at
-from napari_interpdisc.widgets.discover.annotate import Annotator
+from napari_interpdisc.widgets.discover.annotating import annotating_of
 from napari_interpdisc.widgets.discover.annotation_import import Imported, prepare_import
-from napari_interpdisc.widgets.discover.annotations import Annotations
+from napari_interpdisc.widgets.discover.annotations import KEYS
 from napari_interpdisc.widgets.discover.class_list import ClassList
-from napari_interpdisc.widgets.discover.held_out import present_row
+from napari_interpdisc.widgets.discover.held_out import HeldOutCells, present_row
 from napari_interpdisc.widgets.discover.import_panel import ImportPanel
-from napari_interpdisc.widgets.discover.keeping import AnnotationKeeper
 from napari_interpdisc.widgets.discover.kept_panel import KeptPanel
 from napari_interpdisc.widgets.discover.results_panel import ResultsPanel
 from napari_interpdisc.widgets.discover.run import (
     NO_CELLS,
     Keeping,
-    Order,
-    Suggestions,
     Trained,
     annotated_movie,
+    chosen_row,
     plan_training,
 )
+from napari_interpdisc.widgets.discover.suggestions import Order, Suggestions, own_head
 from napari_interpdisc.widgets.discover.train_panel import TrainPanel
+from napari_interpdisc.widgets.gallery.opening import show_in_gallery
+from napari_interpdisc.widgets.gallery.tiles import Filter
+from napari_interpdisc.widgets.parts.choosing_row import ChoosingRow
 from napari_interpdisc.widgets.parts.comparing import Comparison
-from napari_interpdisc.widgets.parts.controls import ScrolledPage, StatusLine, button, folded, row
+from napari_interpdisc.widgets.parts.controls import (
+    ScrolledPage,
+    StatusLine,
+    button,
+    folded,
+    let_shrink,
+    row,
+)
 from napari_interpdisc.widgets.parts.links import connect_while_alive, when_destroyed
+from napari_interpdisc.widgets.parts.pictures import PictureView, grey_picture
+from napari_interpdisc.widgets.parts.wording import cell_name
 from napari_interpdisc.widgets.parts.workers import Work
 from napari_interpdisc.widgets.session import session_of
 
@@ -56,9 +70,17 @@ if TYPE_CHECKING:
     from napari_interpdisc.discovery.rashomon import Member
 
 ORDERS: dict[Order, str] = {
+    "automatic": "that teach most",
+    "diversity": "unlike the labelled",
     "uncertainty": "where the head is unsure",
     "disagreement": "where heads disagree",
 }
+LEAST_PX = 70.0
+"""Diameter on the screen that a cell has at least when it is asked about."""
+
+ASKED_SIDE = 96
+"""Side of its picture, px."""
+
 KEYS_OF_QT = {Qt.Key.Key_Delete: "Delete", Qt.Key.Key_Backspace: "Backspace"}
 
 
@@ -74,19 +96,28 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         super().__init__()
         self._viewer = unwrapped(napari_viewer)
         self._session = session_of(self._viewer)
-        self.annotations = Annotations()
+        self.shared = annotating_of(self._viewer, self._session)
+        self.annotations = self.shared.annotations
+        self.annotator, self.keeper = self.shared.annotator, self.shared.keeper
         self._suggestions = Suggestions()
+        self._asked: int | None = None
+        self._go_on = QTimer(self)
+        self._go_on.setSingleShot(True)
+        self._go_on.setInterval(0)
+        self._go_on.timeout.connect(self.next_cell)
         self.status = StatusLine()
-        self.annotator = Annotator(self._viewer, self._session, self.annotations, self._say)
         self.work = Work(self)
         self.comparison = Comparison(self, self._session, leads=True)
         self._origins: Origins | None = None
+        self._by_tab: list[tuple[QWidget, Qt.FocusPolicy]] = []
         self._build()
-        self.keeper = AnnotationKeeper(self._viewer, self._session, self.annotations, self._say)
         session = self._session
         connect_while_alive(
             self,
             (self.annotations.changed, self._show_classes),
+            (self.shared.said, self._say),
+            (self.annotator.switched, self._show_switched),
+            (session.selected_changed, self._show_asked),
             (session.encoding_changed, self._show_cells),
             (session.classification_changed, self._show_head),
         )
@@ -94,11 +125,9 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.work.running_changed.connect(self._show_running)
         follow_session(self._viewer, session)
         connect_picking(self._viewer, session)
-        keeper = weakref.ref(self.keeper)
-        when_destroyed(self, lambda: None if (kept := keeper()) is None else kept.stop())
-        self.keeper.start()
-        if not self.annotations.classes:
-            self.annotations.start_with("class 1", "class 2")
+        shared = weakref.ref(self.shared)
+        when_destroyed(self, lambda: None if (left := shared()) is None else left.leave())
+        self.shared.join()
         self._show_classes()
         self._show_cells()
 
@@ -114,24 +143,34 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.annotate = QCheckBox("Annotate by clicking")
         self.annotate.setToolTip(
             "Click a cell to give it the marked class. Press the key of a class to give it to the "
-            "cell with the dashed ring. Press 0 or Delete to remove the annotation."
+            "chosen cells, or else to the cell with the dashed ring. Press 0 or Delete to remove "
+            "the annotation."
         )
         self.annotate.toggled.connect(self._switch)
-        self.hint = QLabel("Press 1 – 9 to annotate the ringed cell, 0 to remove its annotation.")
+        self.hint = QLabel()
         self.hint.setToolTip(self.annotate.toolTip())
         self.hint.setWordWrap(True)
         self.hint.setVisible(False)
+        self.choosing = ChoosingRow(self._viewer, self._session)
+        for made in self.choosing.buttons.values():
+            made.clicked.connect(self._annotate_what_is_chosen)
         self.suggest = button(
-            "Suggest next",
+            "Next to annotate",
             self.next_cell,
-            "Active learning: go to the most unclear cell. Each track is suggested once.",
+            "Active learning: turn annotating on and go to the cell whose class teaches most. A "
+            "class's key answers, and goes on to the next. Press again to skip a cell.",
         )
+        self.asked = PictureView("", "The cell that is asked about, normalised.", ASKED_SIDE)
+        self.asked.setVisible(False)
         self.order = QComboBox()
         for order, text in ORDERS.items():
             self.order.addItem(text, order)
+        let_shrink(self.order)
         self.order.setToolTip(
-            "Which cells come first: those that the head is least certain of, or those that heads "
-            "about as good as each other disagree on."
+            "Which cells come first. 'That teach most': as long as no head was trained on your "
+            "labels, cells that are typical of many and unlike the labelled ones; then those of "
+            "which that head is least certain. Or always one of these, or cells on which heads "
+            "that are about as good disagree."
         )
         self.export = button(
             "Save annotations …",
@@ -154,6 +193,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.results.audit.looked.connect(self._look_at_label)
         self.results.audit.relabelled.connect(self._relabel)
         self.results.picked.connect(self._use)
+        self.results.quality.confused.connect(self._list_confused)
         self.results.said.connect(self._say_of_results)
         self.results.save.connect(self._save)
         self._class_row, self._next_row = row(self.add, self.undo), row(self.suggest, self.order)
@@ -162,7 +202,8 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         layout = QVBoxLayout(page)
         layout.addWidget(
             _group("1  Classes and annotations", self.classes, self._class_row,
-                   self.annotate, self.hint, self._next_row, self.export, more)
+                   self.annotate, self.hint, self.choosing, self._next_row, self.asked,
+                   self.export, more)
         )  # fmt: skip
         layout.addWidget(_group("2  Training", others, self.training))
         layout.addWidget(self.results)
@@ -182,7 +223,13 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         """End annotating: a click must not annotate cells for a widget that nobody sees."""
         super().hideEvent(event)
         if not event.spontaneous():
+            self.come_to_front(False)
+
+    def come_to_front(self, in_front: bool) -> None:
+        """End annotating when another tab is in front."""
+        if not in_front:
             self.annotate.setChecked(False)
+            self.choosing.leave_off()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 (Qt's name)
         """Take the classes' keys here too, as after a press of *Suggest next*."""
@@ -217,6 +264,18 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.classes.show_classes(classes, self.annotations.counts(), self.annotator.chosen)
         self.undo.setEnabled(self.annotations.can_undo)
         self.export.setEnabled(bool(self.annotations.marks))
+        self._show_hint()
+        if self._asked is not None and self._asked in self.annotations.by_row:
+            # once all who listen have seen the answer
+            self._go_on.start()
+
+    def _show_hint(self) -> None:
+        n = min(KEYS, len(self.annotations.classes))
+        keys = "1" if n == 1 else f"1 – {n}"
+        self.hint.setText(
+            f"Press {keys} to annotate the chosen cells, or else the ringed one; 0 to remove "
+            "annotations."
+        )
 
     def _show_cells(self, *_: Any) -> None:
         has = self._session.encoding is not None
@@ -230,13 +289,42 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
 
     def _switch(self, on: bool) -> None:
         self.annotator.switch(on)
-        self.hint.setVisible(on)
         if on:
             self.status.stand_below(self.hint)
             self.status.say("Click cells to give them the marked class.")
 
+    def _show_switched(self, on: bool, clicks: bool) -> None:
+        """Follow the keys; another dock may have them too."""
+        self.annotate.blockSignals(True)
+        self.annotate.setChecked(clicks)
+        self.annotate.blockSignals(False)
+        self.hint.setVisible(on)
+        focus = Qt.FocusPolicy
+        # digits are classes now: Tab must not lead to where they would be typed
+        if on and not self._by_tab:
+            fields = self.findChildren((QAbstractSpinBox, QLineEdit))
+            self._by_tab = [
+                (field, field.focusPolicy())
+                for field in fields
+                if field.focusPolicy() not in (focus.ClickFocus, focus.NoFocus)
+            ]
+            for field, _ in self._by_tab:
+                field.setFocusPolicy(focus.ClickFocus)
+        if not on:
+            # a field's own line comes after it, and would set that of the field anew
+            for field, policy in reversed(self._by_tab):
+                field.setFocusPolicy(policy)
+            self._by_tab = []
+            self._ask(None)
+
+    def _annotate_what_is_chosen(self, on: bool) -> None:
+        if on:
+            self.annotate.setChecked(True)
+
     def _choose_class(self, name: str) -> None:
         self.annotator.chosen = name
+        if self.annotator.is_on:
+            self.annotator.give(name)
 
     def _add_class(self) -> None:
         def add() -> None:
@@ -276,25 +364,45 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             self.status.say("The last change was taken back.")
 
     def next_cell(self) -> None:
-        """Select the most unclear cell that is not annotated, and bring it into view."""
+        """Turn annotating on, go to the cell whose class teaches most, and show it."""
         by: Order = self.order.currentData()
         self.status.stand_below(self._next_row)
+        session, annotated = self._session, self.annotations.by_row
         try:
-            row = self._suggestions.next(self._session, set(self.annotations.by_row), by)
+            own = own_head(session, self.results, set(annotated.values()))
+            found = self._suggestions.next(session, annotated, by, own)
         except InterpdiscError as fault:
+            self._ask(None)
             self.status.fault(str(fault))
             return
-        if row is None:
+        if found is None:
+            self._ask(None)
             self.status.say("No track is left to suggest. The next press begins anew.")
             return
-        look_at(self._viewer, self._session, row)
-        apart = self._session.disagreement
-        if by == "disagreement" and apart is not None:
-            told = f"{percent(float(apart[row]))} of the heads disagree with the others on"
-        else:
-            sure = float(self._session.classification.confidence[row])  # type: ignore[union-attr]
-            told = f"The head is {percent(sure)} certain of"
-        self.status.say(f"{told} the cell with the dashed ring. Annotate it.")
+        self.annotate.setChecked(True)
+        look_at(self._viewer, session, found.row, LEAST_PX)
+        self._ask(found.row)
+        if self.focusWidget() is None or isinstance(self.focusWidget(), QLineEdit):
+            self.suggest.setFocus()
+        self.status.stand_below(self._next_row)
+        assert session.encoding is not None
+        is_movie = session.frames is not None and session.frames.is_movie
+        name = cell_name(session.encoding, found.row, is_movie)
+        self.status.say(f"{name}: {found.why}. Press the key of its class.")
+
+    def _ask(self, row: int | None) -> None:
+        """Show the cell that is asked about; none if the question is over."""
+        self._asked = row
+        self._go_on.stop()
+        self.asked.setVisible(row is not None)
+        if row is not None:
+            crop = self._session.crop(row)
+            self.asked.show_picture(grey_picture(crop, grey_limits(crop)))
+
+    def _show_asked(self, row: int | None) -> None:
+        """End the question when another cell is selected."""
+        if self._asked is not None and row != self._asked:
+            self._ask(None)
 
     # -- import and export ----------------------------------------------------------------------
 
@@ -418,6 +526,53 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         if self.isVisible():
             self.results.show_head()
             self._compare()
+        self._tell_held_out()
+
+    def _tell_held_out(self) -> None:
+        """Let the gallery know what held-out heads say, of the kind that colours the cells."""
+        found, kind = self.results.found, self._session.head_name
+        if found is None or self._origins is None or not len(found.target):
+            self.shared.set_held_out(None)
+            return
+        if not self.results.is_of(self._session.model) or kind not in found.heads:
+            kind = next(iter(found.heads))
+        fitted = found.heads[kind]
+        known = self.shared.held_out
+        if (
+            known is None
+            or known.origins is not self._origins
+            or known.kind != kind
+            or not np.array_equal(known.predicted, fitted.predicted)
+        ):
+            self.shared.set_held_out(
+                HeldOutCells(self._origins, found.classes, found.target, fitted.predicted, kind)
+            )
+
+    def _list_confused(self, annotated: int, predicted: int) -> None:
+        """Show the cells of one place of the confusion matrix in the gallery."""
+
+        def show() -> None:
+            held_out, row = self.shared.held_out, self.results.row
+            found = self.results.found
+            assert found is not None
+            if held_out is None:
+                raise InvalidInput("Which cells these are is not known; train again.")
+            session = self._session
+            if not self.results.is_of(session.model) or session.head_name != held_out.kind:
+                raise InvalidInput("Another head colours the cells; pick one of the table first.")
+            if held_out.kind == "formula" and row != chosen_row(found):
+                raise InvalidInput(
+                    "Which cells these are is known for the formula that the training chose, and "
+                    "not for the others of the front."
+                )
+            rows, n = held_out.confused(annotated, predicted, self._session)
+            told = f"{found.classes[annotated]} called {found.classes[predicted]}"
+            if not rows:
+                where = " They are of other movies." if n else ""
+                raise InvalidInput(f"No cell in this window is {told}.{where}")
+            show_in_gallery(self._viewer, self._session, Filter("listed", "", (*rows,), told))
+
+        self._guarded(show, self.results.save_button)
 
     def _compare(self) -> None:
         """Ask all heads that were found what they call the cells in the window."""

@@ -1,0 +1,82 @@
+"""Annotations of one viewer and the tools that work on them, shared by its docks. No Qt here."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from psygnal import Signal
+
+from napari_interpdisc.widgets.discover.annotate import Annotator
+from napari_interpdisc.widgets.discover.annotations import Annotations
+from napari_interpdisc.widgets.discover.held_out import HeldOutCells
+from napari_interpdisc.widgets.discover.keeping import AnnotationKeeper
+from napari_interpdisc.widgets.session import Session
+
+
+class Annotating:
+    """What *Discover* and *Gallery* share: classes, marks, keys, and the layer.
+
+    It lives as long as one of them is open; the layer stays. Another one that opens later reads it.
+
+    Attributes
+    ----------
+    annotations, annotator, keeper
+        Which cells have which class; clicks and keys; the layer.
+    held_out
+        What held-out heads of the last training say of the labelled cells, or None.
+
+    Signals
+    -------
+    said
+        One sentence, and whether it is a fault.
+    held_out_changed
+        What held-out heads say.
+    """
+
+    said = Signal(str, bool)
+    held_out_changed = Signal(object)
+
+    def __init__(self, viewer: Any, session: Session) -> None:
+        self.annotations = Annotations()
+        self.annotator = Annotator(viewer, session, self.annotations, self._say)
+        self.keeper = AnnotationKeeper(viewer, session, self.annotations, self._say)
+        self.held_out: HeldOutCells | None = None
+        self._users = 0
+
+    def set_held_out(self, found: HeldOutCells | None) -> None:
+        """Take over what held-out heads of a training say."""
+        if found != self.held_out:
+            self.held_out = found
+            self.held_out_changed.emit(found)
+
+    def _say(self, text: str, is_fault: bool = False) -> None:
+        self.said.emit(text, is_fault)
+
+    def join(self) -> None:
+        """Begin to use it; the first one reads the layer that is there."""
+        self._users += 1
+        if self._users == 1:
+            self.keeper.start()
+            if not self.annotations.classes:
+                self.annotations.start_with("class 1", "class 2")
+
+    def leave(self) -> None:
+        """End to use it; the last one ends annotating and leaves the layer as it is."""
+        self._users -= 1
+        if self._users == 0:
+            self.annotator.stop()
+            self.keeper.stop()
+
+
+_shared: weakref.WeakKeyDictionary[Session, weakref.ref[Annotating]] = weakref.WeakKeyDictionary()
+
+
+def annotating_of(viewer: Any, session: Session) -> Annotating:
+    """Return what the docks of a viewer share; whoever asks holds on to it, and joins it."""
+    known = _shared.get(session)
+    found = None if known is None else known()
+    if found is None:
+        found = Annotating(viewer, session)
+        _shared[session] = weakref.ref(found)
+    return found

@@ -1,0 +1,1 @@
+"""Dock widget *Gallery*: crops of many cells side by side."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc._types import Float32Array
+from napari_interpdisc.discovery.earlier import Earlier
 from napari_interpdisc.discovery.quality import Quality
 from napari_interpdisc.models.cell_model import TrainingMovie, class_index
 from napari_interpdisc.models.formula import FormulaHead
@@ -110,7 +111,8 @@ class Discovery:
     heads
         By kind, in the order dense, sparse, formula; only those that were asked for.
     front
-        The Pareto front of formulas by rising size; empty without the kind "formula".
+        The Pareto front of formulas by rising size: a larger one has a higher balanced accuracy on
+        held-out groups than every smaller one. Empty without the kind "formula".
     learning_curve
         By rising number of cells; of the dense head (the sparse one without it).
     cells, groups, folds
@@ -130,6 +132,10 @@ class Discovery:
         every head's ``logits``.
     data_sha256
         Hash of the latents and classes of all labelled cells.
+    dominated
+        Formulas that are off the front: a smaller one does as well on held-out groups.
+    earlier
+        What the next training may begin with; None where cells cannot be known again.
     """
 
     classes: tuple[str, ...]
@@ -147,3 +153,5 @@ class Discovery:
     target: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     group: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     data_sha256: str = ""
+    dominated: tuple[FrontRow, ...] = ()
+    earlier: Earlier | None = None

@@ -140,7 +140,10 @@ class FrontView(QWidget):  # type: ignore[misc]
 
     def copy_latex(self) -> None:
         """Put the marked formula on the clipboard."""
-        self._copy(None if self.row is None else self.rows[self.row].latex(self._aliases))
+        self._copy(None if self.row is None else self._latex(self.rows[self.row]))
+
+    def _latex(self, row: FrontRow) -> str:
+        return row.latex(self._aliases, self._classes)
 
     def _copy(self, text: str | None, form: str = "LaTeX") -> None:
         if text is not None:
@@ -152,7 +155,7 @@ class FrontView(QWidget):  # type: ignore[misc]
         if item is None or self.untested:
             return
         found, menu = self.rows[item.row()], QMenu(self)
-        menu.addAction("Copy LaTeX", lambda: self._copy(found.latex(self._aliases), "LaTeX"))
+        menu.addAction("Copy LaTeX", lambda: self._copy(self._latex(found), "LaTeX"))
         menu.addAction("Copy formula", lambda: self._copy(found.text, "text"))
         menu.exec(self.table.viewport().mapToGlobal(place))
 

@@ -242,7 +242,7 @@ def test_heads_are_used_as_soon_as_they_are_ready_and_kept_after_a_cancel(
     assert widget.results.quality.heads.rowCount() == 1
     assert widget.training.stage.text() == "Stage 4 of 4: Formulas"
     assert widget.status.text().startswith("Ready: dense.")
-    assert front.table.item(0, 1).text() == "being tested …"
+    assert front.table.item(0, 1).text() == "testing …"
     front.table.cellClicked.emit(0, 0)  # nobody knows yet what it is worth
     assert session.classification.head == "dense"
     widget.training.stop.click()

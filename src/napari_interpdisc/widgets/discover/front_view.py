@@ -109,7 +109,7 @@ class FrontView(QWidget):  # type: ignore[misc]
         self.table.setRowCount(len(rows))
         for i, found in enumerate(rows):
             text = "; ".join(f.show(aliases=self._aliases) for f in found.head.formulas)
-            for column, value in enumerate((str(found.size), "being tested …", text)):
+            for column, value in enumerate((str(found.size), "testing …", text)):
                 item = QTableWidgetItem(value)
                 item.setToolTip(f"{value}\nIt can be picked once it was tested on held-out tracks.")
                 self.table.setItem(i, column, item)

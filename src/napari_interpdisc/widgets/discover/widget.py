@@ -405,7 +405,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             ready = ", ".join(what.found.heads)
             missing = [kind for kind in plan.recipe.kinds if kind not in what.found.heads]
             if missing:
-                self.status.say(f"Ready: {ready}. The cells have its classes; training goes on.")
+                self.status.say(f"Ready: {ready}. They can be used while the training goes on.")
         elif isinstance(what, StageBegan):
             curve = ("curve",) if plan.recipe.curve and plan.recipe.kinds != ("formula",) else ()
             self.training.show_stage(what, ("cells", *plan.recipe.kinds, *curve))

@@ -77,10 +77,14 @@ def test_a_movie_with_labels_becomes_a_model_that_classifies(
 ) -> None:
     code, out, err = run(*words(files, "--kind", "sparse", "--seed", 3, "--recipe", recipe))
     assert (code, err) == (0, "")
+    assert "stage: Sparse heads (4 trainings)" in out
+    assert "sparse is ready after" in out
     assert "held-out balanced accuracy" in out
     assert "calibration: Brier score" in out
     assert "1 head within 0.01 of the best" in out
-    assert "## Rashomon set" in (files / "mine" / "card.md").read_text("utf-8")
+    card = (files / "mine" / "card.md").read_text("utf-8")
+    assert "## Rashomon set" in card
+    assert "Effort: own settings (4 augmented crops a cell" in card
     check, truth = (
         pd.read_csv(files / "mine" / "labels_to_check.csv"),
         pd.read_csv(files / "cells.csv"),
@@ -190,6 +194,13 @@ def test_faults_are_told_before_any_training(
     code, _, err = run(*words(files))
     assert code == 1
     assert "already exists" in err
+
+
+def test_effort_and_recipe_exclude_each_other(run: Run, files: Path, recipe: Path) -> None:
+    code, _, err = run(*words(files, "--effort", "quick", "--recipe", recipe))
+    assert code != 0
+    assert "--recipe and --effort both say how much work is done" in err
+    assert not (files / "mine").exists()
 
 
 @pytest.mark.skipif(julia_is_present(), reason="Julia is installed: PySR is not missing")

@@ -10,6 +10,7 @@ import pytest
 
 from napari_interpdisc.discovery.card import discovered_model
 from napari_interpdisc.discovery.cross_validation import discover
+from napari_interpdisc.discovery.effort import with_effort
 from napari_interpdisc.discovery.evidence import (
     calibration_of,
     evidence_of,
@@ -36,6 +37,9 @@ def test_evidence_of_a_training(found: Discovery) -> None:
     assert dense.calibration is not None
     assert sum(dense.calibration.cells) == 160
     assert len(dense.data_sha256) == 64
+    assert dense.effort == "own settings"
+    quick = with_effort(Recipe(), "quick").model_dump(mode="json")
+    assert evidence_of(replace(found, settings=quick), "dense").effort == "quick"
 
 
 def test_calibration_is_that_of_the_held_out_cells(found: Discovery) -> None:

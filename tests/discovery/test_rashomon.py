@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_interpdisc.discovery.quality import Quality
 from napari_interpdisc.discovery.rashomon import (
     Member,
+    default_row,
     members_of_discovery,
     members_of_model,
     rashomon_set,
+    true_front,
 )
-from napari_interpdisc.discovery.results import Discovery
+from napari_interpdisc.discovery.results import Discovery, FrontRow
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import NamedHead
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
@@ -63,7 +66,7 @@ def test_all_heads_of_a_training(found: Discovery) -> None:
     members = members_of_discovery(found)
     assert [m.name for m in members[:2]] == ["dense", "sparse"]
     assert sum(m.name == "formula" for m in members) == 1
-    assert len(members) == 2 + len(found.front)
+    assert len(members) == 2 + len(found.front) + len(found.dominated)
 
 
 def test_heads_of_a_stored_model_that_answer_the_same_question() -> None:
@@ -109,3 +112,36 @@ def test_heads_that_read_properties_are_asked_with_them() -> None:
     assert found.calls.tolist() == [[0, 1, -1], [1, 1, 1]]
     with pytest.raises(InvalidInput, match="reads area beside latents"):
         rashomon_set(members, ("small", "large"), z)
+
+
+def row(text: str, accuracy: float, low: float = 0.0) -> FrontRow:
+    head = FormulaHead([parse_formula(text, 8)])
+    quality = Quality(accuracy, accuracy, (low, 1.0), np.array([[1, 0], [0, 1]]))
+    return FrontRow(head, head.expression_size, accuracy, quality)
+
+
+def test_a_row_that_a_smaller_one_equals_is_off_the_front() -> None:
+    small, equal, worse = row("z0", 0.8), row("z0 + 1", 0.8), row("z0 + z1 + 1", 0.7)
+    large = row("z0 + z1 + z2 + 1", 0.9)
+    front, dominated = true_front([large, worse, small, equal])
+    assert front == (small, large)
+    assert dominated == (equal, worse)
+
+
+def test_the_default_is_the_smallest_within_the_interval_of_the_best() -> None:
+    rows = [row("z0", 0.76), row("z0 + 1", 0.829), row("z0 + z1 + 1", 0.85, low=0.8)]
+    assert default_row(rows) == 1
+    rows[2] = row("z0 + z1 + 1", 0.85, low=0.84)
+    assert default_row(rows) == 2
+    assert default_row(rows[:1]) == 0
+
+
+def test_the_formula_of_a_training_is_the_default_and_has_its_figure(found: Discovery) -> None:
+    chosen = found.front[default_row(found.front)]
+    head = found.heads["formula"].head
+    assert isinstance(head, FormulaHead)
+    assert head.formulas == chosen.head.formulas
+    assert found.heads["formula"].quality.balanced_accuracy == chosen.quality.balanced_accuracy
+    accuracies = [one.quality.balanced_accuracy for one in found.front]
+    assert accuracies == sorted(set(accuracies))
+    assert [one.size for one in found.front] == sorted({one.size for one in found.front})

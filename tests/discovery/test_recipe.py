@@ -9,6 +9,7 @@ import pytest
 from napari_interpdisc._types import silent
 from napari_interpdisc.discovery.cross_validation import discover
 from napari_interpdisc.discovery.recipe import (
+    Fitting,
     Recipe,
     Steps,
     cell_logits,
@@ -18,6 +19,8 @@ from napari_interpdisc.discovery.recipe import (
     read_as_radii,
 )
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.formula import parse_formula
+from napari_interpdisc.symbolic.search import Candidate, WorkerEngine
 from napari_interpdisc.training.tuning import SparsityTuning
 
 from .conftest import labelled, measured
@@ -27,11 +30,11 @@ def test_the_chosen_formula_is_not_larger_than_asked(quick: Recipe) -> None:
     cells = labelled(160)
     noisy = replace(cells, target=(cells.latents[:, 2] ** 2 + cells.latents[:, 5] > 0).astype(int))
     only = quick.model_copy(update={"kinds": ("formula",), "tolerance": 0.0})
-    free = discover(noisy, only)
-    small = discover(noisy, only.model_copy(update={"formula_size": 3}))
-    assert small.heads["formula"].head.expression_size <= 3
-    assert free.heads["formula"].head.expression_size > 3
-    assert [row.size for row in small.front] == [row.size for row in free.front]
+    free = fit_heads(noisy, only, Steps(silent, 1))
+    small = fit_heads(noisy, only.model_copy(update={"formula_size": 3}), Steps(silent, 1))
+    assert small.heads["formula"].expression_size <= 3
+    assert free.heads["formula"].expression_size > 3
+    assert [size for size, _ in small.front] == [size for size, _ in free.front]
 
 
 def test_latents_that_most_heads_use() -> None:
@@ -106,3 +109,28 @@ def test_heads_may_read_properties_alone(quick: Recipe) -> None:
 def test_what_no_head_can_read_is_refused(given: dict[str, object], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         Recipe(**given)
+
+
+def test_kinds_come_one_by_one_and_progress_never_falls(quick: Recipe) -> None:
+    seen: list[tuple[int, int]] = []
+    steps = Steps(lambda *d: seen.append(d), 2)
+    fitting = Fitting(labelled(120), quick)
+    fitting.fit("dense", steps)
+    assert list(fitting.fitted.heads) == ["dense"]
+    fitting.fit("formula", steps)
+    assert list(fitting.fitted.heads) == ["dense", "formula"]
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert seen[-1] == (200, 200)
+
+
+def test_a_search_begins_with_the_formulas_it_is_given(
+    quick: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the engine cannot find, because it finds nothing, the start brings; refitted."""
+    monkeypatch.setattr(WorkerEngine, "search", lambda *_: [Candidate("z0", 1, 1.0)])
+    only = quick.model_copy(update={"kinds": ("formula",)})
+    start = parse_formula("z2 + z5 + 3.5", 8)
+    fitting = Fitting(labelled(120), only, starts=[[start]])
+    head = fitting.fit("formula", Steps(silent, 1))
+    assert set(head.used_latents) == {2, 5}
+    assert "3.5" not in fitting.fitted.by_class[0][-1].text

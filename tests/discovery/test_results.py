@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from napari_interpdisc.discovery.results import Discovery
+from napari_interpdisc.discovery.quality import Quality
+from napari_interpdisc.discovery.results import Discovery, FrontRow
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
 
 
 def test_the_front_grows_in_size_and_each_row_has_a_held_out_figure(found: Discovery) -> None:
@@ -26,3 +29,15 @@ def test_the_learning_curve_ends_with_all_training_cells(found: Discovery) -> No
     assert cells == sorted(cells)
     assert cells[-1] == pytest.approx(160 * 2 / 3, abs=3)
     assert all(0 <= point.mean <= 1 and point.sd >= 0 for point in found.learning_curve)
+
+
+def test_latex_names_the_classes() -> None:
+    quality = Quality(1.0, 1.0, (1.0, 1.0), np.eye(2, dtype=np.int64))
+    one = FrontRow(FormulaHead([parse_formula("z1 - 2", 4)]), 3, 1.0, quality)
+    assert one.latex(classes=("no", "pro_meta")) == r"\mathrm{pro\ meta} :\ z_{1} - 2.0 \geq 0"
+    assert one.latex() == "z_{1} - 2.0"
+    two = FrontRow(FormulaHead([parse_formula(t, 4) for t in ("z1", "z2")]), 2, 1.0, quality)
+    assert two.latex_lines(classes=("a", "b $")) == [
+        r"s_{\mathrm{a}} = z_{1}", r"s_{\mathrm{b\ \$}} = z_{2}",
+    ]  # fmt: skip
+    assert two.latex(classes=("a", "b")).startswith(r"\begin{gathered} s_{\mathrm{a}} = z_{1} \\ s")

@@ -2,14 +2,27 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.mathtext import MathTextParser
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.formula import FUNCTIONS, Formula, FormulaHead, parse_formula
+from napari_interpdisc.models.formula import (
+    FUNCTIONS,
+    Apply,
+    Formula,
+    FormulaHead,
+    Latent,
+    Measurement,
+    Number,
+    Power,
+    latex_words,
+    parse_formula,
+)
 from napari_interpdisc.models.heads import Head
 from napari_interpdisc.models.properties import HeadProperties
 
@@ -303,3 +316,67 @@ def test_a_formula_head_standardises_what_it_reads() -> None:
         head(z)
     with pytest.raises(InvalidInput, match="not among the head's properties"):
         FormulaHead([parse_formula("texture", 2, None, ("texture",))], (), TWO)
+
+
+def strictly(latex: str) -> None:
+    """Refuse LaTeX that would not compile: unbalanced braces, bare signs, unknown commands."""
+    depth = 0
+    for token in re.findall(r"\\[A-Za-z]+|\\.|.", latex):
+        depth += (token == "{") - (token == "}")
+        assert depth >= 0, latex
+        assert token not in ("$", "%", "&", "#", "~"), latex
+        if re.fullmatch(r"\\[A-Za-z]+", token):
+            assert token[1:] in COMMANDS, token
+    assert depth == 0, latex
+    assert latex.count(r"\left") == latex.count(r"\right")
+    assert not re.search(r"[\^_](?![{\\A-Za-z0-9])", latex), latex
+    MathTextParser("path").parse(f"${latex}$")
+
+
+COMMANDS = {
+    "left", "right", "frac", "sqrt", "mathrm", "log", "exp", "sin", "cos", "tanh", "cdot",
+    "backslash", "wedge", "sim", "mu", "operatorname", "geq",
+}  # fmt: skip
+
+LEAVES = st.one_of(
+    st.integers(0, 5).map(Latent),
+    st.floats(-1e6, 1e6, allow_nan=False).map(Number),
+    st.sampled_from([Number(0.0), Number(1.0), Number(-1.0), Measurement("nucleus_area", 0)]),
+)
+
+
+def _branches(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(
+        st.tuples(st.sampled_from(sorted(FUNCTIONS)), parts).map(lambda p: Apply(p[0], (p[1],))),
+        st.tuples(st.sampled_from("+-*/"), parts, parts).map(lambda p: Apply(p[0], p[1:])),
+        st.tuples(parts, st.sampled_from([-8.0, -1.0, 0.0, 0.5, 2.0, 3.0])).map(
+            lambda p: Power(*p)
+        ),
+    )
+
+
+@given(st.recursive(LEAVES, _branches, max_leaves=6))
+@settings(deadline=None, max_examples=60, derandomize=True)
+def test_every_formula_has_latex_that_compiles(node: Any) -> None:
+    for aliases in (None, {0: "size_z0", 1: "a $5% {x}_y^\\_z1", 2: "é µm"}):
+        strictly(Formula(node).latex(aliases=aliases))
+
+
+@pytest.mark.parametrize("text", ["inv(0)", "1/0 + z1", "log(0)", "z1**-1*0**-2", "sqrt(-1)*z2"])
+def test_what_has_no_value_has_latex_all_the_same(text: str) -> None:
+    strictly(parse_formula(text).latex())
+
+
+@pytest.mark.parametrize(
+    ("name", "latex"),
+    [
+        ("early G1", r"\mathrm{early\ G1}"),
+        ("pro_meta", r"\mathrm{pro\ meta}"),
+        ("5 $ {a}", r"\mathrm{5\ \$\ \{a\}}"),
+        ("Zürich", r"\mathrm{Zurich}"),
+        ("", r"\mathrm{?}"),
+    ],
+)
+def test_any_name_is_latex(name: str, latex: str) -> None:
+    assert latex_words(name) == latex
+    strictly(latex)

@@ -71,6 +71,13 @@ Engine = Annotated[
         "nothing more."
     ),
 ]
+Effort = Annotated[
+    Literal["quick", "thorough"] | None,
+    typer.Option(
+        help="How much work a training does; thorough if left out. Both test on the same held-out "
+        "groups."
+    ),
+]
 RecipeFile = Annotated[
     Path | None,
     typer.Option(

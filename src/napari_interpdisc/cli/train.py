@@ -13,6 +13,7 @@ from napari_interpdisc.cli.common import (
     Channel,
     ChannelAxis,
     Diameter,
+    Effort,
     Engine,
     Model,
     MovieFiles,
@@ -27,6 +28,7 @@ from napari_interpdisc.cli.common import (
 )
 from napari_interpdisc.cli.movie_table import movies_of_table
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
+from napari_interpdisc.cli.stages import Stages
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
 
@@ -123,6 +125,7 @@ def train(
             help="Let Optuna choose the sparsity; its study is kept, and resumed, here.",
         ),
     ] = None,
+    effort: Effort = None,
     recipe: RecipeFile = None,
     name: Annotated[str, typer.Option(help="Name of the model; the folder's if left out.")] = "",
     labels: Annotated[
@@ -156,7 +159,9 @@ def train(
     from napari_interpdisc.io.results import write_whole
     from napari_interpdisc.models.store import load_model, save_model
 
-    asked = _recipe(recipe, kind, folds, seed, engine, study is not None, properties, no_latents)
+    asked = _recipe(
+        recipe, kind, folds, seed, engine, study is not None, properties, no_latents, effort
+    )
     if "formula" in asked.kinds:
         check_engine(asked.search.engine)
     loaded = load_model(model)
@@ -173,8 +178,10 @@ def train(
         )
         labelled, group, origins = _joined(known, group_column, wanted, asked, loaded)
         told_of = tuple(movie.summary for movie in known)
-    with progress_bar("training") as progress:
-        found = discover(labelled, asked, progress, loaded.encoder_sha256, group, study)
+    with Stages() as stages:
+        found = discover(
+            labelled, asked, stages.progress, loaded.encoder_sha256, group, study, stages
+        )
     found = replace(found, movies=told_of)
     compared = rashomon_set(
         members_of_discovery(found), found.classes, labelled.own_latents,
@@ -235,14 +242,20 @@ def _recipe(
     tune: bool,
     properties: str | None = None,
     no_latents: bool = False,
+    effort: Literal["quick", "thorough"] | None = None,
 ) -> Recipe:
     """The recipe of a file, or the default one, with what the command line says."""
+    from napari_interpdisc.discovery.effort import with_effort
     from napari_interpdisc.discovery.recipe import Recipe
     from napari_interpdisc.discovery.results import KINDS
     from napari_interpdisc.io.settings import read_settings
     from napari_interpdisc.models.properties import DEFAULT_PROPERTIES, check_properties
     from napari_interpdisc.training.tuning import SparsityTuning
 
+    if file is not None and effort is not None:
+        raise InvalidInput(
+            "--recipe and --effort both say how much work is done; leave one of them out."
+        )
     asked = Recipe() if file is None else read_settings(file, Recipe)
     changes: dict[str, Any] = {"seed": seed}
     if kind != "all":
@@ -262,7 +275,8 @@ def _recipe(
         changes["latents"] = False
         if not changes.get("properties", asked.properties):
             raise InvalidInput("--no-latents needs --properties: heads must read something.")
-    return asked.model_copy(update=changes)
+    asked = asked.model_copy(update=changes)
+    return asked if effort is None else with_effort(asked, effort)
 
 
 def _checked_labels(
@@ -297,7 +311,7 @@ def _from_crops(
     px = crop_diameter(diameter)
     images, values, groups = read_labelled_crops(path, label, group)
     labels = _checked_labels(values, groups, wanted, recipe.folds, group)
-    with progress_bar("augmentations") as progress:
+    with progress_bar("augmented cells") as progress:
         cells = label_ready_crops(images, px, model, labels, recipe, progress)
     _tell_measured(cells, len(labels.rows))
     return cells, Origins.of_archive(str(path), _rows_of(cells, labels))
@@ -385,7 +399,7 @@ def _joined(
         wanted,
         group,
     )
-    with progress_bar("augmentations") as progress:
+    with progress_bar("augmented cells") as progress:
         cells = label_movies(movies, labels, model, recipe, progress)
     _tell_measured(cells, len(labels.rows))
     origins = Origins.joined([movie.origins for movie in movies])

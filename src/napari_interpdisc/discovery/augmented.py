@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import torch
 from napari_interpdisc._types import Float32Array, Progress, silent
 from napari_interpdisc.discovery.labelled import LabelledCells, Labels
 from napari_interpdisc.discovery.recipe import Recipe
+from napari_interpdisc.discovery.view_cache import ViewCache, cell_keys
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.properties import Way, missing_properties
@@ -46,11 +48,14 @@ class PatchLatents:
         (V, N, L + P) the same of augmented crops.
     way
         In whose nuclei the properties were measured.
+    keys
+        (N,) names of the cells, by their pixels.
     """
 
     plain: Float32Array
     augmented: Float32Array
     way: Way = "built-in"
+    keys: npt.NDArray[np.str_] | None = None
 
 
 def patch_latents(
@@ -59,6 +64,7 @@ def patch_latents(
     recipe: Recipe,
     progress: Progress = silent,
     regions: npt.NDArray[np.integer] | None = None,
+    cache: ViewCache | None = None,
 ) -> PatchLatents:
     """Encode the plain crops in the middle of N patches, and augmented crops of each.
 
@@ -73,6 +79,9 @@ def patch_latents(
     crop. A crop in which no nucleus is found keeps the properties of the plain one. Rotation and
     mirroring change none of those that heads may read.
 
+    What is drawn for a cell depends on its pixels and the seed alone: the same cell among others
+    has the same augmented crops.
+
     Parameters
     ----------
     patches
@@ -83,39 +92,76 @@ def patch_latents(
         Number and strength of the augmentations, and their seed. Without augmentations the plain
         latents are given as the only ones.
     progress
-        Called with (augmentations encoded, augmentations in all).
+        Called with (cells augmented, cells to augment).
     regions
         (N, S, S) segmentations of the crops; without them, nuclei are found in the crops.
+    cache
+        What an earlier call saw: cells in it are not encoded again. It holds these cells after.
     """
+    keys = cell_keys(patches, regions)
+    known = {} if cache is None else dict(cache.known(model, recipe))
+    missing = np.array([n for n, key in enumerate(keys) if str(key) not in known], np.intp)
+    if len(missing):
+        own = None if regions is None else regions[missing]
+        seen = _seen(patches.take(missing), model, recipe, progress, own)
+        known |= {str(key): seen[:, n] for n, key in enumerate(keys[missing])}
+    if cache is not None:
+        cache.keep(model, recipe, {str(key): known[str(key)] for key in keys})
+    views = np.stack([known[str(key)] for key in keys], 1)
+    plain, augmented = views[0], views[1:] if recipe.augmented else views[:1]
+    return PatchLatents(plain, augmented, "built-in" if regions is None else "labels", keys)
+
+
+def _seen(
+    patches: Patches,
+    model: CellModel,
+    recipe: Recipe,
+    progress: Progress,
+    regions: npt.NDArray[np.integer] | None,
+) -> Float32Array:
+    """Latents and properties (1 + V, N, L + P) of N patches, those of the plain crops first."""
     read = model.n_latents if recipe.surroundings else model.n_cell_latents
     read, names = read * recipe.latents, recipe.properties
     crops = patches.crops(model.crop_size)
     found_in = crops if regions is None else (crops, regions)
     own = _properties(found_in, names, model)
     plain = np.concatenate([model.encode(crops)[0][:, :read], own], 1)
-    way: Way = "built-in" if regions is None else "labels"
     if recipe.augmented < 1:
-        return PatchLatents(plain, plain[None], way)
+        return plain[None]
     seen = own if regions is None else _properties(crops, names, model)
     scaled = torch.from_numpy(scaled_to_unit(patches.pixels))[:, None]
-    fields = torch.full((len(patches),), patches.field)
-    generator = torch.Generator().manual_seed(recipe.seed)
-    rotations = recipe.rotations if model.encoder.rotating_pairs else 1
-    found = np.empty((recipe.augmented * rotations, *plain.shape), np.float32)
-    for v in range(recipe.augmented):
-        for start in range(0, len(patches), BATCH):
-            some = slice(start, start + BATCH)
-            views = random_views(
-                scaled[some], fields[some], recipe.augmentation, model.crop_size, generator
+    n, rotations = recipe.augmented, recipe.rotations if model.encoder.rotating_pairs else 1
+    found = np.empty((1 + n * rotations, *plain.shape), np.float32)
+    found[0], keys = plain, cell_keys(patches)
+    fields = torch.full((n,), patches.field)
+    at_once = max(1, BATCH // n)
+    for start in range(0, len(patches), at_once):
+        some = range(start, min(start + at_once, len(patches)))
+        draws = [_draws(str(keys[cell]), recipe.seed) for cell in some]
+        pictures = [
+            random_views(
+                scaled[cell].expand(n, -1, -1, -1), fields, recipe.augmentation, model.crop_size,
+                draw,
             )
-            encoded = torch.from_numpy(model.encode(views.numpy())[0])
-            change = _properties(views.numpy(), names, model) - seen[some]
-            measured = own[some] + np.where(np.isfinite(change), change, 0)
-            for k in range(v * rotations, (v + 1) * rotations):
-                rotated = rotated_latents(model.encoder, encoded, generator)
-                found[k, some] = np.concatenate([rotated[:, :read].numpy(), measured], 1)
-        progress(v + 1, recipe.augmented)
-    return PatchLatents(plain, found, way)
+            for cell, draw in zip(some, draws, strict=True)
+        ]  # fmt: skip
+        views = torch.cat(pictures).numpy()
+        encoded = torch.from_numpy(model.encode(views)[0]).split(n)
+        measured = _properties(views, names, model).reshape(len(some), n, len(names))
+        for place, (cell, draw) in enumerate(zip(some, draws, strict=True)):
+            change = measured[place] - seen[cell]
+            props = own[cell] + np.where(np.isfinite(change), change, 0)
+            every = encoded[place].repeat_interleave(rotations, 0)
+            rotated = rotated_latents(model.encoder, every, draw)[:, :read].numpy()
+            found[1:, cell] = np.concatenate([rotated, props.repeat(rotations, 0)], 1)
+        progress(some[-1] + 1, len(patches))
+    return found
+
+
+def _draws(key: str, seed: int) -> torch.Generator:
+    """Source of randomness of one cell."""
+    digest = hashlib.sha256(f"{key} {seed}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
 def _properties(
@@ -213,6 +259,7 @@ def labelled_cells(
         pairs_within(model, n_latents),
         properties=recipe.properties,
         way=latents.way,
+        keys=latents.keys,
     )
     missing = missing_properties(latents.plain[:, n_latents:])
     if not missing.any():

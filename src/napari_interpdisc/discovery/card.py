@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from napari_interpdisc.discovery.effort import effort_of, settings_of
 from napari_interpdisc.discovery.evidence import evidence_of
 from napari_interpdisc.discovery.quality import Quality
 from napari_interpdisc.discovery.rashomon import RashomonSet
+from napari_interpdisc.discovery.recipe import Recipe
 from napari_interpdisc.discovery.reliability import Reliabilities, Reliability
 from napari_interpdisc.discovery.results import Discovery, FrontRow
 from napari_interpdisc.discovery.tasks import TaskResult, heads_of
@@ -120,6 +122,7 @@ def discovery_card(
         f"Balanced accuracy is on groups ({found.group_name}s) held out of {found.folds} folds, "
         "pooled, with a 95 % bootstrap interval over groups. The stored heads were fitted on all "
         "cells.",
+        *effort_told(found),
         "",
         *_of_movies(found),
         *table(("head", "weights", "expression size", "balanced accuracy"), rows),
@@ -133,6 +136,14 @@ def discovery_card(
     if compared is not None:
         lines += ["", *rashomon_section(compared, model)]
     return "\n".join(lines) + "\n"
+
+
+def effort_told(found: Discovery) -> list[str]:
+    """One line on how much work the training did; none where its settings are not known."""
+    if not found.settings:
+        return []
+    recipe = Recipe.model_validate(found.settings)
+    return [f"Effort: {effort_of(recipe)} ({settings_of(recipe).told()})."]
 
 
 def rashomon_section(compared: RashomonSet, model: CellModel) -> list[str]:

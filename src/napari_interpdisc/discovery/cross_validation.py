@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ from sklearn.metrics import balanced_accuracy_score
 
 from napari_interpdisc._types import Float32Array, Progress, silent
 from napari_interpdisc.discovery.calibration import calibrated, calibration_factor
+from napari_interpdisc.discovery.earlier import Earlier, folds_like, left_by, starts_of, usable
 from napari_interpdisc.discovery.labelled import LabelledCells, check_labels
 from napari_interpdisc.discovery.quality import Quality, measure
+from napari_interpdisc.discovery.rashomon import default_row, true_front
 from napari_interpdisc.discovery.recipe import (
-    FittedHeads,
+    Fitting,
     Recipe,
     Steps,
     cell_logits,
@@ -31,6 +34,14 @@ from napari_interpdisc.discovery.results import (
     FittedHead,
     FrontRow,
     Kind,
+)
+from napari_interpdisc.discovery.stages import (
+    FormulasFound,
+    FoundFormula,
+    HeadsTested,
+    OnStage,
+    StageBegan,
+    ignored,
 )
 from napari_interpdisc.models.cell_model import class_index, score_width
 from napari_interpdisc.models.formula import FormulaHead
@@ -48,11 +59,14 @@ def discover(
     encoder_sha256: str = "",
     group_name: str = "track",
     studies: Path | None = None,
+    on_stage: OnStage = ignored,
+    earlier: Earlier | None = None,
 ) -> Discovery:
     """Train heads on labelled cells, and test each kind on held-out groups.
 
     Every head that is tested was fitted, its latents chosen and its formula found without the fold
-    that it is tested on.
+    that it is tested on. Kinds come one after another, over all folds: dense heads are ready first.
+    The formula that is used is that of :func:`napari_interpdisc.discovery.rashomon.default_row`.
 
     Parameters
     ----------
@@ -69,6 +83,12 @@ def discover(
         What a group is called in sentences.
     studies
         SQLite file that keeps the studies of the sparsity; those that it holds are resumed.
+    on_stage
+        Told of each stage as it begins, of heads as soon as they are tested, and of formulas before
+        they are.
+    earlier
+        What an earlier training left. Groups then stay in their folds, and each search of formulas
+        begins with those that were found without the groups that it holds out.
 
     Raises
     ------
@@ -81,62 +101,142 @@ def discover(
     home = np.flatnonzero(cells.tested)
     known = home[cells.target[home] >= 0]
     check_labels(cells.target[known], cells.group[known], cells.classes, options.folds, group_name)
-    folds = _folds(cells, home, options)
+    before = usable(earlier, cells, encoder_sha256)
+    folds = _folds(cells, home, options, before)
     curve_kind = next(kind for kind in KINDS if kind in options.kinds)
     n_curve = len(CURVE_SHARES) * len(folds) if options.curve and curve_kind != "formula" else 0
     steps = Steps(progress, (len(folds) + 1) * len(options.kinds) + n_curve)
-    tested = [_without_fold(cells, fold, options, steps, studies) for fold in folds]
-    final = fit_heads(cells.take(cells.known), options, steps, studies)
-
-    def quality(logits: Float32Array) -> Quality:
-        predicted, group = class_index(logits[known]), cells.group[known]
-        return measure(cells.target[known], predicted, group, len(cells.classes), options.seed)
-
-    held_out = {}
-    for kind in options.kinds:
-        held_out[kind] = _held_out(cells, folds, [fitted.heads[kind] for fitted in tested])
-        # held-out cells tell how sure a head may be
-        factor = calibration_factor(held_out[kind][known], cells.target[known])
-        final.heads[kind] = calibrated(final.heads[kind], factor)
-    front = []
-    for size, head in final.front:
-        of_row = _held_out(cells, folds, [of_size(fitted.front, size) for fitted in tested])
-        on_training = balanced_accuracy_score(
-            cells.target[known], predicted_by(head, cells.take(known))
-        )
-        front.append(FrontRow(head, size, float(on_training), quality(of_row)))
-        chosen = final.heads["formula"]
-        if isinstance(chosen, FormulaHead) and chosen.formulas == head.formulas:
-            held_out["formula"] = of_row  # one formula, one figure
-    curve = []
-    if n_curve:
-        curve = _learning_curve(cells, folds, options, curve_kind, steps)
-        curve.append(_end_of_curve(cells, folds, class_index(held_out[curve_kind])))
-    return Discovery(
+    training = _Training(cells, folds, options, known, steps, on_stage, studies, before)
+    found = Discovery(
         classes=cells.classes,
-        heads={
-            kind: FittedHead(
-                kind,
-                final.heads[kind],
-                quality(held_out[kind]),
-                _calibrated_by_other_folds(held_out[kind], cells, folds)[home],
-            )
-            for kind in KINDS
-            if kind in options.kinds
-        },
-        front=tuple(front),
-        learning_curve=tuple(curve),
+        heads={},
+        front=(),
+        learning_curve=(),
         cells=len(known),
         groups=len(np.unique(cells.group[known])),
         folds=options.folds,
         encoder_sha256=encoder_sha256,
-        engine=final.engine,
+        engine="",
         settings=options.model_dump(mode="json"),
         group_name=group_name,
         target=cells.target[home],
         group=cells.group[home],
         data_sha256=_hash(cells),
     )
+    for kind in (kind for kind in KINDS if kind in options.kinds):
+        training.begin(kind)
+        if kind == "formula":
+            found = training.with_formulas(found)
+        else:
+            found = training.with_network(found, kind)
+        on_stage(HeadsTested(found))
+    if not n_curve:
+        return found
+    on_stage(StageBegan("curve", *steps.span(n_curve), n_curve))
+    curve = _learning_curve(cells, folds, options, curve_kind, steps)
+    curve.append(_end_of_curve(cells, folds, class_index(training.held_out[curve_kind])))
+    return replace(found, learning_curve=tuple(curve))
+
+
+@dataclass
+class _Training:
+    """Heads of all folds, and of all cells, that are fitted kind by kind.
+
+    Attributes
+    ----------
+    known
+        Rows of the cells that have a class and are tested on.
+    earlier
+        Training that answered the same question before, if there is one.
+    held_out
+        By kind, the (N, K) logits of heads that did not see a cell's group.
+    """
+
+    cells: LabelledCells
+    folds: Sequence[Fold]
+    options: Recipe
+    known: npt.NDArray[np.intp]
+    steps: Steps
+    on_stage: OnStage
+    studies: Path | None
+    earlier: Earlier | None
+    held_out: dict[Kind, Float32Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        cells, options, before = self.cells, self.options, self.earlier
+        self.final = Fitting(
+            cells, options, self.studies, () if before is None else before.final, cells.known
+        )
+        self.by_fold = [
+            Fitting(
+                cells, options, self.studies,
+                () if before is None else starts_of(before, cells, test, place),
+                _known(cells, train),
+            )
+            for place, (train, test) in enumerate(self.folds)
+        ]  # fmt: skip
+
+    def begin(self, kind: Kind) -> None:
+        """Tell that a kind is trained now."""
+        n = len(self.folds) + 1
+        self.on_stage(StageBegan(kind, *self.steps.span(n), n))
+
+    def with_network(self, found: Discovery, kind: Kind) -> Discovery:
+        """Add a dense or sparse head, tested on held-out groups."""
+        heads = [fitting.fit(kind, self.steps) for fitting in self.by_fold]
+        head = self.final.fit(kind, self.steps)
+        logits = _held_out(self.cells, self.folds, heads)
+        return self._with_head(found, kind, head, logits)
+
+    def with_formulas(self, found: Discovery) -> Discovery:
+        """Add formulas: searched on all cells first, so that they can be seen, then tested."""
+        self.final.fit("formula", self.steps)
+        self.on_stage(FormulasFound(tuple(map(self._untested, self.final.fitted.front))))
+        for fitting in self.by_fold:
+            fitting.fit("formula", self.steps)
+        fitted = [fitting.fitted for fitting in self.by_fold]
+        rows, logits = [], {}
+        for size, head in self.final.fitted.front:
+            of_row = _held_out(self.cells, self.folds, [of_size(f.front, size) for f in fitted])
+            told = self._untested((size, head)).training_balanced_accuracy
+            rows.append(FrontRow(head, size, told, self._quality(of_row)))
+            logits[head] = of_row
+        front, dominated = true_front(rows)
+        chosen = front[default_row(front)].head
+        earlier = left_by(
+            self.cells, self.folds, [f.by_class for f in fitted], self.final.fitted.by_class,
+            found.encoder_sha256,
+        )  # fmt: skip
+        found = replace(
+            found, front=front, dominated=dominated, engine=self.final.fitted.engine,
+            earlier=earlier,
+        )  # fmt: skip
+        return self._with_head(found, "formula", chosen, logits[chosen])
+
+    def _with_head(
+        self, found: Discovery, kind: Kind, head: Head, logits: Float32Array
+    ) -> Discovery:
+        """Add a head whose kind gave these logits (N, K) to cells held out."""
+        cells, known, home = self.cells, self.known, np.flatnonzero(self.cells.tested)
+        self.held_out[kind] = logits
+        # held-out cells tell how sure a head may be
+        factor = calibration_factor(logits[known], cells.target[known])
+        own = _calibrated_by_other_folds(logits, cells, self.folds)[home]
+        fitted = FittedHead(kind, calibrated(head, factor), self._quality(logits), own)
+        return replace(found, heads={**found.heads, kind: fitted})
+
+    def _quality(self, logits: Float32Array) -> Quality:
+        predicted, cells, known = class_index(logits[self.known]), self.cells, self.known
+        return measure(
+            cells.target[known], predicted, cells.group[known], len(cells.classes),
+            self.options.seed,
+        )  # fmt: skip
+
+    def _untested(self, row: tuple[int, FormulaHead]) -> FoundFormula:
+        size, head = row
+        predicted = predicted_by(head, self.cells.take(self.known))
+        accuracy = balanced_accuracy_score(self.cells.target[self.known], predicted)
+        return FoundFormula(head, size, float(accuracy))
 
 
 def _hash(cells: LabelledCells) -> str:
@@ -146,23 +246,21 @@ def _hash(cells: LabelledCells) -> str:
     return digest.hexdigest()
 
 
-def _folds(cells: LabelledCells, home: npt.NDArray[np.intp], options: Recipe) -> list[Fold]:
+def _folds(
+    cells: LabelledCells, home: npt.NDArray[np.intp], options: Recipe, earlier: Earlier | None
+) -> list[Fold]:
     """Folds of the cells that are tested on; those of other laboratories are in every training."""
     others = np.flatnonzero(~cells.tested)
-    found = grouped_folds(cells.target[home], cells.group[home], options.folds, options.seed)
+    kept = None if earlier is None else folds_like(earlier, cells.take(home), options.folds)
+    found = kept or grouped_folds(
+        cells.target[home], cells.group[home], options.folds, options.seed
+    )
     return [(np.concatenate([home[train], others]), home[test]) for train, test in found]
 
 
 def _known(cells: LabelledCells, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     """Those of ``rows`` that have a class."""
     return rows[cells.target[rows] >= 0]
-
-
-def _without_fold(
-    cells: LabelledCells, fold: Fold, options: Recipe, steps: Steps, studies: Path | None
-) -> FittedHeads:
-    """Heads fitted on the training cells of one fold."""
-    return fit_heads(cells.take(_known(cells, fold[0])), options, steps, studies)
 
 
 def _held_out(cells: LabelledCells, folds: Sequence[Fold], heads: Sequence[Head]) -> Float32Array:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from napari_interpdisc.discovery.effort import effort_of
 from napari_interpdisc.discovery.quality import Quality
+from napari_interpdisc.discovery.recipe import Recipe
 from napari_interpdisc.discovery.reliability import Reliability, reliability
 from napari_interpdisc.discovery.results import Discovery, Kind
 from napari_interpdisc.errors import InvalidInput
@@ -49,6 +51,7 @@ def evidence_of(
         seeds=tuple(round(value, DIGITS) for value in seeds),
         calibration=calibration,
         data_sha256=found.data_sha256,
+        effort=effort_of(Recipe.model_validate(found.settings)) if found.settings else "",
     )
 
 

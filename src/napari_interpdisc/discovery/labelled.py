@@ -107,6 +107,9 @@ class LabelledCells:
     rows
         (N,) positions of the cells among the labelled ones that were given, where some were left
         out because no nucleus was found in them; None if all are here.
+    keys
+        (N,) name of each cell by its pixels, by which a later training knows it again; None where
+        no later training asks.
     """
 
     latents: npt.NDArray[np.float32]
@@ -119,6 +122,7 @@ class LabelledCells:
     properties: tuple[str, ...] = ()
     way: Way = "built-in"
     rows: npt.NDArray[np.intp] | None = None
+    keys: npt.NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         """Number of cells N."""
@@ -188,6 +192,7 @@ class LabelledCells:
             group=self.group[at],
             laboratory=None if self.laboratory is None else self.laboratory[at],
             rows=None if self.rows is None else self.rows[at],
+            keys=None if self.keys is None else self.keys[at],
         )
 
 

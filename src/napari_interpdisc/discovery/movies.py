@@ -14,6 +14,7 @@ from napari_interpdisc.discovery.augmented import labelled_cells, patch_latents
 from napari_interpdisc.discovery.labelled import LabelledCells, Labels, check_labels, encode_labels
 from napari_interpdisc.discovery.origins import Origins
 from napari_interpdisc.discovery.recipe import Recipe
+from napari_interpdisc.discovery.view_cache import ViewCache
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel, TrainingMovie
 from napari_interpdisc.patches import Patches, label_crops, patch_side, patches_of_cells
@@ -200,6 +201,7 @@ def label_movies(
     model: CellModel,
     recipe: Recipe,
     progress: Progress = silent,
+    cache: ViewCache | None = None,
 ) -> LabelledCells:
     """Augment and encode the labelled cells of several movies, as if they were one movie's.
 
@@ -212,7 +214,7 @@ def label_movies(
         The movies, and what :func:`join_labels` made of their labels.
     model
         Whose encoder is used.
-    recipe, progress
+    recipe, progress, cache
         See :func:`napari_interpdisc.discovery.augmented.patch_latents`.
 
     Raises
@@ -230,7 +232,7 @@ def label_movies(
     if recipe.properties and len(known) == len(movies):
         regions = np.concatenate(known)[labels.rows]
     some = joined.take(labels.rows)
-    latents = patch_latents(some, model, recipe, progress, regions)
+    latents = patch_latents(some, model, recipe, progress, regions, cache)
     return labelled_cells(latents, model, labels, recipe)
 
 

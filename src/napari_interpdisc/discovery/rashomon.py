@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from napari_interpdisc._types import Float64Array
 from napari_interpdisc.discovery.recipe import head_logits
-from napari_interpdisc.discovery.results import Discovery
+from napari_interpdisc.discovery.results import Discovery, FrontRow
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel, NamedHead, class_index
 from napari_interpdisc.models.formula import FormulaHead
@@ -141,7 +141,7 @@ def members_of_discovery(found: Discovery) -> list[Member]:
         for kind, fitted in found.heads.items()
         if kind != "formula" or not found.front
     ]
-    for row in found.front:
+    for row in sorted((*found.front, *found.dominated), key=lambda row: row.size):
         is_chosen = (
             chosen is not None
             and isinstance(chosen.head, FormulaHead)
@@ -151,6 +151,36 @@ def members_of_discovery(found: Discovery) -> list[Member]:
         name = "formula" if is_chosen else told
         members.append(Member(name, row.head, row.quality.balanced_accuracy))
     return members
+
+
+def true_front(rows: Sequence[FrontRow]) -> tuple[tuple[FrontRow, ...], tuple[FrontRow, ...]]:
+    """Formulas that no smaller one equals on held-out groups, and those that one does.
+
+    The measures are those of the table that is shown: nodes, and balanced accuracy on held-out
+    groups. Both come back from small to large.
+    """
+    front: list[FrontRow] = []
+    dominated: list[FrontRow] = []
+    for row in sorted(rows, key=lambda row: (row.size, -row.quality.balanced_accuracy)):
+        worse = front and row.quality.balanced_accuracy <= front[-1].quality.balanced_accuracy
+        (dominated if worse else front).append(row)
+    return tuple(front), tuple(dominated)
+
+
+def default_row(front: Sequence[FrontRow]) -> int:
+    """Place of the formula that is used unless somebody picks another.
+
+    It is the smallest whose balanced accuracy on held-out groups is within the 95 % interval of the
+    best one's: the data do not say that a larger one is better.
+
+    Parameters
+    ----------
+    front
+        Formulas from small to large; at least one.
+    """
+    best = max(front, key=lambda row: row.quality.balanced_accuracy).quality
+    least = min(best.interval[0], best.balanced_accuracy)
+    return next(i for i, row in enumerate(front) if row.quality.balanced_accuracy >= least)
 
 
 def members_of_model(model: CellModel, head: str | None = None) -> list[Member]:

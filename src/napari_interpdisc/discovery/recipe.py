@@ -23,13 +23,14 @@ from napari_interpdisc.discovery.results import KINDS, Kind
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.models.formula import Formula, FormulaHead
-from napari_interpdisc.models.heads import Head, read_columns
+from napari_interpdisc.models.heads import Head, SparseHead, read_columns
 from napari_interpdisc.models.properties import HeadProperties, check_properties
 from napari_interpdisc.symbolic.front import FittedFormula, FormulaFront, formula_front
 from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.training.augment import Augmentation
 from napari_interpdisc.training.heads import HeadTraining, train_dense_head
 from napari_interpdisc.training.rigl import SparseTraining, train_sparse_heads
+from napari_interpdisc.training.threads import one_thread
 from napari_interpdisc.training.tuning import SparsityTuning, tune_density
 
 
@@ -71,10 +72,10 @@ class Recipe(BaseModel):
         5, title="Augmented crops of each cell that a formula search is given", ge=0
     )
     formula_size: int = Field(
-        17, title="Largest formula that is chosen (nodes; 0.2 % of the dense head's)", ge=3
+        17, title="Largest formula that a single fit chooses, as in Table 1 (nodes)", ge=3
     )
     tolerance: float = Field(
-        0.005, title="Balanced accuracy that may be given up for a smaller formula", ge=0, lt=1
+        0.005, title="Balanced accuracy that such a fit gives up for a smaller formula", ge=0, lt=1
     )
     dense: HeadTraining = HeadTraining()
     sparse: SparseTraining = SparseTraining()
@@ -112,6 +113,10 @@ class Steps:
         part = int(100 * min(done / max(total, 1), 1.0))
         self.progress(100 * self.finished + part, 100 * self.trainings)
 
+    def span(self, trainings: int) -> tuple[int, int]:
+        """What progress says before and after the next trainings."""
+        return 100 * self.finished, 100 * (self.finished + trainings)
+
     def finish(self) -> None:
         """One training is done."""
         self.finished += 1
@@ -134,6 +139,8 @@ class FittedHeads:
         Density that the sparse heads were trained at.
     searched
         Columns that the formula search was given: latents, and after them properties.
+    by_class
+        Formulas that no smaller one beats, for two classes or for each class against the rest.
     """
 
     heads: dict[Kind, Head] = field(default_factory=dict)
@@ -141,6 +148,7 @@ class FittedHeads:
     engine: str = ""
     density: float = 0.0
     searched: list[int] = field(default_factory=list)
+    by_class: list[list[Formula]] = field(default_factory=list)
 
 
 def fit_heads(
@@ -159,38 +167,100 @@ def fit_heads(
     studies
         SQLite file that keeps the study of the sparsity; one that it holds is resumed.
     """
-    cells = cells.evened(recipe.seed)
-    n_classes, seed = len(cells.classes), recipe.seed
-    fitted, pairs = FittedHeads(), read_as_radii(cells) if recipe.invariant else ()
-    read = cells.head_properties
-    if "dense" in recipe.kinds:
-        training = recipe.dense.model_copy(update={"seed": seed})
-        fitted.heads["dense"] = train_dense_head(
-            cells.augmented, cells.target, n_classes, training, steps, pairs, read
-        )
+    fitting = Fitting(cells, recipe, studies)
+    for kind in KINDS:
+        if kind in recipe.kinds:
+            fitting.fit(kind, steps)
+    return fitting.fitted
+
+
+class Fitting:
+    """Heads of the same cells, fitted kind by kind: dense, sparse, formula.
+
+    Parameters
+    ----------
+    cells
+        Labelled cells, each with a class.
+    recipe
+        All settings; the seed decides the result.
+    studies
+        SQLite file that keeps the study of the sparsity; one that it holds is resumed.
+    starts
+        For each formula that is searched, formulas of an earlier training to begin with. Their
+        constants are fitted anew, and they compete with what the engine finds.
+    rows
+        Cells to fit to; all if left out.
+
+    Attributes
+    ----------
+    fitted
+        What is ready.
+    """
+
+    def __init__(
+        self,
+        cells: LabelledCells,
+        recipe: Recipe,
+        studies: Path | None = None,
+        starts: Sequence[Sequence[Formula]] = (),
+        rows: npt.NDArray[np.intp] | None = None,
+    ) -> None:
+        self._all, self._rows = cells, np.arange(len(cells)) if rows is None else rows
+        self._recipe, self._studies, self._starts = recipe, studies, starts
+        self._sparse: list[SparseHead] = []
+        self.fitted = FittedHeads()
+
+    def fit(self, kind: Kind, steps: Steps) -> Head:
+        """Fit the head of one kind; for a formula, sparse heads choose its columns first."""
+        with one_thread():
+            return self._fit(kind, steps)
+
+    def _fit(self, kind: Kind, steps: Steps) -> Head:
+        recipe, seed, fitted = self._recipe, self._recipe.seed, self.fitted
+        # taken anew for each kind: copies of all folds would fill the memory
+        cells = self._all.take(self._rows).evened(seed)
+        read = cells.head_properties
+        pairs = read_as_radii(cells) if recipe.invariant else ()
+        if kind == "dense":
+            training = recipe.dense.model_copy(update={"seed": seed})
+            fitted.heads[kind] = train_dense_head(
+                cells.augmented, cells.target, len(cells.classes), training, steps, pairs, read
+            )
+        elif kind == "sparse":
+            fitted.heads[kind] = self._sparse_heads(cells, steps, pairs, read)[0]
+        else:
+            searching: Progress = steps
+            if not self._sparse:
+                self._sparse_heads(cells, lambda done, n: steps(done, 2 * n), pairs, read)
+                searching = lambda done, n: steps(n + done, 2 * n)  # noqa: E731
+            used = [_used_columns(head, cells.n_latents) for head in self._sparse]
+            fitted.searched = most_used(used, recipe.max_latents)
+            _search(cells, recipe, searching, fitted, read, self._starts)
         steps.finish()
-    if "sparse" in recipe.kinds or "formula" in recipe.kinds:
-        sparse = recipe.sparse.model_copy(update={"seed": seed})
+        return fitted.heads[kind]
+
+    def _sparse_heads(
+        self,
+        cells: LabelledCells,
+        progress: Progress,
+        pairs: Sequence[tuple[int, int]],
+        read: HeadProperties,
+    ) -> list[SparseHead]:
+        """Sparse heads, the best first; kept for the choice of a formula's columns."""
+        recipe, n_classes = self._recipe, len(cells.classes)
+        sparse = recipe.sparse.model_copy(update={"seed": recipe.seed})
         if recipe.tuning is not None:
+            tuning = recipe.tuning.model_copy(update={"seed": recipe.seed})
             density = tune_density(
-                cells.augmented, cells.latents, cells.target, cells.group, n_classes,
-                recipe.tuning.model_copy(update={"seed": seed}), sparse, studies, progress=steps,
-                pairs=pairs, properties=read,
+                cells.augmented, cells.latents, cells.target, cells.group, n_classes, tuning,
+                sparse, self._studies, progress=progress, pairs=pairs, properties=read,
             )  # fmt: skip
             sparse = sparse.model_copy(update={"density": density})
-        fitted.density = sparse.density
-        heads = train_sparse_heads(
-            cells.augmented, cells.target, n_classes, sparse, steps, pairs, read
+        self.fitted.density = sparse.density
+        self._sparse = train_sparse_heads(
+            cells.augmented, cells.target, n_classes, sparse, progress, pairs, read
         )
-        if "sparse" in recipe.kinds:
-            fitted.heads["sparse"] = heads[0]
-            steps.finish()
-    if "formula" in recipe.kinds:
-        used = [_used_columns(head, cells.n_latents) for head in heads]
-        fitted.searched = most_used(used, recipe.max_latents)
-        _search(cells, recipe, steps, fitted, read)
-        steps.finish()
-    return fitted
+        return self._sparse
 
 
 def read_as_radii(cells: LabelledCells) -> tuple[tuple[int, int], ...]:
@@ -280,7 +350,12 @@ class _Kept:
 
 
 def _search(
-    cells: LabelledCells, recipe: Recipe, steps: Steps, fitted: FittedHeads, read: HeadProperties
+    cells: LabelledCells,
+    recipe: Recipe,
+    progress: Progress,
+    fitted: FittedHeads,
+    read: HeadProperties,
+    starts: Sequence[Sequence[Formula]] = (),
 ) -> None:
     """Formulas for two classes, or for each class against the rest."""
     augmented = cells.augmented[: recipe.search_augmented] if len(cells.augmented) > 1 else ()
@@ -296,15 +371,16 @@ def _search(
     for place, k in enumerate(wanted):
 
         def part(done: int, total: int, place: int = place) -> None:
-            steps(place * total + done, len(wanted) * total)
+            progress(place * total + done, len(wanted) * total)
 
         of_class = (target == k).astype(np.int64)
         found = formula_front(
             columns, of_class, fitted.searched, settings, part, pairs=cells.pairs,
-            properties=read.names,
+            properties=read.names, starts=starts[place] if starts else (),
         )  # fmt: skip
         fronts.append(found)
         fitted.engine = f"{found.engine} {found.engine_version}"
+    fitted.by_class = [[row.formula for row in front.rows] for front in fronts]
     kept = _front_of_heads(fronts, wanted, latents, target, read)
     fitted.front = [(row.head.expression_size, row.head) for row in kept]
     fitted.heads["formula"] = _chosen(kept, recipe)

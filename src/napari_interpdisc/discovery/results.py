@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc._types import Float32Array
+from napari_interpdisc.discovery.earlier import Earlier
 from napari_interpdisc.discovery.quality import Quality
 from napari_interpdisc.models.cell_model import TrainingMovie, class_index
-from napari_interpdisc.models.formula import FormulaHead
+from napari_interpdisc.models.formula import FormulaHead, latex_words
 from napari_interpdisc.models.heads import Head
 
 Kind = Literal["dense", "sparse", "formula"]
@@ -77,9 +78,26 @@ class FrontRow:
         """:attr:`text` with latents by alias."""
         return "; ".join(f.show(aliases=aliases) for f in self.head.formulas)
 
-    def latex(self, aliases: Mapping[int, str] | None = None) -> str:
-        """The formula(s) as LaTeX, latents by alias."""
-        return r" \\ ".join(f.latex(aliases=aliases) for f in self.head.formulas)
+    def latex(self, aliases: Mapping[int, str] | None = None, classes: Sequence[str] = ()) -> str:
+        """The formula(s) as LaTeX, latents by alias, and which class each is of.
+
+        Maths for a document with amsmath. Several formulas stand below one another.
+        """
+        lines = self.latex_lines(aliases, classes)
+        below = r" \\ ".join(lines)
+        return lines[0] if len(lines) == 1 else rf"\begin{{gathered}} {below} \end{{gathered}}"
+
+    def latex_lines(
+        self, aliases: Mapping[int, str] | None = None, classes: Sequence[str] = ()
+    ) -> list[str]:
+        """Each formula as LaTeX: ``class: formula ≥ 0`` of two classes, else ``s_class = …``."""
+        texts = [f.latex(aliases=aliases) for f in self.head.formulas]
+        if not classes:
+            return texts
+        if len(texts) == 1:
+            return [rf"{latex_words(classes[-1])} :\ {texts[0]} \geq 0"]
+        named = zip(classes, texts, strict=True)
+        return [rf"s_{{{latex_words(name)}}} = {text}" for name, text in named]
 
 
 @dataclass(frozen=True)
@@ -110,7 +128,8 @@ class Discovery:
     heads
         By kind, in the order dense, sparse, formula; only those that were asked for.
     front
-        The Pareto front of formulas by rising size; empty without the kind "formula".
+        The Pareto front of formulas by rising size: a larger one has a higher balanced accuracy on
+        held-out groups than every smaller one. Empty without the kind "formula".
     learning_curve
         By rising number of cells; of the dense head (the sparse one without it).
     cells, groups, folds
@@ -130,6 +149,10 @@ class Discovery:
         every head's ``logits``.
     data_sha256
         Hash of the latents and classes of all labelled cells.
+    dominated
+        Formulas that are off the front: a smaller one does as well on held-out groups.
+    earlier
+        What the next training may begin with; None where cells cannot be known again.
     """
 
     classes: tuple[str, ...]
@@ -147,3 +170,5 @@ class Discovery:
     target: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     group: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     data_sha256: str = ""
+    dominated: tuple[FrontRow, ...] = ()
+    earlier: Earlier | None = None

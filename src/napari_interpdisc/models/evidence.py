@@ -71,6 +71,9 @@ class Evidence(_Stored):
         (), title="Balanced accuracy of each seed, where there are more"
     )
     calibration: CalibrationEvidence | None = None
+    effort: str = Field(
+        "", max_length=60, title="How much work the training did: quick, thorough, own settings"
+    )
     data_sha256: str = Field("", title="Hash of the latents and classes of the labelled cells")
 
     @model_validator(mode="after")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ast
 import math
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -151,13 +153,19 @@ class Formula:
     def latex(self, digits: int = 3, aliases: Mapping[int, str] | None = None) -> str:
         r"""LaTeX, by sympy; constants to ``digits`` significant digits.
 
-        A latent with an alias such as ``size_z22`` is ``\mathrm{size}_{22}``.
+        A latent with an alias such as ``size_z22`` is ``\mathrm{size}_{22}``. Every formula has
+        such a form: one that sympy finds no value for, as 1/0, is written as it stands.
         """
         import sympy
 
         between = r" \, " if aliases else None  # 2 size would be read as one word
-        tree = _to_sympy(self.root, digits, aliases or {})
-        return str(sympy.latex(tree, mul_symbol=between))
+        try:
+            tree = _to_sympy(self.root, digits, aliases or {})
+            if not tree.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I):
+                return str(sympy.latex(tree, mul_symbol=between))
+        except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError):
+            pass  # sympy computes constants on its way, and some have no value
+        return _latex_as_it_stands(self.root, digits, aliases or {})
 
     def with_constants(self, values: Sequence[float]) -> Formula:
         """The same formula with other numbers, in the order of :attr:`constants`.
@@ -583,14 +591,71 @@ def _text(
             return f"{name}({_text(arguments[0], number, aliases, properties)})"
 
 
+IN_LATEX = {
+    "\\": r"\backslash ", "{": r"\{", "}": r"\}", "$": r"\$", "%": r"\%", "&": r"\&", "#": r"\#",
+    "_": r"\ ", " ": r"\ ", "^": r"\wedge ", "~": r"\sim ", "µ": r"\mu ",
+}  # fmt: skip
+"""What stands for characters that LaTeX reads as commands, or that a font lacks."""
+
+
+def latex_words(text: str) -> str:
+    r"""Any text as LaTeX in upright letters: ``\mathrm{early\ G1}``.
+
+    Accents are left out. Letters that are not Latin stay as they are, for XeLaTeX and LuaLaTeX.
+    """
+    decomposed = unicodedata.normalize("NFD", text)
+    letters = (c for c in decomposed if not unicodedata.combining(c) and c.isprintable())
+    words = "".join(IN_LATEX.get(c, c) for c in letters)
+    return rf"\mathrm{{{words}}}" if words else r"\mathrm{?}"
+
+
 def _latex_name(index: int, alias: str | None) -> str:
     if not alias:
         return f"z_{{{index}}}"
-    words = alias.removesuffix(f"_z{index}").replace("_", r"\ ")
-    return rf"\mathrm{{{words}}}_{{{index}}}"
+    return rf"{latex_words(alias.removesuffix(f'_z{index}'))}_{{{index}}}"
 
 
-def _to_sympy(node: Node, digits: int, aliases: Mapping[int, str]) -> object:
+SIGNS_IN_LATEX = {"+": " + ", "-": " - ", "*": r" \cdot "}
+FUNCTIONS_IN_LATEX = {
+    "exp": r"\exp\left({}\right)",
+    "log": r"\log\left({}\right)",
+    "sqrt": r"\sqrt{{{}}}",
+    "square": r"\left({}\right)^{{2}}",
+    "cube": r"\left({}\right)^{{3}}",
+    "abs": r"\left|{}\right|",
+    "sin": r"\sin\left({}\right)",
+    "cos": r"\cos\left({}\right)",
+    "tanh": r"\tanh\left({}\right)",
+    "inv": r"\frac{{1}}{{{}}}",
+    "neg": r"-\left({}\right)",
+}
+
+
+def _latex_as_it_stands(node: Node, digits: int, aliases: Mapping[int, str]) -> str:
+    """LaTeX of a tree node by node, with more brackets than a person would write."""
+
+    def inner(part: Node) -> str:
+        return _latex_as_it_stands(part, digits, aliases)
+
+    match node:
+        case Number(value=value):
+            mantissa, _, power = f"{value:.{digits}g}".partition("e")
+            return rf"{mantissa} \cdot 10^{{{int(power)}}}" if power else mantissa
+        case Latent(index=index):
+            return _latex_name(index, aliases.get(index))
+        case Measurement(name=name):
+            return latex_words(name)
+        case Power(base=base, exponent=exponent):
+            return rf"\left({inner(base)}\right)^{{{exponent:g}}}"
+        case Apply(name="/", arguments=(left, right)):
+            return rf"\frac{{{inner(left)}}}{{{inner(right)}}}"
+        case Apply(name=name, arguments=(left, right)):
+            return rf"\left({inner(left)}{SIGNS_IN_LATEX[name]}{inner(right)}\right)"
+        case Apply(name=name, arguments=arguments):
+            return FUNCTIONS_IN_LATEX[name].format(inner(arguments[0]))
+
+
+def _to_sympy(node: Node, digits: int, aliases: Mapping[int, str]) -> Any:
     import sympy
 
     def convert(part: Node) -> sympy.Expr:
@@ -600,8 +665,7 @@ def _to_sympy(node: Node, digits: int, aliases: Mapping[int, str]) -> object:
             case Latent(index=index):
                 return sympy.Symbol(_latex_name(index, aliases.get(index)), real=True)
             case Measurement(name=name):
-                words = name.replace("_", r"\ ")
-                return sympy.Symbol(rf"\mathrm{{{words}}}", real=True)
+                return sympy.Symbol(latex_words(name), real=True)
             case Power(base=base, exponent=exponent):
                 power = int(exponent) if exponent == int(exponent) else exponent
                 return sympy.Pow(convert(base), power, evaluate=False)

@@ -395,10 +395,7 @@ def _formula_term(factor: float, node: Node, model: CellModel) -> Term:
 
 
 def _latex(formula: Formula, model: CellModel) -> str:
-    try:
-        return formula.latex(aliases=model.aliases)
-    except (ArithmeticError, TypeError, ValueError):  # sympy divides by a constant that is 0
-        return r"\mathrm{undefined}"
+    return formula.latex(aliases=model.aliases)
 
 
 def _constant_term(value: float) -> Term:

@@ -74,6 +74,7 @@ def formula_front(
     teacher: npt.NDArray[np.floating] | None = None,
     pairs: Sequence[tuple[int, int]] = (),
     properties: Sequence[str] = (),
+    starts: Sequence[Formula] = (),
 ) -> FormulaFront:
     """Search formulas that separate two classes, from small and rough to large and exact.
 
@@ -101,6 +102,9 @@ def formula_front(
         latents) are put beside what the engine found, on equal terms. So they are with properties.
     properties
         Names of the P properties.
+    starts
+        Formulas of an earlier search. Their constants are fitted anew, and they stand beside what
+        the engine finds, on equal terms. They must come from cells that nothing is tested on.
 
     Raises
     ------
@@ -138,6 +142,7 @@ def formula_front(
     sample = BalancedCells(flat[rows], classes[rows], len(properties))
     rules = invariant_rules(sample.latents, sample.target, pairs, cancelled, properties)
     formulas += [parse_formula(rule, n_latents, properties=properties) for rule in rules]
+    formulas += starts
     pool = _Pool(sample, options.max_size, cancelled)
     refused += _fill(pool, formulas, progress or silent)
     final = list(_refitted(pool.near_front(), cells, cancelled))

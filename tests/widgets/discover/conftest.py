@@ -153,7 +153,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     seen: list[Any] = []
 
     def discover(
-        cells: Any, settings: Any, report: Any, sha256: str = "", group: str = "track"
+        cells: Any,
+        settings: Any,
+        report: Any,
+        sha256: str = "",
+        group: str = "track",
+        **_: Any,
     ) -> Discovery:
         seen.append((cells, settings))
         report(1, 1)
@@ -187,7 +192,12 @@ def truthful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training that is over at once, whose held-out heads know round cells from long ones."""
 
     def discover(
-        cells: Any, settings: Any, report: Any, sha256: str = "", group: str = "track"
+        cells: Any,
+        settings: Any,
+        report: Any,
+        sha256: str = "",
+        group: str = "track",
+        **_: Any,
     ) -> Discovery:
         found = made_up(sha256)
         # in frames of 12 cells, even tracks are of the first class

@@ -92,7 +92,7 @@ def test_three_classes(
     worth = Quality(0.6, 0.6, (0.5, 0.7), np.diag([12, 12, 12]))
     row = FrontRow(head, head.expression_size, 0.6, worth)
 
-    def discover(cells: Any, *_: Any) -> Discovery:
+    def discover(cells: Any, *_: Any, **__: Any) -> Discovery:
         fitted = FittedHead("formula", head, worth, np.eye(3, dtype=np.float32)[cells.target])
         return replace(made_up(""), classes=cells.classes, heads={"formula": fitted}, front=(row,))
 

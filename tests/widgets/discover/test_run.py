@@ -16,6 +16,12 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.discovery import cross_validation
 from napari_interpdisc.discovery.recipe import Recipe
 from napari_interpdisc.discovery.results import Discovery
+from napari_interpdisc.discovery.stages import (
+    FormulasFound,
+    FoundFormula,
+    HeadsTested,
+    StageBegan,
+)
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.training.heads import HeadTraining
 from napari_interpdisc.widgets.discover.train_panel import TrainPanel
@@ -75,7 +81,7 @@ def test_a_model_of_another_encoder_that_was_chosen_meanwhile_is_kept(
     other = replace(session.model, name="other", sha256="other", encoder_sha256="other")
 
     def discover(
-        cells: Any, settings: Any, report: Any, sha256: str = "", group: str = "track"
+        cells: Any, settings: Any, report: Any, sha256: str = "", group: str = "track", **_: Any
     ) -> Discovery:
         assert chosen.wait(PATIENCE)
         return made_up(sha256)
@@ -105,7 +111,7 @@ def test_cancel_and_failure_keep_the_model(
     found, model, shown = results.found, scene.session.model, scene.session.classification
     begun = threading.Event()
 
-    def slow(cells: Any, settings: Any, report: Any, *_: Any) -> None:
+    def slow(cells: Any, settings: Any, report: Any, *_: Any, **__: Any) -> None:
         begun.set()
         if ends == "fault":
             raise RuntimeError("no more")
@@ -205,3 +211,46 @@ def test_heads_of_properties_colour_all_cells(
     known = result.index >= 0
     assert known.mean() > 0.8
     assert (result.index == scene.table[:, 0] % 2)[known].mean() > 0.9
+
+
+def test_heads_are_used_as_soon_as_they_are_ready_and_kept_after_a_cancel(
+    scene: SimpleNamespace, settled: Settled, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+) -> None:
+    widget, session, go = scene.widget, scene.session, threading.Event()
+    annotate_all(scene)
+
+    def discover(
+        cells: Any, settings: Any, report: Any, sha256: str, *_: Any, on_stage: Any, **__: Any
+    ) -> None:
+        whole = made_up(sha256)
+        on_stage(StageBegan("dense", 0, 600, 6))
+        on_stage(
+            HeadsTested(replace(whole, heads={"dense": whole.heads["dense"]}, front=(), engine=""))
+        )
+        on_stage(StageBegan("formula", 600, 1200, 6))
+        on_stage(FormulasFound((FoundFormula(whole.front[0].head, 1, 0.9),)))
+        assert go.wait(PATIENCE)
+        report(700, 1200)
+
+    monkeypatch.setattr(cross_validation, "discover", discover)
+    widget.training.engine.setCurrentIndex(widget.training.engine.findData("operon"))
+    widget.training.augmented.setValue(1)
+    widget.training.start.click()
+    front = widget.results.front
+    qtbot.waitUntil(lambda: bool(front.untested), timeout=60_000)
+    assert session.classification.head == "dense"
+    assert widget.results.quality.heads.rowCount() == 1
+    assert widget.training.stage.text() == "Stage 4 of 4: Formulas"
+    assert widget.status.text().startswith("Ready: dense.")
+    assert front.table.item(0, 1).text() == "testing …"
+    front.table.cellClicked.emit(0, 0)  # nobody knows yet what it is worth
+    assert session.classification.head == "dense"
+    widget.training.stop.click()
+    go.set()
+    settled()
+    assert widget.status.text() == "Cancelled; ready and kept: dense."
+    assert not front.untested
+    assert not front.isVisible()
+    assert list(widget.results.found.heads) == ["dense"]
+    assert session.classification.head == "dense"
+    assert list(widget.results.model("mine").heads) == ["dense"]

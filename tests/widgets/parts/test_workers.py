@@ -62,6 +62,44 @@ def test_cancelled_work_delivers_nothing(work: Work, qtbot: Any) -> None:
     assert not worker_threads()
 
 
+def test_parts_come_in_order_and_before_the_progress_they_explain(work: Work, qtbot: Any) -> None:
+    seen: list[Any] = []
+    work.progressed.connect(lambda *step: seen.append(step))
+
+    def job(report: Progress, hand_over: Any) -> str:
+        report(9, 9)  # of the time before the part: it must not be shown as of the stage
+        hand_over("first")
+        time.sleep(0.1)
+        report(1, 2)
+        time.sleep(0.1)
+        hand_over("second")
+        return "all"
+
+    work.start_in_parts(job, seen.append, seen.append)
+    qtbot.waitUntil(lambda: not work.running)
+    assert seen == ["first", (1, 2), "second", "all"]
+
+
+def test_parts_before_a_cancel_are_delivered_and_none_after(work: Work, qtbot: Any) -> None:
+    seen: list[Any] = []
+    handed, go = threading.Event(), threading.Event()
+
+    def job(report: Progress, hand_over: Any) -> str:
+        hand_over("ready")
+        handed.set()
+        go.wait(10)
+        hand_over("too late")
+        return "all"
+
+    work.start_in_parts(job, seen.append, seen.append, seen.append)
+    assert handed.wait(10)
+    work.cancel()
+    go.set()
+    qtbot.waitUntil(lambda: not work.running)
+    assert seen == ["ready"]
+    assert not worker_threads()
+
+
 def test_a_result_that_comes_after_cancel_is_dropped(work: Work, qtbot: Any) -> None:
     delivered: list[Any] = []
     work.start(lambda report: time.sleep(0.1), delivered.append, delivered.append)

@@ -15,6 +15,7 @@ from napari_interpdisc.widgets.parts.value_plot import Value, ValuePlot
 
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.results import FrontRow
+    from napari_interpdisc.discovery.stages import FoundFormula
 
 FORMULA = 2
 """Column of the formula."""
@@ -24,6 +25,8 @@ USED = "The formula that is used, over the latents z0, z1 …"
 
 class FrontView(QWidget):  # type: ignore[misc]
     """Formulas by rising size; picking one means to use it.
+
+    Formulas that are not tested yet can be read, and not picked.
 
     Signals
     -------
@@ -39,9 +42,13 @@ class FrontView(QWidget):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.rows: tuple[FrontRow, ...] = ()
+        self.untested: tuple[FoundFormula, ...] = ()
         self.row: int | None = None
         self._aliases: dict[int, str] = {}
-        title = QLabel("<b>Formulas</b>, from small to exact; pick one to colour the cells by it")
+        title = QLabel(
+            "<b>Formulas</b>: each larger one does better on held-out cells. The smallest within "
+            "the interval of the best is used; pick another to colour the cells by it."
+        )
         title.setWordWrap(True)
         self.plot = ValuePlot("size (nodes of the formula)", "Held-out balanced accuracy")
         self.plot.setToolTip(HELD_OUT + " Click a point to use its formula.")
@@ -74,6 +81,8 @@ class FrontView(QWidget):  # type: ignore[misc]
     ) -> None:
         """Show formulas, latents by alias, and mark one."""
         self.rows, self._classes, self._aliases = rows, classes, dict(aliases or {})
+        self.untested = ()
+        self.plot.setVisible(bool(rows))
         self.table.setRowCount(len(rows))
         for i, found in enumerate(rows):
             formula = found.show(self._aliases)
@@ -87,6 +96,24 @@ class FrontView(QWidget):  # type: ignore[misc]
             [Value(r.size, r.quality.balanced_accuracy, *r.quality.interval) for r in rows]
         )
         self.mark(row)
+
+    def show_untested(
+        self,
+        rows: tuple[FoundFormula, ...],
+        classes: tuple[str, ...],
+        aliases: Mapping[int, str] | None = None,
+    ) -> None:
+        """Show formulas whose held-out accuracy is still being measured."""
+        self.show_front((), classes, None, aliases)
+        self.untested = rows
+        self.table.setRowCount(len(rows))
+        for i, found in enumerate(rows):
+            text = "; ".join(f.show(aliases=self._aliases) for f in found.head.formulas)
+            for column, value in enumerate((str(found.size), "testing …", text)):
+                item = QTableWidgetItem(value)
+                item.setToolTip(f"{value}\nIt can be picked once it was tested on held-out tracks.")
+                self.table.setItem(i, column, item)
+        fit_height(self.table)
 
     def mark(self, row: int | None) -> None:
         """Mark the formula that is used."""
@@ -113,7 +140,10 @@ class FrontView(QWidget):  # type: ignore[misc]
 
     def copy_latex(self) -> None:
         """Put the marked formula on the clipboard."""
-        self._copy(None if self.row is None else self.rows[self.row].latex(self._aliases))
+        self._copy(None if self.row is None else self._latex(self.rows[self.row]))
+
+    def _latex(self, row: FrontRow) -> str:
+        return row.latex(self._aliases, self._classes)
 
     def _copy(self, text: str | None, form: str = "LaTeX") -> None:
         if text is not None:
@@ -122,13 +152,16 @@ class FrontView(QWidget):  # type: ignore[misc]
 
     def _menu(self, place: QPoint) -> None:
         item: Any = self.table.itemAt(place)
-        if item is None:
+        if item is None or self.untested:
             return
         found, menu = self.rows[item.row()], QMenu(self)
-        menu.addAction("Copy LaTeX", lambda: self._copy(found.latex(self._aliases), "LaTeX"))
+        menu.addAction("Copy LaTeX", lambda: self._copy(self._latex(found), "LaTeX"))
         menu.addAction("Copy formula", lambda: self._copy(found.text, "text"))
         menu.exec(self.table.viewport().mapToGlobal(place))
 
     def _pick(self, row: int) -> None:
+        if self.untested:
+            self.table.clearSelection()
+            return
         self.mark(row)
         self.picked.emit(row)

@@ -26,6 +26,7 @@ from napari_interpdisc.widgets.session import Session
 
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.results import Discovery, FrontRow, Kind
+    from napari_interpdisc.discovery.stages import FoundFormula
     from napari_interpdisc.widgets.discover.held_out import HeldOut
 
 
@@ -111,7 +112,10 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
 
         Without ``held_out``, nothing is told of labels and confidences.
         """
-        self.found, self._base, self.row = found, base, chosen_row(found)
+        # a learning curve that comes last changes no formula: what was picked stays picked
+        same = bool(found.front) and self.found is not None and found.front is self.found.front
+        self.row = self.row if same else chosen_row(found)
+        self.found, self._base = found, base
         self._held_out = held_out
         self.saved.clear()
         for part in self._checks:
@@ -124,6 +128,21 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         box = self.front.layout() if found.front else self.layout()
         box.insertWidget(2 if found.front else 1, self._rule_part)
         self.setVisible(True)
+
+    def show_untested(
+        self, base: CellModel, rows: tuple[FoundFormula, ...], classes: tuple[str, ...]
+    ) -> None:
+        """Show formulas that came up while their figures are measured."""
+        self.front.show_untested(rows, classes, base.aliases)
+        self.front.setVisible(True)
+        self.setVisible(True)
+
+    def end_of_search(self) -> None:
+        """Put away formulas that were never tested: nobody knows what they are worth."""
+        if self.front.untested:
+            self.front.show_front((), (), None)
+            self.front.setVisible(False)
+            self.setVisible(self.found is not None)
 
     def model(self, name: str = UNSAVED) -> CellModel:
         """Return a model with what was found, and with the formula that was picked.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,18 +22,17 @@ from napari_interpdisc.widgets.discover.annotations import Annotations
 from napari_interpdisc.widgets.session import Session
 
 if TYPE_CHECKING:
+    from napari_interpdisc.discovery.earlier import Earlier
     from napari_interpdisc.discovery.labelled import LabelledCells, Labels
     from napari_interpdisc.discovery.movies import LabelledMovie
     from napari_interpdisc.discovery.origins import Origins
     from napari_interpdisc.discovery.rashomon import RashomonSet
     from napari_interpdisc.discovery.recipe import Recipe
     from napari_interpdisc.discovery.results import Discovery, FrontRow
+    from napari_interpdisc.discovery.stages import Event
+    from napari_interpdisc.discovery.view_cache import ViewCache
     from napari_interpdisc.widgets.discover.held_out import HeldOut
 
-ENCODING_SHARE = 0.1
-"""Share of the progress bar that cutting and encoding the annotated cells takes."""
-
-STEPS = 1000
 
 NO_CELLS = "No cells yet: run the Cells widget first, then annotate some of them here."
 
@@ -156,6 +155,10 @@ class Training:
         Number of annotated cells that have no pixels.
     encoding
         All cells in the window, whose properties heads will read too; None without any.
+    cache
+        What earlier trainings saw of each cell.
+    earlier
+        What the last training left; None to begin anew.
     """
 
     present: Annotated | None
@@ -166,42 +169,58 @@ class Training:
     recipe: Recipe
     left_out: int = 0
     encoding: Encoding | None = None
+    cache: ViewCache | None = None
+    earlier: Earlier | None = None
 
     def __len__(self) -> int:
         """Number of cells that are trained on."""
         return len(self.labels.target)
 
-    def carry_out(self, progress: Progress) -> Trained:
-        """Encode the cells, fit the heads and test the labels; on a thread."""
+    def carry_out(
+        self, progress: Progress, hand_over: Callable[[Event | Trained], None] = lambda _: None
+    ) -> Trained:
+        """Encode the cells, fit the heads and test the labels; on a thread.
+
+        Parameters
+        ----------
+        progress
+            Called with (done, in all), which the stage that was handed over last explains.
+        hand_over
+            Given each stage as it begins, formulas before they are tested, and what was found each
+            time that heads of another kind are ready.
+        """
         from napari_interpdisc.discovery.augmented import left_out
         from napari_interpdisc.discovery.cross_validation import discover
         from napari_interpdisc.discovery.movies import label_movies
         from napari_interpdisc.discovery.origins import Origins
+        from napari_interpdisc.discovery.stages import HeadsTested, StageBegan
         from napari_interpdisc.widgets.discover.held_out import held_out_of
-
-        first = int(ENCODING_SHARE * STEPS)
-
-        def encoding(done: int, n: int) -> None:
-            progress(first * done // max(n, 1), STEPS)
-
-        def fitting(done: int, n: int) -> None:
-            progress(first + (STEPS - first) * done // max(n, 1), STEPS)
 
         movies = list(self.kept)
         if self.present is not None:
             movies.append(self.present.cut(self.model))
-        labelled = label_movies(movies, self.labels, self.model, self.recipe, encoding)
-        sha256, group = self.model.encoder_sha256, self.group_name
-        found = discover(labelled, self.recipe, fitting, sha256, group)
-        found = replace(found, movies=tuple(movie.summary for movie in movies))
+        hand_over(StageBegan("cells", 0, len(self), len(self)))
+        labelled = label_movies(movies, self.labels, self.model, self.recipe, progress, self.cache)
         rows = self.labels.rows if labelled.rows is None else self.labels.rows[labelled.rows]
         origins = Origins.joined([movie.origins for movie in movies]).take(rows)
-        trained = Trained(
-            found, origins, labelled.own_latents, labelled.measured,
-            encoding=self._measured_as(labelled, progress),
-            left_out=left_out(labelled, len(self.labels.rows)),
-        )  # fmt: skip
-        return replace(trained, held_out=held_out_of(trained))
+        encoding = self._measured_as(labelled, progress)
+
+        def trained_as(found: Discovery) -> Trained:
+            found = replace(found, movies=tuple(movie.summary for movie in movies))
+            trained = Trained(
+                found, origins, labelled.own_latents, labelled.measured, encoding=encoding,
+                left_out=left_out(labelled, len(self.labels.rows)),
+            )  # fmt: skip
+            return replace(trained, held_out=held_out_of(trained))
+
+        def told(event: Event) -> None:
+            hand_over(trained_as(event.found) if isinstance(event, HeadsTested) else event)
+
+        sha256, group = self.model.encoder_sha256, self.group_name
+        found = discover(
+            labelled, self.recipe, progress, sha256, group, on_stage=told, earlier=self.earlier
+        )
+        return trained_as(found)
 
     def _measured_as(self, labelled: LabelledCells, progress: Progress) -> Encoding | None:
         """All cells in the window, their properties measured as those of the labelled ones."""
@@ -212,7 +231,7 @@ class Training:
             return known
         objects = here.objects() if labelled.way == "labels" else None
         return measure_cells(
-            here.frames, known, self.model, lambda *_: progress(STEPS, STEPS), objects
+            here.frames, known, self.model, lambda *_: progress(len(self), len(self)), objects
         )
 
 
@@ -257,6 +276,8 @@ def plan_training(
     annotations: Annotations,
     recipe: Recipe,
     kept: Sequence[LabelledMovie] = (),
+    cache: ViewCache | None = None,
+    earlier: Earlier | None = None,
 ) -> Training:
     """Read and check all that a training needs.
 
@@ -298,8 +319,9 @@ def plan_training(
     joined, group_name = join_labels(names, labels, groups, recipe.folds, classes)
     known = session.encoding if present is not None else None
     return Training(
-        present, tuple(kept), session.model, joined, group_name, recipe, left_out, known
-    )
+        present, tuple(kept), session.model, joined, group_name, recipe, left_out, known, cache,
+        earlier,
+    )  # fmt: skip
 
 
 def engine_faults() -> dict[str, str | None]:

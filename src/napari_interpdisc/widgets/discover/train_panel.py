@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
@@ -22,6 +23,10 @@ from napari_interpdisc.widgets.parts.controls import WorkBar, button, folded, ro
 
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.recipe import Recipe
+    from napari_interpdisc.discovery.stages import StageBegan
+
+BAR = 1000
+"""Parts of the bar of a stage."""
 
 KINDS = {
     "dense": "A small network on all latents: the reference for accuracy",
@@ -35,11 +40,15 @@ READS = {
 }
 """Whether heads read latents, and measured properties, by what it is called."""
 
+EFFORTS = {
+    "quick": "A first answer: few augmented crops, short searches, no learning curve",
+    "thorough": "More augmented crops, longer searches, and the learning curve",
+}
 ENGINES = {"pysr": "PySR", "operon": "Operon"}
 
 
 class TrainPanel(QWidget):  # type: ignore[misc]
-    """Kinds of heads, search engine, folds and seed; *Train*, *Cancel*, progress.
+    """Effort, kinds of heads, search engine, folds and seed; *Train*, *Cancel*, stage, progress.
 
     Signals
     -------
@@ -60,6 +69,16 @@ class TrainPanel(QWidget):  # type: ignore[misc]
             box.toggled.connect(self._show_engine)
             boxes.addWidget(box)
         boxes.addStretch()
+        self.effort = QComboBox()
+        for effort, tip in EFFORTS.items():
+            self.effort.addItem(effort, effort)
+            last = self.effort.count() - 1
+            self.effort.setItemData(last, tip, Qt.ItemDataRole.ToolTipRole)
+        self.effort.setToolTip(
+            "How much work is done. Both test on the same held-out tracks.\n"
+            + "\n".join(f"{name}: {tip}." for name, tip in EFFORTS.items())
+        )
+        self.effort.currentIndexChanged.connect(self._show_effort)
         self._faults = engine_faults()
         self.engine = QComboBox()
         for name, fault in self._faults.items():
@@ -84,7 +103,11 @@ class TrainPanel(QWidget):  # type: ignore[misc]
             5, 2, 50, "Folds of the cross-validation. Each is held out once for testing."
         )
         self.seed = self._number(
-            0, 0, 2**31 - 1, "The same seed and annotations give the same heads."
+            0,
+            0,
+            2**31 - 1,
+            "The same seed and annotations give the same heads, begun anew or after the same "
+            "training.",
         )
         self.augmented = self._number(
             24, 0, 500, "Augmented crops of each cell to train on: rotated, shifted and noisy."
@@ -94,18 +117,29 @@ class TrainPanel(QWidget):  # type: ignore[misc]
         self.curve.setToolTip(
             "Train on parts of the annotations too. This shows whether more would help."
         )
+        self.again = QCheckBox("Begin with the last training")
+        self.again.setChecked(True)
+        self.again.setToolTip(
+            "Tracks stay in their folds, and formulas of the last training compete with new ones: "
+            "each fold begins with those that were found without its held-out tracks."
+        )
         self.start = button(
             "Train",
             self.train.emit,
             "Train on the annotated cells, test on held-out tracks, and show the result.",
         )
         self.stop = button(
-            "Cancel", self.cancel.emit, "Stop the training. The model does not change."
+            "Cancel", self.cancel.emit, "Stop the training. Heads that are ready are kept."
         )
-        self.progress = WorkBar("How much of the training is done.")
+        self.stage = QLabel()
+        self.stage.setWordWrap(True)
+        self.progress = WorkBar("How much of this stage is done.")
+        self._began: tuple[StageBegan, float] | None = None
+        self._stages: tuple[str, ...] = ()
         self._lay_out(boxes)
         self.show_running(False)
         self._show_engine()
+        self._show_effort()
 
     def _number(self, value: int, low: int, high: int, tip: str) -> QSpinBox:
         box = QSpinBox()
@@ -117,6 +151,7 @@ class TrainPanel(QWidget):  # type: ignore[misc]
     def _lay_out(self, boxes: QHBoxLayout) -> None:
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Effort", self.effort)
         form.addRow("Heads", boxes)
         form.addRow("Heads read", self.reads)
         form.addRow("Search with", self.engine)
@@ -128,6 +163,7 @@ class TrainPanel(QWidget):  # type: ignore[misc]
             ("Seed", self.seed),
             ("Augmented crops", self.augmented),
             ("", self.curve),
+            ("", self.again),
         ):
             settings.addRow(text, field)
         more = folded("More settings")
@@ -138,7 +174,16 @@ class TrainPanel(QWidget):  # type: ignore[misc]
         layout.addWidget(self.engine_note)
         layout.addWidget(more)
         layout.addWidget(row(self.start, self.stop))
+        layout.addWidget(self.stage)
         layout.addWidget(self.progress)
+
+    def _show_effort(self, *_: Any) -> None:
+        """Fill in what the effort decides among the settings that can be seen."""
+        from napari_interpdisc.discovery.effort import EFFORTS as SETTINGS
+
+        chosen = SETTINGS[self.effort.currentData()]
+        self.augmented.setValue(chosen.augmented)
+        self.curve.setChecked(chosen.curve)
 
     def _show_engine(self, *_: Any) -> None:
         wanted = self.kinds["formula"].isChecked()
@@ -162,6 +207,7 @@ class TrainPanel(QWidget):  # type: ignore[misc]
         InvalidInput
             If no kind of head is chosen.
         """
+        from napari_interpdisc.discovery.effort import with_effort
         from napari_interpdisc.discovery.recipe import Recipe
         from napari_interpdisc.discovery.results import KINDS as ALL
         from napari_interpdisc.models.properties import DEFAULT_PROPERTIES
@@ -171,19 +217,42 @@ class TrainPanel(QWidget):  # type: ignore[misc]
         kinds = tuple(kind for kind in ALL if self.kinds[kind].isChecked())
         if not kinds:
             raise InvalidInput("Choose at least one kind of head to train.")
-        return Recipe(
+        asked = Recipe(
             kinds=kinds,
             folds=self.folds.value(),
             seed=self.seed.value(),
-            augmented=self.augmented.value(),
-            curve=self.curve.isChecked(),
             latents=latents,
             properties=DEFAULT_PROPERTIES if properties else (),
             search=SearchSettings(engine=self.engine.currentData()),
         )
+        seen = {"augmented": self.augmented.value(), "curve": self.curve.isChecked()}
+        return with_effort(asked, self.effort.currentData()).model_copy(update=seen)
+
+    def show_stage(self, stage: StageBegan, stages: tuple[str, ...]) -> None:
+        """Say which stage has begun, of all those named."""
+        self._began, self._stages = (stage, monotonic()), stages
+        self.show_progress(stage.first, stage.last)
+
+    def show_progress(self, done: int, n: int) -> None:
+        """Move the bar of the stage, and say how long it still takes, where that is known."""
+        if self._began is None:
+            self.progress.show_progress(done, n)
+            return
+        from napari_interpdisc.discovery.stages import told_time
+
+        stage, began = self._began
+        share = stage.share(done)
+        self.progress.show_progress(round(BAR * share), BAR)
+        left = told_time(stage.seconds_left(share, monotonic() - began))
+        place = self._stages.index(stage.name) + 1 if stage.name in self._stages else 0
+        of = f"Stage {place} of {len(self._stages)}: " if place else ""
+        self.stage.setText(f"{of}{stage.title}{f', {left}' * bool(left)}")
 
     def show_running(self, running: bool) -> None:
         """Say whether work is going on."""
+        self._began = None
+        self.stage.clear()
+        self.stage.setVisible(running)
         self.progress.show_running(running)
         self.stop.setEnabled(running)
         self.start.setEnabled(not running)

@@ -40,6 +40,7 @@ from napari_interpdisc.widgets.discover.run import (
     NO_CELLS,
     Keeping,
     Trained,
+    Training,
     annotated_movie,
     chosen_row,
     plan_training,
@@ -65,9 +66,12 @@ from napari_interpdisc.widgets.parts.workers import Work
 from napari_interpdisc.widgets.session import session_of
 
 if TYPE_CHECKING:
+    from napari_interpdisc.discovery.earlier import Earlier
     from napari_interpdisc.discovery.movies import LabelledMovie
     from napari_interpdisc.discovery.origins import Origins
     from napari_interpdisc.discovery.rashomon import Member
+    from napari_interpdisc.discovery.stages import Event
+    from napari_interpdisc.discovery.view_cache import ViewCache
 
 ORDERS: dict[Order, str] = {
     "automatic": "that teach most",
@@ -88,8 +92,8 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
     """Annotate cells, train heads on them, and use what was found at once.
 
     The annotations live in a Points layer; the heads share the encoder of the session's model, so
-    that cells are rescored without going back to the image. Nothing is replaced until a training
-    has ended well.
+    that cells are rescored without going back to the image. Heads of a kind are shown and used as
+    soon as they are tested; those that are ready stay when a training is cancelled.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -110,6 +114,9 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.comparison = Comparison(self, self._session, leads=True)
         self._origins: Origins | None = None
         self._by_tab: list[tuple[QWidget, Qt.FocusPolicy]] = []
+        self._cache: ViewCache | None = None
+        self._earlier: Earlier | None = None
+        self._ready: tuple[str, ...] = ()
         self._build()
         session = self._session
         connect_while_alive(
@@ -121,7 +128,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             (session.encoding_changed, self._show_cells),
             (session.classification_changed, self._show_head),
         )
-        self.work.progressed.connect(self.training.progress.show_progress)
+        self.work.progressed.connect(self.training.show_progress)
         self.work.running_changed.connect(self._show_running)
         follow_session(self._viewer, session)
         connect_picking(self._viewer, session)
@@ -476,25 +483,52 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         """Check the annotations and train on them, on a thread."""
 
         def begin() -> None:
+            from napari_interpdisc.discovery.view_cache import ViewCache
+
+            self._cache = self._cache or ViewCache()
             plan = plan_training(
-                self._session, self.annotations, self.training.settings(), self.kept.movies
-            )
+                self._session, self.annotations, self.training.settings(), self.kept.movies,
+                self._cache, self._earlier if self.training.again.isChecked() else None,
+            )  # fmt: skip
+
+            def part(what: Event | Trained) -> None:
+                self._guarded(lambda: self._take_part(plan, what))
 
             def done(trained: Trained) -> None:
                 self._guarded(lambda: self._take(plan.model, trained))
+                self._earlier = trained.found.earlier or self._earlier
 
             without = f"; {plan.left_out} without pixels are left out" if plan.left_out else ""
             self.status.say(f"Training on {len(plan)} cells{without} …")
-            self.work.start(plan.carry_out, done, self.status.fault)
+            self.work.start_in_parts(plan.carry_out, part, done, self.status.fault)
 
         self._guarded(begin, self.training)
 
-    def _take(self, base: CellModel, trained: Trained) -> None:
-        """Show what a training found, and colour the cells by its first head.
+    def _take_part(self, plan: Training, what: Event | Trained) -> None:
+        """Show a stage that begins, formulas that come up, or heads that are ready."""
+        from napari_interpdisc.discovery.stages import FormulasFound, StageBegan
 
-        A model of another encoder that was chosen meanwhile is kept, and so are its cells.
+        if isinstance(what, Trained):
+            self._take(plan.model, what)
+            ready = ", ".join(what.found.heads)
+            missing = [kind for kind in plan.recipe.kinds if kind not in what.found.heads]
+            if missing:
+                self.status.say(f"Ready: {ready}. They can be used while the training goes on.")
+        elif isinstance(what, StageBegan):
+            curve = ("curve",) if plan.recipe.curve and plan.recipe.kinds != ("formula",) else ()
+            self.training.show_stage(what, ("cells", *plan.recipe.kinds, *curve))
+        elif isinstance(what, FormulasFound):
+            self.results.show_untested(plan.model, what.rows, plan.labels.classes)
+
+    def _take(self, base: CellModel, trained: Trained) -> None:
+        """Show what a training found so far, and colour the cells by its first head.
+
+        A head of this training that somebody picked meanwhile stays. A model of another encoder
+        that was chosen meanwhile is kept, and so are its cells.
         """
         found = trained.found
+        first, self._ready = not self._ready, tuple(found.heads)
+        kind = self._session.head_name if self.results.is_of(self._session.model) else None
         self._origins = None if trained.held_out is None else trained.held_out.origins
         self.results.show_found(base, found, trained.held_out)
         if self._session.model.encoder_sha256 != base.encoder_sha256:
@@ -503,13 +537,16 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
                 "has another encoder and was kept; save what was found, or pick one of its heads."
             )
             return
-        if trained.encoding is not None:
+        if not first and kind not in found.heads:
+            return  # another model was chosen since the first heads
+        if trained.encoding is not None and first:
             self._session.set_measured(trained.encoding)
-        self._use(next(iter(found.heads)))
-        if self._session.classification is not None:
+        self._use(next(iter(found.heads)) if first or kind is None else kind)
+        if self._session.classification is not None and first:
             update_overlay(self._viewer, self._session).visible = True
-        self._scroll.widget().layout().activate()
-        self._scroll.ensureWidgetVisible(self.results.quality)
+        if first:
+            self._scroll.widget().layout().activate()
+            self._scroll.ensureWidgetVisible(self.results.quality)
         engine = f" Formulas: {found.engine}." if found.engine else ""
         told = (
             f"Trained on {found.cells} cells of {found.groups} {found.group_name}s, tested on "
@@ -620,8 +657,12 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
     def _show_running(self, running: bool) -> None:
         self.training.show_running(running)
         self.imports.take.setEnabled(not running)
-        if not running:
-            self.status.say("Cancelled; nothing was changed.")
+        if running:
+            self._ready = ()
+            return
+        kept = f"ready and kept: {', '.join(self._ready)}" if self._ready else "nothing was changed"
+        self.status.say(f"Cancelled; {kept}.")
+        self.results.end_of_search()
 
     # -- model folder ---------------------------------------------------------------------------
 

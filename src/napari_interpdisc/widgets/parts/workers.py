@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ class _Run:
     def __init__(self) -> None:
         self.cancelled = threading.Event()
         self.progress: tuple[int, int] | None = None
+        self.parts: deque[Any] = deque()
         self.outcome: tuple[str, Any] | None = None
         self.thread: threading.Thread | None = None
 
@@ -38,6 +40,11 @@ class _Run:
         if self.cancelled.is_set():
             raise Cancelled("Cancelled; nothing was changed.")
         self.progress = (n_done, n_all)
+
+    def hand_over(self, part: Any) -> None:
+        if self.cancelled.is_set():
+            raise Cancelled("Cancelled; what was ready is kept.")
+        self.parts.append(part)
 
     def do(self, work: Callable[[Progress], Any]) -> None:
         try:
@@ -87,6 +94,7 @@ class Work(QObject):  # type: ignore[misc]
         self._runs: list[_Run] = []
         self._done: Callable[[Any], None] | None = None
         self._failed: Callable[[str], None] | None = None
+        self._part: Callable[[Any], None] | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._poll)
@@ -114,9 +122,33 @@ class Work(QObject):  # type: ignore[misc]
         failed: Callable[[str], None] = show_error,
     ) -> None:
         """Run ``work(progress)`` and hand its value to ``done``, or one sentence to ``failed``."""
-        self.stop()
+        self._start(_Run(), work, done, failed, None)
+
+    def start_in_parts(
+        self,
+        work: Callable[[Progress, Callable[[Any], None]], T],
+        part: Callable[[Any], None],
+        done: Callable[[T], None],
+        failed: Callable[[str], None] = show_error,
+    ) -> None:
+        """Run ``work(progress, hand_over)``; each value it hands over goes to ``part`` at once.
+
+        Parts come in their order, on the main thread. Those that were handed over before a cancel
+        are delivered all the same.
+        """
         run = _Run()
-        self._done, self._failed = done, failed
+        self._start(run, lambda progress: work(progress, run.hand_over), done, failed, part)
+
+    def _start(
+        self,
+        run: _Run,
+        work: Callable[[Progress], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[str], None],
+        part: Callable[[Any], None] | None,
+    ) -> None:
+        self.stop()
+        self._done, self._failed, self._part = done, failed, part
         run.thread = threading.Thread(
             target=run.do, args=(work,), name="interpdisc-work", daemon=True
         )
@@ -137,26 +169,33 @@ class Work(QObject):  # type: ignore[misc]
         run = self._runs.pop()
         self._timer.stop()
         run.halt(seconds)
-        self._done = self._failed = None
+        self._done = self._failed = self._part = None
         self.running_changed.emit(False)
 
     def _poll(self) -> None:
         if not self._runs:
             return
         run = self._runs[0]
+        outcome = run.outcome  # before the parts: all of them were handed over before it
         progress, run.progress = run.progress, None
+        if run.parts:
+            progress = None  # it may be of the time before the parts
+        while run.parts and self._part is not None:
+            self._part(run.parts.popleft())
+            if self._runs[:1] != [run]:  # what it was told made somebody stop the work
+                return
         if progress is not None and not run.cancelled.is_set():
             self.progressed.emit(*progress)
-        if run.outcome is None:
+        if outcome is None:
             return
         self._timer.stop()
         self._runs.clear()
         if run.thread is not None:
             run.thread.join()
         done, failed = self._done, self._failed
-        self._done = self._failed = None
+        self._done = self._failed = self._part = None
         self.running_changed.emit(False)
-        kind, value = run.outcome
+        kind, value = outcome
         if kind == "done" and not run.cancelled.is_set() and done is not None:
             done(value)
         elif kind == "failed" and not run.cancelled.is_set() and failed is not None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import sys
 import time
+import warnings
 from typing import Literal, cast
 
 import numpy as np
@@ -59,6 +60,7 @@ def peer_seconds(latents: np.ndarray, target: np.ndarray, recipe: Recipe) -> flo
 
 def main() -> None:
     """Print one line a stage, of a first training and of one after five more labels."""
+    warnings.simplefilter("ignore", FutureWarning)  # scikit-learn tells of changes to come
     effort = cast('Literal["quick", "thorough"]', (sys.argv[1:] or ["quick"])[0])
     recipe = with_effort(Recipe(search=SearchSettings(engine="operon")), effort)
     model, cache, earlier, (patches, labels) = load_model("h2b"), ViewCache(), None, simulated()

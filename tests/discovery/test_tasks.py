@@ -130,7 +130,7 @@ def test_a_task_chooses_its_laboratories(
 ) -> None:
     patches, labels, groups = nuclei
     swapped = np.where(labels == "small", "large", "small")  # one that contradicts the first
-    recipe = Recipe(folds=2, augmented=1, curve=False, kinds=("dense",))
+    recipe = Recipe(folds=2, augmented=4, curve=False, kinds=("dense",))
     classes = {"small": ("small",), "large": ("large",)}
 
     def asked(also: tuple[str, ...] | None) -> float:
@@ -140,5 +140,5 @@ def test_a_task_chooses_its_laboratories(
         found = answer_tasks(patches, labels, groups, model, tasks, also=others)[0]
         return found.accuracies("dense")[0]
 
-    assert asked(()) > 0.9
+    assert asked(()) > 0.85
     assert asked(("liar",)) == asked(None) < 0.8

@@ -60,7 +60,7 @@ def test_paths_are_those_seen_from_here(tmp_path: Path) -> None:
         (SHORTEST + "cells_label = 'n'", "give either cells or cells_label"),
         (
             "[images]\ntable = 'm.csv'\ncells = 'a'",
-            "leave cells out: the columns of the table say it",
+            "leave cells out: the columns of the table",
         ),
         (
             SHORTEST + "[reading]\ndiametre = 3",

@@ -31,7 +31,7 @@ from napari_interpdisc.batch.schedule import (
     scheduler_of,
 )
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.experiment.opening import asked_of, open_item
+from napari_interpdisc.experiment.opening import OpenedItem, asked_of, open_item
 from napari_interpdisc.experiment.part_table import check_keep, keep_of, part_schema
 from napari_interpdisc.experiment.parts import Outcome, classify_block, finish, prepare
 from napari_interpdisc.experiment.summaries import order_of
@@ -41,6 +41,7 @@ from napari_interpdisc.models.inference import used_precision
 from napari_interpdisc.models.store import load_model
 
 if TYPE_CHECKING:
+    from napari_interpdisc.cells import CellTable
     from napari_interpdisc.models.cell_model import CellModel
 
 SAMPLED = 3
@@ -396,8 +397,6 @@ def dry_run(plan: Plan, workers: int = 1) -> list[str]:
     InvalidInput
         If the plan cannot be done.
     """
-    from napari_interpdisc import pipeline
-
     model, items = checked(plan)
     usable = [item for item in items if not item.fault]
     told = [f"{_images(len(items))}, from {items[0].name} to {items[-1].name}"]
@@ -419,12 +418,7 @@ def dry_run(plan: Plan, workers: int = 1) -> list[str]:
         if speed:
             continue
         first = opened.cells.take(opened.cells.t.argsort(kind="stable")[:SAMPLED_CELLS])
-        began = time.monotonic()
-        pipeline.encode_cells(
-            opened.frames, first, model, opened.diameter, precision=plan.model.precision,
-            any_usable=False,
-        )  # fmt: skip
-        speed = len(first) / (time.monotonic() - began)
+        speed = _speed(opened, first, model, plan)
     if not cells:
         return [*told, "How long it would take is not known: no image could be opened."]
     n = sum(cells) / len(cells) * len(usable)
@@ -437,3 +431,22 @@ def dry_run(plan: Plan, workers: int = 1) -> list[str]:
     if plan.out.exists():
         told.append(f"{plan.out} is there: what is finished in it is not done again")
     return told
+
+
+def _speed(opened: OpenedItem, cells: CellTable, model: CellModel, plan: Plan) -> float:
+    """Cells per second of one worker, measured on some cells."""
+    import torch
+
+    from napari_interpdisc import pipeline
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as a worker has it
+    try:
+        began = time.monotonic()
+        pipeline.encode_cells(
+            opened.frames, cells, model, opened.diameter, precision=plan.model.precision,
+            any_usable=False,
+        )  # fmt: skip
+        return len(cells) / (time.monotonic() - began)
+    finally:
+        torch.set_num_threads(threads)

@@ -21,7 +21,7 @@ def touched(folder: Path, *names: str) -> None:
 
 
 def found(folder: Path, **said: Any) -> list[Item]:
-    for name in ("pattern", "cells", "labels"):
+    for name in ("pattern", "cells", "labels", "splits"):
         if name in said:
             said[name] = f"{folder.as_posix()}/{said[name]}"
     for name in ("table", "plate"):
@@ -38,7 +38,19 @@ def test_a_field_pairs_images_with_cells_and_labels(tmp_path: Path) -> None:
     assert (a.name, b.name) == ("a", "b")
     assert (a.image, a.cells) == (tmp_path / "m/a.tif", tmp_path / "t/a.csv")
     assert b.labels == tmp_path / "k/b-m.tif"
+    assert a.splits is None
     assert a.files == [tmp_path / "m/a.tif", tmp_path / "t/a.csv", tmp_path / "k/a-m.tif"]
+
+
+def test_tables_of_divisions(tmp_path: Path) -> None:
+    touched(tmp_path, "a.tif", "a.csv", "a-splits.csv")
+    said = {"pattern": "{x}.tif", "cells": "{x}.csv", "splits": "{x}-splits.csv"}
+    (one,) = found(tmp_path, **said)
+    (tmp_path / "m.csv").write_text("image,cells,splits\na.tif,a.csv,a-splits.csv\n")
+    (two,) = found(tmp_path, table="m.csv")
+    assert one.splits == two.splits == tmp_path / "a-splits.csv"
+    assert one.files == two.files
+    assert one.note(tmp_path)["splits"] == "a-splits.csv"
 
 
 def test_wells_folders_brackets_and_suffixes(tmp_path: Path) -> None:

@@ -58,7 +58,10 @@ def test_paths_are_those_seen_from_here(tmp_path: Path) -> None:
         (SHORTEST + "plate = 'p'", "pattern and plate are given"),
         ("[images]\npattern = 'a'", "give either cells or cells_label"),
         (SHORTEST + "cells_label = 'n'", "give either cells or cells_label"),
-        ("[images]\ntable = 'm.csv'\ncells = 'a'", "the table has a column for cells"),
+        (
+            "[images]\ntable = 'm.csv'\ncells = 'a'",
+            "leave cells out: the columns of the table",
+        ),
         (
             SHORTEST + "[reading]\ndiametre = 3",
             "'reading.diametre' that cannot be used: it is not known; there are dia",

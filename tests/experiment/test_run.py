@@ -21,7 +21,7 @@ from napari_interpdisc.batch.plan import Plan, read_plan
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.experiment import parts
 from napari_interpdisc.experiment.opening import open_item
-from napari_interpdisc.experiment.run import RunResult, dry_run, duration, run_plan
+from napari_interpdisc.experiment.run import RunResult, duration, run_plan
 from napari_interpdisc.io.results import CannotWrite
 from napari_interpdisc.models.store import load_model
 
@@ -265,20 +265,6 @@ def test_processes_give_the_same_bytes_as_threads(plan: Plan) -> None:
     run_plan(plan, "threads", 2)
     run_plan(other, "processes", 1)
     assert contents(plan.out) == contents(other.out)
-
-
-def test_a_dry_run_opens_some_images_and_writes_nothing(
-    plan: Plan, lab: Path, break_one: Break
-) -> None:
-    break_one()
-    before = contents(lab)
-    told = dry_run(plan, 2)
-    assert contents(lab) == before
-    assert not plan.out.exists()
-    assert told[0] == "3 images, from A1_0 to C3_0"
-    assert any(line.startswith("C3_0 would fail: ") for line in told)
-    assert "with 2 workers" in told[-1]
-    assert "by 2 of 3 images" in told[-1]
 
 
 def test_what_cannot_be_is_told_before_any_work(plan: Plan) -> None:

@@ -74,13 +74,10 @@ class Images(_Section):
             said = "none is" if not given else " and ".join(given) + " are"
             raise ValueError(f"give one of pattern, table and plate; {said} given")
         if self.table is not None:
-            taken = [
-                n
-                for n in ("cells", "cells_label", "labels", "splits")
-                if getattr(self, n) is not None
-            ]
+            own = ("cells", "cells_label", "labels", "splits")
+            taken = [name for name in own if getattr(self, name) is not None]
             if taken:
-                raise ValueError(f"the table has a column for {taken[0]}; leave {taken[0]} out")
+                raise ValueError(f"leave {taken[0]} out: the columns of the table say it")
         elif (self.cells is None) == (self.cells_label is None):
             raise ValueError("give either cells or cells_label")
         return self

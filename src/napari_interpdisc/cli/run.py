@@ -65,13 +65,15 @@ def run(
         raise InvalidInput("--workers is for threads and processes: a cluster has its own.")
     chosen = read_plan(plan)
     n = workers or _processors()
-    from napari_interpdisc.experiment import run as experiment
-
     if dry_run:
-        say(*experiment.dry_run(chosen, n))
+        from napari_interpdisc.experiment.forecast import forecast
+
+        say(*forecast(chosen, n))
         return
+    from napari_interpdisc.experiment.run import run_plan
+
     with _progress() as progress:
-        result = experiment.run_plan(chosen, scheduler, n, progress, say)
+        result = run_plan(chosen, scheduler, n, progress, say)
     for name, why in result.failures.items():
         note(f"{name} failed: {why}")
     if result.noted:

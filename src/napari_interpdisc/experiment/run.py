@@ -31,7 +31,7 @@ from napari_interpdisc.batch.schedule import (
     scheduler_of,
 )
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.experiment.opening import asked_of, open_item
+from napari_interpdisc.experiment.opening import asked_of
 from napari_interpdisc.experiment.part_table import check_keep, keep_of, part_schema
 from napari_interpdisc.experiment.parts import Outcome, classify_block, finish, prepare
 from napari_interpdisc.experiment.summaries import order_of
@@ -42,12 +42,6 @@ from napari_interpdisc.models.store import load_model
 
 if TYPE_CHECKING:
     from napari_interpdisc.models.cell_model import CellModel
-
-SAMPLED = 3
-"""Images that a dry run opens."""
-
-SAMPLED_CELLS = 2000
-"""Cells that a dry run classifies to measure the time."""
 
 Tell = Callable[[str], None]
 """Called with a sentence."""
@@ -89,13 +83,14 @@ class RunResult:
         earlier = self.cells_in_all - self.cells
         before = f", {earlier:,} of them by earlier runs" if earlier > 0 else ""
         return (
-            f"{self.cells_in_all:,} cells of {_images(len(self.finished))}{before}; "
+            f"{self.cells_in_all:,} cells of {images_text(len(self.finished))}{before}; "
             f"{self.cells:,} cells in {duration(self.seconds)} ({speed} cells/s); "
-            f"{_images(len(self.failures))} failed."
+            f"{images_text(len(self.failures))} failed."
         )
 
 
-def _images(n: int) -> str:
+def images_text(n: int) -> str:
+    """A number of images in words."""
     return f"{n:,} image{'s' * (n != 1)}"
 
 
@@ -235,7 +230,7 @@ def _check_none_gone(items: list[Item], root: Path) -> None:
         note = read_note(root / WORK / "images" / gone[0])
         name = gone[0] if note is None else note["item"]["name"]
         raise InvalidInput(
-            f"{root} has results of {_images(len(gone))} that the plan does "
+            f"{root} has results of {images_text(len(gone))} that the plan does "
             f"not find any more (first: {name}); bring the files back, or choose another out."
         )
 
@@ -326,7 +321,7 @@ def absolute(item: Item) -> Item:
 def _what_is_left(images: int, ready: dict[str, Outcome], left: list[Outcome], cells: int) -> str:
     finished = len(ready) - len(left)
     before = f"; {finished} are finished already" if finished else ""
-    return f"{_images(images)}{before}; {cells:,} cells to classify"
+    return f"{images_text(images)}{before}; {cells:,} cells to classify"
 
 
 def _write_all(
@@ -355,7 +350,7 @@ def _write_all(
     about = {
         "versions": versions(),
         "plan": plan.decisive(),
-        "images_of_plan": _relative_images(plan, root),
+        "images_of_plan": _relativeimages_text(plan, root),
         "model": model.name,
         "model_sha256": model.sha256,
         "head": head.name,
@@ -374,66 +369,10 @@ def _write_all(
     write_note(root / "run.json", about)
 
 
-def _relative_images(plan: Plan, root: Path) -> dict[str, Any]:
+def _relativeimages_text(plan: Plan, root: Path) -> dict[str, Any]:
     """Where the plan looks for images, as seen from the folder of the results."""
     said = plan.images.model_dump(mode="json", exclude_none=True)
     for name in ("pattern", "table", "plate", "cells", "labels", "splits"):
         if name in said:
             said[name] = relative(Path(said[name]), root)
     return said
-
-
-# -- what would be done ---------------------------------------------------------------------------
-
-
-def dry_run(plan: Plan, workers: int = 1) -> list[str]:
-    """Say what a run would do and how long it would take, and write nothing.
-
-    A few images, spread over the list, are opened, and some cells of one are classified.
-
-    Raises
-    ------
-    InvalidInput
-        If the plan cannot be done.
-    """
-    from napari_interpdisc import pipeline
-
-    model, items = checked(plan)
-    usable = [item for item in items if not item.fault]
-    told = [f"{_images(len(items))}, from {items[0].name} to {items[-1].name}"]
-    told += [f"{item.name}: {item.fault}." for item in items if item.fault]
-    last = len(usable) - 1
-    some = sorted({round(k * last / max(SAMPLED - 1, 1)) for k in range(SAMPLED)}) if usable else []
-    cells, speed, opening = [], 0.0, []
-    for item in (usable[k] for k in some):
-        began = time.monotonic()
-        try:
-            opened = open_item(item, plan)
-        except InvalidInput as fault:
-            told.append(f"{item.name} would fail: {fault}")
-            continue
-        opening.append(time.monotonic() - began)
-        cells.append(len(opened.cells))
-        told.append(f"{item.name}: {len(opened.cells):,} cells in {len(opened.frames)} frames")
-        told += [f"  {text}" for text in opened.told]
-        if speed:
-            continue
-        first = opened.cells.take(opened.cells.t.argsort(kind="stable")[:SAMPLED_CELLS])
-        began = time.monotonic()
-        pipeline.encode_cells(
-            opened.frames, first, model, opened.diameter, precision=plan.model.precision,
-            any_usable=False,
-        )  # fmt: skip
-        speed = len(first) / (time.monotonic() - began)
-    if not cells:
-        return [*told, "How long it would take is not known: no image could be opened."]
-    n = sum(cells) / len(cells) * len(usable)
-    seconds = (n / speed + sum(opening) / len(opening) * len(usable)) / workers
-    told.append(
-        f"about {n:,.0f} cells, {duration(seconds)} with {workers} "
-        f"worker{'s' * (workers > 1)} ({speed:,.0f} cells/s measured on one, by {len(cells)} of "
-        f"{len(usable)} images)"
-    )
-    if plan.out.exists():
-        told.append(f"{plan.out} is there: what is finished in it is not done again")
-    return told

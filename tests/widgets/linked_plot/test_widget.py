@@ -138,3 +138,15 @@ def test_umap_without_its_package_is_told(make_dock: Make, monkeypatch: pytest.M
     scene.widget.umap.click()
     assert scene.widget.status.is_fault
     assert not scene.widget.work.running
+
+
+def test_the_key_of_a_class_is_for_all_chosen_cells(make_dock: Make, qtbot: Any) -> None:
+    scene = make_dock()
+    widget, annotations = scene.widget, scene.widget.shared.annotations
+    qtbot.keyClick(widget.plot, "1")
+    assert widget.status.text().startswith("Choose cells first")
+    widget._lassoed(np.array([1, 4]), "")
+    qtbot.keyClick(widget.plot, "2")
+    assert [mark.name for mark in annotations.marks] == ["class 2", "class 2"]
+    qtbot.keyClick(widget.plot, "0")
+    assert not annotations.marks

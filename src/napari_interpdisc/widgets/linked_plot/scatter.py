@@ -43,6 +43,8 @@ class ScatterPlot(Plot):
         (rows, modifiers): positions of the points inside, and "", "add" or "toggle".
     clicked
         Position of the point that was clicked, and the modifier; −1 beside all points.
+    typed
+        A digit, "Delete" or "Backspace".
 
     Attributes
     ----------
@@ -52,6 +54,7 @@ class ScatterPlot(Plot):
 
     lassoed = Signal(object, str)
     clicked = Signal(int, str)
+    typed = Signal(str)
 
     def __init__(self) -> None:
         super().__init__(grows=True)
@@ -184,9 +187,12 @@ class ScatterPlot(Plot):
         self.lassoed.emit(np.flatnonzero(self.inside(corners)), how)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 (Qt's name)
-        """Give a lasso up."""
+        """Give a lasso up, or tell the key of a class."""
+        named = {Qt.Key.Key_Delete: "Delete", Qt.Key.Key_Backspace: "Backspace"}
         if event.key() == Qt.Key.Key_Escape and self._path:
             self._drop_lasso()
+        elif event.key() in named or event.text().isdigit():
+            self.typed.emit(named.get(event.key(), event.text()))
         else:
             super().keyPressEvent(event)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from napari_interpdisc.scrutiny.embedding import (
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.overlay import NO_CLASS_COLOR, overlay_values
 from napari_interpdisc.widgets.canvas.picking import connect_picking, look_at
+from napari_interpdisc.widgets.discover.annotating import annotating_of
 from napari_interpdisc.widgets.linked_plot.columns import (
     PC,
     UMAP,
@@ -50,7 +52,7 @@ from napari_interpdisc.widgets.parts.controls import (
     let_shrink,
     row,
 )
-from napari_interpdisc.widgets.parts.links import connect_while_alive
+from napari_interpdisc.widgets.parts.links import connect_while_alive, when_destroyed
 from napari_interpdisc.widgets.parts.workers import Work
 from napari_interpdisc.widgets.session import session_of
 
@@ -84,6 +86,7 @@ class LinkedPlotWidget(QWidget):  # type: ignore[misc]
         self._viewer = unwrapped(napari_viewer)
         self.session = session_of(napari_viewer)
         connect_picking(napari_viewer, self.session)
+        self.shared = annotating_of(self._viewer, self.session)
         self.columns: list[Column] = []
         self.embeddings: dict[str, Embedding] = {}
         self._drawn: Any = None
@@ -102,7 +105,16 @@ class LinkedPlotWidget(QWidget):  # type: ignore[misc]
             (session.threshold_changed, self._show_colors),
             (session.selected_changed, self._selection_changed),
             (session.chosen_changed, self._selection_changed),
+            (self.shared.said, self._say),
         )
+        shared = weakref.ref(self.shared)
+
+        def leave() -> None:
+            if (left := shared()) is not None:
+                left.leave()
+
+        when_destroyed(self, leave)
+        self.shared.join()
 
     # -- what it looks like -----------------------------------------------------------------------
 
@@ -119,11 +131,12 @@ class LinkedPlotWidget(QWidget):  # type: ignore[misc]
         self.plot = ScatterPlot()
         self.plot.setToolTip(
             "Each point is a cell. Draw around points to choose their cells here, in the image and "
-            "in the gallery; Shift adds, Ctrl toggles. Click a point to go to its cell; click "
-            "beside all points to choose none."
+            "in the gallery; Shift adds, Ctrl toggles. The key of a class (1–9) is for all of "
+            "them. Click a point to go to its cell; click beside all points to choose none."
         )
         self.plot.lassoed.connect(self._lassoed)
         self.plot.clicked.connect(self._clicked)
+        self.plot.typed.connect(self._typed)
         self.lasso, self.box = QPushButton("Lasso"), QPushButton("Box")
         for knob, boxes, tip in (
             (self.lasso, False, "A drag draws around points freely."),
@@ -346,6 +359,17 @@ class LinkedPlotWidget(QWidget):  # type: ignore[misc]
             look_at(self._viewer, self.session, at)
         elif not how:
             self.session.choose((), self)
+
+    def _typed(self, key: str) -> None:
+        """Give the chosen cells the class of a key, as one change."""
+        if len(self.session.chosen):
+            self.shared.annotator.press(key)
+        else:
+            self.status.say("Choose cells first: draw around their points.")
+
+    def _say(self, text: str, is_fault: bool = False) -> None:
+        if self.isVisible():
+            (self.status.fault if is_fault else self.status.say)(text)
 
     # -- UMAP -------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from napari_interpdisc.crops import (
     normalise,
     paste_crops,
     smooth_for_zoom,
+    some_cells,
     usable_cells,
 )
 from napari_interpdisc.errors import InvalidInput
@@ -194,3 +195,6 @@ def test_cells_of_several_frames_are_joined_in_their_order() -> None:
     assert whole.rows.tolist() == [0, 1, 2, 3]
     np.testing.assert_array_equal(whole.crops[1:3], parts[1].crops)
     assert joined_cells(parts[:1]) is parts[0]
+    some = some_cells(whole, slice(1, 3))
+    assert some.rows.tolist() == [1, 2]
+    assert some.crops.shape == (2, 16, 16)

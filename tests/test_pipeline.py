@@ -182,7 +182,7 @@ def test_progress_counts_cells(
     told: list[tuple[int, int]] = []
     monkeypatch.setattr(pipeline, "BATCH", 4)  # of crops, across frames of three cells
     encode_cells(frames, cells, model, 28.0, lambda done, n: told.append((done, n)))
-    assert told == [(6, 9), (9, 9)]
+    assert told == [(4, 9), (8, 9), (9, 9)]
 
 
 def test_progress_can_stop_the_work(frames: Frames, cells: CellTable, model: CellModel) -> None:

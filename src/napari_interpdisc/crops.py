@@ -238,6 +238,11 @@ def joined_cells(parts: Sequence[CutCells]) -> CutCells:
     )
 
 
+def some_cells(cells: CutCells, rows: slice) -> CutCells:
+    """Some of the cells; their crops are views of the same pixels."""
+    return CutCells(**{one.name: getattr(cells, one.name)[rows] for one in fields(CutCells)})
+
+
 def z_planes(frames: Frames, cells: CellTable) -> npt.NDArray[np.intp] | None:
     """Plane (N,) of each cell along z, or None where frames choose the plane by themselves.
 

@@ -418,16 +418,22 @@ def encode_cells(
 
 
 def _batches(parts: Iterator[cropping.CutCells], size: int) -> Iterator[cropping.CutCells]:
-    """The same cells in batches of at least ``size``, but for the last, and less than twice that.
+    """The same cells in batches of ``size``; the last one has what is left.
 
+    Batches of one size are faster than of many: for each new one, torch makes its kernels anew.
     The next frame is read and cut on another thread while a batch is worked on.
     """
     held: list[cropping.CutCells] = []
     for part in ahead(parts):
         held.append(part)
-        if sum(len(one.rows) for one in held) >= size:
-            yield cropping.joined_cells(held)
-            held = []
+        if sum(len(one.rows) for one in held) < size:
+            continue
+        whole = cropping.joined_cells(held)
+        ends = range(size, len(whole.rows) + 1, size)
+        for end in ends:
+            yield cropping.some_cells(whole, slice(end - size, end))
+        left = slice(ends[-1], None)
+        held = [cropping.some_cells(whole, left)] if len(whole.rows[left]) else []
     if held:
         yield cropping.joined_cells(held)
 

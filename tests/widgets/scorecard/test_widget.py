@@ -68,7 +68,10 @@ def test_a_run_shows_what_the_library_finds(scene: Scene, run: Run) -> None:
     names = [table.item(i, NAME).text() for i in range(table.rowCount())]
     for k, head in enumerate(HEADS):
         direct = score_head(segmentation, cells.track_id, model, head, QUICK)
-        pd.testing.assert_frame_equal(widget.result.cards[k].to_frame(), direct.to_frame())
+        # two heads at once are encoded in other batches than one alone, which round otherwise
+        pd.testing.assert_frame_equal(
+            widget.result.cards[k].to_frame(), direct.to_frame(), atol=1e-4
+        )
         for row in direct.rows:
             text = table.item(names.index(row.name), FIRST_HEAD + k).text()
             assert text.split()[-2:] == [f"{100 * row.changed:.1f}", "%"]

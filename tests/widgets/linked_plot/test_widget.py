@@ -58,6 +58,7 @@ def test_what_is_chosen_here_is_chosen_everywhere(make_dock: Make) -> None:
     assert session.chosen.tolist() == [2, 4, 6]
     assert told == [widget] * 3
     assert widget.chosen.text() == "3 cells are chosen."
+    assert any(layer.name == "chosen cells" for layer in scene.viewer.layers)
     session.choose([5], by="gallery")
     assert widget.plot.chosen.tolist() == [5]
     widget.none.click()

@@ -31,6 +31,7 @@ from napari_interpdisc.scrutiny.embedding import (
     principal_components,
     umap_embedding,
 )
+from napari_interpdisc.widgets.canvas.choosing import connect_choosing
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.overlay import NO_CLASS_COLOR, overlay_values
 from napari_interpdisc.widgets.canvas.picking import connect_picking, look_at
@@ -86,6 +87,7 @@ class LinkedPlotWidget(QWidget):  # type: ignore[misc]
         self._viewer = unwrapped(napari_viewer)
         self.session = session_of(napari_viewer)
         connect_picking(napari_viewer, self.session)
+        connect_choosing(napari_viewer, self.session)
         self.shared = annotating_of(self._viewer, self.session)
         self.columns: list[Column] = []
         self.embeddings: dict[str, Embedding] = {}

@@ -386,7 +386,8 @@ def test_heads_of_properties_are_trained_stored_and_classify(
     assert done.code == 0, done.err
     table = pd.read_csv(files / "out.csv")
     known = table[table["state"].notna() & table["class"].notna()]
-    # the smallest formula within the interval of the best: on few cells that interval is wide
+    # -area: a threshold of its own does no better on held-out groups, as the two big nuclei next
+    # to it are in one group of folds, and so the smaller formula is taken
     assert (known["state"] == known["class"]).mean() > 0.8
     (formula,) = head.formulas
     z = (table["nucleus_area_px2"] - head.properties.centre[0]) / head.properties.scale[0]

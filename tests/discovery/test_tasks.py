@@ -140,5 +140,6 @@ def test_a_task_chooses_its_laboratories(
         found = answer_tasks(patches, labels, groups, model, tasks, also=others)[0]
         return found.accuracies("dense")[0]
 
-    assert asked(()) > 0.85
-    assert asked(("liar",)) == asked(None) < 0.8
+    alone = asked(())
+    assert alone > 0.85
+    assert asked(("liar",)) == asked(None) < alone - 0.25

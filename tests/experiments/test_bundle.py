@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -85,7 +86,7 @@ def test_a_miniature_bundle_is_made_by_the_product_itself(data: Path, tmp_path: 
     encoder, out = tmp_path / "encoder", tmp_path / "mini"
     told = run(
         "-m", "napari_interpdisc.cli", "train-encoder", "--sources", data / "sources.toml",
-        "--settings", data / "encoder.toml", "--epochs", 3, "--patience", 0, "--out", encoder,
+        "--settings", data / "encoder.toml", "--epochs", 30, "--patience", 0, "--out", encoder,
     )  # fmt: skip
     assert "active latents" in told
     told = run(
@@ -119,7 +120,10 @@ def test_a_miniature_bundle_is_made_by_the_product_itself(data: Path, tmp_path: 
     for head in model.heads.values():
         assert "balanced accuracy" in head.summary
         assert model.score(z, head.name).shape == (300, 3 if head.name == "sizes" else 1)
-    # three epochs of a miniature encoder teach nothing to rely on
+    # a miniature encoder learns how large a nucleus is, and little about its shape
+    sizes = re.search(r"balanced accuracy (\d\.\d+)", model.head("sizes").summary)
+    assert sizes is not None
+    assert float(sizes[1]) > 0.4, "above a third, which is chance"
     score = model.score(z, "dense")[:, 0]
     assert np.isfinite(score).all()
     assert len(np.unique(score)) > len(score) // 2

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from scipy import ndimage
-from skimage.morphology import h_maxima
 
 from napari_interpdisc._types import Float32Array
 from napari_interpdisc.errors import InvalidInput
@@ -14,7 +13,6 @@ from napari_interpdisc.nuclei.segmentation import (
     NothingFound,
     _broadly_smoothed,
     checked_frame,
-    lasting_peaks,
     segment_at,
 )
 
@@ -95,29 +93,6 @@ def test_frames_that_cannot_be_used() -> None:
         bad[1, 2] = value
         with pytest.raises(InvalidInput, match="NaN or infinite pixels"):
             checked_frame(bad)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_lasting_peaks_are_the_h_maxima(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    landscape = ndimage.gaussian_filter(rng.normal(size=(90, 70)), 3)
-    depth = float(landscape.std())
-    everywhere = np.ones(landscape.shape, dtype=bool)
-    found = lasting_peaks(landscape, everywhere, depth)
-    expected = h_maxima(landscape, depth)
-    np.testing.assert_array_equal(found > 0, expected > 0)
-    assert found.max() == ndimage.label(expected, np.ones((3, 3)))[1] > 3
-    assert lasting_peaks(landscape, everywhere, 0.0).max() > found.max()
-
-
-def test_each_piece_of_a_mask_keeps_its_highest_peak() -> None:
-    landscape = np.zeros((9, 20))
-    landscape[4, 3], landscape[4, 6], landscape[4, 15] = 3.0, 2.9, 0.01
-    landscape[4, 4:6] = 2.85  # a pass between the first two that is not deep
-    mask = landscape > 0
-    found = lasting_peaks(landscape, mask, 0.1)
-    assert sorted(zip(*(k.tolist() for k in np.nonzero(found)), strict=True)) == [(4, 3), (4, 15)]
-    assert not lasting_peaks(landscape, np.zeros_like(mask), 0.1).any()
 
 
 def test_a_wide_gaussian_on_few_pixels_is_the_one_on_all() -> None:

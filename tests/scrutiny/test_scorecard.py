@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,10 +12,13 @@ import numpy.typing as npt
 import pytest
 
 from napari_interpdisc.errors import Cancelled, InvalidInput
-from napari_interpdisc.models.cell_model import CellModel, class_index
+from napari_interpdisc.models.cell_model import CellModel, NamedHead, class_index
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.properties import HeadProperties
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.patches import patches_of_crops
 from napari_interpdisc.scrutiny.composites import Segmentation, segment_cells
+from napari_interpdisc.scrutiny.properties import measure_crops
 from napari_interpdisc.scrutiny.scorecard import (
     NOISE,
     ORIENTATION,
@@ -46,6 +50,7 @@ class HandBuilt:
     """A model whose one latent is a feature of the crop, and whose head asks for its sign."""
 
     name, crop_size, model_diameter, n_latents = "by hand", SIDE, 28.0, 1
+    classes: tuple[str, ...] = ("no", "yes")
 
     def __init__(self, feature: Feature) -> None:
         self.feature = feature
@@ -57,10 +62,8 @@ class HandBuilt:
         return latents
 
     def head(self, name: str | None = None) -> Any:
-        return SimpleNamespace(name=name or "head", classes=("no", "yes"))
-
-    def head_of_latents(self, name: str | None, what: str) -> Any:
-        return self.head(name)
+        own = SimpleNamespace(properties=())
+        return SimpleNamespace(name=name or "head", classes=self.classes, head=own)
 
 
 @pytest.fixture(scope="module")
@@ -280,8 +283,7 @@ def test_progress_may_stop_the_work(cells: Segmentation) -> None:
 class ThreeClasses(HandBuilt):
     """Of three classes: long along x, long along y, or neither."""
 
-    def head(self, name: str | None = None) -> Any:
-        return SimpleNamespace(name=name or "three", classes=("flat", "tall", "round"))
+    classes = ("flat", "tall", "round")
 
     def score(self, latents: npt.NDArray[np.float32], _: str = "") -> npt.NDArray[np.float32]:
         value = latents[:, 0]
@@ -400,9 +402,39 @@ def test_a_bundled_head_has_a_shortcut_index(cells: Segmentation, head: str) -> 
     assert found.shortcut.sentence() in found.sentences()
 
 
-def test_a_head_of_properties_is_not_tested(cells: Segmentation, measuring: CellModel) -> None:
-    with pytest.raises(
-        InvalidInput,
-        match="reads latents alone, and 'size' reads",
-    ):
-        score_heads(cells, np.arange(len(cells.cells)), measuring, settings=QUICK)
+def test_a_head_of_properties_is_tested_on_what_is_measured_in_changed_crops(
+    cells: Segmentation, measuring: CellModel
+) -> None:
+    groups = np.arange(len(cells.rows) + cells.left_out)
+    settings = QUICK.model_copy(update={"shortcut": True, "simulated": 8, "diameters": (0.8,)})
+    crops = cells.cells.patches.crops(64)
+    area = measure_crops(crops)["area"]
+    known = np.isfinite(area)
+    read = HeadProperties(("area",), (float(np.nanmedian(area)),), (100.0,), "labels")
+    head = FormulaHead([parse_formula("area", 32, None, read.names)], (), read)
+    measuring = replace(measuring, heads={"size": NamedHead("size", head, ("small", "large"))})
+    found = score_head(cells, groups, measuring, settings=settings)
+    score = measuring.score(measuring.encode(crops)[0], None, {"area": area})[known, 0]
+    assert found.calls == {"small": (score < 0).sum(), "large": (score >= 0).sum()}
+    assert min(found.calls.values()) > 2
+    row = {row.name: row for row in found.rows}
+    assert row["quarter rotations and mirror images"].cells == known.sum()
+    assert row["quarter rotations and mirror images"].changed < 0.02
+    assert row["diameter × 0.8"].of_class["small"] > 0.5, "small nuclei are large then"
+    assert row["diameter × 0.8"].of_class["large"] == 0
+    told = " ".join(found.notes)
+    assert "size reads area: these were measured anew in every changed crop" in told
+    assert "size was trained on nuclei of a given segmentation" in told
+    assert "The shortcut index was not measured for size" in told
+    assert found.shortcut is None
+    assert found.simulated is not None
+    assert sum(found.simulated.calls.values()) == 8
+
+
+def test_no_answer_to_a_changed_crop_is_a_change(cells: Segmentation, measuring: CellModel) -> None:
+    groups = np.arange(len(cells.rows) + cells.left_out)
+    settings = QUICK.model_copy(update={"diameters": (0.2,), "blurs": (16.0,)})
+    found = score_head(cells, groups, measuring, settings=settings)
+    row = {row.name: row for row in found.rows}["diameter × 0.2"]
+    assert row.changed == 1, "nuclei are wider than the crop"
+    assert np.isfinite(row.score_change)

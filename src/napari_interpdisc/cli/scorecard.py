@@ -121,7 +121,7 @@ def scorecard(
 
     loaded = load_model(model)
     asked: Sequence[str | None] = head or (None,)
-    names = [loaded.head_of_latents(name, "The scorecard").name for name in asked]
+    names = [loaded.head(name).name for name in asked]
     names = list(dict.fromkeys(names))
     _check_names_differ(names, kinds)
     wanted = WantedCells(named, label_column, most, seed)

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from napari_interpdisc._types import BoolArray, Float32Array, Int32Array
 from napari_interpdisc.crops import LEAST_CONTRAST, MODEL_DIAMETER
+from napari_interpdisc.nuclei.peaks import lasting_peaks
 
 NECK = 0.15
 """Two nuclei that touch are separated where the neck is narrower than both by this share of a
@@ -44,15 +45,14 @@ def separate_nuclei(picture: Float32Array, diameter: float = MODEL_DIAMETER) -> 
     -------
     (S, S) int32, 0 for background; all 0 for a crop without contrast.
     """
-    from skimage.morphology import h_maxima
     from skimage.segmentation import watershed
 
     mask = ndimage.binary_fill_holes(otsu_mask(picture, diameter))
     if not mask.any():
         return np.zeros(mask.shape, np.int32)
     depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), diameter / 28) * mask
-    peaks = h_maxima(depth, NECK * diameter) > 0
-    # what is shallower than a neck, such as a plate seen edge-on, is one nucleus by itself
+    # what is shallower than a neck, such as a plate seen edge-on, keeps one peak
+    peaks = lasting_peaks(depth, mask, NECK * diameter) > 0
     parts, n = ndimage.label(mask)
     whole = np.setdiff1d(np.arange(1, n + 1), parts[peaks])
     seeds, _ = ndimage.label((peaks & mask) | np.isin(parts, whole), np.ones((3, 3)))

@@ -126,7 +126,9 @@ class SimulatedScore:
 
     def sentences(self) -> list[str]:
         """Which classes simulated cells are given, and what changes them, worst first."""
-        n = len(self.crops)
+        n = sum(self.calls.values())
+        if not n:
+            return ["In no simulated cell was found what the head reads: nothing was tested."]
         shares = ", ".join(f"{100 * count / n:.0f} % {name}" for name, count in self.calls.items())
         told = f"{n} simulated cells, which are not real cells, are called {shares}"
         others = n - max(self.calls.values())

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from napari_interpdisc._types import Float32Array, Progress, silent
+from napari_interpdisc._types import BoolArray, Float32Array, Progress, silent
 from napari_interpdisc.bootstrap import mean_interval
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel, class_index
@@ -130,7 +130,7 @@ def score_heads(
         If the model has no such head.
     """
     asked = list(model.heads) if heads is None else heads
-    names = [model.head_of_latents(name, "The scorecard").name for name in asked]
+    names = [model.head(name).name for name in asked]
     encoder = SharedEncoder(model)
     scorers = [*(HeadScorer(encoder, name) for name in names), *controls]
     return score_all(segmentation, groups, scorers, model.crop_size, settings, progress)
@@ -206,7 +206,7 @@ def score_all(
             calls=_calls(scorer, before[k]),
             shortcut=shortcuts.get(k),
             remark=_remark(scorer.name, _calls(scorer, before[k]), before[k]),
-            notes=(*untested(cells), *few),
+            notes=(*untested(cells), *few, *_of_properties(scorer, before[k], attacked)),
             simulated=simulated[k],
             at_edge=segmentation.at_edge,
         )
@@ -271,11 +271,15 @@ def _rows(
                     scores.append(scorer.score(made[-1], at if everything is not None else None))
             steps.one_more()
         for k, scorer in enumerate(scorers):
+            known = answered(before[k][at])
+            own = at[known]
             row = _row(
-                test, before[k][at], made, after[k], crowded[at], group[at], scorer.classes, seed
-            )
-            worst = tuple(int(at[i]) for i in row.worst)
-            rows[k].append(replace(row, worst=worst, left_out=len(group) - len(at)))
+                test, before[k][own], [crops[known] for crops in made],
+                [scores[known] for scores in after[k]], crowded[own], group[own], scorer.classes,
+                seed,
+            )  # fmt: skip
+            worst = tuple(int(own[i]) for i in row.worst)
+            rows[k].append(replace(row, worst=worst, left_out=len(group) - len(own)))
     return rows
 
 
@@ -302,14 +306,15 @@ def _row(
 
     def margin(scores: Float32Array) -> Float32Array:
         chosen = torch.from_numpy(np.asarray(called, np.int64))
-        return np.asarray(signed_margin(torch.from_numpy(scores), chosen).numpy())
+        found = np.asarray(signed_margin(torch.from_numpy(scores), chosen).numpy())
+        return np.where(answered(scores), found, np.float32(0))  # no answer is for no class
 
     own = margin(before)
-    flips = np.stack([class_index(scores) != called for scores in after])
+    flips = np.stack([(class_index(scores) != called) | ~answered(scores) for scores in after])
     changes = np.stack([margin(scores) - own for scores in after])
     share = flips.mean(0)
-    # those that change class first, then those whose score falls most
-    worst = np.lexsort((changes.min(0), ~flips.any(0)))[:WORST]
+    # those that change class first, then those whose score falls most, beyond rounding
+    worst = np.lexsort((np.round(changes.min(0), 3), ~flips.any(0)))[:WORST]
     which = np.where(flips, changes - 1e6, changes).argmin(0)
     return ScoreRow(
         constraint=test.constraint,
@@ -331,8 +336,41 @@ def _mean(values: npt.NDArray[np.floating]) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
+def _of_properties(scorer: Scorer, before: Float32Array, attacked: bool) -> list[str]:
+    """What is otherwise for a head that reads measured properties: sentences."""
+    if not isinstance(scorer, HeadScorer):
+        return []
+    read = scorer.encoder.model.head(scorer.name).head.properties
+    if not len(read):
+        return []
+    told = [
+        f"{scorer.name} reads {', '.join(read.names)}: these were measured anew in every changed "
+        "crop, in the nucleus that the built-in segmentation finds there. A changed crop without "
+        "one counts as changed."
+    ]
+    if read.way == "labels":
+        told.append(
+            f"{scorer.name} was trained on nuclei of a given segmentation, which changed crops do "
+            "not have: what the built-in one does counts here too."
+        )
+    missing = int((~answered(before)).sum())
+    if missing:
+        told.append(
+            f"{missing} of {len(before)} cells were left out for {scorer.name}: no whole nucleus "
+            "was found in the middle."
+        )
+    if attacked:
+        told.append(f"The shortcut index was not measured for {scorer.name}: it attacks latents.")
+    return told
+
+
+def answered(scores: Float32Array) -> BoolArray:
+    """Whether each row (N,) of scores (N, K) is an answer."""
+    return np.asarray(np.isfinite(scores).all(1))
+
+
 def _calls(scorer: Scorer, scores: Float32Array) -> dict[str, int]:
-    called = class_index(scores)
+    called = class_index(scores[answered(scores)])
     return {name: int((called == k).sum()) for k, name in enumerate(scorer.classes)}
 
 
@@ -341,7 +379,8 @@ def _remark(head: str, calls: dict[str, int], scores: Float32Array) -> str:
     if len([n for n in calls.values() if n]) > 1 or sum(calls.values()) < 2:
         return ""
     name = next(name for name, n in calls.items() if n)
-    same = " with the same score" if float(np.ptp(scores, axis=0).max()) < 1e-6 else ""
+    known = scores[answered(scores)]
+    same = " with the same score" if float(np.ptp(known, axis=0).max()) < 1e-6 else ""
     return (
         f"{head} calls every cell {name}{same}: what it passes here says nothing, so that on these "
         "cells it is useless. Give cells of each class."
@@ -357,7 +396,9 @@ def _shortcuts(
     """Shortcuts of the scorers that are heads of a model, by their position."""
     places: dict[int, list[tuple[int, HeadScorer]]] = {}
     for k, scorer in enumerate(scorers):
-        if isinstance(scorer, HeadScorer):
+        if isinstance(scorer, HeadScorer) and not len(
+            scorer.encoder.model.head(scorer.name).head.properties
+        ):
             places.setdefault(id(scorer.encoder.model), []).append((k, scorer))
     found: dict[int, Shortcut] = {}
     for some in places.values():

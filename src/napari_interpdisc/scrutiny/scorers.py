@@ -8,8 +8,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from napari_interpdisc._types import Float32Array
+from napari_interpdisc._types import Float32Array, Float64Array
 from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.models.properties import missing_properties
+from napari_interpdisc.scrutiny.properties import measure_crops
 
 
 class Scorer(Protocol):
@@ -40,23 +42,37 @@ class Scorer(Protocol):
 
         ``rows`` (N,) tells which of the tested cells the crops show. It is None for others, such
         as simulated cells. A classifier that was fitted on some of the tested cells must score
-        each by what it learned from the others.
+        each by what it learned from the others. A row of NaN is no answer.
         """
 
 
 @dataclass
 class SharedEncoder:
-    """Encodes crops once for all heads of a model that score the same array."""
+    """Encodes and measures crops once for all heads of a model that score the same array."""
 
     model: CellModel
     _crops: Float32Array | None = field(default=None, init=False)
     _latents: Float32Array | None = field(default=None, init=False)
+    _measured: dict[str, Float64Array] | None = field(default=None, init=False)
 
     def encode(self, crops: Float32Array) -> Float32Array:
         """Posterior means (N, L) of crops (N, 1, S, S)."""
-        if self._latents is None or self._crops is not crops:
-            self._crops, self._latents = crops, self.model.encode(crops)[0]
+        self._show(crops)
+        if self._latents is None:
+            self._latents = self.model.encode(crops)[0]
         return self._latents
+
+    def measure(self, crops: Float32Array) -> dict[str, Float64Array]:
+        """Properties (N,) that any head of the model reads, in nuclei that are found in crops."""
+        self._show(crops)
+        if self._measured is None:
+            names = self.model.needed_properties
+            self._measured = measure_crops(crops, None, self.model.model_diameter, names=names)
+        return self._measured
+
+    def _show(self, crops: Float32Array) -> None:
+        if self._crops is not crops:
+            self._crops, self._latents, self._measured = crops, None, None
 
 
 @dataclass(frozen=True)
@@ -85,5 +101,16 @@ class HeadScorer:
         return self.encoder.model.head(self.name).classes
 
     def score(self, crops: Float32Array, rows: npt.NDArray[np.intp] | None = None) -> Float32Array:
-        """Logits of crops; ``rows`` do not matter."""
-        return self.encoder.model.score(self.encoder.encode(crops), self.name)
+        """Logits of crops; ``rows`` do not matter.
+
+        Properties that the head reads are measured in the nucleus that is found in each crop. A
+        crop without one has no answer.
+        """
+        model, latents = self.encoder.model, self.encoder.encode(crops)
+        read = model.head(self.name).head.properties
+        if not len(read):
+            return model.score(latents, self.name)
+        measured = self.encoder.measure(crops)
+        scores = model.score(latents, self.name, measured)
+        scores[missing_properties(read.columns(measured))] = np.nan
+        return scores

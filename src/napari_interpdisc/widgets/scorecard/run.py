@@ -22,6 +22,7 @@ from napari_interpdisc.pipeline import Encoding, near_edge
 from napari_interpdisc.scrutiny.composites import segment_cells
 from napari_interpdisc.scrutiny.score_results import cell_names
 from napari_interpdisc.scrutiny.scorecard import Scorecard, ScorecardSettings, ScoreRow, score_heads
+from napari_interpdisc.scrutiny.scorers import HeadScorer, SharedEncoder
 from napari_interpdisc.widgets.canvas.layers import check_segmentation
 from napari_interpdisc.widgets.session import Session
 
@@ -124,7 +125,7 @@ class WorstCell:
         """Whether its class changes."""
         pair = np.stack([self.scores, self.changed_scores])
         before, after = class_index(pair).tolist()
-        return bool(before != after)
+        return bool(before != after) or not np.isfinite(self.changed_scores).all()
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ def plan(session: Session, asked: Asked, settings: ScorecardSettings | None = No
         raise InvalidInput("Choose at least one head to test.")
     model = session.model
     for name in asked.heads:
-        model.head_of_latents(name, "The scorecard")
+        model.head(name)
     among = rows_among(encoding.cells, asked)
     usable, left_out = usable_cells(encoding.no_pixels[among], encoding.cells.source)
     among = among[usable]
@@ -343,9 +344,8 @@ def worst_cells(
             continue
         changed = np.concatenate([row.worst_crops for row in kept])
         which = np.concatenate([np.asarray(row.worst) for row in kept])
-        before, after = (
-            model.score(model.encode(some)[0], card.head) for some in (crops[which], changed)
-        )
+        scorer = HeadScorer(SharedEncoder(model), card.head)
+        before, after = (scorer.score(some) for some in (crops[which], changed))
         start = 0
         for row in kept:
             cells = range(start, start + len(row.worst))

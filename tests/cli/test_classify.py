@@ -444,6 +444,37 @@ def test_precision_and_reconstruction_error_are_asked_for(classify: Run, files: 
     assert note["precision"] == "bfloat16"
 
 
+def test_means_of_channels_are_columns(classify: Run, files: Path) -> None:
+    movie = tifffile.imread(files / "movie.tif")
+    both = np.stack([movie, np.full_like(movie, 7)], 1)
+    tifffile.imwrite(files / "both.tif", both, photometric="minisblack", metadata={"axes": "TCYX"})
+    given = {"image": "both.tif"}
+    done = classify("--labels", files / "masks.tif", "--channel", 0, "--mean-of", "all", **given)
+    assert done.code == 0, done.err
+    table, note = pd.read_csv(files / "out.csv"), json.loads((files / "out.json").read_text())
+    assert note["properties"] == dict.fromkeys(
+        ["nucleus_mean_of_channel_0", "nucleus_mean_of_channel_1"], "grey levels"
+    )
+    masks, known = tifffile.imread(files / "masks.tif"), table["nucleus_mean_of_channel_0"].notna()
+    assert known.sum() > 3
+    np.testing.assert_allclose(table["nucleus_mean_of_channel_1"][known], 7, atol=1e-4)
+    for _, cell in table[known].iterrows():
+        t = int(cell["t"])
+        label = masks[t, round(cell["y"]), round(cell["x"])]
+        if label:
+            own = movie[t][masks[t] == label].mean()
+            assert cell["nucleus_mean_of_channel_0"] == pytest.approx(own, rel=0.01)
+
+
+def test_channels_that_cannot_be_measured(classify: Run, files: Path) -> None:
+    assert sentence(classify("--mean-of", "0,2"), files) == (
+        "movie.tif has 1 channel, counted from 0, and --mean-of asks for 2; if one of its axes is "
+        "channels, name it with --channel-axis."
+    )
+    told = sentence(classify("--mean-of", "GFP"), files)
+    assert told.endswith("such as 0,2, or all, not 'GFP'.")
+
+
 def test_measured_properties_are_columns_with_units(classify: Run, files: Path) -> None:
     done = classify(
         "--properties", "--labels", files / "masks.tif", "--pixel-size", 0.5, "--unit", "px"

@@ -18,7 +18,10 @@ from napari_interpdisc.models.properties import (
     HeadProperties,
     check_properties,
     column_title,
+    mean_of,
     missing_properties,
+    title_of,
+    unit_of,
 )
 
 TWO = HeadProperties(("area", "solidity"), (600.0, 0.9), (100.0, 0.05))
@@ -45,6 +48,7 @@ def test_what_changes_with_rotation_or_may_be_missing_is_not_readable() -> None:
         (("offset_x",), "changes as the cell rotates"),
         (("neighbour_distance",), "missing for a cell without neighbours"),
         (("size",), "There is no property 'size'"),
+        (("mean_of_GFP",), "depends on exposure and staining"),
     ],
 )
 def test_names_that_are_refused(names: tuple[str, ...], told: str) -> None:
@@ -112,3 +116,8 @@ def test_missing_rows_and_titles() -> None:
     assert [column_title(n) for n in ("area", "solidity", "offset_y", AREA_UM2)] == [
         "nucleus_area_px2", "nucleus_solidity", "nucleus_offset_y_px", "nucleus_area_um2",
     ]  # fmt: skip
+    mean = mean_of("GFP")
+    assert (column_title(mean), title_of(mean), unit_of(mean)) == (
+        "nucleus_mean_of_GFP", "mean of GFP", "grey levels",
+    )  # fmt: skip
+    assert (title_of(AREA_UM2), unit_of(AREA_UM2)) == ("area", "µm²")

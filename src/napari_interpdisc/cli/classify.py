@@ -32,6 +32,7 @@ from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.rashomon import Member
+    from napari_interpdisc.frames import Frames
 
 
 @reads_images
@@ -94,6 +95,14 @@ def classify(
             "or --pixel-size gives the size of a pixel.",
         ),
     ] = False,
+    mean_of: Annotated[
+        str | None,
+        typer.Option(
+            "--mean-of",
+            help="Add columns: the mean grey level of channels inside each nucleus, in the file's "
+            "own units and with the background. Channels are counted from 0: 1, or 0,2, or all.",
+        ),
+    ] = None,
     reading: Reading = PLAIN,
     table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
@@ -134,6 +143,7 @@ def classify(
         table_options.swap_xy,
         choices,
     ).open()
+    channels = {} if mean_of is None else _channels(opened.frames, mean_of, image)
     with progress_bar("cells") as progress:
         result = pipeline.classify(
             opened.frames,
@@ -148,6 +158,7 @@ def classify(
             opened.pixel_size,
             errors=errors,
             precision=precision,
+            channels=channels,
         )
     compared = None
     if disagreement:
@@ -164,6 +175,7 @@ def classify(
         "labels": str(labels) if labels else None,
         "channel": channel,
         "channel_axis": channel_axis,
+        "mean_of": mean_of,
         "frame_interval": table_options.frame_interval or read_calibration(image).frame_interval,
         "swap_xy": table_options.swap_xy,
         **reading.note(),
@@ -210,6 +222,27 @@ def classify(
             )
     for warning in pipeline.movie_warnings(encoding, loaded):
         note(warning)
+
+
+def _channels(frames: Frames, asked: str, image: Path) -> dict[str, Frames]:
+    """Return the channels of an image that are to be measured, by name."""
+    n = 1 if frames.channel_axis is None else int(frames.data.shape[frames.channel_axis])
+    wanted = list(range(n))
+    if asked.strip() != "all":
+        words = [word.strip() for word in asked.split(",")]
+        if not all(word.isascii() and word.isdecimal() for word in words):
+            raise InvalidInput(
+                f"--mean-of takes numbers of channels from 0, such as 0,2, or all, not '{asked}'."
+            )
+        wanted = list(dict.fromkeys(map(int, words)))
+    if outside := [k for k in wanted if k >= n]:
+        raise InvalidInput(
+            f"{image.name} has {n} channel{'s' * (n > 1)}, counted from 0, and --mean-of asks for "
+            f"{outside[0]}; if one of its axes is channels, name it with --channel-axis."
+        )
+    if frames.channel_axis is None:
+        return {"channel_0": frames}
+    return {f"channel_{k}": replace(frames, channel=k) for k in wanted}
 
 
 def _check_compared(members: list[Member], head: str, delta: float) -> None:

@@ -142,6 +142,11 @@ def check_properties(names: Sequence[str]) -> tuple[str, ...]:
                 f"The property '{name}' is missing for a cell without neighbours, so that no head "
                 f"may read it; choose among {', '.join(READABLE)}."
             )
+        if name.startswith(MEAN_OF):
+            raise InvalidInput(
+                f"'{name}' is a mean grey level, which depends on exposure and staining, so that "
+                f"no head may read it; choose among {', '.join(READABLE)}."
+            )
         if name not in PROPERTIES:
             raise InvalidInput(
                 f"There is no property '{name}'; choose among {', '.join(READABLE)}."
@@ -272,12 +277,32 @@ def missing_properties(measured: npt.NDArray[np.floating]) -> npt.NDArray[np.boo
 AREA_UM2 = "area_um2"
 """Area in µm², beside that in pixels of the crop, where the size of a pixel is known."""
 
+MEAN_OF = "mean_of_"
+
+
+def mean_of(channel: str) -> str:
+    """Name of the mean grey level of a channel inside the nucleus.
+
+    It depends on exposure and staining, so that no head reads it.
+    """
+    return f"{MEAN_OF}{channel}"
+
+
 _UNIT_SUFFIX = {"px²": "_px2", "px": "_px"}
 
 
 def unit_of(name: str) -> str:
     """Unit of a measured property."""
+    if name.startswith(MEAN_OF):
+        return "grey levels"
     return "µm²" if name == AREA_UM2 else PROPERTIES[name].unit
+
+
+def title_of(name: str) -> str:
+    """What a person reads for a measured property: ``mean of GFP``."""
+    if name.startswith(MEAN_OF):
+        return f"mean of {name.removeprefix(MEAN_OF)}"
+    return PROPERTIES["area" if name == AREA_UM2 else name].title
 
 
 def column_title(name: str) -> str:

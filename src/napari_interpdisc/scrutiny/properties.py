@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from scipy import ndimage
 
-from napari_interpdisc._types import Float32Array, Float64Array, Progress, silent
+from napari_interpdisc._types import BoolArray, Float32Array, Float64Array, Progress, silent
 from napari_interpdisc.crops import MODEL_DIAMETER, normalise
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.light import INVARIANT, background_level, measure_light
@@ -123,11 +123,8 @@ def _measure(
 ) -> dict[str, float] | None:
     from skimage.measure import regionprops
 
-    label = central_nucleus(regions)
-    nucleus = regions == label
-    edge = np.ones(nucleus.shape, bool)
-    edge[1:-1, 1:-1] = False
-    if not label or nucleus.sum() < _smallest(diameter) or (nucleus & edge).any():
+    nucleus = whole_nucleus(regions, diameter)
+    if nucleus is None:
         return None
     region = regionprops(nucleus.astype(np.uint8))[0]
     major, minor = float(region.axis_major_length), float(region.axis_minor_length)
@@ -150,6 +147,17 @@ def _measure(
         "satellite": _satellite(picture, regions, nucleus, diameter) if spots else np.nan,
         **_surroundings(regions, nucleus, diameter),
     }
+
+
+def whole_nucleus(regions: npt.NDArray[Any], diameter: float) -> BoolArray | None:
+    """Mask (S, S) of the central nucleus of a segmented crop; None if it is debris, or cut."""
+    label = central_nucleus(regions)
+    nucleus = np.asarray(regions == label)
+    edge = np.ones(nucleus.shape, bool)
+    edge[1:-1, 1:-1] = False
+    if not label or nucleus.sum() < _smallest(diameter) or (nucleus & edge).any():
+        return None
+    return nucleus
 
 
 def _smallest(diameter: float) -> float:

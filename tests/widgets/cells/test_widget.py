@@ -658,3 +658,27 @@ def test_properties_are_features_in_px_and_um(
     assert np.isfinite(table["nucleus_area_px2"]).any()
     assert "Properties were measured in nuclei found" in widget.status.text()
     assert tracks.metadata["interpdisc"]["properties"]["nucleus_area_um2"] == "µm²"
+
+
+def test_other_images_of_the_same_places_are_measured_too(
+    viewer: Any, widget: CellsWidget, settled: Settled, movie: np.ndarray
+) -> None:
+    image = viewer.layers["movie"]
+    scale = image.scale
+    viewer.add_image(np.full_like(image.data, 9), name="marker (488)", scale=scale)
+    viewer.add_image(image.data[:1], name="fewer frames", scale=scale)
+    viewer.add_image(image.data, name="elsewhere", scale=scale, translate=[0, 1, 0][-image.ndim :])
+    viewer.add_image(image.data, name="a result", scale=scale, metadata={"interpdisc": {}})
+    tracks = viewer.add_tracks(TRACKS, name="tracks", scale=scale)
+    widget.image.value = image
+    widget.cells.value = tracks
+    widget.diameter.setValue(20)
+    widget.properties.setChecked(True)
+    widget.run.click()
+    settled()
+    assert not widget.status.is_fault, widget.status.text()
+    means = [name for name in tracks.features if "mean_of" in name]
+    assert means == ["nucleus_mean_of_movie", "nucleus_mean_of_marker_488"]
+    known = tracks.features["nucleus_mean_of_marker_488"].dropna()
+    assert len(known) > 2
+    np.testing.assert_allclose(known, 9, atol=1e-4)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from napari.layers import Labels
+from napari.layers import Image, Labels
 
 from napari_interpdisc._types import Measured, Progress
 from napari_interpdisc.cells import CellTable
@@ -22,6 +24,7 @@ from napari_interpdisc.pipeline import (
     classify_encoding,
     encode_cells,
     with_area_um2,
+    with_channel_means,
 )
 from napari_interpdisc.widgets.canvas.layers import cells_from_planes, label_columns, write_features
 from napari_interpdisc.widgets.session import Session
@@ -46,7 +49,7 @@ class WatchedFrames(Frames):
     @classmethod
     def watching(cls, frames: Frames, progress: Progress) -> WatchedFrames:
         """Return ``frames`` under watch."""
-        given = {field.name: getattr(frames, field.name) for field in fields(Frames)}
+        given = {one.name: getattr(frames, one.name) for one in fields(Frames)}
         return cls(**given, progress=progress)
 
     def picture(self, t: int, plane: int | None = None) -> Picture:
@@ -54,6 +57,23 @@ class WatchedFrames(Frames):
         if self.progress is not None:
             self.progress(t, len(self))
         return super().picture(t, plane)
+
+
+def _finest(layer: Any) -> Any:
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def _may_be_measured(layer: Any) -> bool:
+    """Whether a layer is a picture of numbers that are no result of ours."""
+    return isinstance(layer, Image) and not layer.rgb and "interpdisc" not in layer.metadata
+
+
+def _same_places(one: Any, other: Any) -> bool:
+    """Whether pixels of two image layers lie on each other."""
+    same = all(
+        np.array_equal(getattr(one, name), getattr(other, name)) for name in ("scale", "translate")
+    )
+    return same and _finest(one).shape == _finest(other).shape
 
 
 @dataclass(frozen=True)
@@ -74,6 +94,8 @@ class Choice:
         The cells layer's data as it was, to find out whether it was changed meanwhile.
     taken
         What the numbers in ``planes`` were taken for, if they do not number objects themselves.
+    channels
+        By name, what is measured inside nuclei along with properties.
     """
 
     image: Any
@@ -84,6 +106,7 @@ class Choice:
     planes: Any
     before: npt.NDArray[Any] | None
     taken: str = ""
+    channels: Mapping[str, Frames] = field(default_factory=dict)
 
     @property
     def segmented(self) -> Any:
@@ -132,8 +155,26 @@ class Choice:
             self.frames, cells, model, diameter, progress, measured, properties, self.planes
         )
         encoding = with_area_um2(encoding, model, pixel_size)
+        encoding = with_channel_means(
+            encoding, self.frames, self.channels, model, self.planes, progress
+        )
         encoding = replace(encoding, checks=(*doubts, *encoding.checks))
         return classify_encoding(encoding, model, head)
+
+    def with_channels(self, layers: Iterable[Any]) -> Choice:
+        """Have every channel of the image measured, and every other image of the same places.
+
+        ``layers`` are those of the viewer. Pictures that are colours or results are left out.
+        """
+        axis, image = self.frames.channel_axis, self.image
+        found = {image.name: self.frames}
+        if axis is not None:
+            n = int(self.frames.data.shape[axis])
+            found = {f"channel_{k}": replace(self.frames, channel=k) for k in range(n)}
+        for layer in layers if axis is None else ():
+            if layer is not image and _may_be_measured(layer) and _same_places(layer, image):
+                found[layer.name] = replace(self.frames, data=_finest(layer))
+        return replace(self, channels=found)
 
     def linked(
         self, diameter: float | None, reach: float, divisions: bool, progress: Progress

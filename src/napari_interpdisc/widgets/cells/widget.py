@@ -186,7 +186,8 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self.properties = QCheckBox("Measure properties")
         self.properties.setToolTip(
             "Add area, solidity, grain and more to the features: of the nuclei in the "
-            "segmentation, else of nuclei that are found. Takes about 5 ms for a cell. They are "
+            "segmentation, else of nuclei that are found; and the mean of each channel, and of "
+            "each image of the same size, inside them. Takes about 5 ms for a cell. They are "
             "measured anyway if a head of the model reads them."
         )
         self.run = button(
@@ -534,6 +535,8 @@ class CellsWidget(QWidget):  # type: ignore[misc]
 
         properties = self.properties.isChecked()
         pixel_size = None
+        if properties:
+            choice = choice.with_channels(self._viewer.layers)
         if properties or model.needed_properties:
             pixel_size = movie_of_layer(choice.image, choice.frames).pixel_size
 

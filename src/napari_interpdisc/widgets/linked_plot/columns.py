@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from napari_interpdisc._types import Float64Array
-from napari_interpdisc.models.properties import PROPERTIES
+from napari_interpdisc.models.properties import AREA_UM2, title_of, unit_of
 from napari_interpdisc.scrutiny.boundary import Input
 from napari_interpdisc.scrutiny.embedding import Embedding
 from napari_interpdisc.widgets.session import Session
@@ -129,12 +129,11 @@ def _needed(session: Session) -> tuple[str, ...]:
 
 def _measured(session: Session) -> list[str]:
     assert session.encoding is not None
-    return [name for name in session.encoding.properties if name in PROPERTIES]
+    return [name for name in session.encoding.properties if name != AREA_UM2]
 
 
 def _property_label(name: str) -> str:
-    one = PROPERTIES[name]
-    return f"{one.title} ({one.unit})"
+    return f"{title_of(name)} ({unit_of(name)})"
 
 
 def _in_pair(column: Column, pairs: tuple[tuple[int, int], ...]) -> bool:

@@ -15,11 +15,13 @@ import pytest
 from napari_interpdisc.errors import Cancelled, InvalidModel
 from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
+from napari_interpdisc.models.properties import HeadProperties
 from napari_interpdisc.models.store import replace_heads
 from napari_interpdisc.report.build import (
     ReportCells,
     calibration_section,
     counterfactual_section,
+    measured_for,
     quality_section,
     rashomon_section,
     rule_section,
@@ -30,7 +32,7 @@ from napari_interpdisc.report.page import Section
 SECTIONS = (
     "In short",
     "The rule",
-    "The latents that it uses",
+    "What it reads",
     "Accuracy on held-out groups",
     "Calibration",
     "Domain constraints",
@@ -81,6 +83,32 @@ def test_other_kinds_of_heads(
     if head == "dense":
         assert "it has no rule" in page
         assert "This is no rule." in page
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_head_that_reads_measured_properties(
+    model: CellModel, cells: ReportCells, tmp_path: Path, given: bool
+) -> None:
+    read = HeadProperties(("area", "solidity"), (600.0, 0.9), (100.0, 0.1))
+    formula = parse_formula("0.3 - area - z2", 32, None, read.names)
+    head = NamedHead("size", FormulaHead([formula], (), read), ("Interphase", "Metaphase"))
+    measuring = replace(model, heads={"size": head, "dense": model.head("dense")})
+    own = replace(cells, measured=measured_for(measuring, cells.crops))
+    assert set(own.measured) == {"area", "solidity"}
+    out = tmp_path / "report.html"
+    write_report(out, measuring, "size", own if given else None, simulated=0)
+    page = out.read_text("utf-8")
+    assert re.findall(r"<h2>\d+\. (.*)</h2>", page) == list(SECTIONS)
+    assert "It reads measured properties: area." in page
+    assert "600" in page
+    assert "Measured properties stay as they are." in page
+    assert "needs a head that reads latents alone" in page, "of the anatomy"
+    if given:
+        assert "size reads area, solidity: these were measured anew" in page
+        score = own.scores(measuring, "size")[:, 0]
+        known = np.isfinite(score)
+        assert 30 < known.sum() == np.isfinite(own.measured["area"]).sum()
+        assert f"On the {known.sum()} labelled cells of this report" in page
 
 
 def test_without_cells_what_needs_them_says_so(model: CellModel, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def report(
     from napari_interpdisc.models.store import load_model
 
     loaded = load_model(model)
-    named = loaded.head_of_latents(head, "A report")
+    named = loaded.head(head)
     wanted = WantedCells((), label_column, most, seed, labelled=True)
     given = None
     group = "crop"
@@ -121,7 +121,8 @@ def check_new_page(path: Path) -> None:
 
 
 def _report_cells(given: GivenCells, model: CellModel, group_name: str) -> ReportCells:
-    from napari_interpdisc.report.build import ReportCells
+    from napari_interpdisc.patches import middle
+    from napari_interpdisc.report.build import ReportCells, measured_for
     from napari_interpdisc.scrutiny.segmented import segment_cells, without_masks
 
     try:
@@ -130,6 +131,7 @@ def _report_cells(given: GivenCells, model: CellModel, group_name: str) -> Repor
         note(str(fault))
         found = without_masks(given.patches)
     crops = given.patches.crops(model.crop_size)
+    masks = None if given.masks is None else middle(given.masks, model.crop_size)
     return ReportCells(
         crops,
         model.encode(crops)[0],
@@ -139,4 +141,5 @@ def _report_cells(given: GivenCells, model: CellModel, group_name: str) -> Repor
         given.labels,
         found,
         group_name,
+        measured_for(model, crops, masks),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ def used_latents_figure(
     start: npt.ArrayLike,
     head: str | None = None,
     crop: Float32Array | None = None,
+    measured: Mapping[str, float] | None = None,
 ) -> Figure:
     """Draw a row for each latent: it moves about a cell's value, all others stay.
 
@@ -39,7 +40,10 @@ def used_latents_figure(
         (L,) latents of the cell.
     crop
         (1, 1, S, S) its crop, in whose units pictures are; those of the decoder if left out.
+    measured
+        Measured properties of the cell, for a head that reads some: they stay as they are.
     """
+    held = {name: np.full(len(STEPS), value) for name, value in (measured or {}).items()}
     z = np.asarray(start, np.float32)
     deep = 2 if model.has_texture else 1
     figure = Figure(
@@ -55,7 +59,7 @@ def used_latents_figure(
         edited = np.repeat(z[None], len(STEPS), 0)
         edited[:, latent] = z[latent] + sd * np.array(STEPS)
         pictures = model.decode(edited) if crop is None else model.reconstruct(edited, crop)
-        scores = model.score(edited, head)[:, -1]
+        scores = model.score(edited, head, held)[:, -1]
         for k, (value, score) in enumerate(zip(edited[:, latent], scores, strict=True)):
             line[0, k].imshow(pictures[k, 0], **GREYS)
             line[0, k].set_title(with_sign(float(value)), fontsize=8, pad=2)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,12 +35,14 @@ from napari_interpdisc.models.cell_model import (
     confidence,
 )
 from napari_interpdisc.models.formula import FormulaHead
+from napari_interpdisc.models.properties import WAYS, missing_properties, title_of, unit_of
 from napari_interpdisc.number_text import percent
 from napari_interpdisc.report.page import Section, render
 from napari_interpdisc.scrutiny.anatomy import part_panels, slice_panels, take_apart
 from napari_interpdisc.scrutiny.anatomy_response import Population
 from napari_interpdisc.scrutiny.anatomy_response import real_cells as population_of
 from napari_interpdisc.scrutiny.counterfactual import counterfactual_path, real_cells
+from napari_interpdisc.scrutiny.properties import measure_crops
 from napari_interpdisc.scrutiny.score_tests import ScorecardSettings
 from napari_interpdisc.scrutiny.scorecard import score_head
 from napari_interpdisc.scrutiny.terms import latent_weights, rule_of, told_rule
@@ -80,6 +82,8 @@ class ReportCells:
         Their nuclei, for the scorecard.
     group_name
         What a group is called.
+    measured
+        (N,) measured properties by name, for heads that read some; NaN where a cell has none.
     """
 
     crops: Float32Array
@@ -90,10 +94,30 @@ class ReportCells:
     labels: npt.NDArray[Any] | None
     segmentation: Segmentation
     group_name: str = "track"
+    measured: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of cells N."""
         return len(self.latents)
+
+    def scores(self, model: CellModel, head: str) -> Float32Array:
+        """Scores (N, K) of a head; NaN for cells without what it reads."""
+        found = model.score(self.latents, head, self.measured)
+        read = model.head(head).head.properties
+        if len(read):
+            found[missing_properties(read.columns(self.measured))] = np.nan
+        return found
+
+
+def measured_for(
+    model: CellModel, crops: Float32Array, masks: npt.NDArray[Any] | None = None
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Measure what any head of a model reads, in crops (N, 1, S, S); nothing if none reads any.
+
+    ``masks`` (N, S, S) are segmentations of the crops; nuclei are found if they are left out.
+    """
+    names = model.needed_properties
+    return measure_crops(crops, masks, model.model_diameter, names=names) if names else {}
 
 
 def write_report(
@@ -129,7 +153,7 @@ def write_report(
     InvalidInput
         If the file cannot be written.
     """
-    named = model.head_of_latents(head, "A report")
+    named = model.head(head)
     told = Section("In short")
     makers: list[Callable[[], Section]] = [
         lambda: rule_section(model, named, cells),
@@ -180,7 +204,12 @@ def _shorten(told: Section, model: CellModel, named: NamedHead) -> None:
     used = named.head.used_latents
     n = sum(bool(model.latent_name(i)) for i in used)
     have = "has" if n == 1 else "have"
-    told.say(f"{n} of the {len(used)} latents that it uses {have} a name backed by measurements.")
+    if used:
+        told.say(
+            f"{n} of the {len(used)} latents that it uses {have} a name backed by measurements."
+        )
+    if read := named.head.used_properties:
+        told.say(f"It reads measured properties: {', '.join(map(title_of, read))}.")
     told.blocks += found
 
 
@@ -224,6 +253,9 @@ def _weights(
     if cells is None:
         section.say("Give cells to see which latents weigh most.")
         return
+    if len(named.head.properties):
+        section.say("Which inputs weigh most is not told for a network that reads properties.")
+        return
     weights = latent_weights(named.head, cells.latents).mean(0)
     order = np.argsort(-weights)[:WEIGHING].tolist()
     section.table(
@@ -236,13 +268,27 @@ def _weights(
 
 def latents_section(model: CellModel, named: NamedHead, cells: ReportCells | None) -> Section:
     """Tell what the used latents stand for, and show them."""
-    section = Section("The latents that it uses")
-    used = list(named.head.used_latents)
+    section = Section("What it reads")
+    used, read = list(named.head.used_latents), named.head.properties
+    if named.head.used_properties:
+        section.table(
+            ("measured property", "unit", "mean of the training cells", "standard deviation"),
+            [
+                (title_of(name), unit_of(name), f"{centre:.3g}", f"{scale:.3g}")
+                for name, centre, scale in zip(read.names, read.centre, read.scale, strict=True)
+                if name in named.head.used_properties
+            ],
+            f"Properties that it reads, measured {WAYS[read.way]}.",
+        )
     if not used:
-        section.note("This head uses no latent: it calls all cells alike.")
+        section.note(
+            "This head uses no latent."
+            if named.head.used_properties
+            else "This head uses no latent: it calls all cells alike."
+        )
         return section
     unnamed = [i for i in used if not model.latent_name(i)]
-    if len(used) > MOST_LATENTS and cells is not None:
+    if len(used) > MOST_LATENTS and cells is not None and not len(read):
         weights = latent_weights(named.head, cells.latents).mean(0)
         shown = sorted(sorted(used, key=lambda i: -weights[i])[:MOST_LATENTS])
     else:
@@ -264,16 +310,20 @@ def latents_section(model: CellModel, named: NamedHead, cells: ReportCells | Non
             "and not fully read."
         )
     start = np.zeros(model.n_latents, np.float32)
-    crop = None
+    crop, held = None, dict(zip(read.names, read.centre, strict=True))
     if cells is not None:
-        row = _typical(cells.latents)
+        known = np.flatnonzero(np.isfinite(cells.scores(model, named.name)).all(1))
+        row = known[_typical(cells.latents[known])] if len(known) else _typical(cells.latents)
         start, crop = cells.latents[row], cells.crops[row][None]
+        if len(known):
+            held = {name: float(cells.measured[name][row]) for name in read.names}
     section.figure(
-        used_latents_figure(model, shown, start, named.name, crop),
+        used_latents_figure(model, shown, start, named.name, crop, held),
         "Each row moves one latent by up to three standard deviations of real cells and leaves the "
         "others; above a picture the latent's value, below it the score. "
         + ("Below is the local contrast, the grain of the chromatin. " * model.has_texture)
-        + ("The cell is the most typical one." if cells is not None else "It starts from 0."),
+        + ("The cell is the most typical one." if cells is not None else "It starts from 0.")
+        + (" Measured properties stay as they are." * bool(len(read))),
     )
     return section
 
@@ -317,7 +367,7 @@ def quality_section(named: NamedHead, cells: ReportCells | None, model: CellMode
         return section
     rows, target, quality = found
     assert cells is not None
-    scores = model.score(cells.latents[rows], named.name)
+    scores = cells.scores(model, named.name)[rows]
     low, high = quality.interval
     section.say(
         f"On the {len(rows)} labelled cells of this report: balanced accuracy "
@@ -342,10 +392,11 @@ def _on_given(
         return None
     place = {name: k for k, name in enumerate(named.classes)}
     target = np.array([place.get(str(name), -1) for name in cells.labels], np.int64)
-    rows = np.flatnonzero(target >= 0)
+    scores = cells.scores(model, named.name)
+    rows = np.flatnonzero((target >= 0) & np.isfinite(scores).all(1))
     if not len(rows):
         return None
-    called = class_index(model.score(cells.latents[rows], named.name))
+    called = class_index(scores[rows])
     group = np.unique(cells.groups[rows].astype(str), return_inverse=True)[1].astype(np.int64)
     return rows, target[rows], measure(target[rows], called, group, len(named.classes))
 
@@ -361,7 +412,7 @@ def calibration_section(named: NamedHead, cells: ReportCells | None, model: Cell
     if found is not None:
         assert cells is not None
         rows, target, _ = found
-        scores = model.score(cells.latents[rows], named.name)
+        scores = cells.scores(model, named.name)[rows]
         sets["cells of this report"] = reliability(
             class_probabilities(scores), target, cells.groups[rows]
         )
@@ -527,7 +578,9 @@ def rashomon_section(
         section.note(str(fault))
         return section
     latents = cells.latents if cells is not None else np.zeros((0, model.n_latents), np.float32)
-    found = rashomon_set(members, named.classes, latents)
+    none = np.zeros(0)
+    measured = cells.measured if cells is not None else {n: none for n in model.needed_properties}
+    found = rashomon_set(members, named.classes, latents, measured=measured)
     section.say(found.sentence())
     own = next((one for one in found.others if one.name == named.name), None)
     if own is not None:
@@ -540,13 +593,21 @@ def rashomon_section(
         among = "" if own is None else f" '{named.name}' is not among them."
         told.say(f"Of the heads of this question: {found.sentence()}{among}")
     section.table(
-        ("head", "balanced accuracy", "nodes", "latents that it uses"),
+        ("head", "balanced accuracy", "nodes", "what it reads"),
         [
             (
                 one.name,
                 f"{one.balanced_accuracy:.3f}",
                 one.head.expression_size,
-                told_latents(model, one.latents),
+                ", ".join(
+                    filter(
+                        None,
+                        (
+                            told_latents(model, one.latents),
+                            *map(title_of, one.head.used_properties),
+                        ),
+                    )
+                ),
             )
             for one in found.members
         ],

@@ -151,7 +151,7 @@ def plan_report(session: Session, seed: int = 0) -> ReportRun:
         If the model has no head.
     """
     model = session.model
-    head = model.head_of_latents(session.head_name, "A report").name
+    head = model.head(session.head_name).name
     encoding = session.encoding
     if (
         encoding is None
@@ -187,8 +187,8 @@ def report_cells(run: ReportRun) -> ReportCells | None:
     """
     if run.frames is None or run.encoding is None or run.rows is None:
         return None
-    from napari_interpdisc.patches import label_crops, patch_side, patches_of_cells
-    from napari_interpdisc.report.build import ReportCells
+    from napari_interpdisc.patches import label_crops, middle, patch_side, patches_of_cells
+    from napari_interpdisc.report.build import ReportCells, measured_for
     from napari_interpdisc.scrutiny.score_results import cell_names
     from napari_interpdisc.scrutiny.segmented import segment_cells, without_masks
 
@@ -204,14 +204,22 @@ def report_cells(run: ReportRun) -> ReportCells | None:
         found = segment_cells(patches, masks, model.model_diameter, cut)
     except InvalidInput:  # no nucleus can be outlined: the report says so in its scorecard
         found = without_masks(patches)
+    crops = patches.crops(model.crop_size)
+    measured = {
+        name: np.asarray(values)[run.rows] for name, values in run.encoding.properties.items()
+    }
+    if not set(model.needed_properties) <= set(measured):
+        cut_masks = None if masks is None else middle(masks, model.crop_size)
+        measured = measured_for(model, crops, cut_masks)
     return ReportCells(
-        patches.crops(model.crop_size),
+        crops,
         np.asarray(run.encoding.latents[run.rows]),
         cells.track_id,
         list(cell_names(cells.track_id, cells.t)),
         run.source or {},
         None,
         found,
+        measured=measured,
     )
 
 

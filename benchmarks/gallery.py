@@ -41,9 +41,7 @@ def fill(viewer: napari.Viewer, n: int) -> None:
     points = viewer.add_points(np.column_stack([t, yx]), name="cells", size=4, visible=False)
     model = load_model()
     z = draw.normal(size=(n, model.n_latents)).astype(np.float32)
-    encoding = Encoding(
-        cells, z, z, np.zeros(0, np.float32), 28.0, model.name, model.encoder_sha256
-    )
+    encoding = Encoding(cells, z, np.zeros(0, np.float32), 28.0, model.name, model.encoder_sha256)
     session = session_of(viewer)
     session.set_model(model)
     session.set_result(

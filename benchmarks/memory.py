@@ -46,7 +46,7 @@ def main() -> None:
     before, start = peak_mib(), time.perf_counter()
     result = classify(Frames(movie), cells, model, 24.0)
     seconds = time.perf_counter() - start
-    kept = result.encoding.latents.nbytes + result.encoding.log_variances.nbytes
+    kept = result.encoding.latents.nbytes
     print(f"{n} cells in {n_frames} frames, {n / seconds:.0f} cells/s")
     crops = n * 64 * 64 * 4 / 2**20
     print(f"movie {movie.nbytes / 2**20:.0f} MiB, all crops would take {crops:.0f} MiB")

@@ -129,10 +129,10 @@ def faulty(
 
 def encoded(model: CellModel, crops: np.ndarray, diameter: float) -> Encoding:
     """What the pipeline makes of crops: latents, spectra, checks."""
-    z, log_variances = model.encode(crops)
+    z = model.encode(crops)[0]
     n = len(crops)
     return Encoding(
-        CellTable.from_arrays(np.zeros(n), np.ones((n, 2))), z, log_variances,
+        CellTable.from_arrays(np.zeros(n), np.ones((n, 2))), z,
         np.zeros(n, np.float32), diameter, model.name, model.encoder_sha256, np.zeros(n, bool),
         model.familiarity, spectra(crops),
         check_movie(measure_crops(crops), model.model_diameter, diameter, model.familiarity),

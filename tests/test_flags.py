@@ -42,7 +42,7 @@ def test_flags_are_bits_and_all_sums_are_counted() -> None:
 def test_the_flags_of_cells_are_these() -> None:
     z = np.array([[0, 0], [0, 9], [0, 0], [9, 0]], np.float32)
     encoding = Encoding(
-        CellTable.from_arrays([0] * 4, np.ones((4, 2))), z, z,
+        CellTable.from_arrays([0] * 4, np.ones((4, 2))), z,
         np.zeros(4, np.float32), 10.0, "m", "sha",
         touches_edge=np.array([False, False, True, True]),
         familiarity=known_within(5.0, 2),
@@ -57,7 +57,7 @@ def test_a_strange_spectrum_is_another_reason() -> None:
     bands = np.zeros((2, len(BANDS)), np.float32)
     bands[1, 3] = 50
     encoding = Encoding(
-        CellTable.from_arrays([0] * 2, np.ones((2, 2))), z, z, np.zeros(2, np.float32), 10.0, "m",
+        CellTable.from_arrays([0] * 2, np.ones((2, 2))), z, np.zeros(2, np.float32), 10.0, "m",
         "sha", familiarity=known_within(5.0, 2), spectra=bands,
     )  # fmt: skip
     assert encoding.reasons.tolist() == ["", REASONS[1]]
@@ -67,7 +67,7 @@ def test_a_strange_spectrum_is_another_reason() -> None:
 def test_a_cell_without_pixels_has_that_flag_alone() -> None:
     z = np.array([[0, 0], [np.nan, np.nan]], np.float32)
     encoding = Encoding(
-        CellTable.from_arrays([0] * 2, np.ones((2, 2))), z, z, np.zeros(2, np.float32), 10.0, "m",
+        CellTable.from_arrays([0] * 2, np.ones((2, 2))), z, np.zeros(2, np.float32), 10.0, "m",
         "sha", touches_edge=np.array([True, True]), familiarity=known_within(5.0, 2),
         saturated=np.array([True, False]),
         no_pixels=np.array(["", "no pixels: blank frame"], object),

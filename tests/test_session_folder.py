@@ -27,7 +27,6 @@ def session(tmp_path: Path, rng: np.random.Generator) -> SavedSession:
     encoding = Encoding(
         cells,
         rng.normal(size=(3, 32)).astype(np.float32),
-        rng.normal(size=(3, 32)).astype(np.float32),
         rng.random(3).astype(np.float32),
         25.5,
         model.name,
@@ -61,7 +60,7 @@ def test_a_session_comes_back_and_classifies_as_before(
         session.encoding.checks,
     )
     for name in (
-        "latents", "log_variances", "reconstruction_error", "touches_edge", "spectra", "saturated",
+        "latents", "reconstruction_error", "touches_edge", "spectra", "saturated",
         "no_pixels", "flags",
     ):  # fmt: skip
         got, wanted = getattr(found.encoding, name), getattr(session.encoding, name)

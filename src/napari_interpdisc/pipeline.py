@@ -81,8 +81,8 @@ class Encoding:
     ----------
     cells
         The cells, in the order of the rows below.
-    latents, log_variances
-        (N, L) posterior means and log-variances.
+    latents
+        (N, L) posterior means.
     reconstruction_error
         (N,) mean squared difference of crop and reconstruction, normalised units; of length 0 if it
         was not taken.
@@ -116,7 +116,6 @@ class Encoding:
 
     cells: CellTable
     latents: Float32Array
-    log_variances: Float32Array
     reconstruction_error: Float32Array
     diameter: float
     model_name: str
@@ -314,7 +313,7 @@ def encode_cells(
 ) -> Encoding:
     """Crop and encode every cell: frames one after the other, in batches of crops across them.
 
-    Memory: two frames, one batch of crops, and 2·L floats per cell.
+    Memory: two frames, one batch of crops, and L floats per cell.
 
     Parameters
     ----------
@@ -348,7 +347,6 @@ def encode_cells(
     cropping.check_diameter(diameter)
     n = len(cells)
     latents = np.full((n, model.n_latents), np.nan, np.float32)
-    log_variances = np.full_like(latents, np.nan)
     found_errors = np.full(n if errors else 0, np.nan, np.float32)
     spectra = np.full((n, len(BANDS)), np.nan, np.float32)
     saturated, no_pixels = np.zeros(n, bool), np.full(n, "", object)
@@ -369,7 +367,7 @@ def encode_cells(
         rows = found.rows[has]
         if len(rows):
             crops = cropping.normalise(found.crops if has.all() else found.crops[has])[:, None]
-            latents[rows], log_variances[rows] = model.encode(crops, precision)
+            latents[rows] = model.encode(crops, precision)[0]
             if errors:
                 left = model.decode_whole(latents[rows]) - model.seen(crops)
                 found_errors[rows] = (left**2).mean((1, 2, 3))
@@ -401,7 +399,6 @@ def encode_cells(
     return Encoding(
         cells,
         latents,
-        log_variances,
         found_errors,
         float(diameter),
         model.name,

@@ -85,7 +85,6 @@ def save_session(
     rows = pd.DataFrame({**dict(zip(CELLS, columns, strict=True)), **own})
     parts = {
         "z": encoding.latents,
-        "log_variance": encoding.log_variances,
         "spectrum": encoding.spectra,
     }
     measured = pd.DataFrame({f"property_{k}": v for k, v in encoding.properties.items()})
@@ -185,14 +184,13 @@ def open_session(folder: str | Path, ask: Ask | None = None) -> SavedSession:
             graph={int(child): tuple(map(int, parents)) for child, parents in note["graph"]},
             taken=Taken(**taken),
         )
-        latents, log_variances, spectra = (
+        latents, spectra = (
             table[[n for n in table if str(n).startswith(f"{name}_")]].to_numpy(np.float32)
-            for name in ("z", "log_variance", "spectrum")
+            for name in ("z", "spectrum")
         )
         encoding = Encoding(
             cells,
             latents,
-            log_variances,
             table.get("reconstruction_error", pd.Series(dtype=np.float32)).to_numpy(np.float32),
             float(note["diameter"]),
             note["model"],

@@ -56,7 +56,7 @@ def classified(cells: CellTable, classes: tuple[str, ...], usable: bool = True) 
     n, k = len(cells), len(classes) - 1 if len(classes) == 2 else len(classes)
     why = np.full(n, "" if usable else "no values", object)
     latents = np.full((n, 4), 1 if usable else np.nan, np.float32)
-    encoding = Encoding(cells, latents, latents, latents[:, 0], 22.0, "h2b", "", no_pixels=why)
+    encoding = Encoding(cells, latents, latents[:, 0], 22.0, "h2b", "", no_pixels=why)
     scores = np.full((n, k), 2 if usable else np.nan, np.float32)
     return Classification(encoding, "dense", classes, scores)
 

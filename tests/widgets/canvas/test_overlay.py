@@ -33,7 +33,7 @@ from ...conftest import known_within
 def classified(cells: CellTable, scores: Any, diameter: float = 10.0) -> Classification:
     n = len(cells)
     z = np.zeros((n, 2), np.float32)
-    encoding = Encoding(cells, z, z, np.zeros(n, np.float32), diameter, "m", "sha")
+    encoding = Encoding(cells, z, np.zeros(n, np.float32), diameter, "m", "sha")
     column = np.asarray(scores, np.float32).reshape(-1, 1)
     return Classification(
         encoding,

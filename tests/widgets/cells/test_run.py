@@ -36,7 +36,7 @@ def result(bundled_model: CellModel) -> Classification:
     z = np.arange(N * 32, dtype=np.float32).reshape(N, 32)
     cells = CellTable.from_arrays([0, 0, 1, 1], [[9, 9], [9, 40]] * 2, [1, 2, 1, 2])
     encoding = Encoding(
-        cells, z, z, np.zeros(N, np.float32), 20.0, "h2b", bundled_model.encoder_sha256
+        cells, z, np.zeros(N, np.float32), 20.0, "h2b", bundled_model.encoder_sha256
     )
     classes = bundled_model.head().classes
     note = {"model_sha256": "a", "head": "dense", "classes": list(classes)}

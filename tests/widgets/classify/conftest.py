@@ -43,7 +43,7 @@ def session(viewer: Any, widget: ClassifyWidget) -> Session:
     z = np.zeros((6, model.n_latents), np.float32)
     z[3, 0] = 9
     errors, cut = np.zeros(6, np.float32), np.arange(6) > 3
-    encoding = Encoding(cells, z, z, errors, 20.0, model.name, model.encoder_sha256, cut, KNOWN)
+    encoding = Encoding(cells, z, errors, 20.0, model.name, model.encoder_sha256, cut, KNOWN)
     named = model.head()
     scores = np.array([[-4], [-0.1], [2], [5], [3], [-1]], np.float32)
     result = Classification(

@@ -92,7 +92,6 @@ def test_a_movie_unlike_the_training_data_is_told(widget: ClassifyWidget, sessio
         few,
         cells=CellTable.from_arrays([0] * n, [[20, 20 + i] for i in range(n)]),
         latents=latents,
-        log_variances=np.zeros((n, few.latents.shape[1]), np.float32),
         reconstruction_error=np.zeros(n, np.float32),
         touches_edge=np.zeros(n, bool),
         checks=(Check("blur", -6.0, -4.5, np.inf, "Crops are blurred."),),

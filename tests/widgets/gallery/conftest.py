@@ -25,7 +25,7 @@ def session() -> Session:
     z = np.zeros((8, 2), np.float32)
     told = np.array([*[""] * 7, "no pixels: blank frame"], object)
     encoding = Encoding(
-        cells, z, z, np.zeros(0, np.float32), 10.0, "m", "sha", np.arange(8) == 3, no_pixels=told
+        cells, z, np.zeros(0, np.float32), 10.0, "m", "sha", np.arange(8) == 3, no_pixels=told
     )
     made.frames, made.encoding = Frames(np.zeros((4, 40, 40), np.float32)), encoding
     scores = np.array(SCORES, np.float32)[:, None]

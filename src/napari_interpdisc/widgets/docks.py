@@ -181,6 +181,8 @@ class Dock(QWidget):  # type: ignore[misc]
             self.work.stop()
             if self.widget is not None:
                 self.widget.setParent(None)
+                # PySide6 keeps it alive for its slots that are lambdas
+                self.widget.deleteLater()
         return bool(super().event(event))
 
 

@@ -309,7 +309,9 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         focus = Qt.FocusPolicy
         # digits are classes now: Tab must not lead to where they would be typed
         if on and not self._by_tab:
-            fields = self.findChildren((QAbstractSpinBox, QLineEdit))
+            # PySide6 finds one class at a time
+            kinds = (QAbstractSpinBox, QLineEdit)
+            fields = [field for kind in kinds for field in self.findChildren(kind)]
             self._by_tab = [
                 (field, field.focusPolicy())
                 for field in fields

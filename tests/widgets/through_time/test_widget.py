@@ -65,8 +65,10 @@ def test_states_are_written_beside_classes_and_go_with_them(dock: Scene, qtbot: 
     features = dock.cells.features
     called = ["Interphase", "Interphase", "Metaphase", "Interphase", "Interphase", "Metaphase"]
     assert features["state"].tolist() == [*called, "Interphase"]
+    assert dock.session.states.tolist() == [0, 0, 1, 0, 0, 1, 0]
     dock.widget.hide()
     with_scores(dock, [5] * 7)
+    assert dock.session.states is None
     assert "state" not in dock.cells.features  # those of other scores are no longer said
     dock.widget.show()
     waited(dock, qtbot)

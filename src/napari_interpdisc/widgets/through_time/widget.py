@@ -313,6 +313,7 @@ class ThroughTimeWidget(QWidget):  # type: ignore[misc]
         result = self.session.classification
         self.work.stop()
         self.found = self._followed = self._wanted = None
+        self.session.set_states(None)
         if self.session.cells_layer is not None:
             forget_states(self.session.cells_layer)
         if not self.isVisible():
@@ -386,6 +387,7 @@ class ThroughTimeWidget(QWidget):  # type: ignore[misc]
             return
         # the interval may have been given meanwhile
         self.found, self._followed = replace(found, interval=self._interval()), result
+        self.session.set_states(found.states)
         told = self._guarded(lambda: write_states(self.session, found))
         self._fill_choices()
         self._show_found()

@@ -196,24 +196,20 @@ def test_the_docks_import_no_torch() -> None:
     assert told.stdout.strip() == "False"
 
 
-def test_a_widget_is_told_when_another_tab_is_in_front(
+def test_a_widget_behind_another_tab_is_hidden_and_keeps_its_room(
     make_napari_viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[bool] = []
-
-    class Curious(Content):
-        def come_to_front(self, in_front: bool) -> None:
-            told.append(in_front)
-
-    monkeypatch.setitem(sys.modules, "not_yet.imported", type("module", (), {"Widget": Curious}))
+    monkeypatch.setitem(sys.modules, "not_yet.imported", type("module", (), {"Widget": Content}))
     monkeypatch.setattr(docks, "import_module", lambda name: sys.modules[name])
     viewer = make_napari_viewer(show=True)
-    curious, plain = Later(viewer), Later(viewer)
-    window = viewer.window
-    first = window.add_dock_widget(curious, name="curious", area="right")
-    qtbot.waitUntil(lambda: told[-1:] == [True])
-    monkeypatch.setitem(sys.modules, "not_yet.imported", type("module", (), {"Widget": Content}))
-    window.add_dock_widget(plain, name="plain", area="right")
-    qtbot.waitUntil(lambda: told[-1] is False)
+    one, other = Later(viewer), Later(viewer)
+    first = viewer.window.add_dock_widget(one, name="one", area="right")
+    qtbot.waitUntil(one.widget.isVisible)
+    one.widget.setMinimumHeight(123)
+    viewer.window.add_dock_widget(other, name="other", area="right")
+    qtbot.waitUntil(lambda: not one.widget.isVisible())
+    assert other.widget.isVisible()
+    assert one.minimumSizeHint().height() >= 123
     first.raise_()
-    qtbot.waitUntil(lambda: told[-1] is True)
+    qtbot.waitUntil(one.widget.isVisible)
+    qtbot.waitUntil(lambda: not other.widget.isVisible())

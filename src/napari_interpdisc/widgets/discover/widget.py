@@ -230,11 +230,6 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         """End annotating: a click must not annotate cells for a widget that nobody sees."""
         super().hideEvent(event)
         if not event.spontaneous():
-            self.come_to_front(False)
-
-    def come_to_front(self, in_front: bool) -> None:
-        """End annotating when another tab is in front."""
-        if not in_front:
             self.annotate.setChecked(False)
             self.choosing.leave_off()
 

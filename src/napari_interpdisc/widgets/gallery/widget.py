@@ -84,7 +84,7 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
         self._marks = Marks({})
         self._colors: dict[str, tuple[float, float, float, float]] = {}
         self._annotation_colors: dict[str, tuple[float, float, float, float]] = {}
-        self._stale = self._in_front = True
+        self._stale = True
         self._come = False
         self._build()
         session = self._session
@@ -187,28 +187,19 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's name)
         """Bring up to date what was not drawn while hidden."""
         super().showEvent(event)
-        self.come_to_front(True)
+        self._switch_keys(self.keys.isChecked())
+        if self._stale:
+            self._refresh()
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 (Qt's name)
         """Give napari its keys back: they must not annotate for a widget that nobody sees."""
         super().hideEvent(event)
         if not event.spontaneous():
-            self.come_to_front(False)
-
-    def come_to_front(self, in_front: bool) -> None:
-        """Be brought up to date, or give napari its keys back when another tab is in front.
-
-        Keys must not annotate for a widget that nobody sees.
-        """
-        self._in_front = in_front
-        self._switch_keys(self.keys.isChecked())
-        if not in_front:
+            self._switch_keys(self.keys.isChecked())
             self.choosing.leave_off()
-        elif self._stale:
-            self._refresh()
 
     def _is_seen(self) -> bool:
-        return self._in_front and bool(self.isVisible())
+        return bool(self.isVisible())
 
     def _say(self, text: str, is_fault: bool = False) -> None:
         (self.status.fault if is_fault else self.status.say)(text)

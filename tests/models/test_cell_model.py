@@ -237,3 +237,23 @@ def test_a_head_that_reads_properties_is_never_scored_without() -> None:
     with pytest.raises(InvalidInput, match="An attack needs a head that reads latents alone"):
         model.head_of_latents("measured", "An attack")
     assert "reads measured properties (area)" in model.subject_of("measured")
+
+
+def test_a_head_is_the_same_one_whatever_the_model_is_called(tiny: CellModel) -> None:
+    torch.manual_seed(0)
+    dense, rule = DenseHead((6, 4, 1)), FormulaHead([parse_formula("z0 - 1", 6)])
+    heads = {name: NamedHead(name, head, ("a", "b")) for name, head in (("d", dense), ("f", rule))}
+    model = replace(tiny, heads=heads)
+    assert replace(model, name="saved", sha256="0" * 64, card="new").scores_as(model, "d", "d")
+    assert not model.scores_as(model, "d", "f")
+    assert not replace(model, encoder_sha256="0" * 64).scores_as(model, "d", "d")
+    others = {
+        "d": NamedHead("d", DenseHead((6, 4, 1)), ("a", "b")),
+        "f": NamedHead("f", FormulaHead([parse_formula("z0 - 1", 6)]), ("a", "b")),
+    }
+    trained = replace(model, heads=others)
+    assert not trained.scores_as(model, "d", "d"), "it has other weights"
+    assert trained.scores_as(model, "f", "f"), "it is the same formula"
+    assert trained.scores_as(model, None, "f") is False
+    swapped = replace(model, heads={"f": NamedHead("f", rule, ("b", "a"))})
+    assert not swapped.scores_as(model, "f", "f"), "its classes are others"

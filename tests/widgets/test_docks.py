@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -29,6 +31,14 @@ def manifest() -> PluginManifest:
     return PluginManifest.from_distribution("napari-interpdisc")
 
 
+def registered(manifest: PluginManifest) -> None:
+    """Let napari know this plugin, as outside of tests."""
+    from npe2 import PluginManager
+
+    if manifest.name not in PluginManager.instance():
+        PluginManager.instance().register(manifest)
+
+
 def test_each_widget_of_the_menu_has_its_place_among_the_tabs(manifest: PluginManifest) -> None:
     contributions = manifest.contributions
     made = {command.id: command.python_name for command in contributions.commands or ()}
@@ -39,10 +49,7 @@ def test_each_widget_of_the_menu_has_its_place_among_the_tabs(manifest: PluginMa
 def test_all_widgets_are_tabs_of_one_small_window(
     make_napari_viewer: Any, manifest: PluginManifest, qtbot: Any
 ) -> None:
-    from npe2 import PluginManager
-
-    if manifest.name not in PluginManager.instance():
-        PluginManager.instance().register(manifest)
+    registered(manifest)
     viewer = make_napari_viewer(show=True)
     window = viewer.window._qt_window
     window.resize(*SCREEN)
@@ -148,19 +155,39 @@ def test_a_dock_says_why_it_cannot_load(qtbot: Any, monkeypatch: pytest.MonkeyPa
     assert "no DLL" in dock.status.text()
 
 
-def test_a_closed_dock_lets_its_widget_go(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_dock_takes_its_widget_with_it(qtbot: Any, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "not_yet.imported", type("module", (), {"Widget": Content}))
     monkeypatch.setattr(docks, "import_module", lambda name: sys.modules[name])
     holder = QWidget()
     qtbot.addWidget(holder)
     dock = Later("the viewer")
     dock.setParent(holder)
-    assert dock.widget is not None
-    assert dock.widget.parent() is dock
+    content = dock.widget
+    assert content is not None
+    assert content.parent() is dock
     dock.setParent(None)
     qtbot.addWidget(dock)
-    assert dock.widget.parent() is None
-    dock.widget.deleteLater()
+    assert content.parent() is None  # what ends its work
+    with qtbot.waitSignal(content.destroyed):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["Discover", "Cells"])
+def test_nothing_is_left_of_a_dock_that_was_closed(
+    make_napari_viewer: Any, manifest: PluginManifest, qtbot: Any, kind: str
+) -> None:
+    registered(manifest)
+    window = make_napari_viewer().window
+    dock, opened = window.add_plugin_dock_widget("napari-interpdisc", kind)
+    left = weakref.ref(opened.load())
+    window.remove_dock_widget(dock)
+    del dock, opened
+
+    def is_gone() -> bool:
+        gc.collect()  # the slots of its last signal must still be whole, or the process ends
+        return left() is None
+
+    qtbot.waitUntil(is_gone)
 
 
 def test_the_docks_import_no_torch() -> None:
@@ -169,24 +196,20 @@ def test_the_docks_import_no_torch() -> None:
     assert told.stdout.strip() == "False"
 
 
-def test_a_widget_is_told_when_another_tab_is_in_front(
+def test_a_widget_behind_another_tab_is_hidden_and_keeps_its_room(
     make_napari_viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[bool] = []
-
-    class Curious(Content):
-        def come_to_front(self, in_front: bool) -> None:
-            told.append(in_front)
-
-    monkeypatch.setitem(sys.modules, "not_yet.imported", type("module", (), {"Widget": Curious}))
+    monkeypatch.setitem(sys.modules, "not_yet.imported", type("module", (), {"Widget": Content}))
     monkeypatch.setattr(docks, "import_module", lambda name: sys.modules[name])
     viewer = make_napari_viewer(show=True)
-    curious, plain = Later(viewer), Later(viewer)
-    window = viewer.window
-    first = window.add_dock_widget(curious, name="curious", area="right")
-    qtbot.waitUntil(lambda: told[-1:] == [True])
-    monkeypatch.setitem(sys.modules, "not_yet.imported", type("module", (), {"Widget": Content}))
-    window.add_dock_widget(plain, name="plain", area="right")
-    qtbot.waitUntil(lambda: told[-1] is False)
+    one, other = Later(viewer), Later(viewer)
+    first = viewer.window.add_dock_widget(one, name="one", area="right")
+    qtbot.waitUntil(one.widget.isVisible)
+    one.widget.setMinimumHeight(123)
+    viewer.window.add_dock_widget(other, name="other", area="right")
+    qtbot.waitUntil(lambda: not one.widget.isVisible())
+    assert other.widget.isVisible()
+    assert one.minimumSizeHint().height() >= 123
     first.raise_()
-    qtbot.waitUntil(lambda: told[-1] is True)
+    qtbot.waitUntil(one.widget.isVisible)
+    qtbot.waitUntil(lambda: not other.widget.isVisible())

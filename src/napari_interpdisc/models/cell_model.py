@@ -33,6 +33,15 @@ def hash_of(module: torch.nn.Module) -> str:
     return digest.hexdigest()
 
 
+def _said_of(head: Head) -> tuple[object, ...]:
+    """All that decides the scores of a head."""
+    known = vars(head)
+    formulas = tuple(formula.text for formula in known.get("formulas", ()))
+    tensors = hash_of(head) if isinstance(head, torch.nn.Module) else ""
+    shape = [known.get(name) for name in ("layers", "pairs", "batch_norm", "scales")]
+    return (head.kind, head.properties, formulas, *shape, tensors)
+
+
 def default_device() -> torch.device:
     """CUDA or MPS where there is one, else the CPU."""
     if torch.cuda.is_available():
@@ -181,6 +190,19 @@ class CellModel:
         for named in self.heads.values():
             if isinstance(named.head, torch.nn.Module):
                 named.head.to(self.device).eval().requires_grad_(False)
+
+    def scores_as(self, other: CellModel, head: str | None, other_head: str | None) -> bool:
+        """Whether a head scores crops as a head of another model does, for the same classes.
+
+        Names, cards and other heads of the models do not matter.
+        """
+        mine, theirs = self.head(head), other.head(other_head)
+        return (
+            self.encoder_sha256 == other.encoder_sha256
+            and self.model_diameter == other.model_diameter
+            and mine.classes == theirs.classes
+            and (mine.head is theirs.head or _said_of(mine.head) == _said_of(theirs.head))
+        )
 
     @property
     def n_latents(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -16,6 +17,9 @@ COMPONENTS = 4
 
 MOST = 10_000
 """Cells that UMAP is fitted to; the others are placed among them."""
+
+_one_at_a_time = threading.Lock()
+"""Numba, which UMAP computes with, may end the process where two threads use it at once."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +85,12 @@ def umap_embedding(latents: Float32Array, seed: int = 0, most: int = MOST) -> Em
         fitted_to = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
     neighbours = min(15, len(fitted_to) - 1)
     values = np.full((len(latents), 2), np.nan)
-    reducer = _umap(n_neighbors=neighbours, random_state=seed)
-    values[fitted_to] = reducer.fit_transform(latents[fitted_to])
     others = np.setdiff1d(rows, fitted_to)
-    if len(others):
-        values[others] = reducer.transform(latents[others])
+    with _one_at_a_time:
+        reducer = _umap(n_neighbors=neighbours, random_state=seed)
+        values[fitted_to] = reducer.fit_transform(latents[fitted_to])
+        if len(others):
+            values[others] = reducer.transform(latents[others])
     placed = f"; the other {len(others)} are placed among them" if len(others) else ""
     return Embedding(
         values,

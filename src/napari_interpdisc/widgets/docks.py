@@ -133,10 +133,12 @@ class Dock(QWidget):  # type: ignore[misc]
         while (item := self._lines.takeAt(0)) is not None:
             if (part := item.widget()) is not None:
                 part.hide()
+        policy = made.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # else the window would change with the tab in front
+        made.setSizePolicy(policy)
         self._lines.addWidget(made, 1)
-        made.show()
         self.widget = made
-        self._tell_in_front()
+        made.setVisible(self._in_front)
         self.loaded.emit()
         if any(module not in sys.modules for module in self.later):
             self.work.start(self._import_later, lambda _: None)
@@ -162,14 +164,10 @@ class Dock(QWidget):  # type: ignore[misc]
         self._bar_soon.start()
 
     def _front_changed(self, in_front: bool) -> None:
+        """Hide the widget behind another tab, which Qt does not: what is hidden draws nothing."""
         self._in_front = in_front
-        self._tell_in_front()
-
-    def _tell_in_front(self) -> None:
-        """Tell a widget that wants to know it whether its tab is in front: Qt hides no tab."""
-        tell = getattr(self.widget, "come_to_front", None)
-        if tell is not None:
-            tell(self._in_front)
+        if self.widget is not None:
+            self.widget.setVisible(in_front)
 
     def _show_titles(self) -> None:
         if isinstance(window := self.window(), QMainWindow):
@@ -181,6 +179,8 @@ class Dock(QWidget):  # type: ignore[misc]
             self.work.stop()
             if self.widget is not None:
                 self.widget.setParent(None)
+                # PySide6 keeps it alive for its slots that are lambdas
+                self.widget.deleteLater()
         return bool(super().event(event))
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DELTA = 0.01
 """As in :mod:`napari_interpdisc.discovery.rashomon`, which takes a moment to import."""
 
-Colouring = Literal["class", "disagreement"]
+Colouring = Literal["class", "state", "disagreement"]
 
 
 class Session:
@@ -59,7 +59,10 @@ class Session:
     delta
         Balanced accuracy that heads may lose against the best, to count as about as good.
     colouring
-        What the overlay colours cells by; by class as long as no heads are compared.
+        What the overlay colours cells by; by class as long as that is not known.
+    states
+        (N,) state of each cell along its track, a position among the classes; None as long as
+        *Through time* has not found them.
     """
 
     model_changed = Signal(object)
@@ -79,6 +82,7 @@ class Session:
     mark_flagged_changed = Signal(bool)
     compared_changed = Signal(object)
     colouring_changed = Signal(str)
+    states_changed = Signal(object)
 
     def __init__(self) -> None:
         self._model: CellModel | None = None
@@ -98,6 +102,7 @@ class Session:
         self.compared: RashomonSet | None = None
         self.delta = DELTA
         self.colouring: Colouring = "class"
+        self.states: npt.NDArray[np.int64] | None = None
         self._as_good: RashomonSet | None = None
         self._disagreement: Float64Array | None = None
 
@@ -156,8 +161,8 @@ class Session:
             self.measured_changed.emit(encoding)
 
     def set_classification(self, classification: Classification | None) -> None:
-        """Replace scores and classes of the present cells."""
-        self.classification = classification
+        """Replace scores and classes of the present cells; states along tracks are forgotten."""
+        self.classification, self.states = classification, None
         self.classification_changed.emit(classification)
 
     def set_threshold(self, threshold: float) -> None:
@@ -200,10 +205,16 @@ class Session:
         return self._disagreement
 
     def set_colouring(self, colouring: Colouring) -> None:
-        """Colour cells by class, or by the disagreement of heads."""
+        """Colour cells by class, by state along the track, or by the disagreement of heads."""
         if colouring != self.colouring:
             self.colouring = colouring
             self.colouring_changed.emit(colouring)
+
+    def set_states(self, states: npt.NDArray[np.int64] | None) -> None:
+        """Take over the state (N,) of each cell, a position among the classes, or forget them."""
+        if states is not self.states:
+            self.states = states
+            self.states_changed.emit(states)
 
     def select(self, row: int | None) -> None:
         """Select a cell by its row, or none."""

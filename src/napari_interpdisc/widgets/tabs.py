@@ -42,6 +42,8 @@ def join_tabs(dock: QDockWidget, title: str, place: int) -> None:
     window.tabifyDockWidget(others[0], dock)
     for later in others:
         if later.property(OURS) > place:
+            # Qt 6.12 leaves what is a tab there already where it is
+            window.addDockWidget(window.dockWidgetArea(dock), later)
             window.tabifyDockWidget(dock, later)
     dock.raise_()
 

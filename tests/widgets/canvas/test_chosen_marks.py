@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_interpdisc.widgets.canvas.chosen_marks import (
-    WIDTH_PX,
+    STYLE,
     find_chosen_marks,
     is_chosen_marks,
     show_chosen,
@@ -35,7 +35,7 @@ def test_each_cell_has_an_outline_in_its_frame(make_scene: Callable[..., SimpleN
     np.testing.assert_array_equal(layer.data, CELLS[:3, :3])
     assert len(set(layer.border_width.tolist())) == 1
     camera_of(viewer).zoom = 5.0
-    assert layer.border_width == pytest.approx(WIDTH_PX / (5 * SCALE[2]))
+    assert layer.border_width == pytest.approx(STYLE.width_px / (5 * SCALE[2]))
     session.choose([])
     assert show_chosen(viewer, session) is layer
     assert not layer.visible

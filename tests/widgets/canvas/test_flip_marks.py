@@ -10,7 +10,7 @@ import pytest
 
 from napari_interpdisc.widgets.canvas.compat import camera_of
 from napari_interpdisc.widgets.canvas.flip_marks import (
-    WIDTH_PX,
+    STYLE,
     drop_flips,
     find_flip_marks,
     show_flips,
@@ -57,7 +57,7 @@ def test_the_line_has_the_same_width_on_the_screen(
     for zoom in (0.5, 4.0):
         camera.zoom = zoom
         # data pixels are 0.25 world units wide
-        np.testing.assert_allclose(layer.border_width * 0.25 * zoom, WIDTH_PX)
+        np.testing.assert_allclose(layer.border_width * 0.25 * zoom, STYLE.width_px)
 
 
 def test_squares_are_no_cells_to_choose(make_scene: Callable[..., SimpleNamespace], qtbot) -> None:

@@ -266,6 +266,23 @@ def test_cells_in_the_colour_of_the_disagreement_of_heads(
     )
 
 
+def test_cells_in_the_colour_of_their_state_are_of_the_same_colours(movie: np.ndarray) -> None:
+    viewer, session = with_result(movie, None, TWO, [-3, 3])
+    follow_session(viewer, session)
+    overlay = update_overlay(viewer, session)
+    session.set_colouring("state")
+    assert list(overlay.features)[1] == "class", "as long as states are not known"
+    session.set_states(np.array([1, 0]))
+    values = [int(np.asarray(overlay.data[t])[20, 20]) for t in (0, 1)]
+    assert overlay.features["state"][values].tolist() == ["Metaphase", "Interphase"]
+    colors = class_colors(("Interphase", "Metaphase"))
+    for value, name in zip(values, ("Metaphase", "Interphase"), strict=True):
+        np.testing.assert_allclose(overlay.get_color(value), colors[name], atol=0.01)
+    session.set_classification(session.classification)
+    values = [int(np.asarray(overlay.data[t])[20, 20]) for t in (0, 1)]
+    assert overlay.features["class"][values].tolist() == ["Interphase", "Metaphase"]
+
+
 def test_cells_without_pixels_have_no_disagreement(movie: np.ndarray) -> None:
     viewer, session = with_result(movie, None, TWO, [-3, 3])
     result = session.classification

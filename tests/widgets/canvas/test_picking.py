@@ -25,7 +25,6 @@ from napari_interpdisc.widgets.canvas.picking import (
     connect_picking,
     frame_shown,
     go_to_frame,
-    is_ring,
     look_at,
     pixel_at,
 )
@@ -71,6 +70,10 @@ def click(
         mouse_move_callbacks(viewer, event("mouse_move", drag_px))
         mouse_move_callbacks(viewer, event("mouse_move", 0))
     mouse_release_callbacks(viewer, event("mouse_release", 0))
+
+
+def is_ring(layer: Any) -> bool:
+    return bool(layer.metadata.get("interpdisc", {}).get("role") == "selection")
 
 
 def ring_of(viewer: Any) -> Any:

@@ -554,6 +554,28 @@ def test_cancel_leaves_all_as_it_was(
     assert widget.run.isEnabled()
 
 
+def test_linking_is_left_where_it_cannot_be_stopped(
+    viewer: Any, widget: CellsWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def deaf(*_: Any) -> None:
+        begun.set()
+        go_on.wait(PATIENCE)
+
+    monkeypatch.setattr("napari_interpdisc.nuclei.linking.link_cells", deaf)
+    widget.cells.value = viewer.add_points(np.array(CENTRES, float), name="dots")
+    widget.diameter.setValue(20)
+    widget.link.click()
+    assert begun.wait(PATIENCE)
+    widget.cancel.click()
+    assert "Linking cannot be stopped midway" in widget.status.text()
+    assert widget.link.isEnabled()
+    assert len(viewer.layers) == 2
+    go_on.set()
+    widget.work.stop()
+
+
 def test_cells_that_were_edited_meanwhile_are_not_written(
     viewer: Any, widget: CellsWidget, settled: Settled, slow: threading.Event
 ) -> None:

@@ -12,7 +12,8 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.checks import Check
 from napari_interpdisc.models.store import BUNDLED, replace_heads
 from napari_interpdisc.widgets.canvas.overlay import STRIPE_COLOR, find_overlay
-from napari_interpdisc.widgets.classify.widget import NO_CELLS, ClassifyWidget
+from napari_interpdisc.widgets.classify.widget import NO_CELLS, NO_STATES, ClassifyWidget
+from napari_interpdisc.widgets.gallery.tiles import Filter
 from napari_interpdisc.widgets.session import Session
 
 from ..conftest import IN_WINDOW
@@ -245,8 +246,9 @@ def test_cells_are_coloured_by_the_disagreement_of_heads_of_the_same_question(
     assert overlay is not None
     assert session.compared is None
     session.set_delta(0.03)
-    widget.colour_by.setCurrentIndex(1)
-    widget.colour_by.activated.emit(1)
+    place = widget.colour_by.findData("disagreement")
+    widget.colour_by.setCurrentIndex(place)
+    widget.colour_by.activated.emit(place)
     qtbot.waitUntil(lambda: session.compared is not None)
     names = [m.name for m in session.as_good.members]
     assert names[:2] == ["dense", "sparse"]
@@ -268,6 +270,25 @@ def test_cells_are_coloured_by_the_disagreement_of_heads_of_the_same_question(
     assert widget.threshold.isEnabled()
 
 
+def test_cells_are_coloured_by_their_state_once_it_is_known(
+    widget: ClassifyWidget, session: Session
+) -> None:
+    widget.colour_by.activated.emit(widget.colour_by.findData("state"))
+    assert widget.status.text() == NO_STATES
+    assert widget.legend.title() == "Classes", "which are what is shown as long as there are none"
+    session.set_states(np.array([1, 1, 1, 1, 1, 0]))
+    assert widget.status.text() == ""
+    assert widget.legend.title() == "States along tracks"
+    assert widget.legend.names == ("Interphase", "Metaphase")
+    assert counts(widget)[:2] == [("0", "1"), ("2", "5")]
+    assert not widget.threshold.isEnabled()
+    widget.legend.asked.emit(0)
+    assert session.listed == Filter("listed", "", (5,), "state Interphase")
+    session.set_classification(session.classification)
+    assert widget.status.text() == NO_STATES, "states of other classes are no longer shown"
+    assert widget.legend.title() == "Classes"
+
+
 def test_a_model_without_evidence_is_coloured_by_class(
     viewer: Any, widget: ClassifyWidget, session: Session, qtbot: Any
 ) -> None:
@@ -275,7 +296,7 @@ def test_a_model_without_evidence_is_coloured_by_class(
     bare = replace(model.head("dense"), evidence=None)
     session.set_model(replace_heads(model, "bare", {"dense": bare}, ""))
     assert "not known to be calibrated" in widget.confidence.text()
-    widget.colour_by.activated.emit(1)
+    widget.colour_by.activated.emit(widget.colour_by.findData("disagreement"))
     qtbot.waitUntil(lambda: widget.status.is_fault)
     assert "'bare' does not say how head 'dense' did" in widget.status.text()
     assert widget.rashomon.told.text() == widget.status.text()

@@ -99,7 +99,7 @@ def test_a_layer_that_was_saved_and_opened_again(
     annotations.annotate(scene.session.encoding.cells, {0: "round", 5: "long"})
     layer = find_annotations(scene.viewer)
     assert layer is not None
-    (path,) = layer.save(str(tmp_path / "Annotations.csv"))
+    (path,) = layer.save(str(tmp_path / "Annotations.csv"), plugin="napari")
     kept.stop()
     scene.viewer.layers.remove(layer)
     (opened,) = scene.viewer.open(path, plugin="napari")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy import API_NAME
 from qtpy.QtGui import QImage
 
 from napari_interpdisc.models.cell_model import LatentMeaning
@@ -65,7 +66,10 @@ def are_alike(one: QImage, other: QImage) -> bool:
     values = []
     for picture in (one, other):
         grey = picture.convertToFormat(QImage.Format.Format_Grayscale8)
-        lines = np.array(grey.constBits().asarray(grey.sizeInBytes()), np.int16)
+        bits = grey.constBits()
+        if API_NAME == "PyQt6":  # a pointer without a size, where PySide6 gives a memoryview
+            bits = bits.asarray(grey.sizeInBytes())
+        lines = np.array(bits, np.int16)
         values.append(lines.reshape(grey.height(), -1)[:, : grey.width()])
     return one.size() == other.size() and int(np.abs(values[0] - values[1]).max()) <= 1
 

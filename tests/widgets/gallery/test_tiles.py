@@ -15,6 +15,7 @@ from napari_interpdisc.widgets.gallery.tiles import (
     Filter,
     Marks,
     Order,
+    combined,
     filters_of,
     matching,
     ordered,
@@ -59,6 +60,22 @@ def test_a_filter_lets_its_cells_through(session: Session, wanted: Filter, rows:
     session.select(3)
     session.choose([6, 4])
     assert matching(session, MARKS, wanted).tolist() == rows
+
+
+def test_filters_combine_and_a_second_class_replaces_the_first(session: Session) -> None:
+    session.select(3)
+    long, round_, cut = Filter("class", "long"), Filter("class", "round"), Filter("flag", CUT)
+    both = combined(combined((), long), Filter("track"))
+    assert both == (long, Filter("track"))
+    assert matching(session, MARKS, *both).tolist() == [3]
+    assert combined(both, round_) == (Filter("track"), round_)
+    assert combined(both, Filter("unsure")) == (Filter("track"), Filter("unsure"))
+    marked = (Filter("annotated", "round"),)
+    assert combined(marked, Filter("not annotated")) == (Filter("not annotated"),)
+    assert combined((cut,), Filter("flag", NO_PIXELS)) == (cut, Filter("flag", NO_PIXELS))
+    assert combined(both, Filter()) == ()
+    counted = {text for text, _ in filters_of(session, MARKS, both)}
+    assert {"all cells (8)", "round (2)", "long (1)", "cut by the edge (1)"} <= counted
 
 
 def test_unsure_cells_are_of_no_class(session: Session) -> None:

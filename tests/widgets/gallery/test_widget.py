@@ -67,7 +67,55 @@ def test_a_filter_and_an_order_are_chosen(scene: Scene) -> None:
     assert widget.shown.currentText() == "two cells (2)"
     scene.session.list_cells(Filter("class", "of another head"))
     assert widget.status.text() == NOBODY
-    assert widget.shown.currentText() == "of another head"
+    assert widget.shown.currentText() == "of another head (0)"
+
+
+def pick(scene: Scene, text: str) -> None:
+    """Choose what is shown, by how it is called."""
+    shown = scene.widget.shown
+    place = next(i for i in range(shown.count()) if shown.itemText(i).startswith(text))
+    shown.activated.emit(place)
+
+
+def test_filters_combine_and_each_is_taken_away_by_its_button(scene: Scene) -> None:
+    widget = scene.widget
+    buttons = lambda: [one.text() for one in widget._used_buttons]  # noqa: E731
+    assert not widget._used.isVisible()
+    scene.session.select(0)
+    scene.session.choose([2, 3])
+    pick(scene, "track 1")
+    assert buttons() == ["track 1  ✕"]
+    pick(scene, "chosen cells")
+    assert shown(scene) == [2]
+    assert buttons() == ["track 1  ✕", "chosen cells  ✕", "Show all"]
+    assert widget.shown.currentText() == "2 filters (1)"
+    widget.shown.activated.emit(widget.shown.currentIndex())
+    assert shown(scene) == [2], "what is shown already changes nothing"
+    widget._used_buttons[0].click()
+    assert shown(scene) == [2, 3]
+    pick(scene, "track 1")
+    widget._used_buttons[-1].click()
+    assert shown(scene) == [*range(len(CELLS))]
+    assert not widget._used.isVisible()
+
+
+def test_an_order_and_a_filter_begin_at_the_top(scene: Scene, qtbot: Any) -> None:
+    widget, bar = scene.widget, scene.widget.tiles.verticalScrollBar()
+    widget.resize(300, 400)
+    widget.side.setValue(160)
+    qtbot.waitUntil(lambda: bar.maximum() > 0)
+    last = int(widget.tiles.tiles.rows[-1])
+    scene.session.select(last)
+    assert bar.value() > 0, "a cell that is selected elsewhere comes into sight"
+    widget.order.activated.emit(0)
+    qtbot.wait(1)  # what Qt does on the way back to the window
+    assert bar.value() == 0
+    assert widget.tiles.delegate.selected == last
+    scene.session.select(None)
+    widget.hide()
+    scene.session.select(last)
+    widget.show()
+    assert bar.value() > 0, "also if it was selected while nobody saw the gallery"
 
 
 def test_choosing_goes_both_ways(scene: Scene) -> None:

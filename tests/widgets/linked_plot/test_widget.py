@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -126,6 +127,24 @@ def test_umap_is_found_beside_the_window_and_becomes_the_axes(make_dock: Make, q
     qtbot.waitUntil(lambda: not widget.work.running)
     assert [one.label for one in widget.axes()] == ["UMAP 1", "UMAP 2"]
     assert widget.status.text().startswith("UMAP of 7 cells, 6 neighbours, seed 0")
+
+
+def test_umap_that_is_cancelled_leaves_the_button_free(
+    make_dock: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(module, "check_umap", lambda: None)
+    monkeypatch.setattr(module, "umap_embedding", lambda _: go_on.wait(60))
+    scene = make_dock()
+    widget = scene.widget
+    widget.umap.click()
+    assert not widget.umap.isEnabled()
+    widget.cancel.click()
+    assert widget.umap.isEnabled()
+    assert widget.status.text() == "Cancelled. UMAP cannot be stopped midway: it ends unseen."
+    go_on.set()
+    widget.work.stop()
+    assert module.UMAP not in widget.embeddings
 
 
 def test_umap_without_its_package_is_told(make_dock: Make, monkeypatch: pytest.MonkeyPatch) -> None:

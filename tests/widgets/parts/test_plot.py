@@ -64,6 +64,25 @@ def test_places_and_points_are_each_others_inverse(plot: Filled) -> None:
     assert plot.point_at(plot.place_of(3, 4)) == pytest.approx((3, 4))
 
 
+@pytest.mark.parametrize("side", ["x_axis", "y_axis"])
+def test_a_title_longer_than_its_axis_is_broken(plot: Filled, side: str) -> None:
+    axis = getattr(plot, side)
+    plot.full = True
+    axis.setLabel("short")
+    plot.redraw()
+    plot.grab()
+    line = axis.label.boundingRect().height()
+    axis.setLabel("a title that is longer than any axis of a plot as small as this one is")
+    plot.grab()
+    title = axis.label.mapToParent(axis.label.boundingRect()).boundingRect()
+    assert axis.label.boundingRect().height() > 1.5 * line
+    along = (title.left(), title.right(), axis.size().width())
+    if side == "y_axis":
+        along = (title.top(), title.bottom(), axis.size().height())
+    assert along[0] >= -1
+    assert along[1] <= along[2] + 1
+
+
 def test_the_nearest_place_within_reach(qapp: Any) -> None:
     three = [QPointF(0, 0), QPointF(10, 0), QPointF(0, 10)]
     assert nearest_of(three, QPointF(9, 3), 5) == 1

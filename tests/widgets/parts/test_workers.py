@@ -55,11 +55,35 @@ def test_cancelled_work_delivers_nothing(work: Work, qtbot: Any) -> None:
     work.running_changed.connect(running.append)
     work.start(endless, delivered.append, delivered.append)
     work.cancel()
-    assert work.cancelling
+    assert work.running
     qtbot.waitUntil(lambda: not work.running)
     assert not delivered
     assert running == [True, False]
     assert not worker_threads()
+
+
+def test_work_that_is_left_goes_on_unseen_and_other_work_begins(work: Work, qtbot: Any) -> None:
+    delivered: list[Any] = []
+    go_on, ended = threading.Event(), threading.Event()
+
+    def deaf(report: Progress) -> int:
+        go_on.wait(60)
+        ended.set()
+        return 1
+
+    work.start(deaf, delivered.append, delivered.append)
+    work.leave()
+    assert not work.running
+    assert len(worker_threads()) == 1
+    work.start(lambda report: 2, delivered.append)
+    qtbot.waitUntil(lambda: not work.running)
+    assert delivered == [2]
+    assert not ended.is_set()
+    go_on.set()
+    work.stop()
+    assert ended.is_set()
+    assert not worker_threads()
+    assert delivered == [2]
 
 
 def test_parts_come_in_order_and_before_the_progress_they_explain(work: Work, qtbot: Any) -> None:

@@ -24,6 +24,9 @@ def test_a_result_is_stale_by_model_head_or_frame(bundled_model: CellModel) -> N
     assert why_stale(session, bundled_model, None) == (
         "Stale: the head is now 'formula'. Do it again."
     )
-    other = replace(bundled_model, name="other", sha256="f" * 64)
+    saved = replace(bundled_model, name="saved", sha256="e" * 64)
+    session.set_model(saved, default)
+    assert why_stale(session, bundled_model, default) == ""
+    other = replace(bundled_model, name="other", encoder_sha256="f" * 64)
     session.set_model(other, default)
     assert "the model is now 'other'" in why_stale(session, bundled_model, default)

@@ -65,12 +65,26 @@ def test_states_are_written_beside_classes_and_go_with_them(dock: Scene, qtbot: 
     features = dock.cells.features
     called = ["Interphase", "Interphase", "Metaphase", "Interphase", "Interphase", "Metaphase"]
     assert features["state"].tolist() == [*called, "Interphase"]
+    assert dock.session.states.tolist() == [0, 0, 1, 0, 0, 1, 0]
     dock.widget.hide()
     with_scores(dock, [5] * 7)
+    assert dock.session.states is None
     assert "state" not in dock.cells.features  # those of other scores are no longer said
     dock.widget.show()
     waited(dock, qtbot)
     assert set(dock.cells.features["state"]) == {"Metaphase"}
+
+
+def test_states_that_colour_the_cells_are_found_behind_another_tab(dock: Scene, qtbot: Any) -> None:
+    dock.widget.hide()
+    with_scores(dock, [5] * 7)
+    assert dock.session.states is None
+    dock.session.set_colouring("state")
+    waited(dock, qtbot)
+    assert dock.session.states.tolist() == [1] * 7
+    with_scores(dock, [-5] * 7)
+    waited(dock, qtbot)
+    assert dock.session.states.tolist() == [0] * 7
 
 
 def test_states_go_with_a_new_run_and_a_new_head(dock: Scene, qtbot: Any) -> None:

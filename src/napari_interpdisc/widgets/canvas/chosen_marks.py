@@ -6,34 +6,32 @@ from typing import Any
 
 from napari.layers import Points
 
+from napari_interpdisc.widgets.canvas.cell_marks import (
+    MarkStyle,
+    add_marks,
+    find_marks,
+    is_marks,
+    places_in,
+)
 from napari_interpdisc.widgets.canvas.compat import unwrapped
-from napari_interpdisc.widgets.canvas.flip_marks import places_in
 from napari_interpdisc.widgets.canvas.layers import affine_of, placed_like
-from napari_interpdisc.widgets.canvas.picking import keep_width
 from napari_interpdisc.widgets.session import Session
 
-LAYER_NAME = "chosen cells"
-ROLE = "chosen"
+STYLE = MarkStyle("chosen cells", "chosen", "disc", "#ffffff", 1.38, 1.5)
+"""A colour of no class; between annotation and ring of the selected cell.
 
-COLOUR = "#ffffff"
-"""Of no class. The line is thin and whole; that of the selected cell is thick and dashed."""
-
-OUTLINE_DIAMETERS = 1.38
-"""Diameter, in nuclear diameters: between annotation and ring of the selected cell."""
-
-WIDTH_PX = 1.5
-"""Width of the line on the screen, at any zoom."""
+The line is thin and whole; that of the selected cell is thick and dashed.
+"""
 
 
 def is_chosen_marks(layer: Any) -> bool:
     """Whether :func:`show_chosen` made this layer."""
-    note = layer.metadata.get("interpdisc")
-    return isinstance(note, dict) and note.get("role") == ROLE
+    return is_marks(layer, STYLE)
 
 
 def find_chosen_marks(viewer: Any) -> Points | None:
     """Return the layer of outlines of a viewer, or None."""
-    return next((layer for layer in unwrapped(viewer).layers if is_chosen_marks(layer)), None)
+    return find_marks(viewer, STYLE)
 
 
 def show_chosen(viewer: Any, session: Session) -> Points | None:
@@ -56,32 +54,15 @@ def show_chosen(viewer: Any, session: Session) -> Points | None:
         viewer.layers.remove(layer)
         layer = None
     if layer is None:
-        chosen, active = set(viewer.layers.selection), viewer.layers.selection.active
-        layer = Points(
-            places,
-            name=LAYER_NAME,
-            symbol="disc",
-            size=OUTLINE_DIAMETERS * encoding.diameter,
-            face_color="transparent",
-            border_color=COLOUR,
-            border_width_is_relative=False,
-            metadata={"interpdisc": {"role": ROLE}},
-            **placed_like(image),
-        )
-        keep_width(viewer, layer, "border_width", WIDTH_PX)
-        viewer.add_layer(layer)
-        layer.editable = False
-        viewer.layers.selection = chosen
-        viewer.layers.selection.active = active
-        return layer
+        return add_marks(viewer, image, places, STYLE, encoding.diameter)
     if not all((a == b).all() for a, b in zip(affine_of(layer), affine_of(image), strict=True)):
         for name, value in placed_like(image).items():
             setattr(layer, name, value)
-    width = float(layer.border_width[0]) if len(layer.data) else WIDTH_PX
+    width = float(layer.border_width[0]) if len(layer.data) else STYLE.width_px
     layer.visible = True  # first: napari slices no hidden layer, and would look for points gone
     layer.data = places
-    layer.size = OUTLINE_DIAMETERS * encoding.diameter
+    layer.size = STYLE.diameters * encoding.diameter
     layer.border_width = width
-    layer.border_color = COLOUR
+    layer.border_color = STYLE.colour
     layer.face_color = "transparent"
     return layer

@@ -9,32 +9,27 @@ import numpy.typing as npt
 from napari.layers import Image, Points
 
 from napari_interpdisc.frames import Frames
+from napari_interpdisc.widgets.canvas.cell_marks import (
+    MarkStyle,
+    add_marks,
+    find_marks,
+    is_marks,
+    places_in,
+)
 from napari_interpdisc.widgets.canvas.compat import unwrapped
-from napari_interpdisc.widgets.canvas.layers import image_axes, placed_like
-from napari_interpdisc.widgets.canvas.picking import keep_width
 
-LAYER_NAME = "flipped cells"
-ROLE = "flips"
-
-COLOUR = "#ff4dff"
-"""Of no class, nor of the selected cell."""
-
-SQUARE_DIAMETERS = 1.8
-"""Side of a square, in nuclear diameters: outside the ring of the selected cell."""
-
-WIDTH_PX = 2.0
-"""Width of the line on the screen, at any zoom."""
+STYLE = MarkStyle("flipped cells", "flips", "square", "#ff4dff", 1.8, 2.0)
+"""A colour of no class, nor of the selected cell; outside the ring of that."""
 
 
 def is_flip_marks(layer: Any) -> bool:
     """Whether :func:`show_flips` made this layer."""
-    note = layer.metadata.get("interpdisc")
-    return isinstance(note, dict) and note.get("role") == ROLE
+    return is_marks(layer, STYLE)
 
 
 def find_flip_marks(viewer: Any) -> Points | None:
     """Return the layer of squares of a viewer, or None."""
-    return next((layer for layer in unwrapped(viewer).layers if is_flip_marks(layer)), None)
+    return find_marks(viewer, STYLE)
 
 
 def show_flips(
@@ -64,24 +59,7 @@ def show_flips(
     places = places_in(image, frames, t, np.asarray(yx, float).reshape(-1, 2))
     if not len(places):
         return None
-    chosen, active = set(viewer.layers.selection), viewer.layers.selection.active
-    layer = Points(
-        places,
-        name=LAYER_NAME,
-        symbol="square",
-        size=SQUARE_DIAMETERS * diameter,
-        face_color="transparent",
-        border_color=COLOUR,
-        border_width_is_relative=False,
-        metadata={"interpdisc": {"role": ROLE}},
-        **placed_like(image),
-    )
-    keep_width(viewer, layer, "border_width", WIDTH_PX)
-    viewer.add_layer(layer)
-    layer.editable = False
-    viewer.layers.selection = chosen
-    viewer.layers.selection.active = active
-    return layer
+    return add_marks(viewer, image, places, STYLE, diameter)
 
 
 def drop_flips(viewer: Any) -> bool:
@@ -91,23 +69,3 @@ def drop_flips(viewer: Any) -> bool:
     for layer in found:
         viewer.layers.remove(layer)
     return bool(found)
-
-
-def places_in(
-    image: Image, frames: Frames, t: npt.ArrayLike, yx: npt.NDArray[Any]
-) -> npt.NDArray[Any]:
-    """Cells (n, 2) of frames ``t`` (one, or n) in all axes of the image.
-
-    Along axes that are no frames, such as channels, a cell has a place at each position.
-    """
-    axes = image_axes(image, frames)
-    places = np.zeros((len(yx), image.ndim))
-    places[:, axes[-2:]] = yx
-    if frames.is_movie:
-        places[:, axes[0]] = t
-    shape = image.data[0].shape if image.multiscale else image.data.shape
-    for axis in sorted(set(range(image.ndim)) - set(axes)):
-        copies = np.repeat(places[None], shape[axis], 0)
-        copies[:, :, axis] = np.arange(shape[axis])[:, None]
-        places = copies.reshape(-1, image.ndim)
-    return places

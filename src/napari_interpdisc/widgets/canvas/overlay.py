@@ -131,7 +131,7 @@ class Shown:
     Attributes
     ----------
     what
-        "class" or "disagreement".
+        "class", "state" or "disagreement".
     colors
         Colour of each value from 1 on, by name.
     values
@@ -144,10 +144,14 @@ class Shown:
 
 
 def shown(session: Session) -> Shown:
-    """Classes, or how far heads disagree if that is wanted and known."""
-    result, apart = session.classification, session.disagreement
+    """Classes, or states along tracks or how far heads disagree, if that is wanted and known."""
+    result, apart, states = session.classification, session.disagreement, session.states
     assert result is not None
-    if session.colouring == "class" or apart is None or len(apart) != len(result.scores):
+    if session.colouring == "state" and states is not None and len(states) == len(result.index):
+        known = class_colors(result.classes)
+        values = np.where(states < 0, len(result.classes), states).astype(np.uint8)
+        return Shown("state", {c: known[c] for c in result.classes}, values + np.uint8(1))
+    if session.colouring != "disagreement" or apart is None or len(apart) != len(result.scores):
         return Shown("class", class_colors(result.classes), overlay_values(session))
     colors = disagreement_colors(len(result.classes))
     level = disagreement_level(apart)
@@ -315,9 +319,14 @@ def follow_session(viewer: Any, session: Session) -> None:
         if session.colouring == "disagreement":
             refresh()
 
+    def states_found(*_: Any) -> None:
+        if session.colouring == "state":
+            refresh()
+
     session.classification_changed.connect(store)
     session.classification_changed.connect(refresh)
     session.compared_changed.connect(compared)
     session.colouring_changed.connect(refresh)
+    session.states_changed.connect(states_found)
     session.threshold_changed.connect(refresh)
     session.mark_flagged_changed.connect(refresh)

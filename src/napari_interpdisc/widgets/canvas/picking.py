@@ -114,11 +114,6 @@ def look_at(viewer: Any, session: Session, row: int, least_px: float = 0.0) -> N
     session.select(row)
 
 
-def is_ring(layer: Any) -> bool:
-    """Whether a layer is the ring around the selected cell: no data of the user's."""
-    return bool(layer.metadata.get("interpdisc", {}).get("role") == "selection")
-
-
 def connect_picking(viewer: Any, session: Session) -> None:
     """Let a click anywhere in the canvas select the nearest cell; calling it again does nothing."""
     viewer = unwrapped(viewer)

@@ -100,6 +100,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         self._viewer = unwrapped(napari_viewer)
         self._session = session_of(self._viewer)
         self.work = Work(self)
+        self._linking = False
         self._labels_chosen = self._cells_chosen = False
         self._first_axis_of: tuple[Any, ...] = ()
         self._build()
@@ -720,6 +721,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
 
         self.status.say("Linking …")
         self.work.start(work, done, self.status.fault)
+        self._linking = True
 
     def _add_tracks(self, choice: Choice, cells: CellTable) -> None:
         """Add linked cells as a Tracks layer, and choose it."""
@@ -746,10 +748,15 @@ class CellsWidget(QWidget):  # type: ignore[misc]
     # -- what is going on -----------------------------------------------------------------------
 
     def _cancel(self) -> None:
-        self.work.cancel()
-        self.status.say("Stopping …")
+        if not self._linking:
+            self.work.cancel()
+            self.status.say("Stopping …")
+            return
+        self.work.leave()
+        self.status.say("Cancelled. Linking cannot be stopped midway: it ends unseen.")
 
     def _show_running(self, running: bool) -> None:
+        self._linking = False
         self.told.progress.show_running(running)
         self.cancel.setEnabled(running)
         for knob in (self.run, self.estimate, self.detect, self.link, self.open):

@@ -10,7 +10,6 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QGridLayout, QGroupBox, QLabel
 
 from napari_interpdisc._types import RGBA
-from napari_interpdisc.figures.palette import DISAGREEMENT
 from napari_interpdisc.flags import CUT, FLAG_NAMES, NO_PIXELS, OUT_OF_DISTRIBUTION, SATURATED
 from napari_interpdisc.paint import stripes
 from napari_interpdisc.widgets.canvas.overlay import (
@@ -35,8 +34,12 @@ FLAGS = {
 }
 """What cells are hatched for, in the order of the legend."""
 
-NOBODY = DISAGREEMENT[0]
-"""Row of the cells that nobody disagrees on: the legend is then one of disagreement."""
+TITLES = {
+    "class": "Classes",
+    "state": "States along tracks",
+    "disagreement": "Disagreement of heads",
+}
+"""What stands above the rows, by what cells are coloured by."""
 
 UNDER_STRIPES = (0.75, 0.75, 0.75, 1.0)
 UNKNOWN = "This model does not store what its training data looked like."
@@ -85,9 +88,9 @@ class Legend(QGroupBox):  # type: ignore[misc]
         self._grid = QGridLayout(self)
         self._grid.setColumnStretch(1, 1)
 
-    def show_names(self, colors: Mapping[str, RGBA]) -> None:
+    def show_names(self, colors: Mapping[str, RGBA], what: str = "class") -> None:
         """Make a row for each colour of the overlay, and for each flag."""
-        self.setTitle("Disagreement of heads" if NOBODY in colors else "Classes")
+        self.setTitle(TITLES[what])
         while self._grid.count():
             item = self._grid.takeAt(0).widget()
             if item is not None:

@@ -65,7 +65,12 @@ from napari_interpdisc.widgets.session import Colouring, session_of
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.rashomon import Member, RashomonSet
 
-COLOURINGS: dict[Colouring, str] = {"class": "class", "disagreement": "disagreement of heads"}
+COLOURINGS: dict[Colouring, str] = {
+    "class": "class",
+    "state": "state along the track",
+    "disagreement": "disagreement of heads",
+}
+NO_STATES = "States along tracks are not known yet: open Through time, which finds them."
 NO_CELLS = "No cells yet: run the Cells widget first."
 NO_TRACK = "Click a cell in the image to see its score through time."
 OPEN_FOLDER = "Open folder …"
@@ -98,6 +103,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             (session.threshold_changed, self._show_threshold),
             (session.compared_changed, self._show_compared),
             (session.colouring_changed, self._show_colouring),
+            (session.states_changed, self._show_states),
             (self._viewer.dims.events.current_step, self._frame_moved),
             (layers.events.inserted, self._show_overlay_state),
             (layers.events.removed, self._show_overlay_state),
@@ -294,6 +300,12 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         if not self.isVisible():
             return
         has = self._session.classification is not None
+        waits = has and self._session.colouring == "state" and self._session.states is None
+        if waits:
+            self.status.stand_below(self._colour_row)
+            self.status.say(NO_STATES)
+        elif self.status.text() == NO_STATES:
+            self.status.say("")
         for control in (self.overlay, self.mark, self.threshold, self.export):
             control.setEnabled(has)
         if not has and not self.status.is_fault and not self.status.text():
@@ -306,7 +318,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         # unsure cells are those of a class
         self.threshold.setEnabled(own is not None and own.what == "class")
         if tuple(colors) != self.legend.names:
-            self.legend.show_names(colors)
+            self.legend.show_names(colors, "class" if own is None else own.what)
         least = round(1 / len(classes), 2)
         if least != self.threshold.minimum():
             self.threshold.setMinimum(least)
@@ -325,6 +337,10 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
     def _show_colouring(self, colouring: str) -> None:
         self.colour_by.setCurrentIndex(self.colour_by.findData(colouring))
         self._show_result()
+
+    def _show_states(self, *_: Any) -> None:
+        if self._session.colouring == "state":
+            self._show_result()
 
     def _compare(self, *_: Any) -> None:
         """Compare the heads of the model that answer the same question, if anyone wants to know."""
@@ -396,6 +412,9 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         flags = [*FLAGS]
         if place >= len(names):
             wanted = Filter("flag", flags[place - len(names)])
+        elif shown(session).what == "state":
+            rows = np.flatnonzero(shown(session).values == place + 1)
+            wanted = Filter("listed", "", tuple(rows.tolist()), f"state {names[place]}")
         elif names[place] in result.classes:
             wanted = Filter("class", names[place])
         elif names[place] == UNSURE:

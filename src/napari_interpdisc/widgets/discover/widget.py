@@ -230,11 +230,6 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         """End annotating: a click must not annotate cells for a widget that nobody sees."""
         super().hideEvent(event)
         if not event.spontaneous():
-            self.come_to_front(False)
-
-    def come_to_front(self, in_front: bool) -> None:
-        """End annotating when another tab is in front."""
-        if not in_front:
             self.annotate.setChecked(False)
             self.choosing.leave_off()
 
@@ -309,7 +304,9 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         focus = Qt.FocusPolicy
         # digits are classes now: Tab must not lead to where they would be typed
         if on and not self._by_tab:
-            fields = self.findChildren((QAbstractSpinBox, QLineEdit))
+            # PySide6 finds one class at a time
+            kinds = (QAbstractSpinBox, QLineEdit)
+            fields = [field for kind in kinds for field in self.findChildren(kind)]
             self._by_tab = [
                 (field, field.focusPolicy())
                 for field in fields

@@ -300,12 +300,14 @@ class TileView(QListView):  # type: ignore[misc]
         return np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.intp)
 
     def select(self, row: int | None, *, come: bool = True) -> None:
-        """Ring the tile of a cell, and bring it into sight."""
+        """Ring the tile of a cell, and bring it into sight, or leave the place as it is."""
         self.delegate.selected = row
         places = self.tiles.places([] if row is None else [row])
         if len(places):
             index = self.tiles.index(int(places[0]))
+            self.setAutoScroll(come)  # else Qt brings what is current into sight
             self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
+            self.setAutoScroll(True)
             if come:
                 self.scrollTo(index)
         self.viewport().update()

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from napari_interpdisc.flags import FLAG_NAMES
 from napari_interpdisc.number_text import percent, signed
-from napari_interpdisc.pipeline import UNSURE
+from napari_interpdisc.pipeline import UNSURE, Classification
 from napari_interpdisc.widgets.parts.wording import cell_name
 from napari_interpdisc.widgets.session import Session
 
@@ -73,13 +73,40 @@ class Marks:
     wrong: Mapping[int, str] | None = None
 
 
-def matching(session: Session, marks: Marks, wanted: Filter) -> npt.NDArray[np.intp]:
-    """Rows of the cells that a filter lets through, rising; none without cells."""
+def matching(session: Session, marks: Marks, *wanted: Filter) -> npt.NDArray[np.intp]:
+    """Rows of the cells that all filters let through, rising; none without cells."""
     result = session.classification
     if result is None:
         return np.zeros(0, np.intp)
+    found = np.ones(len(result.encoding.cells), bool)
+    for one in wanted:
+        found &= _let_through(session, result, marks, one)
+    return np.flatnonzero(found)
+
+
+def combined(filters: tuple[Filter, ...], added: Filter) -> tuple[Filter, ...]:
+    """Filters with one more, for cells that all of them let through.
+
+    It takes the place of one that it contradicts, such as another class; "all" takes all away.
+    """
+    if added.kind == "all":
+        return ()
+    return (*(one for one in filters if _question(one) != _question(added)), added)
+
+
+def _question(one: Filter) -> tuple[str, str | int]:
+    """What a filter answers; a cell has one answer to each, but may have several flags."""
+    kind = {"unsure": "class", "not annotated": "annotated"}.get(one.kind, one.kind)
+    return kind, one.value if kind == "flag" else ""
+
+
+def _let_through(
+    session: Session, result: Classification, marks: Marks, wanted: Filter
+) -> npt.NDArray[np.bool_]:
+    """Whether one filter lets each cell (n,) through."""
     encoding = result.encoding
     n, kind, value = len(encoding.cells), wanted.kind, wanted.value
+    found: npt.NDArray[np.bool_]
     if kind == "class":
         at = result.classes.index(str(value)) if value in result.classes else -2
         found = (result.index == at) & ~_unsure(session)
@@ -108,7 +135,7 @@ def matching(session: Session, marks: Marks, wanted: Filter) -> npt.NDArray[np.i
         }[kind]
         found = np.zeros(n, bool)
         found[[row for row in rows if 0 <= row < n]] = True
-    return np.flatnonzero(found)
+    return found
 
 
 def _unsure(session: Session) -> npt.NDArray[np.bool_]:
@@ -183,28 +210,54 @@ def tip(session: Session, marks: Marks, row: int) -> str:
     return "\n".join(lines)
 
 
-def filters_of(session: Session, marks: Marks) -> list[tuple[str, Filter]]:
-    """What can be chosen to be shown now, with numbers of cells."""
+def wording(session: Session, one: Filter) -> str:
+    """What a filter is called."""
+    kind, value = one.kind, one.value
+    result, row = session.classification, session.selected
+    if kind == "track":
+        if result is None or row is None:
+            return "track of the selected cell"
+        return f"track {result.encoding.cells.track_id[row]}"
+    if kind in ("annotated", "class"):
+        return f"annotated: {value}" if kind == "annotated" and value else str(value or kind)
+    if kind == "flag":
+        return FLAG_NAMES[int(value)]
+    names = {
+        "all": "all cells",
+        "unsure": UNSURE,
+        "chosen": "chosen cells",
+        "wrong": HELD_OUT_ERRORS,
+        "disagreement": "heads disagree",
+        "listed": one.told,
+    }
+    return names.get(kind, kind)
+
+
+def filters_of(
+    session: Session, marks: Marks, filters: tuple[Filter, ...] = ()
+) -> list[tuple[str, Filter]]:
+    """What can be chosen to be shown now, with the number of cells that would be shown then.
+
+    ``filters`` are those in use, with which it would be :func:`combined`.
+    """
     result = session.classification
     if result is None:
-        return [("all cells", Filter())]
-    made: list[tuple[str, Filter]] = [("all cells", Filter())]
-    made += [(name, Filter("class", name)) for name in result.classes]
+        return [(wording(session, Filter()), Filter())]
+    made = [Filter(), *(Filter("class", name) for name in result.classes)]
     if session.threshold > 0:
-        made.append((UNSURE, Filter("unsure")))
+        made.append(Filter("unsure"))
     if session.selected is not None:
-        track = result.encoding.cells.track_id[session.selected]
-        made.append((f"track {track}", Filter("track")))
-    made.append(("chosen cells", Filter("chosen")))
-    made.append(("annotated", Filter("annotated")))
-    made.append(("not annotated", Filter("not annotated")))
-    names = dict.fromkeys(marks.annotated.values())
-    made += [(f"annotated: {name}", Filter("annotated", name)) for name in sorted(names)]
+        made.append(Filter("track"))
+    made += [Filter("chosen"), Filter("annotated"), Filter("not annotated")]
+    made += [Filter("annotated", name) for name in sorted({*marks.annotated.values()})]
     if marks.wrong is not None:
-        made.append((HELD_OUT_ERRORS, Filter("wrong")))
+        made.append(Filter("wrong"))
     if session.disagreement is not None:
-        made.append(("heads disagree", Filter("disagreement")))
-    made += [(name, Filter("flag", bit)) for bit, name in FLAG_NAMES.items()]
+        made.append(Filter("disagreement"))
+    made += [Filter("flag", bit) for bit in FLAG_NAMES]
     if isinstance(session.listed, Filter) and session.listed.kind == "listed":
-        made.append((session.listed.told, session.listed))
-    return [(f"{text} ({len(matching(session, marks, one))})", one) for text, one in made]
+        made.append(session.listed)
+    return [
+        (f"{wording(session, one)} ({len(matching(session, marks, *combined(filters, one)))})", one)
+        for one in made
+    ]

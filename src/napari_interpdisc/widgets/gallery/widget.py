@@ -35,11 +35,13 @@ from napari_interpdisc.widgets.gallery.tiles import (
     Filter,
     Marks,
     Order,
+    combined,
     filters_of,
     matching,
     ordered,
     tip,
     value_text,
+    wording,
 )
 from napari_interpdisc.widgets.parts.choosing_row import ChoosingRow
 from napari_interpdisc.widgets.parts.controls import SWATCH, StatusLine, button, let_shrink, row
@@ -78,11 +80,12 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
         self.work = Work(self)
         self._store = PictureStore()
         self._cutter: Cutter | None = None
-        self._filter = Filter()
+        self._filters: tuple[Filter, ...] = ()
         self._marks = Marks({})
         self._colors: dict[str, tuple[float, float, float, float]] = {}
         self._annotation_colors: dict[str, tuple[float, float, float, float]] = {}
-        self._stale = self._in_front = True
+        self._stale = True
+        self._come = False
         self._build()
         session = self._session
         connect_while_alive(
@@ -110,21 +113,21 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
         when_destroyed(self, leave)
         self.shared.join()
         if isinstance(session.listed, Filter):
-            self._filter = session.listed
+            self._filters = combined((), session.listed)
 
     # -- what it looks like ---------------------------------------------------------------------
 
     def _build(self) -> None:
         self.shown, self.order = QComboBox(), QComboBox()
         self.shown.setToolTip(
-            "Which cells have a tile. A number of the confusion matrix in Discover, or a name in "
-            "the legend of Classify, chooses too."
+            "Which cells have a tile. A second choice is combined with the first. A number of the "
+            "confusion matrix in Discover, or a name in the legend of Classify, chooses too."
         )
         self.shown.activated.connect(self._choose_filter)
         self.order.setToolTip("In which order the tiles stand; the number on a tile is by what.")
         for order, text in ORDERS.items():
             self.order.addItem(text, order)
-        self.order.activated.connect(self._refresh)
+        self.order.activated.connect(self._reorder)
         for box in (self.shown, self.order):
             let_shrink(box)
         self.side = QSlider(Qt.Orientation.Horizontal)
@@ -162,9 +165,14 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
         self._class_buttons: list[QPushButton] = []
         self._flow = QFlowLayout(self._classes)
         self._flow.setContentsMargins(0, 0, 0, 0)
+        self._used = QWidget()
+        self._used_buttons: list[QPushButton] = []
+        self._used_flow = QFlowLayout(self._used)
+        self._used_flow.setContentsMargins(0, 0, 0, 0)
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Show", self.shown)
+        form.addRow(self._used)
         form.addRow("Order", self.order)
         form.addRow("Size", self.side)
         layout = QVBoxLayout(self)
@@ -179,28 +187,19 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's name)
         """Bring up to date what was not drawn while hidden."""
         super().showEvent(event)
-        self.come_to_front(True)
+        self._switch_keys(self.keys.isChecked())
+        if self._stale:
+            self._refresh()
 
     def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 (Qt's name)
         """Give napari its keys back: they must not annotate for a widget that nobody sees."""
         super().hideEvent(event)
         if not event.spontaneous():
-            self.come_to_front(False)
-
-    def come_to_front(self, in_front: bool) -> None:
-        """Be brought up to date, or give napari its keys back when another tab is in front.
-
-        Keys must not annotate for a widget that nobody sees.
-        """
-        self._in_front = in_front
-        self._switch_keys(self.keys.isChecked())
-        if not in_front:
+            self._switch_keys(self.keys.isChecked())
             self.choosing.leave_off()
-        elif self._stale:
-            self._refresh()
 
     def _is_seen(self) -> bool:
-        return self._in_front and bool(self.isVisible())
+        return bool(self.isVisible())
 
     def _say(self, text: str, is_fault: bool = False) -> None:
         (self.status.fault if is_fault else self.status.say)(text)
@@ -232,8 +231,9 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
         self.work.stop()
         self._store.clear()
         self._cutter = None
-        if self._filter.kind in ("listed", "track", "chosen"):
-            self._filter = Filter()
+        self._filters = tuple(
+            one for one in self._filters if one.kind not in ("listed", "track", "chosen")
+        )
         self._refresh()
 
     def _refresh(self, *_: object) -> None:
@@ -257,9 +257,10 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
             self.status.clear()
         self._colors = class_colors(result.classes)
         self._flags = result.encoding.flags
-        rows = ordered(session, matching(session, self._marks, self._filter), self._order())
+        rows = ordered(session, matching(session, self._marks, *self._filters), self._order())
         self.tiles.set_rows(rows, len(result.index), session.chosen)
-        self.tiles.select(session.selected, come=False)
+        self.tiles.select(session.selected, come=self._come)
+        self._come = False
         self._show_filters()
         if not len(rows):
             self.status.say(NOBODY)
@@ -277,22 +278,56 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
     def _show_filters(self) -> None:
         """List what can be shown, and mark what is."""
         self.shown.clear()
-        found = filters_of(self._session, self._marks)
+        session = self._session
+        found = filters_of(session, self._marks, self._filters)
         for text, wanted in found:
             self.shown.addItem(text, wanted)
-        places = [i for i, (_, wanted) in enumerate(found) if wanted == self._filter]
-        if not places:  # as a class of another head
-            self.shown.addItem(self._filter.told or str(self._filter.value), self._filter)
-            places = [len(found)]
-        self.shown.setCurrentIndex(places[0])
+        offered, used = [wanted for _, wanted in found], self._filters or (Filter(),)
+        if len(used) == 1 and used[0] in offered:
+            place = offered.index(used[0])
+        else:  # several, or one that is not there, as a class of another head
+            told = wording(session, used[0]) if len(used) == 1 else f"{len(used)} filters"
+            n = len(matching(session, self._marks, *used))
+            self.shown.addItem(f"{told} ({n})", None)
+            place = len(found)
+        self.shown.setCurrentIndex(place)
+        self._show_used()
+
+    def _show_used(self) -> None:
+        """A button for each filter that takes it away, and one for all where there are several."""
+        for made in self._used_buttons:
+            self._used_flow.removeWidget(made)
+            made.hide()
+            made.deleteLater()
+        self._used_buttons = []
+        for one in self._filters:
+            told = wording(self._session, one)
+            left = tuple(other for other in self._filters if other != one)
+            self._add_used(f"{told}  ✕", f"Show cells that are not '{told}' too.", left)
+        if len(self._filters) > 1:
+            self._add_used("Show all", "Take all of these filters away.", ())
+        self._used.setVisible(bool(self._filters))
+
+    def _add_used(self, text: str, tooltip: str, left: tuple[Filter, ...]) -> None:
+        made = QPushButton(text.replace("&", "&&"))
+        made.setToolTip(tooltip)
+        made.clicked.connect(lambda *_: self.show_cells(*left))
+        self._used_flow.addWidget(made)
+        self._used_buttons.append(made)
 
     def _choose_filter(self, place: int) -> None:
-        self.show_cells(self.shown.itemData(place))
+        wanted = self.shown.itemData(place)
+        if wanted is not None:
+            self.show_cells(*combined(self._filters, wanted))
 
-    def show_cells(self, wanted: Filter) -> None:
-        """Show the tiles that a filter lets through, from the first one on."""
-        self._filter = wanted
+    def show_cells(self, *wanted: Filter) -> None:
+        """Show the tiles that all of these filters let through, from the first one on."""
+        self._filters = tuple(one for one in wanted if one.kind != "all")
         self.status.clear()
+        self._refresh()
+        self.tiles.scrollToTop()
+
+    def _reorder(self) -> None:
         self._refresh()
         self.tiles.scrollToTop()
 
@@ -301,7 +336,7 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
             self.show_cells(wanted)
 
     def _depends_on(self, what: str) -> bool:
-        return self._filter.kind in DEPENDS[what]
+        return any(one.kind in DEPENDS[what] for one in self._filters)
 
     def _compared(self, *_: object) -> None:
         if self._depends_on("compared") or self._order() == "disagreement":
@@ -399,8 +434,9 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
 
     def _selected(self, cell: int | None) -> None:
         if not self._is_seen():
-            self._stale = True
+            self._stale = self._come = True
         elif self._depends_on("selected"):
+            self._come = True
             self._refresh()
         else:
             self._show_filters()  # its track is one of them

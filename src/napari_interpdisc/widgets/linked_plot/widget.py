@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -158,7 +159,7 @@ class LinkedPlotWidget(QWidget):  # type: ignore[misc]
         self.legend.setWordWrap(True)
         self.legend.setToolTip("Colours of the points.")
         self.chosen = QLabel()
-        self.cancel = button("Cancel", self._cancel, "Stop; nothing changes.")
+        self.cancel = button("Cancel", self._cancel, "Wait for UMAP no longer; nothing changes.")
         self.progress = WorkBar("UMAP does not tell how far it is.")
         self.status = StatusLine()
         self.work.running_changed.connect(self._show_running)
@@ -213,7 +214,7 @@ class LinkedPlotWidget(QWidget):  # type: ignore[misc]
             return
         encoding, result = self.session.encoding, self.session.classification
         if encoding is not self._of:
-            self.work.stop()
+            self.work.leave()
             self._of = encoding
             self.embeddings = {}
             self.status.clear()
@@ -281,7 +282,7 @@ class LinkedPlotWidget(QWidget):  # type: ignore[misc]
             names = [name for name in palette if name]
             self.legend.setText(
                 "&nbsp; ".join(
-                    f'<span style="color: {_css(palette[name])}">●</span> {_plain(name)}'
+                    f'<span style="color: {_css(palette[name])}">●</span> {escape(name)}'
                     for name in names
                 )
             )
@@ -291,7 +292,7 @@ class LinkedPlotWidget(QWidget):  # type: ignore[misc]
         values = values_of(self.session, column, self.embeddings)
         shades, low, high = shaded(values)
         self.legend.setText(
-            f"{_plain(column.label)}: {with_sign(low, 2)} {_ramp()} {with_sign(high, 2)}"
+            f"{escape(column.label)}: {with_sign(low, 2)} {_ramp()} {with_sign(high, 2)}"
         )
         return shades
 
@@ -403,8 +404,8 @@ class LinkedPlotWidget(QWidget):  # type: ignore[misc]
         self.work.start(work, done, self.status.fault)
 
     def _cancel(self) -> None:
-        self.work.cancel()
-        self.status.say("Stopping; UMAP ends when it is through, and its result is dropped.")
+        self.work.leave()
+        self.status.say("Cancelled. UMAP cannot be stopped midway: it ends unseen.")
 
 
 def shaded(values: Float64Array) -> tuple[npt.NDArray[np.uint8], float, float]:
@@ -433,9 +434,3 @@ def _ramp(steps: int = 12) -> str:
 def _css(color: Any) -> str:
     red, green, blue = (round(255 * float(v)) for v in tuple(color)[:3])
     return f"rgb({red}, {green}, {blue})"
-
-
-def _plain(text: str) -> str:
-    from html import escape
-
-    return escape(text)

@@ -15,6 +15,7 @@ from qtpy.QtGui import (
     QPaintEvent,
     QPalette,
     QShowEvent,
+    QTextOption,
     QWheelEvent,
 )
 from qtpy.QtWidgets import QSizePolicy
@@ -29,11 +30,26 @@ FOOT = 6
 
 
 class Axis(pg.AxisItem):  # type: ignore[misc]
-    """An axis with the signs of printed numbers, and no prefix such as k or m."""
+    """An axis with the signs of printed numbers, and no prefix such as k or m.
+
+    A title that is longer than the axis is broken into lines.
+    """
 
     def __init__(self, side: str) -> None:
         super().__init__(side, maxTickLength=-4)
         self.enableAutoSIPrefix(False)
+        lines = QTextOption(Qt.AlignmentFlag.AlignHCenter)
+        lines.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.label.document().setDefaultTextOption(lines)
+
+    def resizeEvent(self, event: Any = None) -> None:  # noqa: N802 (Qt's name)
+        """Break the title anew."""
+        upright = self.orientation in ("left", "right")
+        length = self.size().height() if upright else self.size().width()
+        if self.label is not None and length > 0 and length != self.label.textWidth():
+            self.label.setTextWidth(length)
+            self.showLabel(self.label.isVisible())  # the room that it takes
+        super().resizeEvent(event)
 
     def tickStrings(self, values: Any, scale: float, spacing: float) -> list[str]:  # noqa: N802
         """Numbers of the ticks."""

@@ -63,6 +63,9 @@ class _Run:
                 traceback.print_exc()
             self.outcome = ("failed", f"Unexpected {type(fault).__name__}: {fault}")
 
+    def is_alive(self) -> bool:
+        return self.thread is not None and self.thread.is_alive()
+
     def halt(self, seconds: float) -> None:
         self.cancelled.set()
         if self.thread is not None:
@@ -92,13 +95,14 @@ class Work(QObject):  # type: ignore[misc]
         super().__init__(parent)
         # The list outlives this object: its destruction must still find the thread.
         self._runs: list[_Run] = []
+        self._left: list[_Run] = []
         self._done: Callable[[Any], None] | None = None
         self._failed: Callable[[str], None] | None = None
         self._part: Callable[[Any], None] | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._poll)
-        when_destroyed(self, partial(_halt_all, self._runs))
+        when_destroyed(self, partial(_halt_all, self._runs, self._left))
         app = QCoreApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.stop)
@@ -109,11 +113,6 @@ class Work(QObject):  # type: ignore[misc]
     def running(self) -> bool:
         """Whether work is going on."""
         return bool(self._runs)
-
-    @property
-    def cancelling(self) -> bool:
-        """Whether work is going on that was asked to stop."""
-        return bool(self._runs) and self._runs[0].cancelled.is_set()
 
     def start(
         self,
@@ -147,7 +146,7 @@ class Work(QObject):  # type: ignore[misc]
         failed: Callable[[str], None],
         part: Callable[[Any], None] | None,
     ) -> None:
-        self.stop()
+        self._end()
         self._done, self._failed, self._part = done, failed, part
         run.thread = threading.Thread(
             target=run.do, args=(work,), name="interpdisc-work", daemon=True
@@ -162,8 +161,23 @@ class Work(QObject):  # type: ignore[misc]
         for run in self._runs:
             run.cancelled.set()
 
+    def leave(self) -> None:
+        """Cancel without waiting, where the work makes no report for long.
+
+        Its thread goes on unseen to its next report or its end, and what comes of it is dropped.
+        Other work can be started at once.
+        """
+        self._left[:] = [run for run in self._left if run.is_alive()]
+        self._left += self._runs
+        self._end(0.0)
+
     def stop(self, seconds: float = 10.0) -> None:
-        """Cancel, and wait until the thread has ended."""
+        """Cancel, and wait until the thread has ended, and those of work that was left."""
+        self._end(seconds)
+        while self._left:
+            self._left.pop().halt(seconds)
+
+    def _end(self, seconds: float = 10.0) -> None:
         if not self._runs:
             return
         run = self._runs.pop()
@@ -208,6 +222,7 @@ class Work(QObject):  # type: ignore[misc]
         return False
 
 
-def _halt_all(runs: list[_Run]) -> None:
-    while runs:
-        runs.pop().halt(10.0)
+def _halt_all(*lists: list[_Run]) -> None:
+    for runs in lists:
+        while runs:
+            runs.pop().halt(10.0)

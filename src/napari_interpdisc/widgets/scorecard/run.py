@@ -170,7 +170,8 @@ class ScorecardResult:
             return "These results are of earlier cells. Run again to test the present ones."
         if session.encoding is None:
             return "These results are of cells that are gone."
-        if session.model.sha256 != self.run.model.sha256:
+        now, then = session.model, self.run.model
+        if any(n not in now.heads or not now.scores_as(then, n, n) for n in self.run.heads):
             return (
                 f"These results are of model '{self.run.model.name}' as it was. "
                 "Run again to test the present model."

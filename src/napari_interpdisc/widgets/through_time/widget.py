@@ -126,6 +126,7 @@ class ThroughTimeWidget(QWidget):  # type: ignore[misc]
         connect_while_alive(
             self,
             (session.classification_changed, self._classes_changed),
+            (session.colouring_changed, self._colouring_changed),
             (session.selected_changed, self._show_family),
             (self._viewer.dims.events.current_step, self._frame_moved),
         )
@@ -313,9 +314,10 @@ class ThroughTimeWidget(QWidget):  # type: ignore[misc]
         result = self.session.classification
         self.work.stop()
         self.found = self._followed = self._wanted = None
+        self.session.set_states(None)
         if self.session.cells_layer is not None:
             forget_states(self.session.cells_layer)
-        if not self.isVisible():
+        if not self._is_wanted():
             return
         if result is None:
             self._show_nothing(NO_CELLS)
@@ -326,6 +328,14 @@ class ThroughTimeWidget(QWidget):  # type: ignore[misc]
             self._order_by_names()
         self._take_interval()
         self.follow()
+
+    def _is_wanted(self) -> bool:
+        """Whether states are seen, here or as the colours of the cells."""
+        return bool(self.isVisible()) or self.session.colouring == "state"
+
+    def _colouring_changed(self, *_: Any) -> None:
+        if self.session.colouring == "state" and self.found is None and not self.work.running:
+            self._classes_changed()
 
     def _take_interval(self) -> None:
         """Show the interval of the image, once for each image."""
@@ -386,6 +396,7 @@ class ThroughTimeWidget(QWidget):  # type: ignore[misc]
             return
         # the interval may have been given meanwhile
         self.found, self._followed = replace(found, interval=self._interval()), result
+        self.session.set_states(found.states)
         told = self._guarded(lambda: write_states(self.session, found))
         self._fill_choices()
         self._show_found()

@@ -260,9 +260,16 @@ class FormulaHead(torch.nn.Module):
 
     def forward(self, latents: Tensor, measured: Tensor | None = None) -> Tensor:
         """Logits (N, K) of latents (N, L) and, if the head reads any, properties (N, P)."""
+        return self.bounded(self._values(latents, measured))
+
+    def _values(self, latents: Tensor, measured: Tensor | None) -> Tensor:
         known = self.properties.standardised(measured, latents)
         columns = [formula.evaluate(latents, None, known) for formula in self.formulas]
-        return self.bounded(torch.stack(columns, 1) * latents.new_tensor(self.scales))
+        return torch.stack(columns, 1) * latents.new_tensor(self.scales)
+
+    def defined(self, latents: Tensor, measured: Tensor | None = None) -> Tensor:
+        """Whether all formulas have a value (N,) there, if only an infinite one."""
+        return ~self._values(latents, measured).isnan().any(1)
 
     @staticmethod
     def bounded(values: Tensor) -> Tensor:

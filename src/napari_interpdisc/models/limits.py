@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 
 from napari_interpdisc.errors import is_hidden
 
-LARGEST_FILE = {"config.json": 4 * 2**20, "card.md": 4 * 2**20, "weights.safetensors": 512 * 2**20}
+LARGEST_FILE = {"config.json": 4 * 2**20, "card.md": 4 * 2**20, "weights.safetensors": 256 * 2**20}
 """Bytes of each file of a model folder. The bundled model has 55 kB, 16 kB and 6.4 MB."""
 
 LARGEST_HEADER = 2**20

@@ -13,8 +13,8 @@ from napari_interpdisc.models.posterior import posterior_sample
 
 LARGEST_CROP, MOST_LATENTS, MOST_CHANNELS, MOST_HIDDEN = 256, 256, 512, 4096
 
-MOST_ACTIVE = 2**19
-"""Numbers that one layer may give of one crop: a batch of 256 crops takes 512 MiB for them."""
+MOST_ACTIVE = 2**18
+"""Numbers that one layer may give of one crop: a batch of 256 crops takes 256 MiB for them."""
 
 Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
 Counts = tuple[Annotated[int, Field(le=MOST_LATENTS)], ...]

@@ -11,6 +11,8 @@ from napari_interpdisc.errors import (
     InvalidInput,
     InvalidModel,
     MissingExtra,
+    is_hidden,
+    printable,
 )
 
 
@@ -52,3 +54,24 @@ def test_the_command_line_tells_each_in_its_sentence(
         cli.main()
     assert end.value.code == 1
     assert capsys.readouterr() == ("", "Error: What was wrong [at all].\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Métaphase ≥ 0, 名 [/x]", "Métaphase ≥ 0, 名 [/x]"),
+        ("\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),
+        ("a\nb\0", r"a\nb\x00"),
+        ("\ud800 \x9b \u202egnp \u2028", r"\ud800 \x9b \u202egnp \u2028"),
+    ],
+)
+def test_names_of_strangers_command_no_terminal(text: str, shown: str) -> None:
+    assert printable(text) == shown == str(InvalidInput(text))
+    assert not any(map(is_hidden, shown))
+
+
+def test_a_message_does_not_fill_the_screen() -> None:
+    text = str(InvalidModel("start " + "x" * 100_000 + " end."))
+    assert len(text) < 2100
+    assert text.startswith("start")
+    assert text.endswith("end.")

@@ -22,6 +22,7 @@ from napari_interpdisc.models.properties import PROPERTIES, HeadProperties
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.number_text import percent
 from napari_interpdisc.pipeline import (
+    UNDEFINED,
     UNMEASURED,
     UNSURE,
     Classification,
@@ -432,6 +433,24 @@ def test_a_head_of_properties_classifies_and_says_where_there_is_no_nucleus(
     table = sized.results()
     assert table["nucleus_area_px2"].tolist()[:3] == areas[:3].tolist()
     assert table["flag"].tolist() == sized.reasons.tolist()
+
+
+def test_a_cell_for_which_a_formula_has_no_value_has_no_class(model: CellModel) -> None:
+    """And never the class that a score of 0 would give."""
+    head = FormulaHead([parse_formula("log(z0)")])
+    model = replace(model, heads={"log": NamedHead("log", head, ("low", "high"))})
+    z = np.zeros((4, 32), np.float32)
+    z[:, 0] = 0.5, 2, -1, 0
+    at = CellTable.from_arrays(np.zeros(4, int), np.zeros((4, 2)))
+    encoding = Encoding(at, z, z, z[:, 0], 20.0, model.name, model.encoder_sha256)
+    result = classify_encoding(encoding, model)
+    assert result.names().tolist() == ["low", "high", None, "low"]  # log 0 is −∞, cut at −10⁶
+    assert result.index.tolist() == [0, 1, -1, 0]
+    assert np.isnan(result.scores[2]).all()
+    assert result.reasons[2].endswith(UNDEFINED)
+    assert result.undefined.tolist() == [False, False, True, False]
+    assert result.settings["no_value"] == 1
+    assert not any(UNDEFINED in reason for reason in np.delete(result.reasons, 2))
 
 
 def test_properties_are_measured_only_where_they_are_wanted(

@@ -63,6 +63,9 @@ UNSURE = "unsure"
 UNMEASURED = "no class: no whole nucleus was found in the middle to measure"
 """Reason of a cell without a class, where a head reads measured properties."""
 
+UNDEFINED = "no class: the formula has no value for this cell"
+"""Reason of a cell without a class, where a formula takes the logarithm of less than 0, say."""
+
 BATCH = 1024
 """Crops that are encoded at once."""
 
@@ -209,6 +212,9 @@ class Classification:
     disagreement
         (N,) share of heads that are about as good which give another class than most of them do,
         0–1; None if they were not compared.
+    undefined
+        (N,) whether a formula has no value for the cell, so that it has no score; all False if left
+        out.
     """
 
     encoding: Encoding
@@ -217,13 +223,19 @@ class Classification:
     scores: Float32Array
     settings: dict[str, Any] = field(default_factory=dict)
     disagreement: npt.NDArray[np.float64] | None = None
+    undefined: BoolArray = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __post_init__(self) -> None:
+        """Say of every cell whether it is undefined, if only that it is not."""
+        if len(self.undefined) != len(self.scores):
+            object.__setattr__(self, "undefined", np.zeros(len(self.scores), bool))
 
     @property
     def scored(self) -> BoolArray:
         """(N,) whether a cell has a score, and so a class.
 
-        It has none without pixels. If the head reads measured properties, it also has none where
-        no nucleus was found to measure.
+        It has none without pixels, and none where a formula has no value. If the head reads
+        measured properties, it also has none where no nucleus was found to measure.
         """
         return np.asarray(self.encoding.usable & ~np.isnan(self.scores).any(1))
 
@@ -231,8 +243,9 @@ class Classification:
     def reasons(self) -> npt.NDArray[np.object_]:
         """(N,) why a cell is flagged or has no class, in words; empty for most."""
         told = self.encoding.reasons
-        unmeasured = self.encoding.usable & ~self.scored
-        told[unmeasured] = [f"{why}; {UNMEASURED}".removeprefix("; ") for why in told[unmeasured]]
+        unmeasured = self.encoding.usable & ~self.scored & ~self.undefined
+        for some, reason in ((unmeasured, UNMEASURED), (self.undefined, UNDEFINED)):
+            told[some] = [f"{why}; {reason}".removeprefix("; ") for why in told[some]]
         return told
 
     @cached_property
@@ -643,9 +656,12 @@ def classify_encoding(
         # what a head cannot read it cannot judge: such a cell gets no class, and the reason
         scored &= ~missing_properties(named.head.properties.columns(encoding.properties))
     some = {name: values[scored] for name, values in encoding.properties.items()}
-    found = model.score(encoding.latents[scored], named.name, some)
+    read = (encoding.latents[scored], named.name, some)
+    found, undefined = model.score(*read), np.zeros(len(usable), bool)
+    undefined[scored] = ~model.defined(*read)
     scores = np.full((len(usable), found.shape[1]), np.nan, found.dtype)
     scores[scored] = found
+    scores[undefined] = np.nan
     return Classification(
         encoding,
         named.name,
@@ -669,9 +685,11 @@ def classify_encoding(
             "touches_edge": int(encoding.touches_edge.sum()),
             "saturated": int(encoding.saturated.sum()),
             "no_pixels": int((~usable).sum()),
+            **({"no_value": int(undefined.sum())} if undefined.any() else {}),
             **_properties_note(encoding, usable & ~scored, named),
             "checks": [check.note() for check in encoding.checks],
         },
+        undefined=undefined,
     )
 
 

@@ -15,26 +15,11 @@ from napari_interpdisc.cli.common import (
     crop_diameter,
     diameter_of,
     names_of,
-    note,
-    plain,
     progress_bar,
-    say,
 )
 from napari_interpdisc.errors import InvalidInput, MissingExtra
 from napari_interpdisc.nuclei.diameter import diameter_from_labels
 from napari_interpdisc.symbolic.search import engines
-
-
-def test_text_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    """No markup, no colours, and no line is broken, however long."""
-    long = "0.850 [0.75, 0.87] [red]z3[/red] " + "word " * 60
-    say(long, "second")
-    note("see [1] " + "word " * 60)
-    out, err = capsys.readouterr()
-    assert [line.rstrip() for line in out.splitlines()] == [long.rstrip(), "second"]
-    assert err.startswith("Note: see [1] word")
-    assert err.count("\n") == 1
-    assert plain("[red]") == r"\[red]"
 
 
 @pytest.mark.parametrize(

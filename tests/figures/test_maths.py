@@ -75,3 +75,7 @@ def test_what_was_drawn_is_kept_and_cannot_be_changed() -> None:
 def test_what_is_no_maths_is_one_sentence() -> None:
     with pytest.raises(InvalidInput, match="cannot be typeset"):
         draw_maths(r"\frac{z_1", 14, WHITE)
+    with pytest.raises(InvalidInput, match="cannot be typeset"):
+        draw_maths(r"\left(" * 400 + "z" + r"\right)" * 400, 14, WHITE)
+    with pytest.raises(InvalidInput, match="too long to be typeset in one line"):
+        draw_maths("z +" * 50 + "z", 1000, WHITE)

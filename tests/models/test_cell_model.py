@@ -257,3 +257,45 @@ def test_a_head_is_the_same_one_whatever_the_model_is_called(tiny: CellModel) ->
     assert trained.scores_as(model, None, "f") is False
     swapped = replace(model, heads={"f": NamedHead("f", rule, ("b", "a"))})
     assert not swapped.scores_as(model, "f", "f"), "its classes are others"
+
+
+def test_a_formula_is_undefined_for_single_cells(tiny: CellModel) -> None:
+    read = HeadProperties(("area",), (600.0,), (100.0,))
+    heads = {
+        "log": NamedHead("log", FormulaHead([parse_formula("log(z0)", 6)]), ("a", "b")),
+        "root": NamedHead(
+            "root",
+            FormulaHead([parse_formula("sqrt(area) + z1", 6, None, read.names)], (), read),
+            ("a", "b"),
+        ),
+    }
+    model = replace(tiny, heads={**heads, **tiny.heads})
+    z = np.full((2, 6), [[1.0], [-1.0]], np.float32)
+    assert model.defined(z, "log").tolist() == [True, False]
+    measured = {"area": np.array([500.0, 700.0])}
+    assert model.defined(z, "root", measured).tolist() == [False, True]
+    assert model.defined(z, "two").tolist() == [True, True]
+    assert model.defined(z[:0], "log").shape == (0,)
+
+
+def test_what_a_type_cannot_hold_is_told_before_it_is_used(tiny: CellModel) -> None:
+    """The largest float32 is finite, and infinite in bfloat16."""
+    crops = np.zeros((1, 1, 64, 64), np.float32)
+    tiny.encoder.encoder[-1].bias.fill_(0).view(-1)[0] = 0
+    tiny.encoder.encoder[-1].weight.fill_(0).view(-1)[0] = float(np.finfo(np.float32).max)
+    tiny.encode(crops)
+    with pytest.raises(InvalidModel, match="'tiny' has weights that are not finite in bfloat16"):
+        tiny.encode(crops, "bfloat16")
+
+
+def test_numbers_that_overflow_are_an_error_and_never_a_class(tiny: CellModel) -> None:
+    crops = np.random.default_rng(0).normal(size=(3, 1, 64, 64)).astype(np.float32)
+    z = np.full((3, 6), 10.0, np.float32)
+    tiny.heads["two"].head.network[0].weight.fill_(3e38)
+    with pytest.raises(InvalidModel, match="Head 'two' of model 'tiny' gives NaN or infinite"):
+        tiny.score(z, "two")
+    assert np.isnan(tiny.score(z * np.nan, "two")).all(), "of a cell without latents"
+    tiny.encoder.encoder[-3].bias.fill_(3e38)
+    tiny.encoder.encoder[-1].weight.fill_(3e38)
+    with pytest.raises(InvalidModel, match="'tiny' gives NaN or infinite latents"):
+        tiny.encode(crops)

@@ -20,6 +20,8 @@ from napari_interpdisc.models.formula import (
     Measurement,
     Number,
     Power,
+    _expanded_terms,
+    _latex_as_it_stands,
     latex_words,
     parse_formula,
 )
@@ -360,6 +362,70 @@ def _branches(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 def test_every_formula_has_latex_that_compiles(node: Any) -> None:
     for aliases in (None, {0: "size_z0", 1: "a $5% {x}_y^\\_z1", 2: "é µm"}):
         strictly(Formula(node).latex(aliases=aliases))
+
+
+TERMS = st.sampled_from(["z0", "z5", "size", "size_z0", "a_b_c", "nucleus_area"]) | st.sampled_from(
+    ["0", "-0.0", "1e6", "5e-324", "0x10", "1_000", ".5", "2.", "1E5", "123456.789", "1e-300"]
+)
+
+
+def _written(parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    exponents = st.sampled_from(["2", "3", "0", "-8", "8", "0.5", "1e-7", "-7.999", "(2)"])
+    return st.one_of(
+        st.tuples(parts, st.sampled_from("+-*/"), parts).map(" ".join),
+        st.tuples(st.sampled_from(sorted(FUNCTIONS)), parts).map(lambda p: f"{p[0]}({p[1]})"),
+        st.tuples(parts, exponents).map(lambda p: f"({p[0]})**{p[1]}"),
+        st.tuples(st.sampled_from("+-"), parts).map("".join),
+        parts.map(lambda p: f"({p})"),
+    )
+
+
+@given(st.recursive(TERMS, _written, max_leaves=25))
+@settings(deadline=None, max_examples=60, derandomize=True)
+def test_every_text_that_is_a_formula_has_latex(text: str) -> None:
+    names = {"size": 0, "size_z0": 0, "a_b_c": 3}
+    try:
+        formula = parse_formula(text, 6, names, ("nucleus_area",))
+    except InvalidInput:
+        return  # 1e6*1e6 is no number that is read
+    for aliases in (None, {0: "size_z0", 3: "a_b_c_z3"}):
+        strictly(formula.latex(aliases=aliases))
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("z0*z1 - 2", 2),
+        ("(z0 + z1)**2*(z2 - 1)", 8),
+        ("exp(square(z0 + z1))", 4),
+        ("1/(z0 + z1)**3", 8),
+        ("cube(z0 + 1)**-0.5", 8),
+    ],
+)
+def test_terms_of_a_formula_that_is_multiplied_out(text: str, terms: int) -> None:
+    assert _expanded_terms(parse_formula(text).root) == terms
+
+
+def test_what_would_take_sympy_minutes_is_written_as_it_stands() -> None:
+    """It multiplies out thousands of terms to see whether the sum begins with a minus."""
+    text = "-tanh(-((z0 + z1 + z2 + z3 + z4 + z5 + z6 + z7 + z8 + 1e-7)**8)/(3 - -z9))"
+    latex = parse_formula(text).latex()
+    total = " + ".join(f"z_{{{i}}}" for i in range(9)) + r" + 1 \cdot 10^{-7}"
+    power = rf"{{\left({total}\right)}}^{{8}}"
+    below = r"3 - \left(-z_{9}\right)"
+    assert latex == rf"-\tanh\left(\frac{{-{power}}}{{{below}}}\right)"
+    strictly(latex)
+
+
+def test_long_sums_and_products_have_few_brackets() -> None:
+    """Typesetters nest only so deep."""
+    long = " + ".join(f"z{i % 6}*z{(i + 1) % 6}*2.5" for i in range(100))
+    latex = _latex_as_it_stands(parse_formula(long, 6).root, 3, {})
+    assert r"\left" not in latex
+    strictly(latex)
+    assert _latex_as_it_stands(parse_formula("z0 - (z1 - z2)*(z3 + -z4)").root, 3, {}) == (
+        r"z_{0} - \left(z_{1} - z_{2}\right) \cdot \left(z_{3} + \left(-z_{4}\right)\right)"
+    )
 
 
 @pytest.mark.parametrize("text", ["inv(0)", "1/0 + z1", "log(0)", "z1**-1*0**-2", "sqrt(-1)*z2"])

@@ -33,6 +33,8 @@ from napari_interpdisc.models.store import (
 )
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 
+from ..mutations.model_folder import CHANGES, mutate_model
+
 WEIGHTS = "weights.safetensors"
 
 
@@ -213,7 +215,7 @@ def test_an_unknown_name_lists_what_there_is() -> None:
 
 def test_config_that_is_no_json(folder: Path) -> None:
     (folder / "config.json").write_text("{")
-    assert "config.json cannot be read" in fault(folder)
+    assert "config.json is no JSON" in fault(folder)
 
 
 @pytest.mark.parametrize("version", [0, 7, "1", None])
@@ -281,7 +283,7 @@ def test_a_missing_tensor(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("heads.two.extra", "unknown tensor 'heads.two.extra'"), ("spare", "belong to no part")],
+    [("heads.two.extra", "unknown tensor 'heads.two.extra'"), ("spare", "unknown tensor 'spare'")],
 )
 def test_a_tensor_too_many(folder: Path, name: str, told: str) -> None:
     edit_tensors(folder, lambda t: t.update({name: torch.zeros(1)}))
@@ -419,10 +421,13 @@ def test_the_form_of_familiarity_is_that_of_the_schema(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["latent_kl", "latent_sd"])
-@pytest.mark.parametrize("value", [-1.0, np.nan, np.inf])
-def test_latent_statistics_that_cannot_be(folder: Path, name: str, value: float) -> None:
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(-1.0, "values of {} that are negative"), (np.nan, "holds NaN"), (np.inf, "holds Infinity")],
+)
+def test_latent_statistics_that_cannot_be(folder: Path, name: str, value: float, told: str) -> None:
     edit(folder, lambda c: c[name].__setitem__(0, value))
-    assert f"values of {name} that are negative or not finite" in fault(folder)
+    assert told.format(name) in fault(folder)
 
 
 def test_cells_that_are_copies_make_a_model_that_loads(tiny: CellModel, tmp_path: Path) -> None:
@@ -455,3 +460,52 @@ def test_heads_that_read_radii_are_stored(tiny: CellModel, tmp_path: Path) -> No
         config.write_text(json.dumps(note), "utf-8")
         with pytest.raises(InvalidModel, match=told):
             load_model(tmp_path / "radii", "cpu")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes, sockets and devices are POSIX's here")
+@pytest.mark.parametrize("seed", range(5 * len(CHANGES)))
+def test_a_folder_that_was_changed_is_read_or_refused_in_one_sentence(
+    folder: Path, seed: int
+) -> None:
+    """Seeds in thousands are tried by hand."""
+    mutate_model(folder, seed)
+    try:
+        model = load_model(folder, "cpu")
+    except InvalidModel as refused:
+        text = str(refused)
+        assert text.isprintable()
+        assert text.endswith(".")
+        return
+    latents = model.encode(np.random.default_rng(0).normal(size=(9, 1, 64, 64)))[0]
+    assert np.isfinite(latents).all()
+    assert all(np.isfinite(model.score(latents, name)).all() for name in model.heads)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"name": "a\nb"}, "cannot be stored: holds a control character, at 'name'"),
+        ({"model_diameter": 1.0}, "cannot be stored: Input should be greater .* 'model_diameter'"),
+        ({"model_diameter": 999.0}, "has a model diameter of 999 px"),
+    ],
+)
+def test_what_could_not_be_loaded_is_not_stored(
+    tiny: CellModel, tmp_path: Path, change: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InvalidModel, match=told):
+        save_model(replace(tiny, **change), tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_class_with_a_name_like_a_book_is_told_before_it_is_stored(tiny: CellModel) -> None:
+    head = NamedHead("h", DenseHead((6, 1)), ("x" * 201, "b"))
+    with pytest.raises(InvalidModel, match=r"at most 200 characters, at 'classes\.0'"):
+        replace_heads(tiny, "mine", {"h": head}, "")
+
+
+def test_no_more_memory_than_the_file_itself_is_taken(folder: Path) -> None:
+    """An encoder of 137 million weights is declared, and is not in the file."""
+    edit(folder, lambda c: c["encoder"].update(widths=[2, 2, 2, 512], crop_size=256, hidden=1024))
+    before = torch.get_rng_state()
+    assert "of shape (2, 2, 4, 4); config.json asks for (512, 2, 4, 4)" in fault(folder)
+    assert torch.equal(torch.get_rng_state(), before), "no weight was drawn"

@@ -229,3 +229,21 @@ def test_the_scale_is_what_crops_are_seen_by() -> None:
     assert network.scale(torch.ones(1, 1, 64, 64))[1].isinf().all()
     mean, spread = TCVAE(TCVAEConfig()).scale(crops)
     assert (mean.unique().tolist(), spread.unique().tolist()) == ([0], [1])
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"crop_size": 272},
+        {"widths": (513, 8, 8, 8)},
+        {"widths": (0, 8, 8, 8)},
+        {"hidden": 4097},
+        {"window": float("inf")},
+        {"rotating": (0,) * 17},
+        {"crop_size": 256, "widths": (17, 8, 8, 8)},
+    ],
+)
+def test_a_network_that_would_take_gigabytes_is_not_declared(fault: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        TCVAEConfig(**fault)
+    TCVAEConfig(crop_size=256, widths=(16, 32, 64, 128), hidden=4096)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 from napari_interpdisc import __version__
 from napari_interpdisc.cli.anatomy import anatomy
 from napari_interpdisc.cli.attack import attack
 from napari_interpdisc.cli.classify import classify
-from napari_interpdisc.cli.common import plain, say
+from napari_interpdisc.cli.console import console, patient_streams, say, tell_fault, to_nowhere
 from napari_interpdisc.cli.counterfactual import counterfactual
 from napari_interpdisc.cli.demo import demo
 from napari_interpdisc.cli.detect import detect
@@ -66,7 +64,7 @@ class _Commands(TyperGroup):
                 fault.message = hint  # type: ignore[attr-defined]
             raise
         except KeyboardInterrupt:
-            Console(stderr=True).print("Stopped; nothing unfinished was left behind.")
+            console(stderr=True).print("Stopped; nothing unfinished was left behind.")
             raise typer.Exit(130) from None
 
 
@@ -121,12 +119,38 @@ def main() -> None:
 
     ``interpdisc run`` has 3 as well, if some images failed.
     """
+    with patient_streams():
+        code = _run()
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except OSError as fault:  # such as a full disk that it was led to
+            to_nowhere(sys.stdout)
+            tell_fault(_of_system(fault))
+            code = code or 1
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command of the command line; return the exit code, with the fault told."""
     try:
         app(standalone_mode=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except InterpdiscError as fault:
-        Console(stderr=True).print(f"[red]Error:[/red] {plain(str(fault))}", soft_wrap=True)
-        sys.exit(1)
-    except BrokenPipeError:
-        # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        tell_fault(str(fault))
+        return 1
+    except MemoryError:
+        tell_fault("There is not enough memory for this; close other programs, or give less.")
+        return 1
+    except OSError as fault:
+        tell_fault(_of_system(fault))
+        return 1
+    return 0
+
+
+def _of_system(fault: OSError) -> str:
+    """One sentence on what the operating system refused."""
+    name = fault.filename if fault.filename is not None else ""
+    about = f" ({name})" * bool(name)
+    return f"The system refused to go on: {fault.strerror or str(fault).rstrip('.')}{about}."

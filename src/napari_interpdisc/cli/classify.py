@@ -220,6 +220,8 @@ def classify(
                 f"{result.settings['not_measured']} cells have no class: no whole nucleus was "
                 "found in the middle to measure."
             )
+    if n := int(result.undefined.sum()):
+        note(f"{n} of the cells have no class: the formula has no value for them.")
     for warning in pipeline.movie_warnings(encoding, loaded):
         note(warning)
 

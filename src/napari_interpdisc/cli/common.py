@@ -1,4 +1,4 @@
-"""What the commands share: options, inputs, progress, and how text is printed."""
+"""What the commands share: options, inputs and progress."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 
 from napari_interpdisc._types import Measured, Progress
+from napari_interpdisc.cli.console import console
+from napari_interpdisc.cli.console import note as note  # noqa: PLC0414 (for the commands)
+from napari_interpdisc.cli.console import say as say  # noqa: PLC0414
 from napari_interpdisc.cli.reading import PLAIN, Reading
 from napari_interpdisc.errors import InvalidInput, MissingExtra
 
@@ -88,23 +90,6 @@ RecipeFile = Annotated[
 ]
 
 
-def plain(text: str) -> str:
-    """Text in which rich finds no markup."""
-    return text.replace("[", r"\[")
-
-
-def say(*lines: str, to: Console | None = None) -> None:
-    """Print lines as they are: no markup, no colours of numbers, no wrapping."""
-    console = to or Console()
-    for line in lines:
-        console.print(plain(line), soft_wrap=True, highlight=False)
-
-
-def note(text: str) -> None:
-    """Print a note on standard error."""
-    Console(stderr=True).print(f"[yellow]Note:[/yellow] {plain(text)}", soft_wrap=True)
-
-
 def note_renamed(cells: CellTable, table: Iterable[str]) -> None:
     """Say which columns of the cells' own are replaced, or renamed, in a table of results."""
     if before := len(cells.taken.results):
@@ -130,11 +115,11 @@ def progress_bar(what: str) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
     from rich.progress import Progress as ProgressBar
 
-    console = Console(stderr=True)
+    own = console(stderr=True)
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # what is left on standard error, when something is amiss, is the one sentence that says so
-    shown = console.is_terminal
-    with ProgressBar(*columns, console=console, transient=True, disable=not shown) as bar:
+    shown = own.is_terminal
+    with ProgressBar(*columns, console=own, transient=True, disable=not shown) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, n: bar.update(task, completed=done, total=n)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from napari_interpdisc.cli.common import (
     Channel,
@@ -18,10 +17,10 @@ from napari_interpdisc.cli.common import (
     crop_diameter,
     diameter_of,
     names_of,
-    plain,
     progress_bar,
     say,
 )
+from napari_interpdisc.cli.console import console, plain
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
+    from rich.console import Console
 
     from napari_interpdisc.models.cell_model import CellModel, LatentMeaning
     from napari_interpdisc.scrutiny.naming import LatentStudy
@@ -183,8 +183,8 @@ def _check_call(
 
 def _console() -> Console:
     """A console whose tables are not squeezed into 80 characters when they go into a file."""
-    console = Console()
-    return console if console.is_terminal else Console(width=TABLE_WIDTH)
+    own = console()
+    return own if own.is_terminal else console(width=TABLE_WIDTH)
 
 
 def _partners(pairs: tuple[tuple[int, int], ...]) -> dict[int, int]:
@@ -208,11 +208,11 @@ def _tell_stored(model: CellModel, csv: Path | None) -> None:
     partner = _partners(model.orientation_pairs)
     order = model.by_importance()
     evidence = [m.evidence for m in model.meanings] or [""] * model.n_latents
-    console = _console()
+    shown = _console()
     if not model.meanings:
         told = f"Model '{model.name}' stores no meanings of its latents; measure them on cells: "
         told += "give --image and --cells, or --crops."
-        say(told, to=console)
+        say(told, to=shown)
     else:
         whose = ["of"] * model.describes_cell
         table = Table("latent", *whose, "KL", "name", "evidence", box=None, pad_edge=False)
@@ -222,10 +222,10 @@ def _tell_stored(model: CellModel, csv: Path | None) -> None:
                 f"z{i}", *of, f"{model.latent_kl[i]:.2f}", model.latent_name(i) or "–", evidence[i],
             )  # fmt: skip
             table.add_row(*map(plain, row))
-        console.print(table, highlight=False)
+        shown.print(table, highlight=False)
         for a, b in model.orientation_pairs:
             told = f"z{a}, z{b}: an orientation pair; z{a}² + z{b}² is invariant as a cell rotates"
-            console.print(told, highlight=False)
+            shown.print(told, highlight=False)
     if csv is not None:
         frame = pd.DataFrame(
             {
@@ -238,7 +238,7 @@ def _tell_stored(model: CellModel, csv: Path | None) -> None:
             }
         )
         write_table(frame, {"model": model.name, "encoder_sha256": model.encoder_sha256}, csv)
-        say(str(csv), to=console)
+        say(str(csv), to=shown)
 
 
 def _rows(
@@ -399,10 +399,10 @@ def _tell(model: CellModel, study: LatentStudy, given: _Given, threshold: float)
         if model.meanings:
             row.append(_against(model.meanings[i], study.meanings[i]))
         table.add_row(*map(plain, row))
-    console = _console()
-    console.print(table, highlight=False)
+    shown = _console()
+    shown.print(table, highlight=False)
     for line in _remarks(model, study, given, threshold):
-        say(line, to=console)
+        say(line, to=shown)
 
 
 def _remarks(model: CellModel, study: LatentStudy, given: _Given, threshold: float) -> list[str]:

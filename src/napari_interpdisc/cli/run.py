@@ -13,6 +13,7 @@ import typer
 
 from napari_interpdisc._types import Progress
 from napari_interpdisc.cli.common import note, progress_bar, say
+from napari_interpdisc.cli.console import console
 from napari_interpdisc.errors import InvalidInput
 
 SOME_FAILED = 3
@@ -107,12 +108,10 @@ def _processors() -> int:
 @contextmanager
 def _progress() -> Iterator[Progress]:
     """Progress bar, and a line now and then where there is no terminal, as in the log of a job."""
-    from rich.console import Console
-
     from napari_interpdisc.experiment.run import duration
 
     began = last = time.monotonic()
-    in_terminal = Console(stderr=True).is_terminal
+    in_terminal = console(stderr=True).is_terminal
     with progress_bar("cells") as bar:
 
         def progress(done: int, total: int) -> None:

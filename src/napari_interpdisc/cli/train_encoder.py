@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
-from rich.console import Console
 
 from napari_interpdisc.cli.common import (
     MovieFiles,
     crop_diameter,
     diameter_of,
-    plain,
     progress_bar,
     say,
 )
+from napari_interpdisc.cli.console import console
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
@@ -207,7 +206,7 @@ def train_encoder(
         f"steps, {place}, {exact}"
     )
     say(told)
-    console = Console()  # one for all lines: the progress bar is drawn below them
+    shown = console()  # one for all lines: the progress bar is drawn below them
     try:
         with progress_bar("steps") as progress:
             run = run_training(
@@ -220,13 +219,12 @@ def train_encoder(
                 resume=resume,
                 device=place,
                 command=shlex.join(["interpdisc", *sys.argv[1:]]),
-                log=lambda row: say(_log_line(row, settings), to=console),
+                log=lambda row: say(_log_line(row, settings), to=shown),
                 progress=progress,
             )
     except KeyboardInterrupt:
-        Console(stderr=True).print(
-            plain(f"Stopped; the same command with --resume goes on with {out}."), soft_wrap=True
-        )
+        told = f"Stopped; the same command with --resume goes on with {out}."
+        say(told, to=console(stderr=True))
         raise typer.Exit(130) from None
     say(*_summary(run, settings), str(run.folder))
 

@@ -40,6 +40,10 @@ class Maths:
     baseline: int
 
 
+WIDEST = 2**15
+"""Pixels a side of a picture of maths; Agg draws none of 2¹⁶."""
+
+
 @lru_cache(maxsize=512)
 def draw_maths(latex: str, size: float, color: RGBA) -> Maths:
     """Typeset maths in one line.
@@ -56,7 +60,7 @@ def draw_maths(latex: str, size: float, color: RGBA) -> Maths:
     Raises
     ------
     InvalidInput
-        If mathtext cannot read it.
+        If mathtext cannot read it, or it is wider than 32,768 px.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -67,10 +71,12 @@ def draw_maths(latex: str, size: float, color: RGBA) -> Maths:
     font, dpi, text = FontProperties(size=size, math_fontfamily="dejavusans"), 72, f"${latex}$"
     try:
         width, height, depth, _, _ = MathTextParser("path").parse(text, dpi, font)
-    except ValueError:
-        raise InvalidInput(f"'{latex}' cannot be typeset.") from None
+    except (ValueError, RecursionError):
+        raise InvalidInput(f"'{latex[:200]}' cannot be typeset.") from None
     above, below = int(np.ceil(height - depth)) + 1, int(np.ceil(depth)) + 1
     across, down = int(np.ceil(width)) + 2, above + below
+    if max(across, down) > WIDEST:
+        raise InvalidInput(f"'{latex[:200]}' is too long to be typeset in one line.")
     figure = Figure(figsize=(across / dpi, down / dpi), dpi=dpi)
     figure.patch.set_alpha(0)
     canvas = FigureCanvasAgg(figure)

@@ -17,6 +17,7 @@ from napari_interpdisc._types import Float32Array, Float64Array, Measured, Preci
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.evidence import Evidence
 from napari_interpdisc.models.familiarity import Familiarity
+from napari_interpdisc.models.formula import FormulaHead
 from napari_interpdisc.models.heads import Head, read_columns
 from napari_interpdisc.models.inference import BATCH, FastEncoder, used_precision
 from napari_interpdisc.models.tcvae import TCVAE
@@ -317,22 +318,40 @@ class CellModel:
         """The encoder as it runs fastest; made once for each type."""
         made: dict[torch.dtype, FastEncoder] = self.__dict__.setdefault("_networks", {})
         if dtype not in made:
-            made[dtype] = FastEncoder(self.encoder, dtype)
+            network = FastEncoder(self.encoder, dtype)
+            # a value that float32 holds may be infinite in bfloat16, or once BatchNorm is in it
+            if not all(bool(torch.isfinite(value).all()) for value in network.parameters()):
+                raise InvalidModel(
+                    f"The encoder of model '{self.name}' has weights that are not finite in "
+                    f"{str(dtype).removeprefix('torch.')}."
+                )
+            made[dtype] = network
         return made[dtype]
 
     @torch.inference_mode()
     def encode(
         self, crops: Float32Array, precision: Precision = "float32"
     ) -> tuple[Float32Array, Float32Array]:
-        """Posterior means and log-variances, each (N, L), of normalised crops (N, 1, S, S)."""
+        """Posterior means and log-variances, each (N, L), of normalised crops (N, 1, S, S).
+
+        Raises
+        ------
+        InvalidModel
+            If a mean is not finite, though all crops are.
+        """
         dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}
         network = self._network(dtype[used_precision(precision, self.device)])
         parts = [network(batch) for batch in self._batches(crops)]
         if not parts:
             empty = np.zeros((0, self.n_latents), np.float32)
             return empty, empty.copy()
-        means, log_variances = zip(*parts, strict=True)
-        return torch.cat(means).cpu().numpy(), torch.cat(log_variances).cpu().numpy()
+        means, log_variances = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
+        if not np.isfinite(means).all() and np.isfinite(crops).all():
+            raise InvalidModel(
+                f"The encoder of model '{self.name}' gives NaN or infinite latents: its weights "
+                "are damaged; use another model."
+            )
+        return means, log_variances
 
     @torch.inference_mode()
     def seen(self, crops: Float32Array) -> Float32Array:
@@ -477,18 +496,55 @@ class CellModel:
         ------
         InvalidInput
             If the head reads properties that are not given.
+        InvalidModel
+            If a score is not finite, though all that the head reads is.
         """
         named = self.head(head)
-        if len(named.head.properties):
-            columns = np.column_stack(
-                [np.asarray(latents, np.float32), named.head.properties.columns(measured)]
-            )
-            parts = [read_columns(named.head, batch) for batch in self._batches(columns)]
-        else:
-            parts = [named.head(batch) for batch in self._batches(latents)]
+        columns = self._columns(named, latents, measured)
+        parts = [read_columns(named.head, batch) for batch in self._batches(columns)]
         if not parts:
             return np.zeros((0, score_width(named.classes)), np.float32)
-        return torch.cat(parts).cpu().numpy()
+        scores = torch.cat(parts).cpu().numpy()
+        if not np.isfinite(scores).all() and np.isfinite(columns).all():
+            raise InvalidModel(
+                f"Head '{named.name}' of model '{self.name}' gives NaN or infinite scores: its "
+                "weights are damaged; use another head."
+            )
+        return scores
+
+    @torch.inference_mode()
+    def defined(
+        self,
+        latents: npt.ArrayLike,
+        head: str | None = None,
+        measured: Mapping[str, npt.NDArray[np.floating]] | None = None,
+    ) -> npt.NDArray[np.bool_]:
+        """Whether the head has a value (N,) for latents (N, L); see :meth:`score` for the others.
+
+        A formula has none for the logarithm of a negative number, say; networks always have one.
+        """
+        named = self.head(head)
+        if not isinstance(named.head, FormulaHead):
+            return np.ones(len(np.asarray(latents)), bool)
+        columns = self._columns(named, latents, measured)
+        n = len(named.head.properties)
+        parts = [
+            named.head.defined(*((batch[:, :-n], batch[:, -n:]) if n else (batch,)))
+            for batch in self._batches(columns)
+        ]
+        return torch.cat(parts).cpu().numpy() if parts else np.zeros(0, bool)
+
+    @staticmethod
+    def _columns(
+        named: NamedHead,
+        latents: npt.ArrayLike,
+        measured: Mapping[str, npt.NDArray[np.floating]] | None,
+    ) -> Float32Array:
+        """What a head reads, side by side: (N, L + P)."""
+        z = np.asarray(latents, np.float32)
+        if not len(named.head.properties):
+            return z
+        return np.column_stack([z, named.head.properties.columns(measured)])
 
     def _batches(self, values: npt.ArrayLike) -> Sequence[Tensor]:
         array = self._tensor(values)

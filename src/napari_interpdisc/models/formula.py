@@ -27,6 +27,10 @@ MAX_EXPONENT = 8
 MAX_CONSTANT = 1e6
 SCORE_LIMIT = 1e6
 
+MOST_TERMS = 200
+"""Terms that a formula may have, were it expanded, for sympy to write it as LaTeX: it expands to
+find signs, and takes minutes for (z0 + … + z9)**8."""
+
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "exp": torch.exp,
     "log": torch.log,
@@ -154,8 +158,11 @@ class Formula:
         r"""LaTeX, by sympy; constants to ``digits`` significant digits.
 
         A latent with an alias such as ``size_z22`` is ``\mathrm{size}_{22}``. Every formula has
-        such a form: one that sympy finds no value for, as 1/0, is written as it stands.
+        such a form, and at once: one that sympy finds no value for, as 1/0, or would expand to more
+        than 200 terms, is written as it stands.
         """
+        if _expanded_terms(self.root) > MOST_TERMS:
+            return _latex_as_it_stands(self.root, digits, aliases or {})
         import sympy
 
         between = r" \, " if aliases else None  # 2 size would be read as one word
@@ -260,9 +267,16 @@ class FormulaHead(torch.nn.Module):
 
     def forward(self, latents: Tensor, measured: Tensor | None = None) -> Tensor:
         """Logits (N, K) of latents (N, L) and, if the head reads any, properties (N, P)."""
+        return self.bounded(self._values(latents, measured))
+
+    def _values(self, latents: Tensor, measured: Tensor | None) -> Tensor:
         known = self.properties.standardised(measured, latents)
         columns = [formula.evaluate(latents, None, known) for formula in self.formulas]
-        return self.bounded(torch.stack(columns, 1) * latents.new_tensor(self.scales))
+        return torch.stack(columns, 1) * latents.new_tensor(self.scales)
+
+    def defined(self, latents: Tensor, measured: Tensor | None = None) -> Tensor:
+        """Whether all formulas have a value (N,) there, if only an infinite one."""
+        return ~self._values(latents, measured).isnan().any(1)
 
     @staticmethod
     def bounded(values: Tensor) -> Tensor:
@@ -615,7 +629,9 @@ def _latex_name(index: int, alias: str | None) -> str:
     return rf"{latex_words(alias.removesuffix(f'_z{index}'))}_{{{index}}}"
 
 
-SIGNS_IN_LATEX = {"+": " + ", "-": " - ", "*": r" \cdot "}
+SUM, SIGNED = 1, 3
+"""Precedence of sums, and of what begins with a minus."""
+
 FUNCTIONS_IN_LATEX = {
     "exp": r"\exp\left({}\right)",
     "log": r"\log\left({}\right)",
@@ -627,32 +643,63 @@ FUNCTIONS_IN_LATEX = {
     "cos": r"\cos\left({}\right)",
     "tanh": r"\tanh\left({}\right)",
     "inv": r"\frac{{1}}{{{}}}",
-    "neg": r"-\left({}\right)",
 }
 
 
 def _latex_as_it_stands(node: Node, digits: int, aliases: Mapping[int, str]) -> str:
-    """LaTeX of a tree node by node, with more brackets than a person would write."""
+    """LaTeX of a tree node by node, in the order in which it was written."""
 
-    def inner(part: Node) -> str:
-        return _latex_as_it_stands(part, digits, aliases)
+    def inner(part: Node, *bracketed: int) -> str:
+        text = _latex_as_it_stands(part, digits, aliases)
+        return rf"\left({text}\right)" if _precedence(part) in bracketed else text
 
     match node:
         case Number(value=value):
-            mantissa, _, power = f"{value:.{digits}g}".partition("e")
-            return rf"{mantissa} \cdot 10^{{{int(power)}}}" if power else mantissa
+            return _latex_number(f"{value:.{digits}g}")
         case Latent(index=index):
             return _latex_name(index, aliases.get(index))
         case Measurement(name=name):
             return latex_words(name)
         case Power(base=base, exponent=exponent):
-            return rf"\left({inner(base)}\right)^{{{exponent:g}}}"
+            below = inner(base)
+            if not isinstance(base, Latent | Measurement):
+                below = rf"\left({below}\right)"
+            return rf"{{{below}}}^{{{_latex_number(f'{exponent:g}')}}}"
         case Apply(name="/", arguments=(left, right)):
             return rf"\frac{{{inner(left)}}}{{{inner(right)}}}"
-        case Apply(name=name, arguments=(left, right)):
-            return rf"\left({inner(left)}{SIGNS_IN_LATEX[name]}{inner(right)}\right)"
+        case Apply(name="*", arguments=(left, right)):
+            return rf"{inner(left, SUM)} \cdot {inner(right, SUM, SIGNED)}"
+        case Apply(name="+", arguments=(left, right)):
+            return f"{inner(left)} + {inner(right, SIGNED)}"
+        case Apply(name="-", arguments=(left, right)):
+            return f"{inner(left)} - {inner(right, SUM, SIGNED)}"
+        case Apply(name="neg", arguments=(argument,)):
+            return f"-{inner(argument, SUM, SIGNED)}"
         case Apply(name=name, arguments=arguments):
             return FUNCTIONS_IN_LATEX[name].format(inner(arguments[0]))
+
+
+def _latex_number(text: str) -> str:
+    mantissa, _, power = text.partition("e")
+    return rf"{mantissa} \cdot 10^{{{int(power)}}}" if power else mantissa
+
+
+def _expanded_terms(node: Node) -> float:
+    """Terms at most, were all products and powers multiplied out; functions are looked into."""
+    match node:
+        case Apply(name="+" | "-", arguments=(left, right)):
+            return _expanded_terms(left) + _expanded_terms(right)
+        case Apply(name="*" | "/", arguments=(left, right)):
+            return _expanded_terms(left) * _expanded_terms(right)
+        case Apply(name="square" | "cube" as name, arguments=(base,)):
+            return _expanded_terms(Power(base, 2 if name == "square" else 3))
+        case Apply(arguments=arguments):
+            return _expanded_terms(arguments[0])
+        case Power(base=base, exponent=exponent):
+            # 1e9 is more than any limit, and its powers do not overflow
+            return min(_expanded_terms(base), 1e9) ** max(1, math.ceil(abs(exponent)))
+        case _:
+            return 1
 
 
 def _to_sympy(node: Node, digits: int, aliases: Mapping[int, str]) -> Any:

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
+from pydantic import ValidationError
 from safetensors.torch import save as save_tensors
 
-from napari_interpdisc._types import Measured
-from napari_interpdisc.crop_measures import BANDS
 from napari_interpdisc.errors import InvalidInput, InvalidModel
+from napari_interpdisc.guarded_files import read_file
 from napari_interpdisc.models.cell_model import (
     CellModel,
     LatentMeaning,
@@ -33,137 +30,31 @@ from napari_interpdisc.models.cell_model import (
     default_device,
     hash_of,
     latent_names,
-    score_width,
 )
-from napari_interpdisc.models.evidence import Evidence
 from napari_interpdisc.models.familiarity import Density, Familiarity
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead, SparseHead
-from napari_interpdisc.models.properties import NO_PROPERTIES, HeadProperties, Way
-from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
-
-SCHEMA: Literal[6] = 6
-READABLE = (1, 2, 3, 4, 5, 6)
-"""Schema 1 knew dense heads only; schema 2 knew nothing of what latents mean; schema 4 did not
-store how heads did on held-out groups; schema 5 knew no measured properties.
-
-Schema 3 judged what is out of distribution by decoded pictures; models of it are read, but flag no
-cell for that."""
-
-DENSITIES = 4
-"""Schema from which on familiarity is told by densities."""
-
-LARGEST_MEASURE, LARGEST_NOISE, LARGEST_FINENESS = 1e6, 1e3, 100.0
-"""Numbers of familiarity that no training data gives are larger than these."""
+from napari_interpdisc.models.limits import LARGEST_FILE
+from napari_interpdisc.models.model_config import (
+    HASHED,
+    FamiliarityConfig,
+    HeadConfig,
+    MeaningConfig,
+    ModelConfig,
+    MovieConfig,
+    PropertiesConfig,
+    QuantilesConfig,
+    first_fault,
+    parse_config,
+    properties_of,
+)
+from napari_interpdisc.models.properties import NO_PROPERTIES
+from napari_interpdisc.models.smoke import check_runs
+from napari_interpdisc.models.tcvae import TCVAE
+from napari_interpdisc.models.weights_file import read_weights
 
 BUNDLED = Path(__file__).parent / "bundled"
 DEFAULT_MODEL = "h2b"
-
-
-class PropertiesConfig(BaseModel):
-    """Measured properties that a head reads after its latents."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    names: tuple[str, ...] = Field(min_length=1)
-    centre: tuple[float, ...]
-    scale: tuple[float, ...]
-    way: Way = Field(title="In whose nuclei they were measured")
-
-
-class HeadConfig(BaseModel):
-    """One head of a stored model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    kind: Literal["dense", "sparse", "formula"]
-    classes: tuple[str, ...] = Field(min_length=2)
-    layers: tuple[int, ...] = Field((), title="Units of a dense or sparse head")
-    pairs: tuple[tuple[int, int], ...] = Field(
-        (), title="Latents that rotate together, whose radii are the head's last inputs"
-    )
-    properties: PropertiesConfig | None = Field(
-        None, title="Measured properties that it reads, and their centre and scale"
-    )
-    formulas: tuple[str, ...] = Field((), title="One formula, or one per class")
-    scales: tuple[float, ...] = Field((), title="Factor from each formula's value to its logit")
-    summary: str = ""
-    encoder_sha256: str = Field("", title="Encoder whose latents the head was trained on")
-    evidence: Evidence | None = Field(None, title="How it did on held-out groups")
-
-
-class MeaningConfig(BaseModel):
-    """What one latent stands for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field("", pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$", max_length=40)
-    evidence: str = ""
-
-
-class QuantilesConfig(BaseModel):
-    """What schema 3 stored of the training data: quantiles that need a decoded picture. Unused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    levels: tuple[float, ...]
-    reconstruction_error: tuple[float, ...]
-    latent_norm: tuple[float, ...]
-
-
-class DensityConfig(BaseModel):
-    """Density of a measure of training cells."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    mean: tuple[float, ...] = Field(min_length=1)
-    whitening: tuple[tuple[float, ...], ...]
-    levels: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(min_length=3)
-    distances: tuple[float, ...]
-
-
-class FamiliarityConfig(BaseModel):
-    """What the training data looked like."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    latents: DensityConfig
-    spectra: DensityConfig
-    diameter: float = Field(gt=0)
-    noise: float
-    fineness: float
-
-
-class MovieConfig(BaseModel):
-    """A movie that heads were trained on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    name: str
-    cells: int = Field(ge=1)
-    diameter: float = Field(gt=0)
-    measured: Measured
-
-
-class ModelConfig(BaseModel):
-    """Content of ``config.json``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: Literal[1, 2, 3, 4, 5, 6] = SCHEMA
-    name: str
-    encoder: TCVAEConfig
-    model_diameter: float = Field(gt=0)
-    normalisation: Literal["mean-std-clip8"] = "mean-std-clip8"
-    latent_kl: tuple[float, ...]
-    latent_sd: tuple[float, ...]
-    meanings: tuple[MeaningConfig, ...] = ()
-    orientation_pairs: tuple[tuple[int, int], ...] = ()
-    familiarity: FamiliarityConfig | QuantilesConfig | None = None
-    movies: tuple[MovieConfig, ...] = ()
-    heads: tuple[HeadConfig, ...] = Field(title="The first is the default; may be none yet")
-    sha256: dict[str, str]
 
 
 def installed_models() -> dict[str, Path]:
@@ -182,8 +73,11 @@ def resolve(model: str | Path) -> Path:
     bundled = installed_models()
     if str(model) in bundled:
         return bundled[str(model)]
-    if Path(model).is_dir():
-        return Path(model)
+    try:
+        if Path(model).is_dir():
+            return Path(model)
+    except OSError:
+        pass  # no folder has such a name
     raise InvalidModel(
         f"There is no model '{model}': give a model folder, or one of "
         f"{', '.join(bundled) or 'none'}."
@@ -202,41 +96,27 @@ def load_model(
         of wrong names, shapes or non-finite values. The sentence names the file and the fault.
     """
     folder = resolve(model)
-    config = _read_config(folder)
-    content = {name: _read_checked(folder / name, digest) for name, digest in config.sha256.items()}
-    for name in ("weights.safetensors", "card.md"):
-        if name not in content:
-            raise InvalidModel(
-                f"{folder / 'config.json'} gives no hash for {name}; store the model again."
-            )
+    config = read_config(folder)
+    content = {name: _read_checked(folder, name, config.sha256[name]) for name in HASHED}
     path = folder / "weights.safetensors"
-    try:
-        tensors = load_tensors(content["weights.safetensors"])
-    except SafetensorError as fault:
-        raise InvalidModel(f"{path} is not a readable safetensors file ({fault}).") from None
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise InvalidModel(f"{path} holds NaN or infinite values in '{name}'.")
-    encoder = TCVAE(config.encoder)
-    heads = {
-        h.name: NamedHead(h.name, _empty_head(h, config, folder), h.classes, h.summary, h.evidence)
-        for h in config.heads
+    with torch.device("meta"):  # shapes alone: nothing is allocated before they are checked
+        encoder = TCVAE(config.encoder)
+        made = [_empty_head(head, config, folder) for head in config.heads]
+    modules: dict[str, torch.nn.Module] = {"encoder_decoder.": encoder}
+    modules |= {f"heads.{h.name}.": head for h, head in zip(config.heads, made, strict=True)}
+    expected = {
+        f"{prefix}{name}": tensor
+        for prefix, module in modules.items()
+        for name, tensor in module.state_dict().items()
     }
-    modules: list[tuple[str, torch.nn.Module]] = [("encoder_decoder.", encoder)]
-    modules += [
-        (f"heads.{name}.", named.head)
-        for name, named in heads.items()
-        if isinstance(named.head, torch.nn.Module)
-    ]
-    known = 0
-    for prefix, module in modules:
-        part = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        known += len(part)
-        _fill(module, part, path, prefix)
-    if known != len(tensors):
-        raise InvalidModel(
-            f"{path} holds {len(tensors) - known} tensors that belong to no part of the model."
-        )
+    tensors = read_weights(content["weights.safetensors"], expected, path)
+    for prefix, module in modules.items():
+        own = {name: tensors[f"{prefix}{name}"] for name in module.state_dict()}
+        module.load_state_dict(own, assign=True)
+    heads = {
+        h.name: NamedHead(h.name, head, h.classes, h.summary, h.evidence)
+        for h, head in zip(config.heads, made, strict=True)
+    }
     for named in heads.values():
         if isinstance(named.head, SparseHead) and not named.head.is_consistent():
             raise InvalidModel(
@@ -245,12 +125,12 @@ def load_model(
             )
     encoder_sha256 = hash_of(encoder)
     for h in config.heads:
-        if h.encoder_sha256 and h.encoder_sha256 != encoder_sha256:
+        if h.encoder_sha256 != encoder_sha256:
             raise InvalidModel(
                 f"Head '{h.name}' in {folder / 'config.json'} was trained with another encoder; "
                 "its latents mean something else here. Train it again with this one."
             )
-    return CellModel(
+    loaded = CellModel(
         name=config.name,
         sha256=_identity(config.sha256["weights.safetensors"], config.heads),
         encoder_sha256=encoder_sha256,
@@ -266,6 +146,8 @@ def load_model(
         card=content["card.md"].decode("utf-8", "replace"),
         device=torch.device(device) if device is not None else default_device(),
     )
+    check_runs(loaded, str(folder))
+    return loaded
 
 
 def save_model(model: CellModel, folder: Path) -> None:
@@ -276,30 +158,14 @@ def save_model(model: CellModel, folder: Path) -> None:
     Raises
     ------
     InvalidModel
-        If ``folder`` already exists or cannot be written.
+        If ``folder`` already exists or cannot be written, or the model holds what none may, such
+        as a class with a name of 1000 characters.
     """
     if folder.exists():
         raise InvalidModel(f"{folder} already exists; choose another name, nothing was written.")
-    tensors, heads = _tensors(model.encoder, model.heads), _head_configs(model)
-    content = {"weights.safetensors": save_tensors(tensors), "card.md": model.card.encode()}
-    config = ModelConfig(
-        name=model.name,
-        encoder=model.encoder.config,
-        model_diameter=model.model_diameter,
-        latent_kl=tuple(round(float(v), 6) for v in model.latent_kl),
-        latent_sd=tuple(round(float(v), 6) for v in model.latent_sd),
-        meanings=tuple(MeaningConfig(name=m.name, evidence=m.evidence) for m in model.meanings),
-        orientation_pairs=model.orientation_pairs,
-        familiarity=(
-            FamiliarityConfig.model_validate(asdict(model.familiarity))
-            if model.familiarity
-            else None
-        ),
-        movies=tuple(MovieConfig.model_validate(asdict(movie)) for movie in model.movies),
-        heads=heads,
-        sha256={name: hashlib.sha256(data).hexdigest() for name, data in content.items()},
-    )
-    content["config.json"] = (config.model_dump_json(indent=1) + "\n").encode()
+    tensors, card = _tensors(model.encoder, model.heads), model.card.encode("utf-8", "replace")
+    content = {"weights.safetensors": save_tensors(tensors), "card.md": card}
+    content["config.json"] = _config_text(model, content, folder)
     partial = folder.with_name(f".{folder.name}.partial")
     try:
         partial.mkdir(parents=True)
@@ -312,6 +178,41 @@ def save_model(model: CellModel, folder: Path) -> None:
         if partial.is_dir():
             partial.rmdir()
         raise InvalidModel(f"The model cannot be written to {folder}: {fault.strerror}.") from None
+
+
+@contextmanager
+def _storable() -> Iterator[None]:
+    """Turn what a config may not hold into one sentence."""
+    try:
+        yield
+    except ValidationError as fault:
+        where, told = first_fault(fault)
+        raise InvalidModel(f"The model cannot be stored: {told}, at '{where}'.") from None
+
+
+def _config_text(model: CellModel, content: Mapping[str, bytes], folder: Path) -> bytes:
+    """What ``config.json`` says of a model and of its other files; it is read once to be sure."""
+    with _storable():
+        config = ModelConfig(
+            name=model.name,
+            encoder=model.encoder.config,
+            model_diameter=model.model_diameter,
+            latent_kl=tuple(round(float(v), 6) for v in model.latent_kl),
+            latent_sd=tuple(round(float(v), 6) for v in model.latent_sd),
+            meanings=tuple(MeaningConfig(name=m.name, evidence=m.evidence) for m in model.meanings),
+            orientation_pairs=model.orientation_pairs,
+            familiarity=(
+                FamiliarityConfig.model_validate(asdict(model.familiarity))
+                if model.familiarity
+                else None
+            ),
+            movies=tuple(MovieConfig.model_validate(asdict(movie)) for movie in model.movies),
+            heads=_head_configs(model),
+            sha256={name: hashlib.sha256(data).hexdigest() for name, data in content.items()},
+        )
+    text = (config.model_dump_json(indent=1) + "\n").encode()
+    parse_config(text, folder / "config.json")
+    return text
 
 
 def replace_heads(
@@ -381,8 +282,8 @@ def _head_configs(model: CellModel) -> tuple[HeadConfig, ...]:
             case _:
                 raise InvalidModel(f"Head '{named.name}' is of a kind that cannot be stored.")
         read = named.head.properties
-        found.append(
-            HeadConfig(
+        with _storable():
+            one = HeadConfig(
                 name=named.name,
                 classes=named.classes,
                 summary=named.summary,
@@ -391,7 +292,7 @@ def _head_configs(model: CellModel) -> tuple[HeadConfig, ...]:
                 properties=PropertiesConfig.model_validate(asdict(read)) if len(read) else None,
                 **what,
             )
-        )
+        found.append(one)
     return tuple(found)
 
 
@@ -399,7 +300,7 @@ def _empty_head(
     head: HeadConfig, config: ModelConfig, folder: Path
 ) -> DenseHead | SparseHead | FormulaHead:
     """A head of the right shape, to be filled with tensors; formulas are complete."""
-    read = NO_PROPERTIES if head.properties is None else _properties(head.properties)
+    read = NO_PROPERTIES if head.properties is None else properties_of(head.properties)
     if head.kind != "formula":
         made = DenseHead if head.kind == "dense" else SparseHead
         return made(head.layers, pairs=head.pairs, properties=read)
@@ -415,137 +316,6 @@ def _empty_head(
         ) from None
 
 
-def _properties(config: PropertiesConfig) -> HeadProperties:
-    return HeadProperties(config.names, config.centre, config.scale, config.way)
-
-
-def _read_config(folder: Path) -> ModelConfig:
-    path = folder / "config.json"
-    try:
-        raw = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise InvalidModel(f"{folder} is not a model folder: it has no config.json.") from None
-    except RecursionError:
-        raise InvalidModel(f"{path} is nested too deeply to be read.") from None
-    except (OSError, ValueError) as fault:
-        raise InvalidModel(f"{path} cannot be read ({fault}).") from None
-    version = raw.get("schema_version") if isinstance(raw, dict) else None
-    if version not in READABLE:
-        raise InvalidModel(
-            f"{path} has schema version {version}, this release reads version {SCHEMA}; "
-            "update napari-interpdisc or store the model again."
-        )
-    try:
-        config = ModelConfig.model_validate(raw)
-    except ValidationError as fault:
-        where, told = _first_fault(fault, version)
-        raise InvalidModel(f"{path} has a fault at '{where}': {told}.") from None
-    for fault_text in _config_faults(config):
-        raise InvalidModel(f"{path} {fault_text}.")
-    return config
-
-
-def _first_fault(fault: ValidationError, version: int) -> tuple[str, str]:
-    """Where the first fault is, and what; of familiarity, by the form that the schema has."""
-    forms = [FamiliarityConfig.__name__, QuantilesConfig.__name__]
-    other = forms[version >= DENSITIES]
-    first = next(error for error in fault.errors() if other not in error["loc"])
-    return ".".join(str(part) for part in first["loc"] if part not in forms), first["msg"]
-
-
-def _config_faults(config: ModelConfig) -> Iterator[str]:
-    n = config.encoder.latents
-    for name in ("latent_kl", "latent_sd"):
-        if len(getattr(config, name)) != n:
-            yield f"gives {len(getattr(config, name))} values of {name} for {n} latents"
-        if not all(0 <= value < math.inf for value in getattr(config, name)):
-            yield f"gives values of {name} that are negative or not finite"
-    if config.meanings and len(config.meanings) != n:
-        yield f"gives {len(config.meanings)} meanings for {n} latents"
-    names = [m.name for m in config.meanings if m.name]
-    if len(set(names)) < len(names):
-        yield "gives two latents the same name"
-    for pair in config.orientation_pairs:
-        if pair[0] == pair[1] or not all(0 <= i < n for i in pair):
-            yield f"has an orientation pair {pair} that is none of two of its {n} latents"
-    if isinstance(config.familiarity, FamiliarityConfig):
-        yield from _familiarity_faults(config.familiarity, config.encoder)
-    elif config.familiarity is not None and config.schema_version >= DENSITIES:
-        yield (
-            f"has the quantiles of schema 3 as its familiarity, but schema version "
-            f"{config.schema_version}; "
-            "store the model again"
-        )
-    for head in config.heads:
-        if head.evidence is not None and len(head.evidence.confusion) != len(head.classes):
-            yield (
-                f"has evidence of head '{head.name}' for {len(head.evidence.confusion)} classes, "
-                f"but it has {len(head.classes)}"
-            )
-        wanted = (n, score_width(head.classes))
-        measured = 0
-        if head.properties is not None:
-            measured = len(head.properties.names)
-            try:
-                _properties(head.properties)
-            except InvalidInput as fault:
-                yield f"has a fault in the properties of head '{head.name}' ({str(fault)[:-1]})"
-        inputs = {total - len(head.pairs) + measured for total in (n, config.encoder.n_cell)}
-        if measured and not head.pairs:
-            inputs.add(measured)  # a head that reads properties alone
-        if head.kind == "formula":
-            if len(head.formulas) != wanted[1] or head.layers:
-                yield (
-                    f"has a head '{head.name}' with {len(head.formulas)} formulas, but "
-                    f"{len(head.classes)} classes need {wanted[1]}"
-                )
-            continue
-        members = [i for pair in head.pairs for i in pair]
-        if len(set(members)) < len(members) or not all(0 <= i < n for i in members):
-            yield f"has a head '{head.name}' with pairs that are not of {n} latents, each once"
-        if head.formulas or len(head.layers) < 2:
-            yield f"has a head '{head.name}' that says nothing of its layers"
-        elif head.layers[0] not in inputs or head.layers[-1] != wanted[1]:
-            yield (
-                f"has a head '{head.name}' from {head.layers[0]} latents to {head.layers[-1]} "
-                f"outputs, "
-                f"but {n} latents and {len(head.classes)} classes need {wanted[0]} and {wanted[1]}"
-            )
-    for name in config.sha256:
-        if Path(name).name != name:
-            yield f"names a file outside the model folder ('{name}')"
-
-
-def _familiarity_faults(known: FamiliarityConfig, encoder: TCVAEConfig) -> Iterator[str]:
-    crop_size = encoder.crop_size
-    sizes = {"latents": {encoder.n_cell, encoder.latents}, "spectra": {len(BANDS)}}
-    for name, allowed in sizes.items():
-        density: DensityConfig = getattr(known, name)
-        widths = {len(density.mean), len(density.whitening), *map(len, density.whitening)}
-        if len(widths) > 1 or not widths <= allowed:
-            yield f"has a density of {name} that is not one of {min(allowed)} measures"
-        rows = (density.levels, density.distances)
-        rise = all(a < b for row in rows for a, b in pairwise(row))
-        if len({len(row) for row in rows}) > 1 or not rise:
-            yield f"has quantiles of familiar {name} that do not rise, or not as many of each"
-        if min(density.distances, default=0.0) <= 0:
-            yield f"has distances of familiar {name} that are not above 0"
-        if max(map(abs, density.mean)) > LARGEST_MEASURE:
-            yield f"has a mean of familiar {name} beyond ± {LARGEST_MEASURE:g}"
-        sizes_of = [abs(value) for row in density.whitening for value in row]
-        if not 0 < max(sizes_of, default=0.0) <= LARGEST_MEASURE:
-            yield f"has a whitening of familiar {name} of 0 or beyond ± {LARGEST_MEASURE:g}"
-    if not 1 <= known.diameter <= crop_size:
-        yield (
-            f"has a familiar diameter of {known.diameter:g} px, but nuclei in crops of "
-            f"{crop_size} px measure 1 to {crop_size} px"
-        )
-    if not 0 <= known.noise <= LARGEST_NOISE:
-        yield f"has a familiar noise of {known.noise:g} outside 0 to {LARGEST_NOISE:g}"
-    if abs(known.fineness) > LARGEST_FINENESS:
-        yield f"has a familiar fineness of {known.fineness:g} beyond ± {LARGEST_FINENESS:g}"
-
-
 def _familiarity(known: FamiliarityConfig | QuantilesConfig | None) -> Familiarity | None:
     if not isinstance(known, FamiliarityConfig):
         return None
@@ -553,32 +323,35 @@ def _familiarity(known: FamiliarityConfig | QuantilesConfig | None) -> Familiari
     return Familiarity(latents, spectra, known.diameter, known.noise, known.fineness)
 
 
-def _read_checked(path: Path, digest: str) -> bytes:
+def read_config(folder: Path) -> ModelConfig:
+    """Read and check a model's ``config.json`` alone.
+
+    Raises
+    ------
+    InvalidModel
+        If it is missing, damaged, or beyond what a model may hold.
+    """
+    path = folder / "config.json"
+    if not os.path.lexists(path):
+        raise InvalidModel(f"{folder} is not a model folder: it has no config.json.")
+    return parse_config(_read(folder, path.name), path)
+
+
+def _read(folder: Path, name: str) -> bytes:
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InvalidModel(f"{path} is missing; copy the whole model folder again.") from None
-    except OSError as fault:
-        raise InvalidModel(f"{path} cannot be read: {fault.strerror}.") from None
+        return read_file(folder / name, LARGEST_FILE[name], folder)
+    except InvalidInput as fault:
+        raise InvalidModel(str(fault)) from None
+
+
+def _read_checked(folder: Path, name: str, digest: str) -> bytes:
+    path = folder / name
+    if not os.path.lexists(path):
+        raise InvalidModel(f"{path} is missing; copy the whole model folder again.")
+    data = _read(folder, name)
     if hashlib.sha256(data).hexdigest() != digest:
         raise InvalidModel(
             f"{path} is not the file that config.json describes (its SHA-256 differs): it was "
             "truncated or changed; copy the model folder again."
         )
     return data
-
-
-def _fill(module: torch.nn.Module, part: dict[str, torch.Tensor], path: Path, prefix: str) -> None:
-    expected = module.state_dict()
-    missing = sorted(expected.keys() - part.keys())
-    if missing:
-        raise InvalidModel(f"{path} lacks the tensor '{prefix}{missing[0]}'.")
-    for name, tensor in part.items():
-        if name not in expected:
-            raise InvalidModel(f"{path} holds an unknown tensor '{prefix}{name}'.")
-        if tensor.shape != expected[name].shape:
-            raise InvalidModel(
-                f"{path} has '{prefix}{name}' of shape {tuple(tensor.shape)}; "
-                f"config.json asks for {tuple(expected[name].shape)}."
-            )
-    module.load_state_dict(part)

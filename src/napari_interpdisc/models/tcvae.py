@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from typing import Self
+from typing import Annotated, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from napari_interpdisc.models.posterior import posterior_sample
+
+LARGEST_CROP, MOST_LATENTS, MOST_CHANNELS, MOST_HIDDEN = 256, 256, 512, 4096
+
+MOST_ACTIVE = 2**18
+"""Numbers that one layer may give of one crop: a batch of 256 crops takes 256 MiB for them."""
+
+Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
+Counts = tuple[Annotated[int, Field(le=MOST_LATENTS)], ...]
 
 
 class TCVAEConfig(BaseModel):
@@ -20,20 +28,22 @@ class TCVAEConfig(BaseModel):
         frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True
     )
 
-    crop_size: int = Field(64, title="Crop side (px)", ge=16, multiple_of=16)
-    latents: int = Field(32, title="Number of latents", ge=1, le=256)
-    widths: tuple[int, int, int, int] = Field(
+    crop_size: int = Field(64, title="Crop side (px)", ge=16, le=LARGEST_CROP, multiple_of=16)
+    latents: int = Field(32, title="Number of latents", ge=1, le=MOST_LATENTS)
+    widths: tuple[Channels, Channels, Channels, Channels] = Field(
         (16, 32, 64, 128), title="Channels of the four blocks"
     )
-    hidden: int = Field(256, title="Units of the dense layer", ge=1)
+    hidden: int = Field(256, title="Units of the dense layer", ge=1, le=MOST_HIDDEN)
     texture: bool = Field(False, title="Whether the decoder predicts local contrast too")
-    rotating: tuple[int, ...] = Field(
+    rotating: Counts = Field(
         (),
+        max_length=16,
         title="Pairs of latents that rotate m times as fast as the crop, for m = 1, 2, …",
         alias="turning",
     )
-    around: tuple[int, ...] = Field(
+    around: Counts = Field(
         (),
+        max_length=16,
         title="Latents, the last ones, of what is around the cell: how many are invariant, then "
         "pairs that rotate m times as fast as the crop, for m = 1, 2, …; none if empty",
     )
@@ -42,6 +52,8 @@ class TCVAEConfig(BaseModel):
         title="Radius (px) of the window around the centre whose mean and spread crops are "
         "normalised by; 0 for the whole crop",
         ge=0,
+        le=LARGEST_CROP,
+        allow_inf_nan=False,
     )
 
     @model_validator(mode="after")
@@ -51,6 +63,11 @@ class TCVAEConfig(BaseModel):
             raise ValueError(
                 f"{self.rotating} pairs, and {self.n_around} latents of the surroundings, do not "
                 f"fit into {self.latents} latents"
+            )
+        halves = (self.crop_size // 2**k for k in range(1, 5))
+        if max(n * side**2 for n, side in zip(self.widths, halves, strict=True)) > MOST_ACTIVE:
+            raise ValueError(
+                f"crops of {self.crop_size} px and channels {self.widths} are too large together"
             )
         return self
 

@@ -227,10 +227,14 @@ def rule_section(model: CellModel, named: NamedHead, cells: ReportCells | None) 
         _weights(section, model, named, cells)
         return section
     for which, scored in enumerate(rule.scored):
-        maths = draw_sum(rule.latex_parts(which), MATHS_WIDTH, MATHS_SIZE, BLACK)
         caption = f"The score of {scored}, in logits: each term adds to it. " + (
             f"From 0 on, a cell is called {scored}." if len(rule.scored) == 1 else ""
         )
+        try:
+            maths = draw_sum(rule.latex_parts(which), MATHS_WIDTH, MATHS_SIZE, BLACK)
+        except InvalidInput:  # too long to be typeset
+            section.say(rule.text(which), caption.strip())
+            continue
         section.picture(maths, caption.strip(), MATHS_SCALE)
     if len(rule.scored) > 1:
         section.say("The class with the largest score is called.")

@@ -584,13 +584,15 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         cut = int(result.encoding.touches_edge.sum())
         strange = int(result.encoding.out_of_distribution.sum())
         without = int((~result.encoding.usable).sum())
-        unmeasured = int((result.encoding.usable & ~result.scored).sum())
+        undefined = int(result.undefined.sum())
+        unmeasured = int((result.encoding.usable & ~result.scored).sum()) - undefined
         how = result.settings.get("properties_measured")
         words = [
             f"{len(result.index)} cells: {told}.",
             f"{unmeasured} have no class: no whole nucleus was found to measure."
             if unmeasured
             else "",
+            f"{undefined} have no class: the formula has no value for them." if undefined else "",
             f"Properties were measured {how}." if how else "",
             f"{strange} look unlike the training data." if strange else "",
             f"{cut} may be cut by the edge of the image." if cut else "",

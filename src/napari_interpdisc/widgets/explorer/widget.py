@@ -22,7 +22,7 @@ from napari_interpdisc.errors import InterpdiscError
 from napari_interpdisc.flags import flag_name
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.number_text import with_sign
-from napari_interpdisc.pipeline import UNMEASURED
+from napari_interpdisc.pipeline import UNDEFINED, UNMEASURED
 from napari_interpdisc.widgets.canvas.cell_images import grey_limits
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.picking import connect_picking
@@ -233,7 +233,8 @@ class ExplorerWidget(QWidget):  # type: ignore[misc]
             return
         result = session.classification
         if result is not None and not result.scored[row]:
-            self.hint.setText(f"This cell has {UNMEASURED}.")
+            why = UNDEFINED if result.undefined[row] else UNMEASURED
+            self.hint.setText(f"This cell has {why}.")
             self._pages.setCurrentIndex(0)
             return
         self._show_model()

@@ -1,0 +1,124 @@
+"""Files from strangers, read within limits: no pipe that blocks, no device, no endless file.
+
+JSON is read strictly: what a reader would have to guess at is refused.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from napari_interpdisc.errors import InvalidInput
+
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def size_text(n_bytes: int) -> str:
+    """A number of bytes to read: ``4 MiB``."""
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if n_bytes >= factor:
+            return f"{n_bytes / factor:.3g} {unit}"
+    return f"{n_bytes} bytes"
+
+
+def read_file(path: Path, most: int, folder: Path | None = None) -> bytes:
+    """Content of a plain file, whose kind and size are looked at before it is opened.
+
+    Parameters
+    ----------
+    path
+        The file.
+    most
+        Bytes that it may have.
+    folder
+        Where a file must lie to which ``path`` links; anywhere if left out.
+
+    Raises
+    ------
+    InvalidInput
+        If it is missing, no plain file, larger than ``most``, outside ``folder``, or unreadable.
+    """
+    try:
+        if folder is not None and path.is_symlink():
+            _check_inside(path, folder)
+        about = os.stat(path)
+        if not stat.S_ISREG(about.st_mode):
+            kind = KINDS.get(stat.S_IFMT(about.st_mode), "something else")
+            raise InvalidInput(f"{path} is {kind}, where a plain file is expected.")
+        if about.st_size > most:
+            raise InvalidInput(
+                f"{path} has {size_text(about.st_size)}; at most {size_text(most)} are read."
+            )
+        with path.open("rb") as file:
+            data = file.read(most + 1)  # it may have grown since
+    except FileNotFoundError:
+        raise InvalidInput(f"{path} is missing.") from None
+    except (OSError, RuntimeError, ValueError) as fault:
+        if isinstance(fault, InvalidInput):
+            raise
+        raise InvalidInput(f"{path} cannot be read: {_reason(fault)}.") from None
+    if len(data) > most:
+        raise InvalidInput(f"{path} grows while it is read; at most {size_text(most)} are read.")
+    return data
+
+
+def _check_inside(path: Path, folder: Path) -> None:
+    target = path.resolve()
+    if not target.is_relative_to(folder.resolve()):
+        raise InvalidInput(
+            f"{path} is a link out of its folder; put a copy of the file in its place."
+        )
+
+
+def _reason(fault: Exception) -> str:
+    if getattr(fault, "errno", None) == errno.ELOOP or isinstance(fault, RuntimeError):
+        return "it is a link that leads to itself"
+    return getattr(fault, "strerror", None) or str(fault).rstrip(".")
+
+
+def strict_json(data: bytes, what: str) -> Any:
+    """What JSON text holds; ``what`` begins the sentence if it cannot be read: a file's name.
+
+    Raises
+    ------
+    InvalidInput
+        If it is no JSON in UTF-8, gives a key twice, holds NaN, an infinite number or half a
+        character, or is nested too deeply.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InvalidInput(f"{what} gives '{twice[:100]}' twice.")
+        return found
+
+    def no_number(text: str) -> Any:
+        raise InvalidInput(f"{what} holds {text}, which is no number.")
+
+    try:
+        text = data.decode("utf-8-sig")  # some editors of Windows write a mark
+        found = json.loads(text, object_pairs_hook=once, parse_constant=no_number)
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
+    except InvalidInput:
+        raise
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{what} is no text in UTF-8.") from None
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{what} holds half a character (a lone surrogate).") from None
+    except RecursionError:
+        raise InvalidInput(f"{what} is nested too deeply to be read.") from None
+    except ValueError as fault:
+        raise InvalidInput(f"{what} is no JSON ({str(fault).split(';', 1)[0]}).") from None
+    return found

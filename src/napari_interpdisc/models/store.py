@@ -41,6 +41,7 @@ from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead, SparseHead
 from napari_interpdisc.models.properties import NO_PROPERTIES, HeadProperties, Way
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
+from napari_interpdisc.writing import CannotWrite, new_folder
 
 SCHEMA: Literal[6] = 6
 READABLE = (1, 2, 3, 4, 5, 6)
@@ -268,15 +269,20 @@ def load_model(
     )
 
 
+class CannotSave(InvalidModel, CannotWrite):
+    """A model folder cannot be written: the disk is full, or there is no permission."""
+
+
 def save_model(model: CellModel, folder: Path) -> None:
     """Write ``model`` as a model folder.
 
-    The three files are complete in a neighbouring folder before that takes the name ``folder``.
+    The three files are complete in a neighbouring folder before that takes the name ``folder``. Of
+    two that are saved to one name at once, one is there and the other is refused.
 
     Raises
     ------
     InvalidModel
-        If ``folder`` already exists or cannot be written.
+        If ``folder`` already exists or cannot be written; then it is a :class:`CannotSave` too.
     """
     if folder.exists():
         raise InvalidModel(f"{folder} already exists; choose another name, nothing was written.")
@@ -300,18 +306,15 @@ def save_model(model: CellModel, folder: Path) -> None:
         sha256={name: hashlib.sha256(data).hexdigest() for name, data in content.items()},
     )
     content["config.json"] = (config.model_dump_json(indent=1) + "\n").encode()
-    partial = folder.with_name(f".{folder.name}.partial")
     try:
-        partial.mkdir(parents=True)
-        for name, data in content.items():
-            (partial / name).write_bytes(data)
-        partial.rename(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(folder) as partial:
+            for name, data in content.items():
+                (partial / name).write_bytes(data)
     except OSError as fault:
-        for name in content:
-            (partial / name).unlink(missing_ok=True)
-        if partial.is_dir():
-            partial.rmdir()
-        raise InvalidModel(f"The model cannot be written to {folder}: {fault.strerror}.") from None
+        raise CannotSave(f"The model cannot be written to {folder}: {fault.strerror}.") from None
+    except InvalidInput as fault:
+        raise CannotSave(f"The model cannot be saved. {fault}") from None
 
 
 def replace_heads(

@@ -103,7 +103,7 @@ cli.main()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.strip() == "Stopped; nothing unfinished was left behind."
+    assert err.strip() == "Cancelled; nothing unfinished was left behind."
     assert sorted(files.iterdir()) == before
 
 
@@ -129,4 +129,4 @@ def test_every_interrupted_command_says_so(
         "--out", files / "out",
     )  # fmt: skip
     assert (code, out) == (130, "")
-    assert err == "Stopped; nothing unfinished was left behind.\n"
+    assert err == "Cancelled; nothing unfinished was left behind.\n"

@@ -27,11 +27,17 @@ from napari_interpdisc.cli.models import models
 from napari_interpdisc.cli.report import report
 from napari_interpdisc.cli.run import run
 from napari_interpdisc.cli.scorecard import scorecard
+from napari_interpdisc.cli.stopping import stoppable, told_stop
 from napari_interpdisc.cli.table1 import table1
 from napari_interpdisc.cli.through_time import through_time
 from napari_interpdisc.cli.train import train
 from napari_interpdisc.cli.train_encoder import train_encoder
 from napari_interpdisc.errors import InterpdiscError
+from napari_interpdisc.processes import temporary_files_together
+from napari_interpdisc.writing import KeptElsewhere
+
+KEPT_ELSEWHERE = 4
+"""Exit code of a command whose result is whole, but not where it was asked for."""
 
 EXTRA = "Got unexpected extra argument"
 """Start of what typer says of words that it does not expect."""
@@ -65,9 +71,10 @@ class _Commands(TyperGroup):
             if hint and isinstance(said, str) and said.startswith(EXTRA):
                 fault.message = hint  # type: ignore[attr-defined]
             raise
-        except KeyboardInterrupt:
-            Console(stderr=True).print("Stopped; nothing unfinished was left behind.")
-            raise typer.Exit(130) from None
+        except KeyboardInterrupt as stop:
+            told, code = told_stop(stop)
+            say(told, to=Console(stderr=True))
+            raise typer.Exit(code) from None
 
 
 app = typer.Typer(
@@ -119,10 +126,17 @@ def _common(
 def main() -> None:
     """Run the command line; the exit code is 0, 1 for a fault that can be mended, 2 for misuse.
 
-    ``interpdisc run`` has 3 as well, if some images failed.
+    It is 4 if a result had to be written in another place than was asked for, 130 after Ctrl-C and
+    143 after SIGTERM. ``interpdisc run`` has 3 as well, if some images failed.
     """
     try:
-        app(standalone_mode=True)
+        with stoppable(), temporary_files_together():
+            app(standalone_mode=True)
+    except KeyboardInterrupt as stop:  # a second time, while the first was heeded
+        sys.exit(told_stop(stop)[1])
+    except KeptElsewhere as fault:
+        Console(stderr=True).print(f"[red]Error:[/red] {plain(str(fault))}", soft_wrap=True)
+        sys.exit(KEPT_ELSEWHERE)
     except InterpdiscError as fault:
         Console(stderr=True).print(f"[red]Error:[/red] {plain(str(fault))}", soft_wrap=True)
         sys.exit(1)

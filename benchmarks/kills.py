@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.kills --kills 40 --seed 0`` starts commands on a small simulated movie, kills
 each with SIGKILL or SIGTERM after a random part of the time it takes, and starts it again. It
-counts results that are neither old nor new, commands that fail after a kill, processes that live 5 s
-after it, and files that are left when the next command is done.
+counts tracebacks, exit codes other than those of the signals, processes that live 5 s after the
+kill, commands that fail after one, and files that are left when the next command is done.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ def main() -> None:
     """Run the kills, and print what was counted as JSON."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--kills", type=int, default=40)
+    asked.add_argument("--seconds", type=float, default=3600, help="Begin no kill after these.")
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--folder", type=Path, default=None)
     asked.add_argument("--only", choices=COMMANDS, action="append")
@@ -125,7 +126,10 @@ def main() -> None:
     counted = dict.fromkeys(
         ("kills", "in_time", "tracebacks", "wrong_codes", "orphans", "failed_after", "debris"), 0
     )
+    end = time.monotonic() + args.seconds
     for k in range(args.kills):
+        if time.monotonic() > end:
+            break
         name = names[k % len(names)]
         sent = signal.SIGTERM if draw.random() < 0.3 else signal.SIGKILL
         process = start(name)

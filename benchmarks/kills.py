@@ -103,7 +103,7 @@ def main() -> None:
             if name == "train-encoder" and (root / out / "settings.json").exists()
             else []
         )
-        line = [sys.executable, "-m", "napari_interpdisc", *words, "--out", out, *more]
+        line = [sys.executable, "-m", "napari_interpdisc.cli", *words, "--out", out, *more]
         return subprocess.Popen(
             line, cwd=root, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -103,7 +104,7 @@ cli.main()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.strip() == "Stopped; nothing unfinished was left behind."
+    assert err.strip() == "Cancelled; nothing unfinished was left behind."
     assert sorted(files.iterdir()) == before
 
 
@@ -129,4 +130,31 @@ def test_every_interrupted_command_says_so(
         "--out", files / "out",
     )  # fmt: skip
     assert (code, out) == (130, "")
-    assert err == "Stopped; nothing unfinished was left behind.\n"
+    assert err == "Cancelled; nothing unfinished was left behind.\n"
+
+
+def test_a_result_is_kept_where_there_is_room(
+    run: Run, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the folder could not be written to any more when the work was done."""
+    spare = files / "spare"
+    spare.mkdir()
+    monkeypatch.setattr("napari_interpdisc.writing.system_temporary", lambda: spare)
+    rename = os.replace
+
+    def refused(partial: Path, target: Path) -> None:
+        if Path(target).parent == files:
+            raise OSError(errno.ENOSPC, "full")
+        rename(partial, target)
+
+    monkeypatch.setattr(os, "replace", refused)
+    code, out, err = run(
+        "detect", files / "movie.tif", "--diameter", "28", "--out", files / "cells.csv"
+    )
+    (kept,) = spare.glob("*/cells.csv")
+    assert (code, out.count("cells")) == (4, 0)
+    assert "the disk is full; free some space. The result was kept in " in err
+    assert str(kept) in err
+    assert len(kept.read_text().splitlines()) > 5
+    assert kept.with_suffix(".json").exists()
+    assert not (files / "cells.csv").exists()

@@ -408,3 +408,25 @@ def test_properties_that_cannot_be_read(run: Run, files: Path, more: list[str], 
     assert code == 1
     assert told in " ".join(err.split())
     assert not (files / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (("--study", "study.db"), "it is no database; give another name"),
+        (("--study", "no/study.db"), "does not exist; create it"),
+        (("--study", "movie.tif"), "which is read here"),
+    ],
+)
+def test_places_are_tested_before_any_work(
+    run: Run, files: Path, recipe: Path, monkeypatch: pytest.MonkeyPatch,
+    more: tuple[str, str], told: str,
+) -> None:  # fmt: skip
+    def load(*_: object) -> None:
+        raise AssertionError("work began")
+
+    monkeypatch.setattr("napari_interpdisc.models.store.load_model", load)
+    (files / "study.db").write_text("no database")
+    code, out, err = run(*words(files, "--recipe", recipe, more[0], files / more[1]))
+    assert (code, out) == (1, "")
+    assert told in err

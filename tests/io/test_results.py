@@ -12,6 +12,8 @@ import pytest
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io import results
 
+from ..killing import killed_at_each_step, unfinished
+
 TABLE = pd.DataFrame({"t": [0, 1], "class": pd.Categorical(["a", "b"])})
 
 
@@ -62,15 +64,6 @@ def test_a_fault_leaves_the_old_table(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cells.csv", "cells.json"]
 
 
-def test_no_permission_is_seen_before_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any, **__: Any) -> None:
-        raise PermissionError(errno.EACCES, "denied")
-
-    monkeypatch.setattr(results.tempfile, "TemporaryFile", fail)
-    with pytest.raises(InvalidInput, match="no permission there; choose another folder"):
-        results.check_table_path(tmp_path / "cells.csv")
-
-
 def test_new_folder_is_whole_or_not_there(tmp_path: Path) -> None:
     with results.new_folder(tmp_path / "out") as folder:
         (folder / "a").write_text("1")
@@ -93,19 +86,47 @@ def test_a_table_never_stands_beside_settings_of_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = results.write_table(TABLE, {"run": 1}, tmp_path / "cells.csv")
-    rename = Path.replace
+    rename = os.replace
 
-    def fail(self: Path, target: Path) -> Path:
-        if target.suffix == ".json":
+    def fail(partial: Path, target: Path) -> None:
+        if target.suffix == ".csv":
             raise OSError(errno.ENOSPC, "full")
-        return rename(self, target)
+        rename(partial, target)
 
-    monkeypatch.setattr(Path, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(InvalidInput, match="the disk is full"):
         results.write_table(TABLE.iloc[:1], {"run": 2}, path)
     assert len(pd.read_csv(path)) == 2
     assert json.loads((tmp_path / "cells.json").read_text())["run"] == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cells.csv", "cells.json"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_pair_that_was_killed_in_between_is_known(tmp_path: Path, replaced: bool) -> None:
+    path = tmp_path / "cells.csv"
+
+    def before() -> None:
+        for old in tmp_path.iterdir():
+            old.unlink()
+        if replaced:
+            results.write_table(TABLE, {"run": 1}, path)
+
+    found = set()
+    for _ in killed_at_each_step(
+        lambda: results.write_table(TABLE.iloc[:1], {"run": 2}, path), before
+    ):
+        if path.exists():
+            rows = len(pd.read_csv(path))
+            run = json.loads(path.with_suffix(".json").read_text())["run"]
+            doubt = results.doubt_of_pair(path)
+            found.add((rows, run))
+            assert bool(doubt) == ((rows, run) not in {(2, 1), (1, 2)})
+            assert "is not the table that cells.json describes" in doubt or not doubt
+        results.check_table_path(path)  # and is in the way of nobody
+        assert unfinished(tmp_path) == []
+    assert found == ({(2, 1), (2, 2), (1, 2)} if replaced else {(1, 2)})
+    assert results.doubt_of_pair(path) == ""
 
 
 def test_no_input_is_replaced(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.io.results import write_table
 from napari_interpdisc.io.tracks import read_cells
 
 TABLE = pd.DataFrame({"t": [0, 1], "y": [1.5, 2.5], "x": [3.5, 4.5], "track_id": [7, 7]})
@@ -67,3 +68,14 @@ def test_other_stores(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(InvalidInput, match="not a GEFF store"):
         read_cells(tmp_path / "folder")
+
+
+def test_a_table_that_its_settings_do_not_describe_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "cells.csv"
+    frame = pd.DataFrame({"t": [0, 1], "y": [1.0, 2], "x": [3.0, 4], "track_id": [1, 1]})
+    write_table(frame, {}, path)
+    assert not any("is not the table" in one for one in read_cells(path).taken.notes)
+    path.write_text(path.read_text().replace("4.0", "5.0"))
+    assert any(
+        "is not the table that cells.json describes" in one for one in read_cells(path).taken.notes
+    )

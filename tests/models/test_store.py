@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from napari_interpdisc.models.store import (
 )
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 
+from ..killing import killed_at_each_step
 from ..mutations.model_folder import CHANGES, mutate_model
 
 WEIGHTS = "weights.safetensors"
@@ -320,9 +322,22 @@ def test_a_full_disk_leaves_nothing(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(InvalidModel, match="No space left"):
+    with pytest.raises(InvalidModel, match="the disk is full"):
         save_model(tiny, tmp_path / "new")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+def test_a_save_that_was_killed_is_in_the_way_of_no_other(tiny: CellModel, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.rmtree(folder, ignore_errors=True)
+    for _ in killed_at_each_step(
+        lambda: save_model(tiny, folder), lambda: shutil.rmtree(folder, ignore_errors=True)
+    ):
+        if not folder.exists():
+            save_model(tiny, folder)
+        assert load_model(folder, "cpu").encoder_sha256 == tiny.encoder_sha256
+        assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
 def test_a_head_of_an_unknown_kind_is_not_stored(tiny: CellModel, tmp_path: Path) -> None:

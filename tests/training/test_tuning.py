@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.training.rigl import SparseTraining
-from napari_interpdisc.training.tuning import SparsityTuning, tune_density
+from napari_interpdisc.training.tuning import SparsityTuning, check_study, tune_density
 
 SMALL = SparseTraining(hidden=(5,))
 QUICK = SparsityTuning(low=0.05, high=0.8, trials=3, steps=120, restarts=1)
@@ -78,3 +80,37 @@ def test_other_data_have_a_study_of_their_own(rng: np.random.Generator, tmp_path
         z, y, group = cells(rng)
         tune_density(z[None], z, y, group, 2, once, SMALL, storage)
     assert len(optuna.get_all_study_names(f"sqlite:///{storage}")) == 2
+
+
+def test_a_study_can_begin_or_go_on(tmp_path: Path) -> None:
+    storage = tmp_path / "study.db"
+    assert check_study(storage) == storage
+    storage.touch()
+    assert check_study(storage) == storage
+    storage.unlink()
+    optuna.create_study(storage=f"sqlite:///{storage}", study_name="a")
+    assert check_study(storage) == storage
+
+
+def test_a_study_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
+    garbage, other, held = (tmp_path / f"{name}.db" for name in ("garbage", "other", "held"))
+    garbage.write_bytes(b"no database at all")
+    for path, table in ((other, "cats"), (held, "studies")):
+        with contextlib.closing(sqlite3.connect(path)) as base:
+            base.execute(f"CREATE TABLE {table} (a)")
+    with pytest.raises(InvalidInput, match="it is no database; give another name"):
+        check_study(garbage)
+    with pytest.raises(InvalidInput, match="not one of Optuna's"):
+        check_study(other)
+    with contextlib.closing(sqlite3.connect(held, isolation_level=None)) as base:
+        base.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(InvalidInput, match="another program holds it"):
+            check_study(held)
+    with pytest.raises(InvalidInput, match="does not exist; create it"):
+        check_study(tmp_path / "no" / "study.db")
+    with pytest.raises(InvalidInput, match="which is read here"):
+        check_study(garbage, (garbage,))
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(other.read_bytes()[:60] + b"\xff" * 2000)
+    with pytest.raises(InvalidInput, match="cannot be used for the study"):
+        check_study(damaged)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
@@ -71,11 +72,13 @@ def run_units(
 
 
 def _begin(parent: int) -> None:
-    """Prepare a worker: one thread, and an end when its parent ends."""
+    """Prepare a worker: one thread, and an end with its parent, who alone answers Ctrl-C."""
+    # torch takes seconds to import: the parent may be gone before
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with(parent)
     import torch
 
     torch.set_num_threads(1)
-    end_with(parent)
 
 
 def _do(work: Callable[..., Mapping[str, Any]], file: Path, unit: tuple[Any, ...]) -> None:

@@ -31,6 +31,7 @@ from napari_interpdisc.cli.given_cells import (
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.writing import or_elsewhere
 
 if TYPE_CHECKING:
     from napari_interpdisc.models.cell_model import CellModel, NamedHead
@@ -119,7 +120,7 @@ def anatomy(
         )
     from napari_interpdisc.io.results import check_empty_folder
 
-    check_empty_folder(out)
+    check_empty_folder(out, (image, cells, crops, labels))
     diameter_of(diameter)
     choices = table_options.asked(group_column, label_column)
     from napari_interpdisc.models.store import load_model
@@ -182,7 +183,10 @@ def anatomy(
     from napari_interpdisc.figures.anatomy_folder import write_anatomy
 
     with progress_bar("pictures") as progress:
-        write_anatomy(out, found, parts, slices, constants, about, progress)
+        or_elsewhere(
+            out,
+            lambda place: write_anatomy(place, found, parts, slices, constants, about, progress),
+        )
     say(str(out))
 
 

@@ -25,11 +25,17 @@ from napari_interpdisc.cli.models import models
 from napari_interpdisc.cli.report import report
 from napari_interpdisc.cli.run import run
 from napari_interpdisc.cli.scorecard import scorecard
+from napari_interpdisc.cli.stopping import stoppable, told_stop
 from napari_interpdisc.cli.table1 import table1
 from napari_interpdisc.cli.through_time import through_time
 from napari_interpdisc.cli.train import train
 from napari_interpdisc.cli.train_encoder import train_encoder
 from napari_interpdisc.errors import InterpdiscError
+from napari_interpdisc.processes import temporary_files_together
+from napari_interpdisc.writing import KeptElsewhere
+
+KEPT_ELSEWHERE = 4
+"""Exit code of a command whose result is whole, but not where it was asked for."""
 
 EXTRA = "Got unexpected extra argument"
 """Start of what typer says of words that it does not expect."""
@@ -63,9 +69,10 @@ class _Commands(TyperGroup):
             if hint and isinstance(said, str) and said.startswith(EXTRA):
                 fault.message = hint  # type: ignore[attr-defined]
             raise
-        except KeyboardInterrupt:
-            console(stderr=True).print("Stopped; nothing unfinished was left behind.")
-            raise typer.Exit(130) from None
+        except KeyboardInterrupt as stop:
+            told, code = told_stop(stop)
+            say(told, to=console(stderr=True))
+            raise typer.Exit(code) from None
 
 
 app = typer.Typer(
@@ -117,7 +124,8 @@ def _common(
 def main() -> None:
     """Run the command line; the exit code is 0, 1 for a fault that can be mended, 2 for misuse.
 
-    ``interpdisc run`` has 3 as well, if some images failed.
+    It is 4 if a result had to be written in another place than was asked for, 130 after Ctrl-C and
+    143 after SIGTERM. ``interpdisc run`` has 3 as well, if some images failed.
     """
     with patient_streams():
         code = _run()
@@ -134,9 +142,15 @@ def main() -> None:
 def _run() -> int:
     """Run the command of the command line; return the exit code, with the fault told."""
     try:
-        app(standalone_mode=True)
+        with stoppable(), temporary_files_together():
+            app(standalone_mode=True)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt as stop:  # a second time, while the first was heeded
+        return told_stop(stop)[1]
+    except KeptElsewhere as fault:
+        tell_fault(str(fault))
+        return KEPT_ELSEWHERE
     except InterpdiscError as fault:
         tell_fault(str(fault))
         return 1

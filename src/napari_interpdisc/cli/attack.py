@@ -63,7 +63,7 @@ def attack(
     """Perturb every cell against its class, or towards one; writes scores, crops, and flips."""
     from napari_interpdisc.io.results import check_empty_folder
 
-    check_empty_folder(out)
+    check_empty_folder(out, (image, tracks, labels))
     diameter_of(diameter)
     choices = table_options.asked()
     from pydantic import ValidationError

@@ -29,6 +29,7 @@ from napari_interpdisc.cli.common import (
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.writing import or_elsewhere
 
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.rashomon import Member
@@ -188,7 +189,7 @@ def classify(
     written = Result(
         result.encoding.cells, table, result.results(), result.classes, flags_of, settings
     )
-    for sentence in write_result(written, out, tracks):
+    for sentence in or_elsewhere(out, lambda place: write_result(written, place, tracks)):
         note(sentence)
     note_renamed(opened.cells, map(str, table))
     counts = table["class"].value_counts(sort=False)

@@ -56,7 +56,7 @@ def counterfactual(
     """Find the smallest change of one cell that another class answers to, among real cells."""
     from napari_interpdisc.io.results import check_empty_folder
 
-    check_empty_folder(out)
+    check_empty_folder(out, (image, tracks, labels))
     diameter_of(diameter)
     choices = table_options.asked()
     from napari_interpdisc.cells import row_of

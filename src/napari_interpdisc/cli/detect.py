@@ -18,6 +18,7 @@ from napari_interpdisc.cli.common import (
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.writing import or_elsewhere
 
 
 @reads_images
@@ -94,6 +95,6 @@ def detect(
         "channel_axis": channel_axis,
         **reading.note(),
     }
-    write_table(cells.to_frame(), settings, out)
+    or_elsewhere(out, lambda place: write_table(cells.to_frame(), settings, place))
     found, looked = len(cells), len(frames)
     say(f"{found} cell{'s' * (found != 1)} in {looked} frame{'s' * (looked != 1)}", *told, str(out))

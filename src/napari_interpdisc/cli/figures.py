@@ -18,6 +18,7 @@ from napari_interpdisc.cli.common import (
     say,
 )
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.writing import check_filled_folder, or_elsewhere, write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,14 +60,15 @@ def figures(
     from napari_interpdisc.io.labelled_crops import read_labelled_crops
     from napari_interpdisc.models.store import load_model
 
+    check_filled_folder(out, (data,))
+    if table:
+        check_filled_folder(out / "table1", (data,))
     loaded = load_model(model, device="cpu")
     named = _three(heads, loaded)
     loaded.head_of_latents(anatomy_head, "The anatomy of a head")
     other = load_model(compare, device="cpu") if compare else None
     theirs = _three(compare_heads or heads, other) if other is not None else []
     images, labels, plates = read_labelled_crops(data)
-    if out.exists() and not out.is_dir():
-        raise InvalidInput(f"{out} is a file; give a folder.")
     out.mkdir(parents=True, exist_ok=True)
     classes = loaded.head(named[0]).classes
     import numpy as np
@@ -90,7 +92,11 @@ def figures(
     text = [findings_table(found.findings), ""]
     if second is not None:
         text += ["With the other model:", "", findings_table(second.findings), ""]
-    (out / "findings.md").write_text("\n".join([*text, *told, ""]), "utf-8")
+    whole = "\n".join([*text, *told, ""])
+    or_elsewhere(
+        out / "findings.md",
+        lambda place: write_whole(place, lambda partial: partial.write_text(whole, "utf-8")),
+    )
     if table:
         _table1(out / "table1", data, px, seeds, model, engine or "pysr")
     say(str(out))

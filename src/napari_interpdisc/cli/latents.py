@@ -24,6 +24,7 @@ from napari_interpdisc.cli.console import console, plain
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.writing import check_new_folder, or_elsewhere
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,7 +121,7 @@ def latents(
 ) -> None:
     """Tell what each latent stands for: as the model says, or as measured on your cells."""
     _check_call(image, cells, crops, labels, figure, out)
-    from napari_interpdisc.io.results import check_no_input, check_table_path, check_writable
+    from napari_interpdisc.io.results import check_table_path, check_writable
 
     inputs = (image, cells, crops, labels)
     if csv is not None:
@@ -128,9 +129,9 @@ def latents(
     if figure is not None:
         if figure.suffix.lower() != ".png":
             raise InvalidInput(f"{figure} is no picture: end the file name in .png.")
-        check_writable(check_no_input(figure, inputs))
-    if out is not None and out.exists():
-        raise InvalidInput(f"{out} already exists; choose another folder, nothing was written.")
+        check_writable(figure, inputs)
+    if out is not None:
+        check_new_folder(out, inputs)
     diameter_of(diameter)
     choices = table_options.asked(group_column, label_column)
     from napari_interpdisc.models.store import load_model
@@ -463,7 +464,8 @@ def _write(
         frame.insert(2, "name", frame["latent"].map(names).fillna(""))
         frame.insert(3, "stored_name", frame["latent"].map(stored).fillna(""))
         pairs = [asdict(pair) for pair in study.pairs]
-        write_table(frame, {**note, "pairs": pairs}, csv)
+        told = {**note, "pairs": pairs}
+        or_elsewhere(csv, lambda place: write_table(frame, told, place))
         written.append(csv)
     if figure is not None:
         from napari_interpdisc.figures.latent_map import draw_latent_map
@@ -472,6 +474,6 @@ def _write(
         written.append(figure)
     if out is not None:
         changed = replace(model, meanings=study.meanings, orientation_pairs=study.orientation_pairs)
-        save_model(changed, out)
+        or_elsewhere(out, lambda place: save_model(changed, place))
         written.append(out)
     say(*map(str, written))

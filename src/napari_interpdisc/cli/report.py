@@ -28,6 +28,7 @@ from napari_interpdisc.cli.given_cells import (
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.writing import Inputs, check_writable, or_elsewhere
 
 if TYPE_CHECKING:
     from napari_interpdisc.models.cell_model import CellModel
@@ -76,7 +77,7 @@ def report(
         check_crops_alone(labels, channel, channel_axis)
     if crops is None and image is None and (label_column or group_column or labels):
         raise InvalidInput("There are no cells yet; give --image and --cells, or --crops.")
-    check_new_page(out)
+    check_new_page(out, (image, cells, crops, labels))
     diameter_of(diameter)
     from napari_interpdisc.models.store import load_model
 
@@ -99,11 +100,11 @@ def report(
 
     of = None if given is None else _report_cells(given, loaded, group)
     with progress_bar("sections") as progress:
-        write_report(out, loaded, named.name, of, progress, seed)
+        or_elsewhere(out, lambda place: write_report(place, loaded, named.name, of, progress, seed))
     say(str(out))
 
 
-def check_new_page(path: Path) -> None:
+def check_new_page(path: Path, inputs: Inputs = ()) -> None:
     """Refuse a path that is no HTML file, exists, or cannot be written.
 
     Raises
@@ -111,13 +112,11 @@ def check_new_page(path: Path) -> None:
     InvalidInput
         If so.
     """
-    from napari_interpdisc.io.results import check_writable
-
     if path.suffix.lower() not in (".html", ".htm"):
         raise InvalidInput(f"{path} is no HTML file; let its name end with .html.")
     if path.exists():
         raise InvalidInput(f"{path} already exists; choose another name, nothing was written.")
-    check_writable(path)
+    check_writable(path, inputs)
 
 
 def _report_cells(given: GivenCells, model: CellModel, group_name: str) -> ReportCells:

@@ -28,6 +28,7 @@ from napari_interpdisc.cli.given_cells import (
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.writing import or_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +113,7 @@ def scorecard(
     named = named_classes(classes, label_column)
     from napari_interpdisc.io.results import check_empty_folder
 
-    check_empty_folder(out)
+    check_empty_folder(out, (image, cells, crops, labels))
     diameter_of(diameter)
     choices = table_options.asked(group_column, label_column)
     kinds = _controls(control or [], named)
@@ -162,7 +163,8 @@ def scorecard(
     from napari_interpdisc.figures.scorecard_folder import write_scorecard
 
     called = [given.names[row] for row in segmentation.rows]
-    write_scorecard(out, found, plain, {**given.note, **about}, names=called)
+    whole = {**given.note, **about}
+    or_elsewhere(out, lambda place: write_scorecard(place, found, plain, whole, names=called))
     say(str(out))
 
 

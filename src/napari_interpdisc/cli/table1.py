@@ -15,6 +15,8 @@ from napari_interpdisc.cli.common import (
     progress_bar,
     say,
 )
+from napari_interpdisc.cli.stopping import keeps
+from napari_interpdisc.writing import check_filled_folder
 
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.table1 import Abroad
@@ -51,6 +53,7 @@ def table1(
     from napari_interpdisc.io.labelled_crops import read_labelled_crops
     from napari_interpdisc.io.settings import read_settings
 
+    check_filled_folder(out, (data, *(abroad or ())))
     settings = Table1Settings(seeds=seeds)
     asked = settings.recipe if recipe is None else read_settings(recipe, Recipe)
     if asked.tuning is None:
@@ -64,7 +67,8 @@ def table1(
     px = check_diameter(diameter)
     away = {path.stem: _read_abroad(path, px, group) for path in abroad or []}
     settings = settings.model_copy(update={"recipe": asked.model_copy(update={"curve": False})})
-    with progress_bar("models") as progress:
+    kept = f"what is finished is kept in {out}; the same command goes on."
+    with keeps(kept), progress_bar("models") as progress:
         found = run_table1(
             images, labels, groups, px, out, settings, model, jobs, progress, abroad=away
         )

@@ -26,6 +26,7 @@ from napari_interpdisc.cli.common import (
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.writing import or_elsewhere
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +117,7 @@ def through_time(
     """
     from napari_interpdisc.io.results import check_empty_folder
 
-    check_empty_folder(out)
+    check_empty_folder(out, (image, tracks, results, labels))
     diameter_of(diameter)
     if minutes_per_frame is not None and not minutes_per_frame > 0:
         raise InvalidInput(f"--minutes-per-frame {minutes_per_frame:g} must be above 0.")
@@ -158,7 +159,9 @@ def through_time(
     say(*done.sentences())
     if interval is None:
         note("Give --minutes-per-frame to have durations in minutes.")
-    write_through_time(out, done, found.table, aligned, found.note)
+    or_elsewhere(
+        out, lambda place: write_through_time(place, done, found.table, aligned, found.note)
+    )
     say(str(out))
 
 

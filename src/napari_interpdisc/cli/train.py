@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -31,6 +32,7 @@ from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.stages import Stages
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.writing import check_new_folder, or_elsewhere, write_whole
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -143,8 +145,12 @@ def train(
     table_options: TableOptions = AS_IT_TELLS,
 ) -> None:
     """Train heads on labelled cells: a model folder that classify and the viewer accept."""
-    if out.exists():
-        raise InvalidInput(f"{out} already exists; choose another folder, nothing was written.")
+    read = (*(image or ()), *(cells or ()), *(labels or ()), movies, crops, recipe)
+    check_new_folder(out, read)
+    if study is not None:
+        from napari_interpdisc.training.tuning import check_study
+
+        check_study(study, read)
     diameter_of(diameter)
     base = MovieFiles(
         Path(), Path(), None, diameter, channel, channel_axis, reading,
@@ -156,7 +162,6 @@ def train(
     from napari_interpdisc.discovery.cross_validation import discover
     from napari_interpdisc.discovery.kept_cells import is_kept, read_kept
     from napari_interpdisc.discovery.rashomon import members_of_discovery, rashomon_set
-    from napari_interpdisc.io.results import write_whole
     from napari_interpdisc.models.store import load_model, save_model
 
     asked = _recipe(
@@ -187,12 +192,16 @@ def train(
         members_of_discovery(found), found.classes, labelled.own_latents,
         measured=labelled.measured,
     )  # fmt: skip
-    save_model(discovered_model(loaded, found, name or out.name, compared=compared), out)
+    trained = discovered_model(loaded, found, name or out.name, compared=compared)
     source = crops or movies or ", ".join(str(one.tracks) for one in files)
     say(*_told(found, str(source), loaded), *_calibration_told(found), compared.sentence())
+    or_elsewhere(out, partial(save_model, trained))
     audited = audit_labels(found)
     table = audit_table(audited, origins)
-    write_whole(out / LABELS_TO_CHECK, lambda partial: table.to_csv(partial, index=False))
+    or_elsewhere(
+        out / LABELS_TO_CHECK,
+        lambda place: write_whole(place, lambda unfinished: table.to_csv(unfinished, index=False)),
+    )
     say(f"{next(iter(found.heads))}: {audited.sentence()}", str(out / LABELS_TO_CHECK), str(out))
 
 

@@ -20,6 +20,7 @@ from napari_interpdisc.cli.common import (
 )
 from napari_interpdisc.cli.console import console
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
+from napari_interpdisc.cli.stopping import keeps
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
 
@@ -160,7 +161,8 @@ def train_encoder(
     )
     from napari_interpdisc.training.encoder.settings import EncoderTraining
 
-    check_run_folder(out, resume)
+    read = (*(frames or ()), *(centroids or ()), *(crops or ()), *(labels or ()), sources)
+    check_run_folder(out, resume, read)
     fine_tune = start != "none"
     wanted_epochs = epochs if epochs is not None else (100 if fine_tune else 300)
     place = _device(device)
@@ -207,25 +209,21 @@ def train_encoder(
     )
     say(told)
     shown = console()  # one for all lines: the progress bar is drawn below them
-    try:
-        with progress_bar("steps") as progress:
-            run = run_training(
-                found,
-                settings,
-                out,
-                start=loaded,
-                model_diameter=model_diameter,
-                name=name,
-                resume=resume,
-                device=place,
-                command=shlex.join(["interpdisc", *sys.argv[1:]]),
-                log=lambda row: say(_log_line(row, settings), to=shown),
-                progress=progress,
-            )
-    except KeyboardInterrupt:
-        told = f"Stopped; the same command with --resume goes on with {out}."
-        say(told, to=console(stderr=True))
-        raise typer.Exit(130) from None
+    kept = f"the same command with --resume goes on with {out}."
+    with keeps(kept), progress_bar("steps") as progress:
+        run = run_training(
+            found,
+            settings,
+            out,
+            start=loaded,
+            model_diameter=model_diameter,
+            name=name,
+            resume=resume,
+            device=place,
+            command=shlex.join(["interpdisc", *sys.argv[1:]]),
+            log=lambda row: say(_log_line(row, settings), to=shown),
+            progress=progress,
+        )
     say(*_summary(run, settings), str(run.folder))
 
 

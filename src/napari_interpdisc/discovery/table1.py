@@ -50,6 +50,7 @@ from napari_interpdisc.training.cnn import CNNTraining, train_cnn
 from napari_interpdisc.training.folds import grouped_folds
 from napari_interpdisc.training.heads import train_dense_head
 from napari_interpdisc.training.tuning import SparsityTuning
+from napari_interpdisc.writing import check_filled_folder, sweep_partials, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -257,8 +258,12 @@ def run_table1(
         "abroad": {place: own.note() for place, own in (abroad or {}).items()},
     }
     _check_same_run(out, note)
+    check_filled_folder(out)
     (out / "units").mkdir(parents=True, exist_ok=True)
-    (out / "settings.json").write_text(json.dumps(note, indent=1, ensure_ascii=False), "utf-8")
+    text = json.dumps(note, indent=1, ensure_ascii=False)
+    write_whole(out / "settings.json", lambda partial: partial.write_text(text, "utf-8"))
+    for folder in (out, out / "units"):
+        sweep_partials(folder)
     places = list(abroad or {})
     units = _units(out, list(tasks), options, places)
     missing = missing_units(units)
@@ -288,8 +293,8 @@ def run_table1(
         names = ", ".join(SCHEMES[name][1] for name in absent)
         told += f"\nLeft out for want of a package ({', '.join(absent.values())}): {names}.\n"
     found = Table1(aggregate(results), told)
-    found.table.to_csv(out / "table1.csv", index=False)
-    (out / "table1.md").write_text(found.text, "utf-8")
+    write_whole(out / "table1.csv", lambda partial: found.table.to_csv(partial, index=False))
+    write_whole(out / "table1.md", lambda partial: partial.write_text(found.text, "utf-8"))
     return found
 
 

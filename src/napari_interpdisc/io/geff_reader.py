@@ -17,6 +17,7 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.columns import Asked, Movie, cells_of_frame
 from napari_interpdisc.io.dialects import COMMON, FRAME_NAMES, MICROMETRES, Column, unit_of
+from napari_interpdisc.processes import scratch_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +67,7 @@ def read_trackmate_xml(
         raise InvalidInput(
             f"{path} needs a newer geff to be read; export the spots of TrackMate as CSV."
         ) from None
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with tempfile.TemporaryDirectory(dir=scratch_folder()) as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a file leaves out
         store_path = Path(folder) / "tracks.geff"
         try:

@@ -11,6 +11,7 @@ from napari_interpdisc.io.btrack_reader import read_btrack
 from napari_interpdisc.io.columns import Asked, Movie, cells_of_frame
 from napari_interpdisc.io.ctc_reader import ctc_folder, read_ctc
 from napari_interpdisc.io.geff_reader import read_geff, read_trackmate_xml
+from napari_interpdisc.io.results import doubt_of_pair
 from napari_interpdisc.io.tables import STDIN, TEXT_SUFFIXES, Table, read_parquet, read_table
 from napari_interpdisc.io.trackmate_tracks import read_trackmate_tracks, root_of
 
@@ -76,11 +77,12 @@ def _read_any(source: Path, asked: Asked, movie: Movie | None) -> CellTable:
             )
         return read_trackmate_xml(source, asked, movie)
     if suffix == ".parquet":
-        return _of_table(read_parquet(source), asked, movie)
+        return _of_table(read_parquet(source), asked, movie, source)
     if suffix == ".gz":
         suffix = Path(source.stem).suffix.lower()
     if suffix in TEXT_SUFFIXES or not source.is_file():  # a pipe has no suffix
-        return _of_table(read_table(source, asked.named), asked, movie)
+        file = source if source.is_file() else None
+        return _of_table(read_table(source, asked.named), asked, movie, file)
     if suffix in TIFF:
         raise InvalidInput(
             f"{source} is an image; give a table of cells, or the folder of masks with its "
@@ -96,5 +98,11 @@ def _read_any(source: Path, asked: Asked, movie: Movie | None) -> CellTable:
     )
 
 
-def _of_table(table: Table, asked: Asked, movie: Movie | None) -> CellTable:
-    return cells_of_frame(table.frame, table.source, asked, movie, table.units, table.told)
+def _of_table(
+    table: Table, asked: Asked, movie: Movie | None, file: Path | None = None
+) -> CellTable:
+    cells = cells_of_frame(table.frame, table.source, asked, movie, table.units, table.told)
+    doubt = "" if file is None else doubt_of_pair(file)
+    if not doubt:
+        return cells
+    return replace(cells, taken=replace(cells.taken, notes=(*cells.taken.notes, doubt)))

@@ -16,6 +16,8 @@ from napari_interpdisc._types import Float32Array
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import check_reads_latents
 from napari_interpdisc.models.onnx_files import Classify, check_packages, write_onnx
+from napari_interpdisc.processes import scratch_folder
+from napari_interpdisc.writing import write_whole
 
 if TYPE_CHECKING:
     from napari_interpdisc.models.cell_model import CellModel, NamedHead
@@ -69,7 +71,7 @@ def write_package(model: CellModel, head: str | None, path: Path, crops: Float32
         ) from None
     named = model.head(head)
     check_reads_latents(named, "A package")
-    with TemporaryDirectory() as folder, warnings.catch_warnings():
+    with TemporaryDirectory(dir=scratch_folder()) as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the library, on what is optional
         inside = Path(folder)
         network = Classify(model, named)
@@ -84,11 +86,14 @@ def write_package(model: CellModel, head: str | None, path: Path, crops: Float32
             np.save(inside / f"{name}.npy", np.asarray(values, np.float32))
         (inside / "README.md").write_text(_readme(model, named), encoding="utf-8")
         described = _description(model, named, inside)
-        spec.save_bioimageio_package(described, output_path=path)
-        found = spec.load_description(path).validation_summary
-        if found.status == "failed":
-            path.unlink()
-            raise InvalidInput(f"bioimage.io's check failed: {_first_fault(found)}")
+
+        def packed(partial: Path) -> None:
+            spec.save_bioimageio_package(described, output_path=partial)
+            found = spec.load_description(partial).validation_summary
+            if found.status == "failed":
+                raise InvalidInput(f"bioimage.io's check failed: {_first_fault(found)}")
+
+        write_whole(path, packed)
     return difference
 
 

@@ -52,6 +52,7 @@ from napari_interpdisc.models.properties import NO_PROPERTIES
 from napari_interpdisc.models.smoke import check_runs
 from napari_interpdisc.models.tcvae import TCVAE
 from napari_interpdisc.models.weights_file import read_weights
+from napari_interpdisc.writing import CannotWrite, new_folder
 
 BUNDLED = Path(__file__).parent / "bundled"
 DEFAULT_MODEL = "h2b"
@@ -150,34 +151,36 @@ def load_model(
     return loaded
 
 
+class CannotSave(InvalidModel, CannotWrite):
+    """A model folder cannot be written: the disk is full, or there is no permission."""
+
+
 def save_model(model: CellModel, folder: Path) -> None:
     """Write ``model`` as a model folder.
 
-    The three files are complete in a neighbouring folder before that takes the name ``folder``.
+    The three files are complete in a neighbouring folder before that takes the name ``folder``. Of
+    two that are saved to one name at once, one is there and the other is refused.
 
     Raises
     ------
     InvalidModel
-        If ``folder`` already exists or cannot be written, or the model holds what none may, such
-        as a class with a name of 1000 characters.
+        If ``folder`` already exists or cannot be written (then it is a :class:`CannotSave` too),
+        or the model holds what none may, such as a class with a name of 1000 characters.
     """
     if folder.exists():
         raise InvalidModel(f"{folder} already exists; choose another name, nothing was written.")
     tensors, card = _tensors(model.encoder, model.heads), model.card.encode("utf-8", "replace")
     content = {"weights.safetensors": save_tensors(tensors), "card.md": card}
     content["config.json"] = _config_text(model, content, folder)
-    partial = folder.with_name(f".{folder.name}.partial")
     try:
-        partial.mkdir(parents=True)
-        for name, data in content.items():
-            (partial / name).write_bytes(data)
-        partial.rename(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(folder) as partial:
+            for name, data in content.items():
+                (partial / name).write_bytes(data)
     except OSError as fault:
-        for name in content:
-            (partial / name).unlink(missing_ok=True)
-        if partial.is_dir():
-            partial.rmdir()
-        raise InvalidModel(f"The model cannot be written to {folder}: {fault.strerror}.") from None
+        raise CannotSave(f"The model cannot be written to {folder}: {fault.strerror}.") from None
+    except InvalidInput as fault:
+        raise CannotSave(f"The model cannot be saved. {fault}") from None
 
 
 @contextmanager

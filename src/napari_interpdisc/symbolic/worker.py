@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from napari_interpdisc._types import Progress
 from napari_interpdisc.errors import Cancelled, InterpdiscError, MissingExtra
+from napari_interpdisc.processes import scratch_folder
 
 Watch = Callable[[Path], tuple[int, int] | None]
 """Reads the progress from what an engine writes into its folder, if it tells none itself."""
@@ -88,7 +89,7 @@ def run_worker(
         its temporary folder outlives the call.
     """
     with tempfile.TemporaryDirectory(
-        prefix="interpdisc-search-", ignore_cleanup_errors=True
+        prefix="search-", dir=scratch_folder(), ignore_cleanup_errors=True
     ) as temporary:
         folder = Path(temporary)
         whole = {**request, "parent": os.getpid()}

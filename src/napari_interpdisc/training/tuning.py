@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import sqlite3
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +22,7 @@ from napari_interpdisc.models.heads import read_columns
 from napari_interpdisc.models.properties import NO_PROPERTIES, HeadProperties
 from napari_interpdisc.training.folds import Fold, grouped_folds
 from napari_interpdisc.training.rigl import SparseTraining, train_sparse_heads
+from napari_interpdisc.writing import Inputs, check_writable
 
 if TYPE_CHECKING:
     import optuna
@@ -122,6 +125,42 @@ def tune_density(
                 progress(done, options.trials)
             study.optimize(score, n_trials=1)
     return float(study.best_params["density"])
+
+
+SQLITE = b"SQLite format 3\0"
+"""First bytes of a file that Optuna keeps studies in."""
+
+
+def check_study(path: str | Path, inputs: Inputs = ()) -> Path:
+    """Return ``path`` if Optuna can keep a study there: to be called before long work.
+
+    Raises
+    ------
+    InvalidInput
+        If its folder is missing or cannot be written to, or a file is there that is an input, is no
+        database, is none of Optuna's, or is locked by another program.
+    """
+    target = check_writable(path, inputs)
+    if not target.exists() or target.stat().st_size == 0:
+        return target
+    what = f"{target} cannot be used for the study"
+    with target.open("rb") as file:
+        if file.read(len(SQLITE)) != SQLITE:
+            raise InvalidInput(f"{what}: it is no database; give another name.")
+    try:
+        with contextlib.closing(sqlite3.connect(target, timeout=1, isolation_level=None)) as base:
+            base.execute("BEGIN IMMEDIATE")  # as the first trial will
+            names = {name for (name,) in base.execute("SELECT name FROM sqlite_master")}
+            base.execute("ROLLBACK")
+    except sqlite3.Error as fault:
+        if "locked" in str(fault):
+            raise InvalidInput(
+                f"{what}: another program holds it; wait until that ends, or give another name."
+            ) from None
+        raise InvalidInput(f"{what}: {fault}; give another name.") from None
+    if names and not {"studies", "trials"} <= names:
+        raise InvalidInput(f"{what}: it is a database, but not one of Optuna's.")
+    return target
 
 
 def _study(name: str, options: SparsityTuning, storage: Path | None) -> optuna.Study:

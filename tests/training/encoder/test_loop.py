@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import pytest
 import torch
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.training.encoder.loop import draw_batch, fit_tcvae, shares
+from napari_interpdisc.training.encoder.loop import check_checkpoint, draw_batch, fit_tcvae, shares
 from napari_interpdisc.training.encoder.report import plain_crops
 from napari_interpdisc.training.encoder.settings import EncoderTraining, PatchSource
 
@@ -231,3 +234,63 @@ def test_sources_without_masks_or_outlines_are_refused(sources: list[PatchSource
     # one source with outlines is enough, and without guides they are not needed
     fit_tcvae([known, unknown], short(1, **OF_CELLS))
     fit_tcvae([unsaid], short(1, **{**OF_CELLS, "guide_weight": 0.0}))
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, sources: list[PatchSource]) -> Path:
+    """Return the checkpoint of a training of four steps."""
+    path = tmp_path / "checkpoint.pt"
+    fit_tcvae(sources, short(4, checkpoint_every=2), checkpoint=path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda state: state.pop("optimizer"), "it lacks 'optimizer'"),
+        (lambda state: state.update(step=10**12), r"it is at step 1,000,000,000,000 of 4\)"),
+        (lambda state: state.update(step=-1), "its step is '-1'"),
+        (lambda state: state.update(step=2.5), "its step is '2.5'"),
+    ],
+)
+def test_a_checkpoint_that_was_changed_is_refused(
+    checkpoint: Path, change: Callable[[dict[str, object]], object], told: str
+) -> None:
+    state = torch.load(checkpoint, weights_only=True)
+    change(state)
+    torch.save(state, checkpoint)
+    with pytest.raises(InvalidInput, match=told):
+        check_checkpoint(checkpoint, short(4))
+
+
+def test_a_checkpoint_that_was_cut_short_is_refused(checkpoint: Path) -> None:
+    check_checkpoint(checkpoint, short(4))
+    check_checkpoint(checkpoint.with_name("none.pt"), short(4))
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    with pytest.raises(InvalidInput, match=r"checkpoint\.pt cannot be used to resume"):
+        check_checkpoint(checkpoint, short(4))
+
+
+def test_weights_of_another_network_are_refused(
+    checkpoint: Path, sources: list[PatchSource]
+) -> None:
+    state = torch.load(checkpoint, weights_only=True)
+    state["model"].popitem()
+    torch.save(state, checkpoint)
+    with pytest.raises(InvalidInput, match="it does not fit the network"):
+        fit_tcvae(sources, short(4), checkpoint=checkpoint)
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(
+    checkpoint: Path, sources: list[PatchSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = checkpoint.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InvalidInput, match="the disk is full"):
+        fit_tcvae(sources, short(8, checkpoint_every=2), checkpoint=checkpoint)
+    assert checkpoint.read_bytes() == before
+    assert [path.name for path in checkpoint.parent.iterdir()] == [checkpoint.name]

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from napari_interpdisc.writing import write_whole
+
 TAGS = {
     "reconstruction": "loss/reconstruction",
     "texture": "loss/texture",
@@ -55,13 +57,7 @@ class EncoderLog:
         for old in events.glob("events.out.tfevents.*"):
             old.unlink()
         self._writer = SummaryWriter(str(events))
-        partial = self.path.with_suffix(".partial")
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            if self.rows:
-                csv.writer(file).writerow(self.rows[0])
-            for row in self.rows:
-                self._write(file, row)
-        partial.replace(self.path)
+        write_whole(self.path, self._write_all)
         self._writer.flush()
 
     def __enter__(self) -> EncoderLog:
@@ -74,6 +70,13 @@ class EncoderLog:
         trace: TracebackType | None,
     ) -> None:
         self._writer.close()
+
+    def _write_all(self, partial: Path) -> None:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            if self.rows:
+                csv.writer(file).writerow(self.rows[0])
+            for row in self.rows:
+                self._write(file, row)
 
     def add(self, row: dict[str, float]) -> None:
         """Append one line; NaN leaves a field empty."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import time
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from napari_interpdisc._types import Progress, silent
-from napari_interpdisc.errors import InterpdiscError
+from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.models.tcvae import TCVAE
 from napari_interpdisc.training.augment import Views, random_pairs
 from napari_interpdisc.training.encoder.guides import Guides
@@ -34,6 +35,7 @@ from napari_interpdisc.training.encoder.settings import (
     check_masks,
 )
 from napari_interpdisc.training.loss import total_correlation_stratified
+from napari_interpdisc.writing import write_whole
 
 Log = Callable[[dict[str, float]], None]
 """Called with one line of the log, by column. It may raise, to stop the work."""
@@ -245,14 +247,17 @@ class _State:
 
     def resume(self, checkpoint: Path, device: str) -> None:
         """Take over what :meth:`write` has written."""
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["generator"].cpu())
-        torch.set_rng_state(state["torch_rng"].cpu())
-        self.draw.bit_generator.state = json.loads(state["draw"])
-        self.step, self.seconds = int(state["step"]), float(state.get("seconds", 0.0))
-        self.best = BestWeights(**state.get("best", {}))
+        state = read_checkpoint(checkpoint, device)
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.generator.set_state(state["generator"].cpu())
+            torch.set_rng_state(state["torch_rng"].cpu())
+            self.draw.bit_generator.state = json.loads(state["draw"])
+            self.step, self.seconds = int(state["step"]), float(state.get("seconds", 0.0))
+            self.best = BestWeights(**state.get("best", {}))
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as fault:
+            raise _no_checkpoint(checkpoint, f"it does not fit the network: {fault}") from None
 
     def write(self, path: Path) -> None:
         """Write a checkpoint; the old file stays until the new one is whole."""
@@ -266,9 +271,7 @@ class _State:
             "seconds": self.seconds,
             "best": vars(self.best),
         }
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        write_whole(path, lambda partial: _save(state, partial))
 
     def finished(self) -> TCVAE:
         """The network with its best weights, ready for inference."""
@@ -276,6 +279,61 @@ class _State:
             self.model.load_state_dict(self.best.weights)
         self.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         return self.model.eval().cpu()
+
+
+def _save(state: Mapping[str, Any], path: Path) -> None:
+    """Store a checkpoint; a disk that is full is told by torch in a way of its own."""
+    with path.open("wb") as file:
+        # written in one piece, since torch's writer of files turns every fault into its own
+        whole = io.BytesIO()
+        torch.save(state, whole)
+        file.write(whole.getbuffer())
+
+
+HELD = ("model", "optimizer", "generator", "torch_rng", "draw", "step")
+"""What every checkpoint holds."""
+
+
+def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
+    """What :func:`fit_tcvae` stored of a training.
+
+    Raises
+    ------
+    InvalidInput
+        If it is damaged, or something is missing in it.
+    """
+    try:
+        state: Any = torch.load(path, map_location=device, weights_only=True)
+    except Exception as fault:  # torch raises a dozen kinds for a file that is cut short
+        raise _no_checkpoint(path, type(fault).__name__) from None
+    found: dict[str, Any] = state if isinstance(state, dict) else {}
+    for name in HELD:
+        if name not in found:
+            raise _no_checkpoint(path, f"it lacks '{name}'")
+    step = found["step"]
+    if isinstance(step, bool) or not isinstance(step, int) or step < 0:
+        raise _no_checkpoint(path, f"its step is {str(step)[:40]!r}")
+    return found
+
+
+def check_checkpoint(path: Path, settings: EncoderTraining) -> None:
+    """Refuse a checkpoint that a training with these settings cannot have written; none is fine.
+
+    Raises
+    ------
+    InvalidInput
+        If it cannot be read, or is beyond the last step.
+    """
+    if path.exists() and (step := read_checkpoint(path)["step"]) > settings.steps:
+        raise _no_checkpoint(path, f"it is at step {step:,} of {settings.steps:,}")
+
+
+def _no_checkpoint(path: Path, why: str) -> InvalidInput:
+    flat = " ".join(why.split())[:200].rstrip(".")
+    return InvalidInput(
+        f"{path} cannot be used to resume ({flat}); remove it to begin this run anew, or put a "
+        "copy of the checkpoint there."
+    )
 
 
 def _enough(settings: EncoderTraining, best: BestWeights) -> bool:

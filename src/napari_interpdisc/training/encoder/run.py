@@ -14,7 +14,6 @@ import torch
 
 from napari_interpdisc._types import Progress, silent
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.io.results import check_empty_folder, check_writable, write_whole
 from napari_interpdisc.io.settings import checked_settings
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model, save_model
@@ -24,7 +23,12 @@ from napari_interpdisc.training.encoder.card import best_line, encoder_card
 from napari_interpdisc.training.encoder.data import EncoderSource, at_most, split_sources
 from napari_interpdisc.training.encoder.guides import guided_latents
 from napari_interpdisc.training.encoder.log import EncoderLog
-from napari_interpdisc.training.encoder.loop import Log, fit_tcvae
+from napari_interpdisc.training.encoder.loop import (
+    Log,
+    check_checkpoint,
+    fit_tcvae,
+    read_checkpoint,
+)
 from napari_interpdisc.training.encoder.report import (
     FineTuneReport,
     compare_encoders,
@@ -32,6 +36,15 @@ from napari_interpdisc.training.encoder.report import (
 )
 from napari_interpdisc.training.encoder.settings import EncoderTraining, check_masks
 from napari_interpdisc.training.encoder.statistics import STATISTICS_CROPS, with_statistics
+from napari_interpdisc.writing import (
+    CannotWrite,
+    Inputs,
+    check_empty_folder,
+    check_no_input,
+    check_writable,
+    or_elsewhere,
+    write_whole,
+)
 
 SETTINGS, CHECKPOINT, MODEL, REPORT = "settings.json", "checkpoint.pt", "model", "report.md"
 """What a run folder holds, beside the logs."""
@@ -180,7 +193,7 @@ def guide_weight(network: TCVAEConfig) -> float:
     return 1.0
 
 
-def check_run_folder(out: Path, resume: bool) -> None:
+def check_run_folder(out: Path, resume: bool, inputs: Inputs = ()) -> None:
     """Refuse a run folder that cannot be used; to be called before anything is read.
 
     Raises
@@ -189,13 +202,15 @@ def check_run_folder(out: Path, resume: bool) -> None:
         If ``out`` exists without ``resume``, is no unfinished run with it, or cannot be written.
     """
     if not resume:
-        check_empty_folder(out)
+        check_empty_folder(out, inputs)
         return
     if not (out / SETTINGS).is_file():
         raise InvalidInput(f"{out} holds no run that could be resumed; leave --resume out.")
     if (out / MODEL).exists():
         raise InvalidInput(f"The run in {out} is finished; its model is {out / MODEL}.")
+    check_no_input(out, inputs)
     check_writable(out / SETTINGS)
+    check_writable(out / CHECKPOINT)
 
 
 def run_training(
@@ -263,6 +278,7 @@ def run_training(
         out.mkdir(exist_ok=True)
         write_whole(out / SETTINGS, lambda p: p.write_text(json.dumps(record, indent=1), "utf-8"))
     checkpoint = out / CHECKPOINT
+    check_checkpoint(checkpoint, settings)
     with EncoderLog(out, _step_of(checkpoint)) as lines:
 
         def noted(row: dict[str, float]) -> None:
@@ -280,6 +296,8 @@ def run_training(
                 held_out,
                 progress,
             )
+        except CannotWrite as fault:
+            raise CannotWrite(f"{fault} The last checkpoint is whole: --resume goes on.") from None
         except OSError as fault:
             raise InvalidInput(
                 f"{out} cannot be written to: {fault.strerror or fault}; mend that, and resume."
@@ -293,7 +311,7 @@ def run_training(
         report = compare_encoders(start, model, some, plain_crops(held_out, crop_size))
         write_whole(out / REPORT, lambda p: p.write_text(report.markdown(), "utf-8"))
     card = encoder_card(model, record, rows, (train, held_out), command, report)
-    save_model(replace(model, card=card), out / MODEL)
+    or_elsewhere(out / MODEL, lambda place: save_model(replace(model, card=card), place))
     checkpoint.unlink(missing_ok=True)
     return EncoderRun(load_model(out / MODEL, device="cpu"), out / MODEL, rows, report)
 
@@ -369,6 +387,4 @@ def _check_same(out: Path, record: dict[str, Any]) -> None:
 
 def _step_of(checkpoint: Path) -> int:
     """Steps that a checkpoint has behind it; 0 without one."""
-    if not checkpoint.exists():
-        return 0
-    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["step"])
+    return int(read_checkpoint(checkpoint)["step"]) if checkpoint.exists() else 0

@@ -1,0 +1,169 @@
+"""Kill commands at random times, and count what is lost, left behind or left running.
+
+``python -m benchmarks.kills --kills 40 --seed 0`` starts commands on a small simulated movie, kills
+each with SIGKILL or SIGTERM after a random part of the time it takes, and starts it again. It
+counts tracebacks, exit codes other than those of the signals, processes that live 5 s after the
+kill, commands that fail after one, and files that are left when the next command is done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
+
+COMMANDS: dict[str, tuple[list[str], str]] = {
+    "classify": (["classify", "movie.tif", "--tracks", "tracks.csv", "--diameter", "28"], "o.csv"),
+    "attack": (["attack", "movie.tif", "--tracks", "tracks.csv", "--diameter", "28"], "attack"),
+    "train": (
+        ["train", "--image", "movie.tif", "--cells", "tracks.csv", "--diameter", "28",
+         "--recipe", "recipe.toml", "--engine", "operon"],
+        "mine",
+    ),
+    "train-encoder": (
+        ["train-encoder", "--frames", "movie.tif", "--centroids", "tracks.csv", "--diameter", "28",
+         "--epochs", "2", "--batch", "16"],
+        "run",
+    ),
+}  # fmt: skip
+
+RECIPE = """
+folds = 2
+augmented = 1
+rotations = 1
+curve = false
+[dense]
+steps = 30
+[sparse]
+steps = 60
+restarts = 1
+[search]
+generations = 5
+"""
+
+
+def files_of(folder: Path) -> None:
+    """Write a movie, its labelled cells, and a recipe that is done in seconds."""
+    import tifffile
+
+    made = simulate_movie(SimulationSettings(shape=(8, 160, 300), cells=14, dividing=1, seed=1))
+    tifffile.imwrite(folder / "movie.tif", made.image, metadata={"axes": "TYX"})
+    table = made.cells.to_frame()
+    table["label"] = ["a" if k % 2 else "b" for k in table["track_id"]]
+    table.to_csv(folder / "tracks.csv", index=False)
+    (folder / "recipe.toml").write_text(RECIPE)
+
+
+def marked(mark: str) -> list[int]:
+    """Processes that have a mark in their environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                if state != "Z" and mark.encode() in (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def main() -> None:
+    """Run the kills, and print what was counted as JSON."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--kills", type=int, default=40)
+    asked.add_argument("--seconds", type=float, default=3600, help="Begin no kill after these.")
+    asked.add_argument("--seed", type=int, default=0)
+    asked.add_argument("--folder", type=Path, default=None)
+    asked.add_argument("--only", choices=COMMANDS, action="append")
+    args = asked.parse_args()
+    root = Path(tempfile.mkdtemp(prefix="kills-", dir=args.folder))
+    scratch = root / "tmp"
+    scratch.mkdir()
+    files_of(root)
+    draw = random.Random(args.seed)
+    names = args.only or list(COMMANDS)
+    mark = f"KILLS={root.name}"
+    env = {**os.environ, "TMPDIR": str(scratch), "KILLS": root.name}
+
+    def start(name: str) -> subprocess.Popen[str]:
+        words, out = COMMANDS[name]
+        more = (
+            ["--resume"]
+            if name == "train-encoder" and (root / out / "settings.json").exists()
+            else []
+        )
+        line = [sys.executable, "-m", "napari_interpdisc.cli", *words, "--out", out, *more]
+        return subprocess.Popen(
+            line, cwd=root, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+
+    def clear(name: str) -> None:
+        out = root / COMMANDS[name][1]
+        shutil.rmtree(out) if out.is_dir() else out.unlink(missing_ok=True)
+        out.with_suffix(".json").unlink(missing_ok=True)
+
+    takes: dict[str, float] = {}
+    for name in names:
+        began = time.monotonic()
+        process = start(name)
+        _, err = process.communicate()
+        if process.returncode:
+            raise SystemExit(f"{name} does not work here: {err}")
+        takes[name] = time.monotonic() - began
+        clear(name)
+    inputs = {p.name for p in root.iterdir()}
+    counted = dict.fromkeys(
+        ("kills", "in_time", "tracebacks", "wrong_codes", "orphans", "failed_after", "debris"), 0
+    )
+    end = time.monotonic() + args.seconds
+    for k in range(args.kills):
+        if time.monotonic() > end:
+            break
+        name = names[k % len(names)]
+        sent = signal.SIGTERM if draw.random() < 0.3 else signal.SIGKILL
+        process = start(name)
+        try:
+            process.wait(draw.uniform(0.2, 1) * takes[name])
+        except subprocess.TimeoutExpired:
+            process.send_signal(sent)
+            counted["in_time"] += 1
+        _, err = process.communicate()
+        counted["kills"] += 1
+        counted["tracebacks"] += "Traceback" in err
+        counted["wrong_codes"] += process.returncode not in (0, 143, -sent)
+        deadline = time.monotonic() + 5
+        while (left := marked(mark)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        counted["orphans"] += len(left)
+        if process.returncode == 0 or (root / COMMANDS[name][1] / "config.json").exists():
+            clear(name)
+        again = start(name)
+        _, err = again.communicate()
+        if again.returncode:
+            counted["failed_after"] += 1
+            print(f"{name} after a kill: {err}", file=sys.stderr)
+        clear(name)
+        debris = {p.name for p in root.iterdir()} - inputs | {p.name for p in scratch.iterdir()}
+        if debris:
+            counted["debris"] += len(debris)
+            print(f"{name} left {sorted(debris)}", file=sys.stderr)
+            for path in debris:
+                gone = root / path if (root / path).exists() else scratch / path
+                shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    print(json.dumps({"seed": args.seed, "commands": takes, **counted}))
+    shutil.rmtree(root)
+
+
+if __name__ == "__main__":
+    main()

@@ -82,6 +82,17 @@ def test_no_folder_goes_into_an_input(tmp_path: Path, check: Any) -> None:
     assert check(tmp_path / "out", (tmp_path / "in.zarr",)) == tmp_path / "out"
 
 
+def test_a_table_may_lie_beside_the_pictures_of_an_input_folder(tmp_path: Path) -> None:
+    (tmp_path / "frame_0.TIF").touch()
+    assert check_no_input(tmp_path / "out.csv", (tmp_path,)) == tmp_path / "out.csv"
+    assert check_no_input(tmp_path / "out", (tmp_path,)) == tmp_path / "out"
+    with pytest.raises(InvalidInput, match="among the files"):
+        check_no_input(tmp_path / "out.tif", (tmp_path,))
+    (tmp_path / "zarr.json").touch()
+    with pytest.raises(InvalidInput, match="among the files"):
+        check_no_input(tmp_path / "out.csv", (tmp_path,))
+
+
 def test_no_file_goes_among_those_of_a_pattern(tmp_path: Path) -> None:
     pattern = f"{tmp_path}/*.tif"
     with pytest.raises(InvalidInput, match="among the files"):

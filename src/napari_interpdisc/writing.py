@@ -143,7 +143,7 @@ def check_filled_folder(path: str | Path, inputs: Inputs = ()) -> Path:
 
 
 def check_no_input(path: str | Path, inputs: Inputs) -> Path:
-    """Return ``path`` if it is nothing that is read, and in no folder that is.
+    """Return ``path`` if it is nothing that is read, nor would be.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def check_no_input(path: str | Path, inputs: Inputs) -> Path:
                 f"Writing {target} would replace {one}, which is read here; choose another name "
                 "for the result."
             )
-        inside = given.is_dir() and given.resolve() in target.absolute().resolve().parents
+        inside = _would_be_read(target, given)
         listed = any(letter in str(given) for letter in "*?[") and not given.exists()
         if inside or (listed and fnmatch.fnmatch(str(target), str(given))):
             raise InvalidInput(
@@ -168,6 +168,25 @@ def check_no_input(path: str | Path, inputs: Inputs) -> Path:
                 "place for the result."
             )
     return target
+
+
+STORE_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
+"""Files by which a folder is one Zarr store."""
+
+
+def _would_be_read(target: Path, given: Path) -> bool:
+    """Whether a new file in an input folder would be a part of it.
+
+    So is everything in a store, and in a folder of files what is of their kind: a table among
+    pictures is none.
+    """
+    if not given.is_dir() or given.resolve() not in target.absolute().resolve().parents:
+        return False
+    named = given.suffix.lower() in (".zarr", ".geff")
+    if named or any((given / mark).exists() for mark in STORE_MARKS):
+        return True
+    kind = target.suffix.lower()
+    return bool(kind) and any(file.suffix.lower() == kind for file in given.iterdir())
 
 
 def is_same(a: Path, b: Path) -> bool:

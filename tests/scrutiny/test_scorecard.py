@@ -58,8 +58,11 @@ class HandBuilt:
     def encode(self, crops: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], None]:
         return self.feature(crops[:, 0]).astype(np.float32)[:, None], None
 
-    def score(self, latents: npt.NDArray[np.float32], _: str = "") -> npt.NDArray[np.float32]:
+    def score(self, latents: npt.NDArray[np.float32], *_: object) -> npt.NDArray[np.float32]:
         return latents
+
+    def defined(self, latents: npt.NDArray[np.float32], *_: object) -> npt.NDArray[np.bool_]:
+        return np.ones(len(latents), bool)
 
     def head(self, name: str | None = None) -> Any:
         own = SimpleNamespace(properties=())
@@ -285,7 +288,7 @@ class ThreeClasses(HandBuilt):
 
     classes = ("flat", "tall", "round")
 
-    def score(self, latents: npt.NDArray[np.float32], _: str = "") -> npt.NDArray[np.float32]:
+    def score(self, latents: npt.NDArray[np.float32], *_: object) -> npt.NDArray[np.float32]:
         value = latents[:, 0]
         return np.stack([value, -value, np.full_like(value, 2.0)], 1)
 
@@ -429,6 +432,20 @@ def test_a_head_of_properties_is_tested_on_what_is_measured_in_changed_crops(
     assert found.shortcut is None
     assert found.simulated is not None
     assert sum(found.simulated.calls.values()) == 8
+
+
+def test_a_formula_without_a_value_is_no_class(cells: Segmentation, h2b: CellModel) -> None:
+    groups = np.arange(len(cells.rows) + cells.left_out)
+    z = h2b.encode(cells.cells.patches.crops(64))[0]
+    middle = float(np.median(z[:, 2]))
+    head = FormulaHead([parse_formula(f"log(z2 - {middle:.6f}) + 2", 32)])
+    model = replace(h2b, heads={"log": NamedHead("log", head, ("no", "yes"))})
+    found = score_head(cells, groups, model, settings=QUICK)
+    n = int((z[:, 2] > round(middle, 6)).sum())
+    assert sum(found.calls.values()) == n == pytest.approx(found.cells / 2, abs=1)
+    assert any("its formula has no value for them" in one for one in found.notes)
+    exact = next(row for row in found.rows if row.constraint == ORIENTATION)
+    assert exact.cells == n
 
 
 def test_no_answer_to_a_changed_crop_is_a_change(cells: Segmentation, measuring: CellModel) -> None:

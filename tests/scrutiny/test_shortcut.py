@@ -47,7 +47,7 @@ class TwoLatents:
     def _logit(self, z: torch.Tensor) -> torch.Tensor:
         return ((z - 1) @ self.weights)[:, None]
 
-    def score(self, latents: npt.NDArray[np.float32], _: str | None) -> npt.NDArray[np.float32]:
+    def score(self, latents: npt.NDArray[np.float32], *_: object) -> npt.NDArray[np.float32]:
         return self._logit(torch.from_numpy(np.asarray(latents))).numpy()
 
 

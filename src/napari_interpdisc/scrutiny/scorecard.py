@@ -337,12 +337,16 @@ def _mean(values: npt.NDArray[np.floating]) -> float:
 
 
 def _of_properties(scorer: Scorer, before: Float32Array, attacked: bool) -> list[str]:
-    """What is otherwise for a head that reads measured properties: sentences."""
+    """What is otherwise for a head that reads measured properties, or has no value somewhere."""
     if not isinstance(scorer, HeadScorer):
         return []
     read = scorer.encoder.model.head(scorer.name).head.properties
+    missing = int((~answered(before)).sum())
     if not len(read):
-        return []
+        return [
+            f"{missing} of {len(before)} cells were left out for {scorer.name}: its formula has no "
+            "value for them."
+        ] * bool(missing)
     told = [
         f"{scorer.name} reads {', '.join(read.names)}: these were measured anew in every changed "
         "crop, in the nucleus that the built-in segmentation finds there. A changed crop without "
@@ -353,11 +357,10 @@ def _of_properties(scorer: Scorer, before: Float32Array, attacked: bool) -> list
             f"{scorer.name} was trained on nuclei of a given segmentation, which changed crops do "
             "not have: what the built-in one does counts here too."
         )
-    missing = int((~answered(before)).sum())
     if missing:
         told.append(
             f"{missing} of {len(before)} cells were left out for {scorer.name}: no whole nucleus "
-            "was found in the middle."
+            "was found in the middle, or its formula has no value."
         )
     if attacked:
         told.append(f"The shortcut index was not measured for {scorer.name}: it attacks latents.")

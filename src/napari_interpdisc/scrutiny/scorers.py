@@ -104,13 +104,13 @@ class HeadScorer:
         """Logits of crops; ``rows`` do not matter.
 
         Properties that the head reads are measured in the nucleus that is found in each crop. A
-        crop without one has no answer.
+        crop without one has no answer, nor has one for which a formula has no value.
         """
         model, latents = self.encoder.model, self.encoder.encode(crops)
         read = model.head(self.name).head.properties
-        if not len(read):
-            return model.score(latents, self.name)
-        measured = self.encoder.measure(crops)
+        measured = self.encoder.measure(crops) if len(read) else None
         scores = model.score(latents, self.name, measured)
-        scores[missing_properties(read.columns(measured))] = np.nan
+        scores[~model.defined(latents, self.name, measured)] = np.nan
+        if len(read):
+            scores[missing_properties(read.columns(measured))] = np.nan
         return scores

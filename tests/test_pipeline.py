@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -183,6 +184,27 @@ def test_progress_counts_cells(
     monkeypatch.setattr(pipeline, "BATCH", 4)  # of crops, across frames of three cells
     encode_cells(frames, cells, model, 28.0, lambda done, n: told.append((done, n)))
     assert told == [(4, 9), (8, 9), (9, 9)]
+
+
+def test_threads_change_nothing(
+    frames: Frames, cells: CellTable, model: CellModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "BATCH", 2)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(encode_cells(frames, cells, model, 28.0, properties=True, errors=True))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    one, other = found
+    assert np.isfinite(one.latents).all()
+    for name in ("latents", "spectra", "reconstruction_error", "saturated", "no_pixels"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert one.checks == other.checks
+    for name, values in one.properties.items():
+        np.testing.assert_array_equal(values, other.properties[name])
 
 
 def test_progress_can_stop_the_work(frames: Frames, cells: CellTable, model: CellModel) -> None:
@@ -442,7 +464,7 @@ def test_a_cell_for_which_a_formula_has_no_value_has_no_class(model: CellModel) 
     z = np.zeros((4, 32), np.float32)
     z[:, 0] = 0.5, 2, -1, 0
     at = CellTable.from_arrays(np.zeros(4, int), np.zeros((4, 2)))
-    encoding = Encoding(at, z, z, z[:, 0], 20.0, model.name, model.encoder_sha256)
+    encoding = Encoding(at, z, z[:, 0], 20.0, model.name, model.encoder_sha256)
     result = classify_encoding(encoding, model)
     assert result.names().tolist() == ["low", "high", None, "low"]  # log 0 is −∞, cut at −10⁶
     assert result.index.tolist() == [0, 1, -1, 0]

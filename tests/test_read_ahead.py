@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from napari_interpdisc import read_ahead
-from napari_interpdisc.read_ahead import ahead
+from napari_interpdisc.read_ahead import ahead, side_by_side
 
 
 def test_items_come_in_their_order() -> None:
@@ -65,3 +66,47 @@ def test_a_read_that_hangs_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None
     go_on.set()
     thread.join(30)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_results_come_in_the_order_of_the_items(workers: int) -> None:
+    def work(k: int) -> int:
+        time.sleep(0.01 * (3 - k % 3))  # later ones are done first
+        return k * k
+
+    assert list(side_by_side(work, range(12), workers)) == [k * k for k in range(12)]
+    assert list(side_by_side(work, [], workers)) == []
+
+
+def test_items_are_worked_on_at_the_same_time() -> None:
+    both, begun = threading.Barrier(2, timeout=30), []
+    found = list(
+        side_by_side(
+            lambda k: both.wait() >= 0, range(4), 2, lambda: begun.append(threading.get_ident())
+        )
+    )
+    assert found == [True] * 4
+    assert len(set(begun)) == 2
+
+
+def test_few_results_wait_for_who_asks() -> None:
+    taken = []
+
+    def items() -> Iterator[int]:
+        for k in range(100):
+            taken.append(k)
+            yield k
+
+    found = side_by_side(lambda k: k, items(), 2)
+    assert next(found) == 0
+    assert len(taken) <= 4
+    found.close()
+    assert not [one for one in threading.enumerate() if one.name.startswith("side-by-side")]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_fault_of_the_work_is_told_in_its_turn(workers: int) -> None:
+    found = side_by_side(lambda k: 1 // (2 - k), range(9), workers)
+    assert [next(found), next(found)] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(found)

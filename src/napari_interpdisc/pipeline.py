@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from napari_interpdisc import crops as cropping
 from napari_interpdisc._types import (
@@ -33,6 +36,7 @@ from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.flags import CUT, NO_PIXELS, OUT_OF_DISTRIBUTION, REASONS, SATURATED
 from napari_interpdisc.models.cell_model import CellModel, NamedHead, class_index, confidence
 from napari_interpdisc.models.familiarity import SURPRISED, Familiarity, latent_norm
+from napari_interpdisc.models.inference import side_by_side_threads
 from napari_interpdisc.models.properties import (
     AREA_UM2,
     PROPERTIES,
@@ -47,7 +51,7 @@ from napari_interpdisc.models.properties import (
 from napari_interpdisc.models.store import installed_models
 from napari_interpdisc.number_text import percent
 from napari_interpdisc.patches import label_crops
-from napari_interpdisc.read_ahead import ahead
+from napari_interpdisc.read_ahead import ahead, side_by_side
 from napari_interpdisc.scrutiny.channel_means import channel_means
 from napari_interpdisc.scrutiny.properties import measure_crops as measure_properties
 
@@ -66,7 +70,7 @@ UNMEASURED = "no class: no whole nucleus was found in the middle to measure"
 UNDEFINED = "no class: the formula has no value for this cell"
 """Reason of a cell without a class, where a formula takes the logarithm of less than 0, say."""
 
-BATCH = 1024
+BATCH = 256
 """Crops that are encoded at once."""
 
 TOO_MANY = 0.05
@@ -370,35 +374,59 @@ def encode_cells(
     sampled = np.zeros(n, bool)
     sampled[inside[np.linspace(0, len(inside) - 1, min(SAMPLE, len(inside))).astype(int)]] = True
     measures: list[CropMeasures] = []
-    done = 0
-    for found in _batches(
+    model.encode(np.zeros((0, 1, model.crop_size, model.crop_size), np.float32), precision)
+    parts = _batches(
         cropping.iter_cells(frames, cells, diameter, model.model_diameter, model.crop_size, BATCH),
         BATCH,
-    ):
-        no_pixels[found.rows] = found.no_pixels
+    )
+
+    reading = Lock()  # readers of a segmentation's file need not be made for several threads
+
+    def work(found: cropping.CutCells) -> _Encoded:
         has = found.no_pixels == ""
         rows = found.rows[has]
-        if len(rows):
-            crops = cropping.normalise(found.crops if has.all() else found.crops[has])[:, None]
-            latents[rows] = model.encode(crops, precision)[0]
-            if errors:
-                left = model.decode_whole(latents[rows]) - model.seen(crops)
-                found_errors[rows] = (left**2).mean((1, 2, 3))
-            spectra[rows] = take_spectra(crops)
-            if read:
-                found_here = _properties(crops, cells.take(rows), diameter, model, segmentation)
-                for name, values in found_here.items():
-                    columns[name][rows] = values
-            # pixels are cut off where many are alike at the top of the frame, and not of the crop
-            flat, top = np.zeros(len(rows)), np.flatnonzero(found.at_top[has])
-            flat[top] = flat_share(crops[top, 0])
-            saturated[rows] = flat > FLAT
-            if sampled[rows].any():
-                sample = measure_crops(crops[sampled[rows]])
-                measures.append(replace(sample, flat=flat[sampled[rows]]))
-        done += len(found.rows)
-        if progress is not None:
-            progress(done, n)
+        if not len(rows):
+            return _Encoded(found, rows)
+        crops = cropping.normalise(found.crops if has.all() else found.crops[has])[:, None]
+        z = model.encode(crops, precision)[0]
+        lost = None
+        if errors:
+            lost = ((model.decode_whole(z) - model.seen(crops)) ** 2).mean((1, 2, 3))
+        own = None
+        if read:
+            with reading:
+                regions = _regions(cells.take(rows), diameter, model, segmentation)
+            own = measure_properties(crops, regions, model.model_diameter)
+        # pixels are cut off where many are alike at the top of the frame, and not of the crop
+        flat, top = np.zeros(len(rows)), np.flatnonzero(found.at_top[has])
+        flat[top] = flat_share(crops[top, 0])
+        sample, some = None, sampled[rows]
+        if some.any():
+            sample = replace(measure_crops(crops[some]), flat=flat[some])
+        return _Encoded(found, rows, z, lost, own, take_spectra(crops), flat > FLAT, sample)
+
+    done = 0
+    with (
+        closing(parts),
+        side_by_side_threads(model.device) as (workers, threads),
+        closing(
+            side_by_side(work, parts, workers, partial(torch.set_num_threads, threads))
+        ) as results,
+    ):
+        for one in results:
+            no_pixels[one.cut.rows] = one.cut.no_pixels
+            if len(one.rows):
+                latents[one.rows], spectra[one.rows] = one.latents, one.spectra
+                saturated[one.rows] = one.saturated
+            if one.errors is not None:
+                found_errors[one.rows] = one.errors
+            for name, values in (one.properties or {}).items():
+                columns[name][one.rows] = values
+            if one.sample is not None:
+                measures.append(one.sample)
+            done += len(one.cut.rows)
+            if progress is not None:
+                progress(done, n)
     if any_usable and n and (no_pixels != "").all():
         raise InvalidInput(
             f"No cell of '{cells.source}' can be used ({no_pixels[0]}); choose another image or "
@@ -428,7 +456,23 @@ def encode_cells(
     )
 
 
-def _batches(parts: Iterator[cropping.CutCells], size: int) -> Iterator[cropping.CutCells]:
+@dataclass(frozen=True)
+class _Encoded:
+    """What was made of a batch of cells; ``rows`` are those that have pixels."""
+
+    cut: cropping.CutCells
+    rows: npt.NDArray[np.intp]
+    latents: Float32Array | None = None
+    errors: Float32Array | None = None
+    properties: dict[str, Float64Array] | None = None
+    spectra: Float32Array | None = None
+    saturated: BoolArray | None = None
+    sample: CropMeasures | None = None
+
+
+def _batches(
+    parts: Iterator[cropping.CutCells], size: int
+) -> Generator[cropping.CutCells, None, None]:
     """The same cells in batches of ``size``; the last one has what is left.
 
     Batches of one size are faster than of many: for each new one, torch makes its kernels anew.
@@ -449,15 +493,13 @@ def _batches(parts: Iterator[cropping.CutCells], size: int) -> Iterator[cropping
         yield cropping.joined_cells(held)
 
 
-def _properties(
-    crops: Float32Array, cells: CellTable, diameter: float, model: CellModel, segmentation: Any
-) -> dict[str, Float64Array]:
-    """Properties of normalised crops (n, 1, S, S) of some cells."""
-    regions = None
-    if segmentation is not None:
-        size = model.crop_size
-        regions = label_crops(segmentation, cells, diameter, model.model_diameter, size)
-    return measure_properties(crops, regions, model.model_diameter)
+def _regions(
+    cells: CellTable, diameter: float, model: CellModel, segmentation: Any
+) -> npt.NDArray[np.int32] | None:
+    """Segmentation (n, S, S) of the crops of some cells, if one is given."""
+    if segmentation is None:
+        return None
+    return label_crops(segmentation, cells, diameter, model.model_diameter, model.crop_size)
 
 
 def measure_cells(
@@ -478,7 +520,8 @@ def measure_cells(
         if len(rows):
             crops = cropping.normalise(found.crops[found.no_pixels == ""])[:, None]
             some = cells.take(rows)
-            here = _properties(crops, some, encoding.diameter, model, segmentation)
+            regions = _regions(some, encoding.diameter, model, segmentation)
+            here = measure_properties(crops, regions, model.model_diameter)
             for name, values in here.items():
                 columns[name][rows] = values
         done += len(found.rows)

@@ -1,13 +1,16 @@
-"""Fetch the next item of a sequence while the present one is worked on."""
+"""Fetch items of a sequence, and work on several, at the same time; all stay in their order."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 PATIENCE = 1.0
 """Seconds that an iterator which is given up waits for its thread.
@@ -50,3 +53,43 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
     finally:
         asked.put(False)
         thread.join(PATIENCE)
+
+
+def side_by_side(
+    work: Callable[[T], R],
+    items: Iterable[T],
+    workers: int,
+    begin: Callable[[], object] | None = None,
+) -> Generator[R, None, None]:
+    """Yield what ``work`` makes of each item, in their order; some are worked on at a time.
+
+    Parameters
+    ----------
+    work
+        Called on one of several threads.
+    items
+        Taken one after the other, in the thread that asks.
+    workers
+        Number of threads; with one, everything is done in the thread that asks. One result more
+        than that may wait.
+    begin
+        Called first in each thread.
+
+    What ``work`` raises is raised here, in its turn. What is being worked on when this iterator is
+    given up is finished, and the rest is left.
+    """
+    if workers < 2:
+        for item in items:
+            yield work(item)
+        return
+    pool = ThreadPoolExecutor(workers, "side-by-side", begin)
+    waiting: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -8,7 +8,12 @@ import torch
 
 from napari_interpdisc.models import inference
 from napari_interpdisc.models.cell_model import CellModel, hash_of
-from napari_interpdisc.models.inference import FastEncoder, has_bfloat16, used_precision
+from napari_interpdisc.models.inference import (
+    FastEncoder,
+    has_bfloat16,
+    side_by_side_threads,
+    used_precision,
+)
 from napari_interpdisc.models.store import load_model
 
 
@@ -60,3 +65,20 @@ def test_a_precision_is_what_was_asked_for_and_auto_what_the_device_has(
 
 def test_other_devices_have_none() -> None:
     assert not has_bfloat16(torch.device("meta"))
+
+
+@pytest.mark.parametrize(
+    ("threads", "shared"), [(1, (1, 1)), (2, (2, 1)), (4, (4, 1)), (24, (8, 3))]
+)
+def test_threads_are_shared_out_among_batches(threads: int, shared: tuple[int, int]) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        with side_by_side_threads(torch.device("cpu")) as found:
+            assert found == shared
+            assert torch.get_num_threads() == shared[1]
+        assert torch.get_num_threads() == threads
+        with side_by_side_threads(torch.device("meta")) as found:
+            assert found == (1, threads), "a device of its own takes one batch at a time"
+    finally:
+        torch.set_num_threads(before)

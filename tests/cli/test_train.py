@@ -361,6 +361,29 @@ def test_a_column_of_groups_tells_no_images_apart(
     assert run(*named).code == 130, "training began"
 
 
+def test_a_model_whose_name_was_taken_meanwhile_is_kept_with_its_table(
+    run: Run, files: Path, recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_interpdisc.discovery import cross_validation
+
+    own = cross_validation.discover
+
+    def discover(*given: Any) -> Any:
+        (files / "mine").mkdir()
+        (files / "mine" / "of another training").touch()
+        return own(*given)
+
+    monkeypatch.setattr(cross_validation, "discover", discover)
+    done = run(*words(files, "--kind", "dense", "--recipe", recipe))
+    (kept,) = files.glob("mine-*")
+    assert done.code == 4
+    assert f"The result was kept in {kept}" in done.err
+    assert {file.name for file in kept.iterdir()} == {
+        "card.md", "config.json", "labels_to_check.csv", "weights.safetensors",
+    }  # fmt: skip
+    assert [file.name for file in (files / "mine").iterdir()] == ["of another training"]
+
+
 def test_heads_of_properties_are_trained_stored_and_classify(
     run: Run, files: Path, recipe: Path
 ) -> None:

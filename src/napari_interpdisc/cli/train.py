@@ -32,7 +32,7 @@ from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.stages import Stages
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.writing import check_new_folder, or_elsewhere, write_whole
+from napari_interpdisc.writing import KeptElsewhere, check_new_folder, or_elsewhere, write_whole
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -195,14 +195,21 @@ def train(
     trained = discovered_model(loaded, found, name or out.name, compared=compared)
     source = crops or movies or ", ".join(str(one.tracks) for one in files)
     say(*_told(found, str(source), loaded), *_calibration_told(found), compared.sentence())
-    or_elsewhere(out, partial(save_model, trained))
+    where, elsewhere = out, None
+    try:
+        or_elsewhere(out, partial(save_model, trained))
+    except KeptElsewhere as fault:  # told at the end: the table belongs beside the model
+        where, elsewhere = fault.place, fault
     audited = audit_labels(found)
     table = audit_table(audited, origins)
+    listed = where / LABELS_TO_CHECK
     or_elsewhere(
-        out / LABELS_TO_CHECK,
+        listed,
         lambda place: write_whole(place, lambda unfinished: table.to_csv(unfinished, index=False)),
     )
-    say(f"{next(iter(found.heads))}: {audited.sentence()}", str(out / LABELS_TO_CHECK), str(out))
+    say(f"{next(iter(found.heads))}: {audited.sentence()}", str(listed), str(where))
+    if elsewhere is not None:
+        raise elsewhere
 
 
 GIVE = "Give --image and --cells, once for each movie, or --movies or --crops in their place."

@@ -152,7 +152,7 @@ def load_model(
 
 
 class CannotSave(InvalidModel, CannotWrite):
-    """A model folder cannot be written: the disk is full, or there is no permission."""
+    """A model folder cannot be written: a full disk, no permission, or a name that is taken."""
 
 
 def save_model(model: CellModel, folder: Path) -> None:
@@ -168,7 +168,7 @@ def save_model(model: CellModel, folder: Path) -> None:
         or the model holds what none may, such as a class with a name of 1000 characters.
     """
     if folder.exists():
-        raise InvalidModel(f"{folder} already exists; choose another name, nothing was written.")
+        raise CannotSave(f"{folder} already exists; choose another name, nothing was written.")
     tensors, card = _tensors(model.encoder, model.heads), model.card.encode("utf-8", "replace")
     content = {"weights.safetensors": save_tensors(tensors), "card.md": card}
     content["config.json"] = _config_text(model, content, folder)

@@ -12,6 +12,7 @@ from napari_interpdisc.models.inference import (
     FastEncoder,
     has_bfloat16,
     side_by_side_threads,
+    torch_threads,
     used_precision,
 )
 from napari_interpdisc.models.store import load_model
@@ -80,5 +81,22 @@ def test_threads_are_shared_out_among_batches(threads: int, shared: tuple[int, i
         assert torch.get_num_threads() == threads
         with side_by_side_threads(torch.device("meta")) as found:
             assert found == (1, threads), "a device of its own takes one batch at a time"
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_number_of_threads_is_put_back_by_the_last_who_leaves() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        first, second = torch_threads(1), torch_threads(2)
+        first.__enter__()
+        second.__enter__()
+        with side_by_side_threads(torch.device("cpu")) as found:
+            assert found == (3, 1), "of those that there are, not of those that are lent"
+        first.__exit__(None, None, None)
+        assert torch.get_num_threads() < 3
+        second.__exit__(None, None, None)
+        assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)

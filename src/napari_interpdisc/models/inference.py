@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,36 @@ MOST_WORKERS = 8
 """Threads on which batches are worked on side by side, at most."""
 
 
+_LENT = Lock()
+_lent: list[int] = []
+"""Torch's number of threads before anybody changed it, once for each who has."""
+
+
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """Let torch have so many threads, and as many as before when the last who asked has left.
+
+    The number is one for the whole program: two who each put back what they found would end with
+    what the first had set.
+    """
+    with _LENT:
+        _lent.append(_lent[0] if _lent else torch.get_num_threads())
+        torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        with _LENT:
+            before = _lent.pop()
+            if not _lent:
+                torch.set_num_threads(before)
+
+
+def _threads() -> int:
+    """Torch's number of threads, as it is when nobody changes it."""
+    with _LENT:
+        return _lent[0] if _lent else torch.get_num_threads()
+
+
 @contextmanager
 def side_by_side_threads(device: torch.device) -> Iterator[tuple[int, int]]:
     """Share torch's threads out among batches: how many batches at once, and threads for each.
@@ -31,14 +62,11 @@ def side_by_side_threads(device: torch.device) -> Iterator[tuple[int, int]]:
     on two threads. Elsewhere torch has as many threads as before, and here too afterwards. A GPU
     takes one batch at a time.
     """
-    before = torch.get_num_threads()
+    before = _threads()
     workers = min(before, MOST_WORKERS) if device.type == "cpu" else 1
-    each = max(1, before // workers) if workers > 1 else before
-    torch.set_num_threads(each)
-    try:
+    each = before // workers
+    with torch_threads(each):
         yield workers, each
-    finally:
-        torch.set_num_threads(before)
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
+from napari_interpdisc.models.inference import torch_threads
 
 
 @contextmanager
@@ -15,9 +15,5 @@ def one_thread() -> Iterator[None]:
     A step of a head takes under a millisecond. Shared among threads, it takes longer by the time
     that they wait for each other: twentyfold on two cores that other programs use too.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with torch_threads(1):
         yield
-    finally:
-        torch.set_num_threads(before)

@@ -3,12 +3,15 @@
 ``python -m benchmarks.kills --kills 40 --seed 0`` starts commands on a small simulated movie, kills
 each with SIGKILL or SIGTERM after a random part of the time it takes, and starts it again. It
 counts tracebacks, exit codes other than those of the signals, processes that live 5 s after the
-kill, commands that fail after one, and files that are left when the next command is done.
+kill, commands that fail after one, results that then differ from those of a command that nobody
+killed, and files that are left when the next command is done. A command that ended before its kill
+came is no kill: another is begun.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -36,6 +39,9 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
         "run",
     ),
 }  # fmt: skip
+
+RESULTS = (".csv", ".safetensors")
+"""Files whose bytes are those of a result."""
 
 RECIPE = """
 folds = 2
@@ -113,7 +119,19 @@ def main() -> None:
         shutil.rmtree(out) if out.is_dir() else out.unlink(missing_ok=True)
         out.with_suffix(".json").unlink(missing_ok=True)
 
+    def digest(name: str) -> str:
+        """Hash of the tables and weights of a result."""
+        out = root / COMMANDS[name][1]
+        files = sorted(out.rglob("*")) if out.is_dir() else [out]
+        found = hashlib.sha256()
+        for file in files:
+            # the log of an encoder's training tells seconds too
+            if file.suffix in RESULTS and name + file.suffix != "train-encoder.csv":
+                found.update(file.name.encode() + file.read_bytes())
+        return found.hexdigest()
+
     takes: dict[str, float] = {}
+    whole: dict[str, str] = {}
     for name in names:
         began = time.monotonic()
         process = start(name)
@@ -121,38 +139,45 @@ def main() -> None:
         if process.returncode:
             raise SystemExit(f"{name} does not work here: {err}")
         takes[name] = time.monotonic() - began
+        whole[name] = digest(name)
         clear(name)
     inputs = {p.name for p in root.iterdir()}
     counted = dict.fromkeys(
-        ("kills", "in_time", "tracebacks", "wrong_codes", "orphans", "failed_after", "debris"), 0
-    )
+        ("kills", "too_late", "tracebacks", "wrong_codes", "orphans", "failed_after", "differ",
+         "debris"), 0
+    )  # fmt: skip
     end = time.monotonic() + args.seconds
-    for k in range(args.kills):
-        if time.monotonic() > end:
-            break
-        name = names[k % len(names)]
+    while counted["kills"] < args.kills and time.monotonic() < end:
+        name = names[counted["kills"] % len(names)]
         sent = signal.SIGTERM if draw.random() < 0.3 else signal.SIGKILL
         process = start(name)
         try:
-            process.wait(draw.uniform(0.2, 1) * takes[name])
+            process.wait(draw.uniform(0.1, 1) * takes[name])
+            counted["too_late"] += 1
+            takes[name] *= 0.9  # the machine is less busy than it was
         except subprocess.TimeoutExpired:
             process.send_signal(sent)
-            counted["in_time"] += 1
+            counted["kills"] += 1
         _, err = process.communicate()
-        counted["kills"] += 1
         counted["tracebacks"] += "Traceback" in err
         counted["wrong_codes"] += process.returncode not in (0, 143, -sent)
         deadline = time.monotonic() + 5
         while (left := marked(mark)) and time.monotonic() < deadline:
             time.sleep(0.1)
         counted["orphans"] += len(left)
-        if process.returncode == 0 or (root / COMMANDS[name][1] / "config.json").exists():
+        if name != "train-encoder" and (root / COMMANDS[name][1]).exists():
+            # it was done, and killed as it ended
+            counted["differ"] += digest(name) != whole[name]
+        if name != "train-encoder" or process.returncode == 0:
             clear(name)
         again = start(name)
         _, err = again.communicate()
         if again.returncode:
             counted["failed_after"] += 1
             print(f"{name} after a kill: {err}", file=sys.stderr)
+        elif digest(name) != whole[name]:
+            counted["differ"] += 1
+            print(f"{name} after a kill has another result", file=sys.stderr)
         clear(name)
         debris = {p.name for p in root.iterdir()} - inputs | {p.name for p in scratch.iterdir()}
         if debris:

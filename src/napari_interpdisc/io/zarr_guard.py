@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.guarded_files import read_file, size_text
+from napari_interpdisc.guarded_files import GROWS_FROM, check_growth, read_file, size_text
 
 NODES = ("zarr.json", ".zarray")
 """Files that describe an array: of version 3, which describes groups too, and of version 2."""
@@ -74,16 +74,35 @@ def check_store(path: Path, texts: bool = False) -> None:
         if seen > MOST_NODES:
             raise InvalidInput(f"{path} has more than {MOST_NODES:,} folders; check the path.")
         check_node(folder, texts)
-        if (folder / ".zarray").exists():
-            continue  # what is below are chunks
-        document = _json(folder / "zarr.json") if (folder / "zarr.json").exists() else {}
-        if isinstance(document, dict) and document.get("node_type") == "array":
+        document = _own(folder)
+        if document:  # what is below are chunks
+            _check_stored(folder, document)
             continue
         try:
             below = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir()]
         except OSError as fault:
             raise InvalidInput(f"{folder} cannot be read ({fault.strerror or fault}).") from None
         waiting += [one for one in below if not one.is_symlink() or _leads_down(one, path)]
+
+
+def _own(folder: Path) -> dict[str, Any]:
+    """What a folder says of its array; nothing if it is none."""
+    for name in NODES:
+        document = _json(folder / name) if (folder / name).exists() else None
+        if isinstance(document, dict) and document.get("node_type", "array") == "array":
+            return dict(document)
+    return {}
+
+
+def _check_stored(folder: Path, document: dict[str, Any]) -> None:
+    """Refuse an array that is much larger than its chunks: those that are not there are filled."""
+    shape = document.get("shape")
+    if not isinstance(shape, list) or not all(isinstance(n, int) for n in shape):
+        return
+    n_bytes = math.prod(shape) * _bytes_of(document.get("dtype", document.get("data_type")))
+    if n_bytes > GROWS_FROM:
+        chunks = (Path(top) / name for top, _, names in os.walk(folder) for name in names)
+        check_growth(folder, n_bytes, sum(chunk.lstat().st_size for chunk in chunks))
 
 
 def _leads_down(link: Path, top: Path) -> bool:

@@ -163,3 +163,17 @@ def test_no_cell(text: str, said: str) -> None:
     cells = CellTable.from_arrays([0, 1, 1, 4], np.zeros((4, 2)), track_id=[7, 7, 8, 7])
     with pytest.raises(InvalidInput, match=said):
         row_of(cells, text)
+
+
+@pytest.mark.parametrize(
+    ("t", "ids", "told"),
+    [
+        ([1e19], [1], "time of 1e.19 .* at most 2147483647"),
+        ([0.0], [1.5], "track id of 1.5 in row 0"),
+        ([0.0], [2.0**63], "below 2.63"),
+        ([0.0], np.array([2**63], np.uint64), "below 2.63"),
+    ],
+)
+def test_numbers_that_integers_do_not_hold_are_refused(t: Any, ids: Any, told: str) -> None:
+    with pytest.raises(InvalidInput, match=told):
+        CellTable.from_arrays(t, [[1.0, 1.0]], ids)

@@ -9,7 +9,7 @@ import zarr
 
 from napari_interpdisc import frames as frames_module
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.frames import BlockReader, Frames, UnreadableFrame
+from napari_interpdisc.frames import BlockReader, Frames, UnreadableFrame, check_size
 
 MOVIE = np.arange(3 * 4 * 5, dtype=np.uint16).reshape(3, 4, 5)
 
@@ -205,3 +205,19 @@ def test_blocks_have_the_channel_and_the_planes_of_the_movie() -> None:
                 np.testing.assert_array_equal(
                     reader.picture(t, plane).pixels, plain.picture(t, plane).pixels
                 )
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "told"),
+    [
+        ((10**6, 10**6), "YX", "cut it into tiles"),
+        ((10**5, 2**12, 2**12), "ZYX", "in 100000 planes"),
+        ((10**8, 9, 9), "TYX", "100,000,000 frames"),
+    ],
+)
+def test_sizes_that_cannot_be_meant_are_refused(
+    shape: tuple[int, ...], axes: str, told: str
+) -> None:
+    with pytest.raises(InvalidInput, match=told):
+        check_size(shape, axes)
+    check_size((1000, 3, 2048, 2048), "TCYX")

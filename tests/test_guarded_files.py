@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 import re
 import socket
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.guarded_files import read_file, size_text, strict_json
+from napari_interpdisc.guarded_files import (
+    check_archive,
+    check_growth,
+    one_sentence,
+    read_file,
+    size_text,
+    strict_json,
+)
 
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes and links are POSIX's here")
 
@@ -102,3 +110,35 @@ def test_sound_json_is_read() -> None:
     assert strict_json(b'\xef\xbb\xbf{"a": [1, "\\ud83d\\ude00", null]}', "X") == {
         "a": [1, "😀", None]
     }
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (IndexError("too many\nindices"), r"a.h5 cannot be read as cells \(too many\); copy"),
+        (KeyError(), r"cannot be read as cells \(KeyError\)"),
+        (MemoryError(), "needs more memory than there is"),
+    ],
+)
+def test_whatever_a_reader_raises_is_one_sentence(fault: Exception, told: str) -> None:
+    with pytest.raises(InvalidInput, match=told), one_sentence("a.h5", "cells"):
+        raise fault
+
+
+def test_what_grows_without_measure_is_refused(tmp_path: Path) -> None:
+    check_growth("a", 2**30, 1)
+    check_growth("a", 2**34, 2**30)
+    with pytest.raises(InvalidInput, match="has 1 KiB and asks for 4 GiB"):
+        check_growth("a", 2**32, 2**10)
+
+
+def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", b"b")
+    check_archive(path)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(data)
+    with pytest.raises(InvalidInput, match="encrypted"):
+        check_archive(path)

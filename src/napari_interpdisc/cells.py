@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_interpdisc._types import BoolArray
 from napari_interpdisc.errors import InvalidInput
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from napari_interpdisc.frames import Frames
+
+LAST_FRAME = 2**31 - 1
+"""Number of the last frame that a cell can be in: later ones are damage, or no frames."""
 
 SUFFIX = "_in_file"
 """Ending of a column of the user's own whose name is one of a result's."""
@@ -117,15 +121,22 @@ class CellTable:
                 f"(first in row {np.flatnonzero(bad)[0]}); remove or repair those rows."
             )
         whole = np.rint(times)
-        off = (np.abs(times - whole) > 1e-6) | (whole < 0)
+        off = (np.abs(times - whole) > 1e-6) | (whole < 0) | (whole > LAST_FRAME)
         if off.any():
             raise InvalidInput(
                 f"'{source}' has a time of {times[off][0]:g} in row {np.flatnonzero(off)[0]}; "
-                "times are frame numbers: whole and not negative."
+                f"times are frame numbers: whole and not negative, at most {LAST_FRAME}."
             )
         ids = np.arange(n) if track_id is None else np.asarray(track_id)
         if ids.dtype.kind == "f" and not np.isfinite(ids).all():
             raise InvalidInput(f"'{source}' has rows without a track id; fill or drop that column.")
+        wrong = no_integers(ids)
+        if wrong.any():
+            first = np.flatnonzero(wrong)[0]
+            raise InvalidInput(
+                f"'{source}' has a track id of {ids[first]:g} in row {first}; track ids are whole "
+                "numbers below 2^63."
+            )
         rows = np.arange(n) if row is None else np.asarray(row)
         columns = {k: np.asarray(v) for k, v in (extra or {}).items()}
         for name, column in {"track_id": ids, "row": rows, **columns}.items():
@@ -272,6 +283,15 @@ class CellTable:
                 f"of {height} by {width} px (first: y = {y:.1f}, x = {x:.1f}); check the scale of "
                 "the layers, or whether y and x are exchanged (--swap-xy on the command line)."
             )
+
+
+def no_integers(values: npt.NDArray[Any]) -> BoolArray:
+    """Whether each number is one that an integer of 64 bits does not hold: NaN, 0.5, 2⁶³."""
+    if values.dtype.kind == "f":
+        return np.asarray((values != np.rint(values)) | ~(np.abs(values) < 2.0**63))
+    if values.dtype.kind == "u":
+        return np.asarray(values > np.iinfo(np.int64).max)
+    return np.zeros(values.shape, bool)
 
 
 def at_most(rows: npt.NDArray[np.intp], most: int, seed: int) -> npt.NDArray[np.intp]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -33,6 +34,47 @@ def less_lowest(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     values /= max(abs(low), abs(high))
     values -= values.min()
     return np.asarray(values / values.max(), dtype=np.float32)
+
+
+LARGEST_FRAME = 2**30
+"""Pixels of one frame, which is in memory as a whole: 32768 by 32768."""
+
+LARGEST_STACK = 2**34
+"""Pixels of all planes of a frame, along z."""
+
+MOST_FRAMES = 10**7
+"""Frames of a movie."""
+
+
+def check_size(shape: Sequence[int], axes: str, source: str = "The image") -> None:
+    """Refuse an image whose header asks for more than can be meant, before a pixel is read.
+
+    Parameters
+    ----------
+    shape, axes
+        Lengths, and the letter of each: T, C, Z, Y, X.
+    source
+        What the image is called in the sentence.
+
+    Raises
+    ------
+    InvalidInput
+        If a frame has more pixels than :data:`LARGEST_FRAME`, its planes together more than
+        :data:`LARGEST_STACK`, or there are more than :data:`MOST_FRAMES` frames.
+    """
+    of = dict(zip(axes, (int(n) for n in shape), strict=True))
+    height, width, planes, frames = (of.get(axis, 1) for axis in "YXZT")
+    if height * width > LARGEST_FRAME or height * width * planes > LARGEST_STACK:
+        raise InvalidInput(
+            f"{source} has frames of {height} by {width} px"
+            f"{f' in {planes} planes' if planes > 1 else ''}; at most {LARGEST_FRAME:,} px are "
+            "read at once. If the file is not damaged, cut it into tiles."
+        )
+    if frames > MOST_FRAMES:
+        raise InvalidInput(
+            f"{source} has {frames:,} frames; at most {MOST_FRAMES:,} are read. If the file is not "
+            "damaged, cut it into parts."
+        )
 
 
 class UnreadableFrame(InvalidInput):

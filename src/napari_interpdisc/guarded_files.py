@@ -5,14 +5,26 @@ JSON is read strictly: what a reader would have to guess at is refused.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import stat
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.errors import InterpdiscError, InvalidInput
+
+MOST_GROWTH = 200
+"""How many times larger than its file an array may be, if it is large."""
+
+GROWS_FROM = 2**30
+"""Bytes up to which an array may be as large as it says."""
+
+ENCRYPTED = 1
+"""Bit of a member of an archive that is encrypted."""
 
 KINDS = {
     stat.S_IFDIR: "a folder",
@@ -84,6 +96,83 @@ def _reason(fault: Exception) -> str:
     if getattr(fault, "errno", None) == errno.ELOOP or isinstance(fault, RuntimeError):
         return "it is a link that leads to itself"
     return getattr(fault, "strerror", None) or str(fault).rstrip(".")
+
+
+@contextlib.contextmanager
+def one_sentence(
+    path: str | Path, what: str, advice: str = "copy or export it again"
+) -> Iterator[None]:
+    """Whatever a reader of a file raises within, as one sentence that names the file.
+
+    Damage can make a library fail in more ways than can be listed. What this package raises stays.
+
+    Parameters
+    ----------
+    path
+        The file.
+    what
+        What it is read as: ``an image``.
+    advice
+        What to do.
+
+    Raises
+    ------
+    InvalidInput
+        In place of any other exception.
+    """
+    try:
+        yield
+    except InterpdiscError:
+        raise
+    except MemoryError:
+        raise InvalidInput(
+            f"{path} needs more memory than there is, if it is not damaged; give a part of it, or "
+            "use a machine with more memory."
+        ) from None
+    except Exception as fault:
+        text = str(fault).splitlines()[0].rstrip(".") if str(fault).strip() else ""
+        told = text[:200] or type(fault).__name__
+        raise InvalidInput(f"{path} cannot be read as {what} ({told}); {advice}.") from None
+
+
+def check_growth(path: str | Path, n_bytes: int, stored: int) -> None:
+    """Refuse what would grow out of proportion in memory, as damage or a bomb does.
+
+    Parameters
+    ----------
+    path
+        The file, or the part of it, for the sentence.
+    n_bytes, stored
+        Bytes in memory, and in the file.
+
+    Raises
+    ------
+    InvalidInput
+        If there are more than :data:`GROWS_FROM`, and more than :data:`MOST_GROWTH` times those
+        that are stored.
+    """
+    if n_bytes > max(GROWS_FROM, MOST_GROWTH * stored):
+        raise InvalidInput(
+            f"{path} has {size_text(stored)} and asks for {size_text(n_bytes)} of memory, so it is "
+            "damaged or empty; if its values are meant, store them without compression."
+        )
+
+
+def check_archive(path: Path) -> None:
+    """Refuse a ZIP archive, such as an ``.npz`` file, that is encrypted or grows without measure.
+
+    Raises
+    ------
+    InvalidInput
+        If a member is encrypted, or all of them are refused by :func:`check_growth`.
+    OSError, zipfile.BadZipFile
+        If it is no archive.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    if any(member.flag_bits & ENCRYPTED for member in members):
+        raise InvalidInput(f"{path} is encrypted; store it again without a password.")
+    check_growth(path, sum(member.file_size for member in members), path.stat().st_size)
 
 
 def strict_json(data: bytes, what: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.tracks import read_cells
+
+from ..mutations.input_files import SAMPLES
 
 
 def _write_btrack(path: Path) -> None:
@@ -125,3 +128,34 @@ def test_a_file_of_ilastik_is_told(tmp_path: Path) -> None:
         file["exported_data"] = np.zeros(3)
     with pytest.raises(InvalidInput, match=r"it holds exported_data.; of ilastik, export .* CSV"):
         read_cells(tmp_path / "a.h5")
+
+
+def test_fill_values_take_no_memory(tmp_path: Path) -> None:
+    path = SAMPLES["btrack"](tmp_path)
+    with h5py.File(path, "r+") as file:
+        del file["objects/obj_type_1/coords"]
+        shape = (10**9, 5)
+        file.create_dataset("objects/obj_type_1/coords", shape, "f4", chunks=True, fillvalue=1)
+    with pytest.raises(InvalidInput, match=r"coords' in .* asks for 18.6 GiB"):
+        read_cells(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "told"),
+    [
+        ("tracks/obj_type_1/tracks", [0.5] * 6, "holds 0.5 where whole numbers"),
+        ("tracks/obj_type_1/map", [0, 3], "shape"),
+        ("tracks/obj_type_1/LBEPR", [[np.nan] * 6] * 2, "holds nan"),
+        ("tracks/obj_type_1/LBEPR", [[1e19] * 6] * 2, r"holds 1e.19"),
+        ("objects/obj_type_1/coords", [[[0.0]]], "shape"),
+    ],
+)
+def test_data_of_another_rank_or_kind_are_refused(
+    tmp_path: Path, name: str, values: Any, told: str
+) -> None:
+    path = SAMPLES["btrack"](tmp_path)
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file[name] = np.array(values)
+    with pytest.raises(InvalidInput, match=f"is damaged: its '{name}' .*{told}"):
+        read_cells(path)

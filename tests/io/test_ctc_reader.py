@@ -75,3 +75,17 @@ def test_what_is_missing_is_told(folder: Path, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "mask000.tif", np.zeros((4, 4), np.uint8))
     with pytest.raises(InvalidInput, match="hold no cells"):
         read_cells(alone)
+
+
+def test_a_damaged_mask_costs_its_cells_only(tmp_path: Path) -> None:
+    for t in range(3):
+        tifffile.imwrite(tmp_path / f"mask{t:03}.tif", np.eye(9, dtype=np.uint16), compression=8)
+    (tmp_path / "res_track.txt").write_text("1 0 2 0\n")
+    (tmp_path / "mask001.tif").write_bytes((tmp_path / "mask001.tif").read_bytes()[:200])
+    cells = read_cells(tmp_path)
+    assert cells.t.tolist() == [0, 2]
+    assert "1 mask is damaged" in cells.taken.notes[-1]
+    for t in (0, 2):
+        (tmp_path / f"mask{t:03}.tif").write_bytes(b"")
+    with pytest.raises(InvalidInput, match=r"mask002.tif is empty"):
+        read_cells(tmp_path)

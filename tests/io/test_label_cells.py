@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.io.label_cells import cells_of_labels
+from napari_interpdisc.frames import UnreadableFrame
+from napari_interpdisc.io.label_cells import cells_of_labels, regions_of
+from napari_interpdisc.io.planes import Planes
 
 
 def test_centroids_and_labels_of_every_frame() -> None:
@@ -28,3 +32,25 @@ def test_a_still_and_no_label() -> None:
         cells_of_labels(still, "nuclei")
     still[1, 2] = 1
     assert cells_of_labels(still, "nuclei").yx.tolist() == [[1, 2]]
+
+
+def test_a_damaged_frame_costs_its_cells_only() -> None:
+    masks = np.zeros((3, 8, 8), np.uint16)
+    masks[:, 2:4, 2:4] = 5
+
+    def read(k: int) -> Any:
+        if k == 1:
+            raise UnreadableFrame("damaged")
+        return masks[k]
+
+    cells = cells_of_labels(Planes((3,), (8, 8), masks.dtype, read), "a.tif")
+    assert cells.t.tolist() == [0, 2]
+    assert cells.taken.notes == ("1 mask is damaged and left out, with the cells in it (frame 1).",)
+
+
+def test_large_labels_take_no_memory() -> None:
+    plane = np.zeros((8, 8), np.uint32)
+    plane[1, 1], plane[4:6, 3] = 2**32 - 1, 7
+    assert regions_of(plane) == [((4.5, 3.0), 7), ((1.0, 1.0), 2**32 - 1)]
+    plane[plane == 0] = 2**31
+    assert [label for _, label in regions_of(plane)] == [7, 2**31, 2**32 - 1]

@@ -54,8 +54,8 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
         read_labelled_crops(tmp_path / "none.npz")
     for content in (b"", b"no archive", b"PK\x03\x04 broken"):
         (tmp_path / "odd.npz").write_bytes(content)
-        with pytest.raises(InvalidInput, match="no archive"):
+        with pytest.raises(InvalidInput, match="cannot be read as an archive"):
             read_labelled_crops(tmp_path / "odd.npz")
     np.save(tmp_path / "plain.npy", IMAGES)
-    with pytest.raises(InvalidInput, match="no archive"):
+    with pytest.raises(InvalidInput, match="cannot be read as an archive"):
         read_labelled_crops(tmp_path / "plain.npy")

@@ -231,3 +231,12 @@ def test_lines_of_comments_and_minus_signs() -> None:
     text = "t,y,x\n0,1.5,\N{MINUS SIGN}3.5\n# end of file\n"
     table = parse_table(text.encode(), "c.csv")
     assert positions(table) == [[0, 1.5, -3.5]]
+
+
+def test_a_bomb_of_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_interpdisc.io.tables.LARGEST_TEXT", 1000)
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"t,y,x\n" + b"0,1,2\n" * 1000))
+    (tmp_path / "b.csv").write_bytes(b"t,y,x\n" + b"0,1,2\n" * 1000)
+    for name in ("a.csv.gz", "b.csv"):
+        with pytest.raises(InvalidInput, match="more than 1000 bytes of text; save it as Parquet"):
+            read_table(tmp_path / name)

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.io.results import write_table
 from napari_interpdisc.io.tracks import read_cells
+
+from ..mutations.input_files import SAMPLES, mutate_input, read_input
 
 TABLE = pd.DataFrame({"t": [0, 1], "y": [1.5, 2.5], "x": [3.5, 4.5], "track_id": [7, 7]})
 
@@ -79,3 +81,22 @@ def test_a_table_that_its_settings_do_not_describe_is_told(tmp_path: Path) -> No
     assert any(
         "is not the table that cells.json describes" in one for one in read_cells(path).taken.notes
     )
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_sample_is_read(tmp_path: Path, kind: str) -> None:
+    """So that what is refused is refused for its change."""
+    read_input(kind, SAMPLES[kind](tmp_path))
+
+
+@pytest.mark.parametrize("seed", range(2 * len(SAMPLES)))
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+def test_a_changed_file_is_read_or_refused_in_one_sentence(tmp_path: Path, seed: int) -> None:
+    """Seeds in thousands are tried by hand."""
+    kind, path, _ = mutate_input(tmp_path, seed)
+    told = ""
+    try:
+        read_input(kind, path)
+    except InterpdiscError as refused:
+        told = str(refused)
+    assert not told or told.isprintable()

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -17,6 +16,7 @@ from napari_interpdisc._types import Measured
 from napari_interpdisc.discovery.movies import LabelledMovie
 from napari_interpdisc.discovery.origins import UNKNOWN, Origins
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.guarded_files import check_archive
 from napari_interpdisc.io.labelled_crops import array_names
 from napari_interpdisc.io.results import write_whole
 from napari_interpdisc.patches import Patches
@@ -110,10 +110,13 @@ def read_kept(path: str | Path) -> list[LabelledMovie]:
             f"{file} is no file of cells kept for training; choose one that Discover wrote."
         )
     try:
+        check_archive(file)
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return _movies(arrays)
-    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as fault:
+    except InvalidInput:
+        raise
+    except Exception as fault:  # zlib, of which no list is complete
         text = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise InvalidInput(f"{file} is damaged ({text}); keep the cells anew.") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_interpdisc.cells import CellTable, Taken
+from napari_interpdisc.cells import CellTable, Taken, no_integers
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.guarded_files import check_growth
 from napari_interpdisc.io.track_ids import parents_of
 
 
@@ -44,16 +46,18 @@ def read_btrack(path: Path, object_type: str | None = None) -> CellTable:
         with h5py.File(path, "r") as file:
             kind, tracked = _kind(path, file, object_type)
             objects = file[f"objects/{kind}"]
-            coords = objects["coords"][:]
+            coords = _values(path, file, f"objects/{kind}/coords", 2)
             kept = np.arange(len(coords))
             if tracked:
-                references = file[f"tracks/{kind}/tracks"][:].astype(np.int64).ravel()
-                spans = file[f"tracks/{kind}/map"][:].astype(np.int64)
-                lineage = file[f"tracks/{kind}/LBEPR"][:]
+                references = _whole(path, file, f"tracks/{kind}/tracks").ravel()
+                spans = _whole(path, file, f"tracks/{kind}/map", 2)
+                lineage = _whole(path, file, f"tracks/{kind}/LBEPR", 2)
                 kept = _kept_objects(path, file, kind, len(coords))
-            labels = objects.get("labels")
-            extra = {} if labels is None else {"state": labels[:][:, 0].astype(np.int64)}
-            extra |= _properties(objects, len(coords))
+            extra = {}
+            if "labels" in objects:
+                name = f"objects/{kind}/labels"  # the state, and what may be its probabilities
+                extra["state"] = _integers(path, name, _values(path, file, name, 2)[:, 0])
+            extra |= _properties(path, objects, len(coords))
     except (OSError, KeyError, IndexError) as fault:
         text = str(fault).splitlines()[0]
         raise InvalidInput(
@@ -88,6 +92,39 @@ def read_btrack(path: Path, object_type: str | None = None) -> CellTable:
     )
 
 
+def _values(path: Path, file: Any, name: str, rank: int | None = None) -> npt.NDArray[Any]:
+    """All values of a data set, if they are in this file, and as many as its size can hold."""
+    data = file[name]
+    if data.external or data.is_virtual or data.file.filename != file.filename:
+        raise InvalidInput(
+            f"{path} keeps '{name}' in another file; export the tracks from btrack again."
+        )
+    n_bytes = math.prod(data.shape) * data.dtype.itemsize
+    check_growth(f"'{name}' in {path}", n_bytes, int(data.id.get_storage_size()))
+    values = np.asarray(data[:])
+    if values.dtype.kind not in "buif" or (rank is not None and values.ndim != rank):
+        raise InvalidInput(
+            f"{path} is damaged: its '{name}' has the shape {values.shape} and the type "
+            f"{values.dtype}; export the tracks from btrack again."
+        )
+    return values
+
+
+def _whole(path: Path, file: Any, name: str, rank: int | None = None) -> npt.NDArray[np.int64]:
+    """All values of a data set of whole numbers."""
+    return _integers(path, name, _values(path, file, name, rank))
+
+
+def _integers(path: Path, name: str, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    wrong = no_integers(values)
+    if wrong.any():
+        raise InvalidInput(
+            f"{path} is damaged: its '{name}' holds {values[wrong][0]:g} where whole numbers are "
+            "expected; export the tracks from btrack again."
+        )
+    return values.astype(np.int64)
+
+
 def _kind(path: Path, file: Any, wanted: str | None) -> tuple[str, bool]:
     """The type of objects to read, and whether it has tracks."""
     kinds = [*file["objects"]] if "objects" in file else []
@@ -108,11 +145,11 @@ def _kind(path: Path, file: Any, wanted: str | None) -> tuple[str, bool]:
     return (followed or kinds)[0], bool(followed)
 
 
-def _properties(objects: Any, n: int) -> dict[str, npt.NDArray[Any]]:
+def _properties(path: Path, objects: Any, n: int) -> dict[str, npt.NDArray[Any]]:
     """Properties of each object; those of several numbers as one column for each."""
     found: dict[str, npt.NDArray[Any]] = {}
-    for name, values in objects.get("properties", {}).items():
-        array = np.asarray(values[:])
+    for name in objects.get("properties", {}):
+        array = _values(path, objects.file, f"{objects.name}/properties/{name}")
         if len(array) != n:
             continue
         flat = array.reshape(n, -1)
@@ -131,6 +168,11 @@ def _followed(
     n: int,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Object, track and parent (0 for none) of every cell of all tracks."""
+    if spans.shape[1] < 2 or lineage.shape[1] < 4:
+        raise InvalidInput(
+            f"{path} is damaged: its tracks have {spans.shape[1]} bounds and {lineage.shape[1]} "
+            "values of lineage, not 2 and 6; export the tracks from btrack again."
+        )
     lengths = spans[:, 1] - spans[:, 0]
     if (
         len(lineage) != len(spans)

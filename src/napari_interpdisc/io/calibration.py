@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from napari_interpdisc.io.dialects import MICROMETRES, SECONDS, unit_of
 from napari_interpdisc.io.vendor import SUFFIXES, vendor_calibration
+from napari_interpdisc.io.xml_guard import check_xml
 
 CENTIMETRE = 3
 """TIFF's number of the unit; inches are written by default and mean nothing."""
@@ -101,6 +102,7 @@ def _sizes(
 
 def of_ome(xml: str) -> Calibration:
     """Read the first image of OME metadata."""
+    check_xml(xml, "OME metadata of the image")
     root = ElementTree.fromstring(xml)
     pixels = next((e for e in root.iter() if e.tag.rpartition("}")[2] == "Pixels"), None)
     if pixels is None:

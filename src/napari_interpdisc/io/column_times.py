@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc._types import Float64Array
+from napari_interpdisc.cells import LAST_FRAME
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.clock import numbers_of, seconds_of
 from napari_interpdisc.io.column_roles import TableReading, finite
@@ -235,11 +236,11 @@ def frames_of(reading: TableReading, times: Float64Array) -> npt.NDArray[np.int6
     """Frame numbers from 0."""
     column = reading.roles["t"][0]
     whole = np.rint(times)
-    off = (np.abs(times - whole) > 1e-6) | (whole < 0)
+    off = (np.abs(times - whole) > 1e-6) | (whole < 0) | (whole > LAST_FRAME)
     if off.any():
         raise InvalidInput(
             f"'{reading.source}' has a time of {times[off][0]:g} in column '{column.name}'; times "
-            "are frame numbers: whole and not negative."
+            f"are frame numbers: whole and not negative, at most {LAST_FRAME}."
         )
     converted = reading.taken and reading.taken[-1].startswith("t from")
     low, high = int(whole.min()), int(whole.max())

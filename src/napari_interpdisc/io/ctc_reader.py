@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ import numpy.typing as npt
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.frames import UnreadableFrame, check_size
+from napari_interpdisc.guarded_files import one_sentence
 from napari_interpdisc.io.columns import Asked, Movie, cells_of_frame
+from napari_interpdisc.io.label_cells import damaged_frames, regions_of
+from napari_interpdisc.io.tiff import open_tiff
 
 TABLES = ("man_track.txt", "res_track.txt")
 """Names of the table: label, first and last frame, and parent of each track."""
@@ -55,7 +60,8 @@ def read_ctc(path: Path, asked: Asked, movie: Movie | None) -> CellTable:
     folder = ctc_folder(path)
     assert folder is not None
     listed = _lineage(path if path.is_file() else _table_in(folder))
-    found = [row for t, plane in _planes(folder) for row in objects_of(plane, t)]
+    damaged: list[int] = []
+    found = [row for t, plane in _planes(folder, damaged) for row in objects_of(plane, t)]
     if not found:
         raise InvalidInput(f"The masks in {folder} hold no cells.")
     import pandas as pd
@@ -74,16 +80,16 @@ def read_ctc(path: Path, asked: Asked, movie: Movie | None) -> CellTable:
     if listed is not None:
         columns["parent"] = "parent"
     chosen = Asked(columns=columns, first_frame=0, unit="px")
-    return cells_of_frame(
+    cells = cells_of_frame(
         frame, path.name, chosen, movie, told=["masks of the Cell Tracking Challenge", *notes]
     )
+    told = (*cells.taken.notes, *damaged_frames(damaged))
+    return replace(cells, taken=replace(cells.taken, notes=told))
 
 
 def objects_of(plane: npt.NDArray[Any], t: int) -> list[tuple[float, ...]]:
     """Frame, y, x and label of each object of a mask (Y, X)."""
-    from skimage.measure import regionprops
-
-    return [(t, *region.centroid, region.label) for region in regionprops(plane)]
+    return [(t, *centroid, label) for centroid, label in regions_of(plane)]
 
 
 def _table_in(folder: Path) -> Path | None:
@@ -117,10 +123,14 @@ def _lineage(table: Path | None) -> npt.NDArray[np.int64] | None:
     return numbers
 
 
-def _planes(folder: Path) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-    """Frame number and mask of every frame."""
-    import tifffile
+def _planes(folder: Path, damaged: list[int]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """Frame number and mask of every frame that can be read; ``damaged`` gets the others.
 
+    Raises
+    ------
+    InvalidInput
+        If none can be read.
+    """
     masks = _masks(folder)
     if not masks:
         stacks = [f for f in sorted(folder.iterdir()) if f.suffix.lower() in (".tif", ".tiff")]
@@ -129,10 +139,28 @@ def _planes(folder: Path) -> Iterator[tuple[int, npt.NDArray[Any]]]:
                 f"Beside {folder / _table_name(folder)} are no masks, one for each frame "
                 f"(mask000.tif …) or one stack; {len(stacks)} TIFF files are there."
             )
-        yield from enumerate(_checked(tifffile.imread(stacks[0]), stacks[0], (3,)))
+        yield from enumerate(_checked(_mask(stacks[0]), stacks[0], (3,)))
         return
     for t, file in masks:
-        yield t, _checked(tifffile.imread(file), file, (2,))
+        try:
+            mask = _mask(file)
+        except UnreadableFrame:
+            damaged.append(t)
+            if len(damaged) == len(masks):
+                raise
+            continue
+        yield t, _checked(mask, file, (2,))
+
+
+def _mask(file: Path) -> npt.NDArray[Any]:
+    """All pixels of a mask."""
+    try:
+        with one_sentence(file, "a mask"):
+            data = open_tiff(file).data
+            check_size(data.shape[-2:], "YX"[-len(data.shape) :], str(file))
+            return np.asarray(data[...])
+    except InvalidInput as fault:
+        raise UnreadableFrame(str(fault)) from None
 
 
 def _checked(mask: npt.NDArray[Any], path: Path, axes: Sequence[int]) -> npt.NDArray[Any]:

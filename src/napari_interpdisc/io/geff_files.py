@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.results import new_folder
+from napari_interpdisc.io.zarr_guard import check_store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,6 +151,7 @@ def add_node_properties(
     import zarr
     from geff_spec.utils import create_props_metadata
 
+    check_store(Path(source), texts=True)
     renamed: dict[str, str] = {}
     with new_folder(path) as partial:
         shutil.copytree(source, partial, dirs_exist_ok=True)
@@ -203,6 +205,7 @@ def read_node_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     import pandas as pd
     from geff.core_io import read_to_memory
 
+    check_store(Path(path), texts=True)
     try:
         store = read_to_memory(str(path))
     except Exception as fault:

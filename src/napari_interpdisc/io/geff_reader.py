@@ -17,6 +17,8 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.columns import Asked, Movie, cells_of_frame
 from napari_interpdisc.io.dialects import COMMON, FRAME_NAMES, MICROMETRES, Column, unit_of
+from napari_interpdisc.io.xml_guard import check_xml
+from napari_interpdisc.io.zarr_guard import check_store
 from napari_interpdisc.processes import scratch_folder
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def read_geff(path: Path, asked: Asked | None = None, movie: Movie | None = None
     """
     from geff.core_io import read_to_memory
 
+    check_store(path, texts=True)
     try:
         store = read_to_memory(str(path))
     except Exception as fault:
@@ -67,6 +70,7 @@ def read_trackmate_xml(
         raise InvalidInput(
             f"{path} needs a newer geff to be read; export the spots of TrackMate as CSV."
         ) from None
+    check_xml(path)
     with tempfile.TemporaryDirectory(dir=scratch_folder()) as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a file leaves out
         store_path = Path(folder) / "tracks.geff"

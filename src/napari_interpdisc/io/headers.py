@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import zlib
 from pathlib import Path
 
 from napari_interpdisc.io.dialects import matching_dialects
@@ -28,7 +29,7 @@ def header_rows(path: str | Path) -> list[list[str]]:
         opened = gzip.open if Path(path).suffix.lower() == ".gz" else open
         with opened(path, "rb") as file:
             head = file.read(HEADER_BYTES)
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return []
     encoding = next((name for mark, name in MARKS if head.startswith(mark)), "utf-8")
     if encoding != "utf-16" and b"\0" in head:
@@ -48,7 +49,7 @@ def parquet_columns(path: str | Path) -> list[str]:
 
     try:
         return [str(name) for name in parquet.read_schema(path).names]
-    except (OSError, pyarrow.ArrowException):
+    except (OSError, ValueError, pyarrow.ArrowException):
         return []
 
 
@@ -71,14 +72,14 @@ def is_btrack(path: str | Path) -> bool:
             return isinstance(file.get("objects"), h5py.Group) and isinstance(
                 file.get("tracks"), h5py.Group
             )
-    except OSError:
+    except (OSError, RuntimeError, ValueError, KeyError):  # h5py, of a damaged file
         return False
 
 
 def is_geff(path: str | Path) -> bool:
     """Whether a folder is a GEFF store: its attributes say so."""
     for name in ("zarr.json", ".zattrs"):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
+        with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):
             attributes = json.loads((Path(path) / name).read_text("utf-8"))
             if name == "zarr.json":
                 attributes = attributes.get("attributes")

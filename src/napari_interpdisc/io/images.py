@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from napari_interpdisc.errors import InterpdiscError, InvalidInput
-from napari_interpdisc.frames import Frames
+from napari_interpdisc.frames import Frames, UnreadableFrame, check_size
+from napari_interpdisc.guarded_files import one_sentence
 from napari_interpdisc.io import folder, ome_zarr, tiff, vendor
 from napari_interpdisc.io.axes import Arranged, AxisChoice, ZMode, arrange
 from napari_interpdisc.io.label_values import objects_of, some_planes
@@ -56,13 +57,15 @@ def read_frames(
     MissingExtra
         For ND2, CZI and LIF without the extra.
     """
-    source = _open(Path(path), series, channel, channel_pattern)
-    if channel_pattern is not None:
-        channel = None  # it chose the files
-    choice = AxisChoice(channel, channel_axis, time_axis, z)
-    if channel is None and channel_axis is None:
-        source = _grey(source)
-    found = arrange(source, choice)
+    with one_sentence(path, "an image"):
+        source = _open(Path(path), series, channel, channel_pattern)
+        if channel_pattern is not None:
+            channel = None  # it chose the files
+        choice = AxisChoice(channel, channel_axis, time_axis, z)
+        if channel is None and channel_axis is None:
+            source = _grey(source)
+        found = arrange(source, choice)
+        check_size(found.data.shape, found.axes, str(path))
     return Frames(
         found.data, found.position("C"), channel or 0, found.position("Z"), z or "max",
         _sentence(found, source),
@@ -123,7 +126,14 @@ def open_labels(
     z: ZMode | None = None,
 ) -> tuple[Any, str]:
     """Open a segmentation as :func:`read_labels` does, and say what was taken for what."""
-    source = _open(Path(path))
+    with one_sentence(path, "a segmentation"):
+        return _labels_of(Path(path), shape, time_axis, z)
+
+
+def _labels_of(
+    path: Path, shape: tuple[int, ...] | None, time_axis: int | str | None, z: ZMode | None
+) -> tuple[Any, str]:
+    source = _open(path)
     if np.dtype(source.data.dtype).kind not in "buif":
         raise InvalidInput(f"{path} holds values of type {source.data.dtype}, and no labels.")
     long = [k for k, n in enumerate(source.shape) if n > 1]
@@ -152,10 +162,33 @@ def open_labels(
         data = _flat(data, found.axes.index("Z"), z)
     if np.dtype(data.dtype).kind == "f":
         data = _whole(data, path)
+    check_size(data.shape, found.axes.replace("Z", ""), str(path))
     data, objects = objects_of(data, path)
     if objects:
         told.append(objects)
-    return data, "; ".join(told)
+    return (data if isinstance(data, np.ndarray) else _guarded(data, path)), "; ".join(told)
+
+
+def _guarded(data: Any, path: Path) -> Planes:
+    """Labels of which a damaged frame is told as one, whatever its decoder raises."""
+    outer = tuple(int(n) for n in data.shape[:-2])
+    inner = tuple(int(n) for n in data.shape[-2:])
+    dtype = np.dtype(data.dtype)
+
+    def read(k: int) -> Any:
+        where = tuple(int(n) for n in np.unravel_index(k, outer)) if outer else ...
+        try:
+            return np.asarray(data[where])
+        except (InterpdiscError, MemoryError):
+            raise
+        except Exception as fault:
+            text = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
+            raise UnreadableFrame(
+                f"Frame {k} of {path} is damaged and cannot be read ({text}); copy or export it "
+                "again."
+            ) from None
+
+    return Planes(outer, inner, dtype, read)
 
 
 def _flat(data: Any, axis: int, z: ZMode | None) -> Planes:

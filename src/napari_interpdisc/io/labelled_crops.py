@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.guarded_files import check_archive, one_sentence
 
 
 def read_labelled_crops(
@@ -55,21 +56,21 @@ def array_names(path: str | Path) -> list[str]:
 
 def _read_arrays(file: Path, names: tuple[str, ...]) -> tuple[npt.NDArray[Any], ...]:
     """Read ``images`` and arrays of one value for each of them."""
-    try:
-        # opened here, because np.load leaves a broken file open
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+    if not file.exists():
+        raise InvalidInput(f"{file} does not exist.")
+    # opened here, because np.load leaves a broken file open
+    with (
+        one_sentence(file, "an archive of plain NumPy arrays"),
+        file.open("rb") as stream,
+    ):
+        check_archive(file)
+        with np.load(stream, allow_pickle=False) as archive:
             missing = [name for name in names if name not in archive]
             if missing:
                 raise InvalidInput(
                     f"{file} has no array '{missing[0]}'; it has {', '.join(archive) or 'none'}."
                 )
             images, *others = (archive[name] for name in names)
-    except FileNotFoundError:
-        raise InvalidInput(f"{file} does not exist.") from None
-    except InvalidInput:
-        raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as fault:
-        raise InvalidInput(f"{file} is no archive of plain NumPy arrays ({fault}).") from None
     if images.ndim != 3 or not len(images):
         raise InvalidInput(
             f"'images' in {file} has the shape {images.shape}; (crops, rows, columns) is expected."

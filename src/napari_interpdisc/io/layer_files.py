@@ -143,8 +143,11 @@ def _note_of(source: Path) -> dict[str, Any] | None:
         return None
     from geff_spec import GeffMetadata
 
-    extra = GeffMetadata.read(str(source)).extra or {}
-    note = extra.get("interpdisc", {}).get(NOTE)
+    try:
+        extra = GeffMetadata.read(str(source)).extra or {}
+        note = extra.get("interpdisc", {}).get(NOTE)
+    except Exception:  # a damaged store is told of where its cells are read
+        return None
     return note if isinstance(note, dict) else None
 
 

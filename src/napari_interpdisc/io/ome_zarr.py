@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.source import UNNAMED, Source
+from napari_interpdisc.io.zarr_guard import check_node
 
 MARKS = ("zarr.json", ".zarray", ".zgroup")
 
@@ -49,6 +50,7 @@ def open_zarr(path: Path, series: int | None = None) -> Source:
     """
     import zarr
 
+    check_node(path)
     node: Any = zarr.open(str(path), mode="r")
     if isinstance(node, zarr.Array):
         return Source(path, node, _axes_of_array(path, node))
@@ -94,6 +96,7 @@ def plate_fields(path: Path) -> list[PlateField]:
     if not path.exists():
         raise InvalidInput(f"There is no plate {path}; check the path.")
     try:
+        check_node(path)
         node: Any = zarr.open_group(str(path), mode="r")
         plate = _metadata(node).get("plate")
         if plate is None:
@@ -101,6 +104,7 @@ def plate_fields(path: Path) -> list[PlateField]:
         found = []
         for well in plate.get("wells", []):
             row, column = str(well["path"]).strip("/").split("/")
+            check_node(path / row / column)
             said = _metadata(zarr.open_group(str(path / row / column), mode="r"))
             for image in said["well"].get("images", []):
                 field = str(image["path"])
@@ -122,6 +126,7 @@ def _metadata(node: Any) -> dict[str, Any]:
 
 
 def _level(path: Path, node: Any, scale: dict[str, Any]) -> Source:
+    check_node(path / str(scale["datasets"][0]["path"]))
     data = node[scale["datasets"][0]["path"]]
     return Source(path, data, _letters(scale.get("axes", []), data))
 
@@ -151,6 +156,7 @@ def _axes_of_array(path: Path, array: Any) -> str:
         return _letters(list(names), array)
     if not is_zarr(path.parent):
         return unnamed
+    check_node(path.parent)
     parent: Any = zarr.open(str(path.parent), mode="r")
     if isinstance(parent, zarr.Array):
         return unnamed

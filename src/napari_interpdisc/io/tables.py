@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import os
 import re
 import sys
 import zlib
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.guarded_files import check_growth, size_text
 from napari_interpdisc.io.dialects import (
     COMMON,
     DIALECTS,
@@ -40,6 +42,9 @@ HEADER_WITHIN = 60
 
 UNIT_ROWS = 4
 """Most rows between the names of columns and the first cell; TrackMate writes three."""
+
+LARGEST_TEXT = 2 * 2**30
+"""Bytes of a table of text, unpacked; a larger one is read as Parquet."""
 
 _SEPARATORS = (",", ";", "\t", "|", " ")
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.I)
@@ -92,6 +97,8 @@ def read_table(path: Path, named: Iterable[str] = (), of_cells: bool = True) -> 
     if str(path) == STDIN:
         return parse_table(sys.stdin.buffer.read(), "standard input", named, of_cells)
     try:
+        if path.is_file() and os.stat(path).st_size > LARGEST_TEXT:  # a pipe has no size
+            raise _too_large(str(path))
         raw = path.read_bytes()
     except OSError as fault:
         raise InvalidInput(f"{path} cannot be read ({fault.strerror or fault}).") from None
@@ -142,9 +149,14 @@ def read_parquet(path: Path) -> Table:
         If it cannot be read.
     """
     import pandas as pd
+    from pyarrow import parquet
 
     try:
+        about = parquet.read_metadata(path)
+        check_growth(path, about.num_rows * about.num_columns * 8, path.stat().st_size)
         frame = pd.read_parquet(path)
+    except InvalidInput:
+        raise
     except Exception as fault:
         text = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise InvalidInput(f"{path} cannot be read as a table ({text}).") from None
@@ -175,9 +187,12 @@ def columns_of_file(path: str | Path) -> list[str]:
 def _decoded(raw: bytes, source: str) -> tuple[str, list[str]]:
     if raw[:2] == b"\x1f\x8b":
         try:
-            raw = gzip.decompress(raw)
+            with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+                raw = file.read(LARGEST_TEXT + 1)
         except (OSError, EOFError, zlib.error):
             raise InvalidInput(f"{source} is a damaged gzip file; make it again.") from None
+        if len(raw) > LARGEST_TEXT:
+            raise _too_large(source)
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return _decode(raw, "utf-16", source), ["UTF-16"]
     # every other byte of plain text in UTF-16 is 0
@@ -196,6 +211,13 @@ def _decoded(raw: bytes, source: str) -> tuple[str, list[str]]:
         return raw.decode("cp1252"), ["Windows-1252, not UTF-8"]
     except UnicodeDecodeError:
         return raw.decode("latin-1"), ["Latin-1, not UTF-8"]
+
+
+def _too_large(source: str) -> InvalidInput:
+    return InvalidInput(
+        f"{source} is a table of more than {size_text(LARGEST_TEXT)} of text; save it as Parquet, "
+        "or keep the cells of one movie."
+    )
 
 
 def _decode(raw: bytes, encoding: str, source: str) -> str:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.planes import Planes
 from napari_interpdisc.io.source import UNNAMED, Source
+from napari_interpdisc.io.xml_guard import check_xml
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".tf2", ".lsm", ".stk")
 
@@ -54,6 +55,8 @@ def _open(path: Path, series: int | None) -> Source:
     import tifffile
 
     with _log() as messages, tifffile.TiffFile(path) as file:
+        if file.is_ome:
+            check_xml(file.ome_metadata or "", str(path))
         found = list(file.series)
         damage = [m for m in messages if any(words in m for words in DAMAGE)]
         if damage or not found:

@@ -9,6 +9,7 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.columns import Asked, Movie, cells_of_frame
 from napari_interpdisc.io.dialects import unit_of
+from napari_interpdisc.io.xml_guard import check_xml
 
 
 def root_of(path: Path) -> str:
@@ -33,6 +34,7 @@ def read_trackmate_tracks(
     """
     import pandas as pd
 
+    check_xml(path)
     try:
         root = ElementTree.parse(path).getroot()
         rows = [

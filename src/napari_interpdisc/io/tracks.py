@@ -7,6 +7,7 @@ from pathlib import Path
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.guarded_files import one_sentence
 from napari_interpdisc.io.btrack_reader import read_btrack
 from napari_interpdisc.io.columns import Asked, Movie, cells_of_frame
 from napari_interpdisc.io.ctc_reader import ctc_folder, read_ctc
@@ -51,7 +52,8 @@ def read_cells(
     InvalidInput
         If the file is missing, of another kind, or has no usable cells.
     """
-    cells = _read_any(Path(path), asked or Asked(), movie)
+    with one_sentence(path, "cells"):
+        cells = _read_any(Path(path), asked or Asked(), movie)
     return replace(cells, yx=cells.yx[:, ::-1].copy()) if swap_xy else cells
 
 

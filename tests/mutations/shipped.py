@@ -32,8 +32,8 @@ series = 0
 first_frame = 0
 unit = "px"
 pixel_size = 0.65
-frame_interval = 300
 keep_numbers = ["area"]
+
 [model]
 name = "model"
 head = "two"
@@ -93,9 +93,9 @@ hidden = 4
 
 LINES = f"""
 {" ".join((*READ, *OUT, *TINY))} --head two --channel 0 --unit px --first-frame 0
-{" ".join((*READ, *OUT, *TINY))} --columns t=t,y=y,x=x --time-axis T --z max --series 0
+{" ".join((*READ, *OUT, *TINY))} --columns t=t,y=y,x=x --time-axis T --series 0
 {" ".join((*READ, *OUT, *TINY))} --labels labels.tif --properties --mean-of 0
-{" ".join((*READ, *OUT, *TINY))} --reconstruction-error --precision float32 --disagreement
+{" ".join((*READ, *OUT, *TINY))} --reconstruction-error --precision float32 --delta 0.1
 detect movie.tif --diameter 28 --link --reach 1 --divisions --out ../out/o.csv --channel 0
 attack movie.tif --tracks tracks.csv --diameter 28 --model model --head two --out ../out/a --to flat
 attack movie.tif --tracks tracks.csv --diameter 28 --model model --out ../out/a --freeze 1,2
@@ -105,7 +105,7 @@ through-time --results results.csv --out ../out/t --align score --strict --chang
 counterfactual movie.tif --tracks tracks.csv --cell 1:0 --model model --out ../out/c --diameter 28
 train --image movie.tif --cells tracks.csv --recipe no.toml --label-column label --out ../out/m
 train-encoder --frames movie.tif --centroids no.csv --epochs 1 --batch 8 --out ../out/e
-table1 --data no.npz --out ../out/t --seeds 1
+table1 --data no.npz --out ../out/t --seeds 1 --engine operon
 run plan.toml --dry-run --workers 1
 """.strip()
 """Command lines to begin with; those of trainings lack a file, so that none begins."""
@@ -247,7 +247,7 @@ def make_inputs(folder: Path) -> None:
     from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
     from napari_interpdisc.training.encoder.loop import fit_tcvae
 
-    made = simulate_movie(SimulationSettings(shape=(3, 160, 180), cells=4, dividing=0.5, seed=1))
+    made = simulate_movie(SimulationSettings(shape=(7, 160, 180), cells=4, dividing=0.5, seed=1))
     axes = {"axes": "TYX"}
     gray = "minisblack"
     tifffile.imwrite(folder / "movie.tif", made.image, photometric=gray, metadata=axes)

@@ -27,10 +27,10 @@ EXPONENTS = ("2", "3", "0.5", "-1", "8", "9", "-8", "0", "1/2", "z0", "1e9", "-0
 WORDS = (
     "", " ", "-", "--", "0", "-1", "1", "1e9", "1e400", "nan", "inf", "0.5", "1e-9", "auto", "é",
     "名", "\x1b[31m", "\udcff", "[/x]", "a,b", "a=b", "t=t,y=y", "y=x,x=y", ",", "=", ">", "A>B>A",
-    "1:0", "0:1", "9:99999999999999999999", "../../etc/passwd", "/dev/null", "/dev/zero", "/", ".", "..",
-    "no.csv", "model", "movie.tif", "tracks.csv", "labels.tif", "dense", "two", "max", "centroid",
-    "px", "um", "T", "C", "Z", "-2", "99999999999999999999", "x" * 5000, "(", "*", "?", "[",
-    "(a+)+$",
+    "1:0", "0:1", "9:99999999999999999999", "../../etc/passwd", "/dev/null", "/dev/zero", "/", ".",
+    "..", "no.csv", "model", "movie.tif", "tracks.csv", "labels.tif", "dense", "two", "max",
+    "centroid", "px", "um", "T", "C", "Z", "-2", "99999999999999999999", "x" * 5000, "(", "*", "?",
+    "[", "(a+)+$",
 )  # fmt: skip
 """Words in the place of values on a command line."""
 

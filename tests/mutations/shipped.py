@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .kinds import Draw, Kind, damage_file, pick
+from .kinds import Draw, Kind, copy, damage_file, pick
 from .model_folder import mutate_model
 from .texts import change_formula, change_json, change_table, change_toml, change_words
 
@@ -68,13 +68,20 @@ generations = 5
 SOURCES = """
 [[source]]
 name = "one"
-frames = "movie.tif"
-centroids = "tracks.csv"
-diameter = 28
+frames = "masked*.tif"
+image_channel = 0
+mask_channel = 1
+small_often = 1.0
+smallest_diameter = 10.0
 [[source]]
 name = "two"
 crops = "crops.npz"
 diameter = 28
+label = "label"
+group = "plate"
+leave_out = ["c"]
+often = ["b"]
+share = 1.0
 """
 
 TRAINING = """
@@ -225,6 +232,59 @@ def change_model(path: Path, draw: Draw) -> str:
     return mutate_model(path, int(draw.integers(2**31)))
 
 
+def change_run(path: Path, draw: Draw) -> str:
+    """Change a note, or damage a file, of the results of a whole experiment."""
+    notes = sorted(path.rglob("*.json"))
+    if draw.random() < 0.6:
+        note = pick(draw, notes)
+        return f"{note.name}: {change_json(note, draw)}"
+    return damage_file(path, draw)
+
+
+def experiment_use() -> None:
+    """Go on with a whole experiment; its results are copied to where they are written."""
+    from napari_interpdisc.cli.app import main
+
+    copy(Path("results"), Path("../out/results"))
+    sys.argv = ["interpdisc", "run", "plan.toml", "--workers", "1"]
+    main()
+
+
+def layer_use() -> None:
+    """Open a saved layer."""
+    from napari_interpdisc.io.layer_files import is_saved_layer, read_layer
+
+    if is_saved_layer("layer.csv"):
+        read_layer("layer.csv")
+
+
+def kept_use() -> None:
+    """Read labelled cells that were kept."""
+    from napari_interpdisc.discovery.kept_cells import read_kept
+
+    read_kept("kept.npz")
+
+
+def encoder_run_use() -> None:
+    """Resume a training of an encoder, whose settings were noted."""
+    from napari_interpdisc.training.encoder.run import run_training
+
+    copy(Path("run"), Path("../out/run"))
+    settings, sources = _encoder_run()
+    run_training(sources, settings, Path("../out/run"), resume=True)
+
+
+def _encoder_run() -> tuple[Any, Any]:
+    from napari_interpdisc.models.tcvae import TCVAEConfig
+    from napari_interpdisc.training.encoder.data import EncoderSource
+    from napari_interpdisc.training.encoder.run import training_settings
+
+    network = TCVAEConfig(crop_size=16, latents=4, widths=(2, 2, 2, 2), hidden=4)
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 24, 24)).astype(np.uint8)
+    source = EncoderSource("noise", pixels, 24.0, np.arange(40), "track")
+    return training_settings(36, 1, batch=16, network=network, patience=0), [source]
+
+
 def line_use() -> None:
     """Run the command line in a file."""
     from napari_interpdisc.cli.app import main
@@ -239,9 +299,13 @@ def make_inputs(folder: Path) -> None:
     import tifffile
     import zarr
 
+    from napari_interpdisc.discovery.kept_cells import write_kept
+    from napari_interpdisc.discovery.movies import LabelledMovie
     from napari_interpdisc.frames import Frames
+    from napari_interpdisc.io.layer_files import write_layer
     from napari_interpdisc.io.results import write_table
     from napari_interpdisc.models.store import save_model
+    from napari_interpdisc.patches import patches_of_cells
     from napari_interpdisc.pipeline import classify
     from napari_interpdisc.session_folder import SavedSession, save_session
     from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
@@ -254,6 +318,8 @@ def make_inputs(folder: Path) -> None:
     packed = {"compression": "zlib", "tile": (64, 64), "ome": True, "metadata": axes}
     tifffile.imwrite(folder / "packed.ome.tif", made.image, photometric=gray, **packed)
     tifffile.imwrite(folder / "labels.tif", made.labels, photometric=gray, metadata=axes)
+    masked = np.stack([made.image[0], made.labels[0].astype(np.uint16)])
+    tifffile.imwrite(folder / "masked.tif", masked, photometric=gray, metadata={"axes": "CYX"})
     zarr.save_array(str(folder / "movie.zarr"), made.image)
     np.save(folder / "movie.npy", made.image)
     table = made.cells.to_frame()
@@ -272,11 +338,40 @@ def make_inputs(folder: Path) -> None:
     save_session(folder / "session", saved)
     settings, source = _training()
     fit_tcvae([source], settings, checkpoint=folder / "checkpoint.pt")
+    write_layer(folder / "layer.csv", "points", made.cells.yx, {"name": "cells"})
+    patches = patches_of_cells(Frames(made.image), made.cells, 28.0)
+    names = np.array(["a", "b"] * len(made.cells))[: len(made.cells)]
+    groups = made.cells.track_id.astype(str)
+    write_kept(folder / "kept.npz", [LabelledMovie("m", patches, names, groups, 28.0, "set", 28.0)])
     for name, text in (
         ("plan.toml", PLAN), ("recipe.toml", RECIPE), ("sources.toml", SOURCES),
         ("training.toml", TRAINING), ("words.txt", LINES), ("formula.txt", "z0 - 1"),
     ):  # fmt: skip
         (folder / name).write_text(text, "utf-8")
+    _finished_run(folder)
+    _stopped_run(folder / "run")
+
+
+def _finished_run(folder: Path) -> None:
+    """Carry out the plan, and leave its results among the inputs."""
+    from napari_interpdisc.batch.plan import read_plan
+    from napari_interpdisc.experiment.run import run_plan
+
+    plan = read_plan(folder / "plan.toml")
+    run_plan(plan.model_copy(update={"out": folder / "results"}))
+
+
+def _stopped_run(folder: Path) -> None:
+    from napari_interpdisc.training.encoder.run import run_training
+
+    def stop(row: Any) -> None:
+        raise KeyboardInterrupt
+
+    settings, sources = _encoder_run()
+    try:
+        run_training(sources, settings, folder, log=stop)
+    except KeyboardInterrupt:
+        return
 
 
 def tiny_model() -> Any:
@@ -342,8 +437,7 @@ KINDS = (
     Kind("recipe", "recipe.toml", change_toml, (recipe_use,)),
     Kind("training", "training.toml", change_toml, (training_use,)),
     Kind("plan", "plan.toml", change_toml, (("run", "plan.toml", "--dry-run"),), MOVIE, weight=1.5),
-    Kind("sources", "sources.toml", change_toml, (sources_use,), ("movie.tif", "tracks.csv",
-         "crops.npz")),
+    Kind("sources", "sources.toml", change_toml, (sources_use,), ("masked.tif", "crops.npz")),
     Kind("settings", "results.json", change_json, (TIME,), ("results.csv",), weight=1.5),
     Kind("results", "results.csv", change_table, (TIME,), ("results.json",)),
     Kind("session", "session", damage_file, (session_use,), ("model",)),
@@ -355,8 +449,13 @@ KINDS = (
     Kind("tiff-packed", "packed.ome.tif", damage_file, (classified("packed.ome.tif"),), MOVIE[1:]),
     Kind("zarr", "movie.zarr", damage_file, (classified("movie.zarr"),), MOVIE[1:]),
     Kind("npy", "movie.npy", damage_file, (classified("movie.npy"),), MOVIE[1:]),
-    Kind("crops", "crops.npz", damage_file, (sources_use,), ("movie.tif", "tracks.csv",
-         "sources.toml")),
+    Kind("crops", "crops.npz", damage_file, (sources_use,), ("masked.tif", "sources.toml")),
+    Kind("masked", "masked.tif", damage_file, (sources_use,), ("sources.toml", "crops.npz")),
+    Kind("experiment", "results", change_run, (experiment_use,), (*MOVIE, "plan.toml")),
+    Kind("layer", "layer.csv", change_table, (layer_use,), ("layer.json",)),
+    Kind("layer-note", "layer.json", change_json, (layer_use,), ("layer.csv",)),
+    Kind("kept", "kept.npz", damage_file, (kept_use,)),
+    Kind("encoder-run", "run/settings.json", change_json, (encoder_run_use,), ("run",)),
     Kind("table", "tracks.csv", change_table, (classified(),), ("movie.tif", "model"), weight=2),
     Kind("parquet", "tracks.parquet", damage_file, (classified(tracks="tracks.parquet"),),
          ("movie.tif", "model")),

@@ -112,6 +112,9 @@ def change_json(path: Path, draw: Draw) -> str:
     """Replace or drop a value anywhere in a JSON file, or damage its bytes."""
     if draw.random() < 0.2:
         return damage_file(path, draw)
+    if draw.random() < 0.05:
+        path.write_text(DEEP, "utf-8")
+        return "deep"
     found = json.loads(path.read_text("utf-8"))
     holder, key = found, pick(draw, sorted(found))
     while isinstance(holder[key], dict | list) and holder[key] and draw.random() < 0.7:
@@ -163,7 +166,12 @@ def change_words(path: Path, draw: Draw) -> str:
     for _ in range(int(pick(draw, (1, 1, 1, 2, 3)))):
         k = int(draw.integers(1, len(words)))
         what = pick(draw, ("drop", "replace", "replace", "replace", "add", "swap"))
-        if what == "drop" and len(words) > 2:
+        options = [j for j in range(1, len(words)) if words[j].startswith("--")]
+        if draw.random() < 0.7:  # the value of an option; that of a result stays
+            options = [j for j in options if j + 1 < len(words) and words[j] != "--out"]
+            if options:
+                words[int(pick(draw, options)) + 1] = pick(draw, WORDS)
+        elif what == "drop" and len(words) > 2:
             del words[k]
         elif what == "add":
             words.insert(k, pick(draw, WORDS))

@@ -225,7 +225,8 @@ class Fuzz:
         self.root = Path(tempfile.mkdtemp(prefix="fuzz-"))
         self.inputs = self.root / "inputs"
         self.inputs.mkdir()
-        make_inputs(self.inputs)
+        if any(kind.make is None for kind in self.kinds):
+            make_inputs(self.inputs)
         for kind in self.kinds:
             if kind.make is not None:
                 kind.make(self.inputs)
@@ -300,7 +301,7 @@ def main() -> int:
     asked.add_argument("--kept", type=Path, default=Path(tempfile.gettempdir()) / "fuzz-kept")
     asked.add_argument("--told", action="store_true", help="Print each input and what was said.")
     given = asked.parse_args()
-    for name in IMPORTED:
+    for name in IMPORTED if given.kinds is None else IMPORTED[:1]:
         __import__(name)
     kinds = found_kinds() if given.kinds is None else runpy.run_path(str(given.kinds))["KINDS"]
     chosen = [kind for kind in kinds if not given.only or kind.name in given.only]
@@ -326,6 +327,8 @@ def main() -> int:
                 said = outcome.fault or "fine"
                 line = f"{number} {kind.name} {said} {outcome.code}: {what!r} -> {outcome.told}"
                 print(line.encode("ascii", "backslashreplace").decode(), flush=True)
+    except KeyboardInterrupt:
+        pass  # what was counted so far is told
     finally:
         fuzz.close()
     columns = ("inputs", "refused", "warned", *COUNTED)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -133,3 +134,26 @@ def test_measured_properties_come_back(session: SavedSession, tmp_path: Path) ->
         np.testing.assert_array_equal(found.properties[name], values)
     plain = open_session(save_session(tmp_path / "plain", session)).encoding
     assert plain.properties == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"diameter": -1}, r"greater than 0, at 'diameter'"),
+        ({"measured": "x"}, "at 'measured'"),
+        ({"checks": [{"name": "a", "measured": 1, "low": 0, "high": " "}]}, r"'checks\.0\.high'"),
+        ({"taken": {"sentence": 3}}, r"'taken\.sentence'"),
+        ({"graph": [[1, "x"]]}, r"'graph\.0\.1'"),
+        ({"files": {"image": "x"}}, r"'files\.image'"),
+        ({"model": None}, "'model'"),
+    ],
+)
+def test_values_of_other_kinds_are_refused(
+    session: SavedSession, tmp_path: Path, change: dict[str, object], told: str
+) -> None:
+    folder = save_session(tmp_path / "saved", session)
+    path = folder / "session.json"
+    note = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**note, **change}), "utf-8")
+    with pytest.raises(InvalidInput, match=told):
+        open_session(folder)

@@ -15,15 +15,18 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, Field, ValidationError
 
+from napari_interpdisc._types import Measured
 from napari_interpdisc.cells import CellTable, Taken
 from napari_interpdisc.checks import Check
 from napari_interpdisc.crop_measures import BANDS
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.results import new_folder, settings_text, versions
+from napari_interpdisc.models.properties import Way
 from napari_interpdisc.pipeline import Encoding
 
 if TYPE_CHECKING:
@@ -34,6 +37,29 @@ Ask = Callable[[str, Path], "Path | None"]
 """Asked for the path of what is no longer where it was: (role, old path) → new path, or None."""
 
 CELLS = ("t", "y", "x", "track_id", "row")
+
+
+class _Note(BaseModel):
+    """``session.json``; what others than we have changed in it is of the right kinds all the same.
+
+    Fields are those that :func:`save_session` writes.
+    """
+
+    versions: dict[str, str]
+    cells: int
+    source: str
+    model: str
+    model_sha256: str
+    encoder_sha256: str
+    head: str
+    diameter: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    measured: Measured
+    properties_way: Way = "built-in"
+    checks: tuple[Check, ...]
+    graph: tuple[tuple[int, tuple[int, ...]], ...]
+    taken: Taken
+    files: dict[str, dict[str, str | None]]
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -157,33 +183,26 @@ def open_session(folder: str | Path, ask: Ask | None = None) -> SavedSession:
                 f"{source} is a session of another version ({note['session']}); open it with the "
                 f"napari-interpdisc that saved it ({note['versions']['napari-interpdisc']})."
             )
+        about = _Note.model_validate(note)
         rows = pd.read_parquet(source / "cells.parquet")
         table = pd.read_parquet(source / "encoding.parquet")
         marks = source / "annotations.csv"
         annotations = pd.read_csv(marks) if marks.exists() else None
-        if not len(rows) == len(table) == note["cells"]:
+        if not len(rows) == len(table) == about.cells:
             raise ValueError("its tables have other numbers of rows")
         cells = CellTable.from_arrays(
             rows["t"],
             rows[["y", "x"]],
             rows["track_id"],
             rows["row"],
-            note["source"],
+            about.source,
             {
                 str(n).removeprefix("own_"): rows[n].to_numpy()
                 for n in rows
                 if str(n).startswith("own_")
             },
         )
-        taken: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in note["taken"].items()
-        }
-        cells = replace(
-            cells,
-            graph={int(child): tuple(map(int, parents)) for child, parents in note["graph"]},
-            taken=Taken(**taken),
-        )
+        cells = replace(cells, graph=dict(about.graph), taken=about.taken)
         latents, spectra = (
             table[[n for n in table if str(n).startswith(f"{name}_")]].to_numpy(np.float32)
             for name in ("z", "spectrum")
@@ -192,13 +211,13 @@ def open_session(folder: str | Path, ask: Ask | None = None) -> SavedSession:
             cells,
             latents,
             table.get("reconstruction_error", pd.Series(dtype=np.float32)).to_numpy(np.float32),
-            float(note["diameter"]),
-            note["model"],
-            note["encoder_sha256"],
+            about.diameter,
+            about.model,
+            about.encoder_sha256,
             table["touches_edge"].to_numpy(bool),
             spectra=spectra if spectra.shape[1] else np.zeros((0, len(BANDS)), np.float32),
-            checks=tuple(Check(**check) for check in note["checks"]),
-            measured=note["measured"],
+            checks=about.checks,
+            measured=about.measured,
             saturated=table["saturated"].to_numpy(bool),
             no_pixels=table["no_pixels"].to_numpy(object),
             properties={
@@ -206,21 +225,24 @@ def open_session(folder: str | Path, ask: Ask | None = None) -> SavedSession:
                 for n in table
                 if str(n).startswith("property_")
             },
-            way=note.get("properties_way", "built-in"),
+            way=about.properties_way,
         )
-        files = {role: _found(role, paths, source, ask) for role, paths in note["files"].items()}
+        files = {role: _found(role, paths, source, ask) for role, paths in about.files.items()}
         return SavedSession(
             encoding,
-            note["model_sha256"],
-            note["head"],
+            about.model_sha256,
+            about.head,
             {role: path for role, path in files.items() if path is not None},
             annotations,
-            note["settings"],
+            about.settings,
         )
     except InvalidInput:
         raise
     except Exception as fault:
         text = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
+        if isinstance(fault, ValidationError):
+            first = fault.errors(include_url=False)[0]
+            text = f"session.json: {first['msg']}, at '{'.'.join(map(str, first['loc']))}'"
         raise InvalidInput(
             f"{source} is not a session that can be opened ({text}); choose the folder that "
             "'Save session' wrote."

@@ -55,6 +55,7 @@ def test_what_was_chosen_wins_over_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        ("folds = " + "[" * 5000 + "]" * 5000, "is nested too deeply to be read."),
         ("fold = 3", "'fold' that cannot be used: it is not known; there are folds, inner."),
         (
             "[inner]\nstep = 3",

@@ -135,7 +135,7 @@ def _holder(text: str) -> dict[str, str]:
     try:
         found = json.loads(text)
         return {"pid": str(found["pid"]), "host": str(found["host"])}
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return {}
 
 

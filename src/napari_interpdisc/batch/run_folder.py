@@ -161,7 +161,7 @@ def read_note(path: Path) -> dict[str, Any] | None:
     """What a note says; None if it is not there, or no note."""
     try:
         found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

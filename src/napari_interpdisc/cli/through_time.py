@@ -250,7 +250,7 @@ def _of_results(path: Path, swap_xy: bool, choices: Any) -> _Source:
     if beside.is_file():
         try:
             read = json.loads(beside.read_text("utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             read = None
         if isinstance(read, dict) and read.get("table") == path.name:
             settings = read

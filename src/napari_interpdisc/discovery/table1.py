@@ -489,7 +489,7 @@ def _check_same_run(out: Path, note: Mapping[str, Any]) -> None:
         return
     try:
         before = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         before = None
 
     def comparable(what: Any) -> Any:

@@ -29,7 +29,8 @@ def read_settings(path: str | Path, kind: type[Settings], **chosen: Any) -> Sett
     Raises
     ------
     InvalidInput
-        If the file is missing, is no TOML, or holds an unknown setting or a value out of range.
+        If the file is missing, is no TOML, is nested too deeply, or holds an unknown setting or a
+        value out of range.
     """
     try:
         with Path(path).open("rb") as file:
@@ -40,6 +41,8 @@ def read_settings(path: str | Path, kind: type[Settings], **chosen: Any) -> Sett
         raise InvalidInput(f"{path} cannot be read: {fault.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise InvalidInput(f"{path} is not a TOML file ({fault}).") from None
+    except RecursionError:
+        raise InvalidInput(f"{path} is nested too deeply to be read.") from None
     return checked_settings({**found, **chosen}, kind, str(path))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -212,9 +213,16 @@ def test_what_cannot_be_resumed_is_told(tmp_path: Path) -> None:
     refused("begun on other cells", replace(source(), share=2.0), asked)
     refused("model_diameter 28.0, not 20.0", source(), asked, model_diameter=20.0)
     refused("no run that could be resumed", source(), asked, out=tmp_path / "none")
-    (out / "settings.json").write_text("{}")
-    with pytest.raises(InvalidInput, match="cannot be read; the run cannot be resumed"):
+    note = out / "settings.json"
+    known = json.loads(note.read_text("utf-8"))
+    known["settings"] |= {"steps": 1, "evaluate_every": 0}
+    note.write_text(json.dumps(known))
+    with pytest.raises(InvalidInput, match="was begun with epochs 1, not 4"):
         run_training([source()], asked, out, resume=True)
+    for text in ("{}", "[" * 100_000):
+        note.write_text(text)
+        with pytest.raises(InvalidInput, match="cannot be read; the run cannot be resumed"):
+            run_training([source()], asked, out, resume=True)
 
 
 def test_a_finished_run_is_not_resumed(tmp_path: Path) -> None:

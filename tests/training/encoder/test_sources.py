@@ -161,3 +161,11 @@ def test_sources_know_which_outlines_are_known(folder: Path, tmp_path: Path) -> 
     assert half.outlined.tolist() == [True, False] * 10
     (plain,) = read_sources(file, tmp_path, 28.0, 64)
     assert plain.outlined is plain.masks is None
+
+
+@pytest.mark.parametrize("pattern", ["", "/a/*.tif", "a**/b.tif"])
+def test_a_pattern_that_is_none_is_refused(tmp_path: Path, pattern: str) -> None:
+    path = tmp_path / "sources.toml"
+    path.write_text(f'[[source]]\nname = "one"\nframes = "{pattern}"\n', "utf-8")
+    with pytest.raises(InvalidInput, match="The frames of 'one' are no pattern of files"):
+        read_sources(path, tmp_path, 28.0, 64)

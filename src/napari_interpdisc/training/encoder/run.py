@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -360,7 +360,7 @@ def _check_same(out: Path, record: dict[str, Any]) -> None:
     try:
         known = json.loads((out / SETTINGS).read_text("utf-8"))
         old = {**known.pop("settings"), **known}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InvalidInput(
             f"{out / SETTINGS} cannot be read; the run cannot be resumed, begin another."
         ) from None
@@ -375,14 +375,19 @@ def _check_same(out: Path, record: dict[str, Any]) -> None:
     for key in sorted(new, key=lambda k: first.index(k) if k in first else len(first)):
         if old.get(key) != new[key]:
             told = "epochs" if key == "steps" else key
-            a, b = (
-                (v.get(key) // v["evaluate_every"] if key == "steps" else v.get(key))
-                for v in (old, new)
-            )
+            a, b = (_epochs(v) if key == "steps" else v.get(key) for v in (old, new))
             raise InvalidInput(
                 f"The run in {out} was begun with {told} {a}, not {b}; give the same settings to "
                 "resume it, or another folder."
             )
+
+
+def _epochs(settings: Mapping[str, Any]) -> Any:
+    """How many epochs some noted settings have; their steps, if the note was changed."""
+    try:
+        return settings["steps"] // settings["evaluate_every"]
+    except (KeyError, TypeError, ZeroDivisionError):
+        return settings.get("steps")
 
 
 def _step_of(checkpoint: Path) -> int:

@@ -178,7 +178,13 @@ def _of_frames(
 ) -> EncoderSource:
     """Every nucleus of frames with instance masks; each frame counts by the root of its number."""
     assert asked.frames is not None
-    files = sorted(data.glob(asked.frames))
+    try:
+        files = sorted(data.glob(asked.frames))
+    except (ValueError, NotImplementedError) as fault:
+        raise InvalidInput(
+            f"The frames of '{asked.name}' are no pattern of files: "
+            f"{str(fault).rstrip('.')}; give one such as 'frames/*.tif', from the folder --data."
+        ) from None
     if not files:
         raise InvalidInput(f"No file fits '{asked.frames}' in {data} (source '{asked.name}').")
     cut = []

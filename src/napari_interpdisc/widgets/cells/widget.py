@@ -594,7 +594,9 @@ class CellsWidget(QWidget):  # type: ignore[misc]
             else "",
             f"{undefined} have no class: the formula has no value for them." if undefined else "",
             f"Properties were measured {how}." if how else "",
-            f"{strange} look unlike the training data." if strange else "",
+            f"{strange} look{'s' if strange == 1 else ''} unlike the training data."
+            if strange
+            else "",
             f"{cut} may be cut by the edge of the image." if cut else "",
             f"{without} have no pixels and no class." if without else "",
             f"'{choice.segmented.name}' is {choice.taken}." if choice.taken else "",

@@ -322,6 +322,9 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
         least = round(1 / len(classes), 2)
         if least != self.threshold.minimum():
             self.threshold.setMinimum(least)
+            if self._session.threshold < least:
+                # Qt keeps the old value if the range grows, and nothing below it is unsure
+                self.threshold.setValue(least)
         self.legend.show_counts(self._viewer, self._session)
         self._show_flagged()
         self._show_track()

@@ -588,7 +588,7 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         unmeasured = int((result.encoding.usable & ~result.scored).sum()) - undefined
         how = result.settings.get("properties_measured")
         words = [
-            f"{len(result.index)} cells: {told}.",
+            f"{len(result.index)} cell{'s' if len(result.index) != 1 else ''}: {told}.",
             f"{unmeasured} have no class: no whole nucleus was found to measure."
             if unmeasured
             else "",

@@ -7,6 +7,7 @@ from napari_interpdisc.figures.palette import (
     class_colors,
     disagreement_colors,
     disagreement_level,
+    keep_color,
 )
 from napari_interpdisc.pipeline import UNSURE
 
@@ -38,6 +39,17 @@ def test_colours_are_distinct_and_stay() -> None:
     assert list(few) == ["a", "b", UNSURE]
     assert len({*few.values(), *many.values()}) == 15
     assert class_colors(["b", "a"]) == few
+
+
+def test_a_class_that_is_renamed_keeps_its_colour_unless_the_name_has_one() -> None:
+    before = class_colors(["class 1", "class 2", "Metaphase"])
+    keep_color("class 1", "round")
+    keep_color("class 2", "Anaphase")
+    after = class_colors(["round", "Anaphase", "Metaphase"])
+    assert after["round"] == before["class 1"]
+    assert after["Anaphase"] == class_colors(["Anaphase"])["Anaphase"] != before["class 2"]
+    keep_color("round", "Metaphase")
+    assert class_colors(["Metaphase"])["Metaphase"] == before["Metaphase"]
 
 
 def test_classes_that_are_seen_together_differ_however_many_there_were() -> None:

@@ -92,6 +92,19 @@ def test_the_same_encoder_keeps_the_cells_another_drops_them(
     assert session.classification is None
 
 
+def test_who_is_told_of_a_head_finds_the_classes_of_that_head(session: Session) -> None:
+    session.set_model(session.model, "mitosis")
+    told: list[tuple[str, ...]] = []
+
+    def tell(model: CellModel) -> None:
+        assert session.classification is not None
+        told.append(session.classification.classes)
+
+    session.model_changed.connect(tell)
+    session.set_model(session.model, "states")
+    assert told == [session.model.head("states").classes]
+
+
 def test_an_unknown_head_changes_nothing(session: Session, model: CellModel) -> None:
     before = session.classification
     with pytest.raises(InvalidModel, match="has no head 'none such'"):

@@ -56,6 +56,12 @@ def class_colors(classes: Sequence[str]) -> dict[str, RGBA]:
     return colors | {UNSURE: _rgba(_UNSURE)}
 
 
+def keep_color(old: str, new: str) -> None:
+    """Give a class that is renamed the colour that it has, unless its new name has one already."""
+    if old in _places and new not in _places and new.casefold() not in _KNOWN:
+        _places[new] = _places[old]
+
+
 def _place_of(name: str) -> int:
     """Position of the colour of a class; the first one that no other class has if it is new."""
     if name not in _places:

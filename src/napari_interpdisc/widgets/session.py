@@ -130,14 +130,17 @@ class Session:
                     "those of these cells are not known: tick 'Measure properties' in Cells, press "
                     "Run, and choose the head again."
                 )
+        same = known is not None and known.encoder_sha256 == model.encoder_sha256
+        result = classify_encoding(known, model, head) if known is not None and same else None
         self._model, self.head_name = model, head
+        if result is not None:
+            # before anyone is told: the classes of a head and the scores of another do not fit
+            self.classification, self.states = result, None
         self.set_compared(None)
         self.model_changed.emit(model)
-        if self.encoding is None:
-            return
-        if self.encoding.encoder_sha256 == model.encoder_sha256:
-            self.set_classification(classify_encoding(self.encoding, model, head))
-        else:
+        if result is not None:
+            self.set_classification(result)
+        elif known is not None:
             self.clear()
 
     def set_result(

@@ -120,6 +120,25 @@ def test_the_threshold_greys_out_the_unsure(
     assert counts(widget)[2] == ("1", "1")
 
 
+def test_the_slider_says_the_threshold_that_holds_for_heads_of_more_classes(
+    widget: ClassifyWidget, session: Session, qtbot: Any
+) -> None:
+    session.set_model(session.model, "dense")
+    assert widget.threshold.value() == 0.5
+    session.set_model(session.model, "mitosis")
+    assert widget.threshold.value() == 0.2  # of five classes, the highest has more than that
+    session.set_model(session.model, "dense")
+    assert widget.threshold.value() == 0.5
+    session.set_model(session.model, "mitosis")
+    assert widget.threshold.value() == 0.2
+    assert session.threshold == 0  # nobody moved it
+    widget.threshold.setValue(0.6)
+    qtbot.waitUntil(lambda: session.threshold == pytest.approx(0.6))
+    session.set_model(session.model, "dense")
+    session.set_model(session.model, "mitosis")
+    assert widget.threshold.value() == pytest.approx(0.6)
+
+
 def test_the_box_shows_and_hides_the_overlay(
     viewer: Any, widget: ClassifyWidget, session: Session
 ) -> None:

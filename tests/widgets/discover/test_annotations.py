@@ -50,6 +50,11 @@ def test_names_that_cannot_be(annotations: Annotations, name: str, sentence: str
     assert annotations.classes == ("round", "long")
 
 
+def test_a_name_is_one_line(annotations: Annotations) -> None:
+    annotations.rename_class("long", " very\n long ")
+    assert annotations.classes == ("round", "very long")
+
+
 def test_marks_find_the_nearest_cell_of_their_frame(scene: SimpleNamespace) -> None:
     marks = [Mark("a", 0, 33, 30, 7), Mark("b", 0, 29, 30, 7), Mark("c", 2, 60, 90, 7)]
     found = match_marks(marks, scene.session.encoding.cells, 10)

@@ -159,6 +159,14 @@ def test_keys_annotate_all_chosen_cells_as_one_change(scene: Scene, qtbot: Any) 
     assert not annotations.marks
 
 
+def test_buttons_of_classes_say_any_name_and_stay_narrow(scene: Scene) -> None:
+    annotations, widget = scene.widget.shared.annotations, scene.widget
+    annotations.start_with("a & b", "e" * 80)
+    assert widget._class_buttons[0].text() == "1  a && b (0)"
+    assert widget._class_buttons[1].sizeHint().width() < 350
+    assert "e" * 80 in widget._class_buttons[1].toolTip()
+
+
 def test_annotated_cells_leave_the_list_of_those_that_are_not(scene: Scene, qtbot: Any) -> None:
     scene.widget.show_cells(Filter("not annotated"))
     drag_over(scene, 0, 4)

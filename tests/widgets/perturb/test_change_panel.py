@@ -73,6 +73,14 @@ def test_the_form_follows_cell_and_head(scene: SimpleNamespace) -> None:
     assert panel.status.text() == NO_CELLS
 
 
+def test_a_head_of_fewer_classes_is_followed(scene: SimpleNamespace) -> None:
+    panel, session = scene.panel, scene.session
+    session.select(ROW)
+    session.set_model(session.model, "mitosis")
+    session.set_model(session.model, "states")
+    assert set(offered(panel)) < set(session.model.head("states").classes)
+
+
 def test_a_path_is_shown_and_its_layer_follows_the_slider(
     scene: SimpleNamespace, find: Find
 ) -> None:

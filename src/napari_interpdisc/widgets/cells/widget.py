@@ -588,13 +588,15 @@ class CellsWidget(QWidget):  # type: ignore[misc]
         unmeasured = int((result.encoding.usable & ~result.scored).sum()) - undefined
         how = result.settings.get("properties_measured")
         words = [
-            f"{len(result.index)} cells: {told}.",
+            f"{len(result.index)} cell{'s' if len(result.index) != 1 else ''}: {told}.",
             f"{unmeasured} have no class: no whole nucleus was found to measure."
             if unmeasured
             else "",
             f"{undefined} have no class: the formula has no value for them." if undefined else "",
             f"Properties were measured {how}." if how else "",
-            f"{strange} look unlike the training data." if strange else "",
+            f"{strange} look{'s' if strange == 1 else ''} unlike the training data."
+            if strange
+            else "",
             f"{cut} may be cut by the edge of the image." if cut else "",
             f"{without} have no pixels and no class." if without else "",
             f"'{choice.segmented.name}' is {choice.taken}." if choice.taken else "",

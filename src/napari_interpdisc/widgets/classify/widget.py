@@ -137,8 +137,9 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             "change."
         )
         # Dragging fires faster than a frame of a movie can be painted.
+        self._is_shown_least = False
         self._throttled = qthrottled(self._session.set_threshold, timeout=THROTTLE_MS, parent=self)
-        self.threshold.valueChanged.connect(self._throttled)
+        self.threshold.valueChanged.connect(self._threshold_moved)
         form.addRow("Confidence from", self.threshold)
         for field in (self.model, self.head, self.threshold):
             form.labelForField(field).setToolTip(field.toolTip())
@@ -321,7 +322,7 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             self.legend.show_names(colors, "class" if own is None else own.what)
         least = round(1 / len(classes), 2)
         if least != self.threshold.minimum():
-            self.threshold.setMinimum(least)
+            self._show_least(least)
         self.legend.show_counts(self._viewer, self._session)
         self._show_flagged()
         self._show_track()
@@ -423,6 +424,20 @@ class ClassifyWidget(QWidget):  # type: ignore[misc]
             rows = np.flatnonzero(shown(session).values == place + 1)
             wanted = Filter("listed", "", tuple(rows.tolist()), names[place])
         show_in_gallery(self._viewer, session, wanted)
+
+    def _threshold_moved(self, value: float) -> None:
+        if not self._is_shown_least:
+            self._throttled(value)
+
+    def _show_least(self, least: float) -> None:
+        """Begin the slider at a confidence; one below it holds on, as heads of more classes count.
+
+        Qt would keep the old value where the range grows, and raise it where it shrinks.
+        """
+        self._is_shown_least = True
+        self.threshold.setMinimum(least)
+        self.threshold.setValue(max(self._session.threshold, least))
+        self._is_shown_least = False
 
     def _show_threshold(self, threshold: float) -> None:
         if (

@@ -87,7 +87,7 @@ class Annotations:
 
     def rename_class(self, old: str, new: str) -> None:
         """Rename a class and what is marked with it."""
-        if new.strip() == old:
+        if " ".join(new.split()) == old:
             return
         new = self._checked(new, [name for name in self.classes if name != old])
         self._set(
@@ -103,7 +103,7 @@ class Annotations:
         return gone
 
     def _checked(self, name: str, others: Iterable[str]) -> str:
-        name = name.strip()
+        name = " ".join(name.split())
         if not name:
             raise InvalidInput("A class needs a name.")
         if name.casefold() == UNSURE:

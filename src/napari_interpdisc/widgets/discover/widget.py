@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_interpdisc.errors import InterpdiscError, InvalidInput
+from napari_interpdisc.figures.palette import keep_color
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.widgets.canvas.cell_images import grey_limits
 from napari_interpdisc.widgets.canvas.compat import unwrapped
@@ -346,7 +347,8 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         try:
             self.keeper.check_changeable(old)
             if was_chosen:
-                self.annotator.chosen = new.strip()
+                self.annotator.chosen = " ".join(new.split())
+            keep_color(old, " ".join(new.split()))
             self.annotations.rename_class(old, new)
         except InterpdiscError as fault:
             self.annotator.chosen = old if was_chosen else self.annotator.chosen

@@ -64,6 +64,10 @@ DEPENDS = {
 LEAST_HEIGHT = 120
 
 
+LONGEST_NAME = 160
+"""Of a class on its button, px; the tooltip has the whole name."""
+
+
 class GalleryWidget(QWidget):  # type: ignore[misc]
     """Tiles of the session's cells.
 
@@ -367,7 +371,8 @@ class GalleryWidget(QWidget):  # type: ignore[misc]
         for k, name in enumerate(annotations.classes):
             made = QPushButton()
             key = f"{k + 1}  " if k < KEYS else ""
-            made.setText(f"{key}{name} ({counts[name][0]})")
+            short = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, LONGEST_NAME)
+            made.setText(f"{key}{short} ({counts[name][0]})".replace("&", "&&"))
             square = QPixmap(SWATCH, SWATCH)
             square.fill(QColor.fromRgbF(*class_colors(annotations.classes)[name]))
             made.setIcon(QIcon(square))

@@ -281,8 +281,8 @@ class LinkedPlotWidget(QWidget):  # type: ignore[misc]
             table = np.array([palette[name] for name in palette])
             names = [name for name in palette if name]
             self.legend.setText(
-                "&nbsp; ".join(
-                    f'<span style="color: {_css(palette[name])}">●</span> {escape(name)}'
+                "&nbsp; ".join(  # a line may end between names, and not behind a colour
+                    f'<span style="color: {_css(palette[name])}">●</span>&nbsp;{escape(name)}'
                     for name in names
                 )
             )

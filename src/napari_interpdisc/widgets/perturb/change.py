@@ -132,7 +132,7 @@ def target_choices(session: Session) -> list[str]:
     result, row = session.classification, session.selected
     if result is None or row is None or result.index[row] < 0:
         return []
-    classes = session.model.head(session.head_name).classes
+    classes = result.classes
     scores = np.asarray(result.scores[row], float)
     own = int(result.index[row])
     if len(classes) == 2:

@@ -158,13 +158,13 @@ def test_layers_of_the_simulated_movie() -> None:
     (image, _, image_kind), (labels, _, labels_kind), (tracks, given, kind) = simulated_movie()
     assert (image_kind, labels_kind, kind) == ("image", "labels", "tracks")
     assert image.shape == labels.shape
-    assert {"state", "area", "eccentricity", "orientation"} <= set(given["features"])
+    assert {"true_state", "area", "eccentricity", "orientation"} <= set(given["features"])
     assert all(len(column) == len(tracks) for column in given["features"].values())
     # each centroid lies on the object that has its track's number
     at = np.rint(tracks[:, 1:]).astype(int)
     own = labels[tuple(at.T)] == tracks[:, 0]
     assert own.mean() > 0.97
-    assert "Metaphase" in given["features"]["state"]
+    assert "Metaphase" in given["features"]["true_state"]
 
 
 @pytest.mark.skipif(

@@ -134,7 +134,11 @@ def simulated_movie() -> list[LayerData]:
     cells = made.cells
     order = np.lexsort((cells.t, cells.track_id))
     tracks = np.column_stack([cells.track_id, cells.t, cells.yx])[order]
-    truth = {name: column[order] for name, column in cells.extra.items()}
+    # states that are found later are called state
+    truth = {
+        f"true_{name}" if name == "state" else name: column[order]
+        for name, column in cells.extra.items()
+    }
     layers = _layers(Movie(made.image, made.labels), tracks, "simulated H2B")
     layers[-1][1]["features"] = truth
     layers[-1][1]["graph"] = {child: list(parents) for child, parents in cells.graph.items()}

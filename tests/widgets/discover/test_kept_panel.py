@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from napari_interpdisc.discovery.kept_cells import read_kept
 from napari_interpdisc.widgets.discover.kept_panel import NOTHING
@@ -15,12 +16,21 @@ from .conftest import TRACKS, Settled, annotate_all, fault
 
 
 def test_keep_and_train_on_two_movies(
-    scene: SimpleNamespace, settled: Settled, quick: list[Any], tmp_path: Path
+    scene: SimpleNamespace,
+    settled: Settled,
+    quick: list[Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     widget, path = scene.widget, tmp_path / "kept.npz"
-    widget.keep_in(path)
+    asked: list[Path] = []
+    monkeypatch.setattr(widget.kept, "ask", lambda: asked.append(path))
+    widget.kept.keep_button.click()
     assert "No cell is annotated yet" in fault(scene)
+    assert asked == [], "before a file is asked for"
     annotate_all(scene)
+    widget.kept.keep_button.click()
+    assert asked == [path]
     n = len(widget.annotations.marks)
     widget.keep_in(path)
     settled()

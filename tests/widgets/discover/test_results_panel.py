@@ -80,6 +80,10 @@ def test_save_as_and_load(
     assert "already exists" in fault(scene)
     results.front.table.cellClicked.emit(0, 0)
     assert scene.session.model.name == UNSAVED, "another formula was not saved"
+    scene.widget._use("dense")
+    assert scene.session.model.name == "mine", "the dense head was"
+    results.front.table.cellClicked.emit(2, 0)
+    assert (scene.session.model.name, scene.session.head_name) == ("mine", "formula")
 
 
 def test_three_classes(

@@ -28,7 +28,7 @@ class KeptPanel(QWidget):  # type: ignore[misc]
         A file of kept cells to train on.
     """
 
-    keep = Signal(object)
+    keep = Signal()
     opened = Signal(object)
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class KeptPanel(QWidget):  # type: ignore[misc]
         self.told.setWordWrap(True)
         self.keep_button = button(
             "Keep for training",
-            self._keep,
+            self.keep.emit,
             "Store the annotated cells of this movie in a file: their pictures, classes and "
             "tracks. Then open the next movie. The training uses all movies in the file.",
         )
@@ -77,19 +77,16 @@ class KeptPanel(QWidget):  # type: ignore[misc]
         self.told.setToolTip("\n".join([str(self.path), *tips]) if self.path else "")
         self.close_button.setEnabled(self.path is not None)
 
-    def _keep(self) -> None:
-        path = self.path
-        if path is None:
-            chosen, _ = QFileDialog.getSaveFileName(
-                self,
-                "Keep the annotated cells in a new file, or add them to one",
-                "kept-cells.npz",
-                "Kept cells (*.npz)",
-                options=QFileDialog.Option.DontConfirmOverwrite,
-            )
-            path = Path(chosen) if chosen else None
-        if path is not None:
-            self.keep.emit(path)
+    def ask(self) -> Path | None:
+        """Ask for a file to keep cells in; None if the user thinks better of it."""
+        chosen, _ = QFileDialog.getSaveFileName(
+            self,
+            "Keep the annotated cells in a new file, or add them to one",
+            "kept-cells.npz",
+            "Kept cells (*.npz)",
+            options=QFileDialog.Option.DontConfirmOverwrite,
+        )
+        return Path(chosen) if chosen else None
 
     def _open(self) -> None:
         chosen, _ = QFileDialog.getOpenFileName(self, "Open kept cells", "", "Kept cells (*.npz)")

@@ -54,8 +54,8 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         self.found: Discovery | None = None
         self._base: CellModel | None = None
         self.row: int | None = None
-        self.saved: set[str] = set()
-        """SHA-256 of the models that what is shown was saved as."""
+        self.saved: dict[str, CellModel] = {}
+        """Models that what is shown was saved as, by their SHA-256."""
         self.quality, self.front = QualityView(), FrontView()
         self.rule = RuleView(session)
         self.audit = AuditView(session, annotations)
@@ -158,6 +158,20 @@ class ResultsPanel(QGroupBox):  # type: ignore[misc]
         if self._held_out is not None:
             compared = self._held_out.compared.within(self._session.delta)
         return model_of(self._base, self.found, name, self._formula(), compared)
+
+    def model_with(self, kind: str) -> CellModel:
+        """Return the model with a head that was found: one that it was saved as, if there is one.
+
+        Raises
+        ------
+        InvalidInput
+            As in :meth:`model`.
+        """
+        now = self.model()
+        for one in reversed(self.saved.values()):
+            if kind in one.heads and kind in now.heads and one.scores_as(now, kind, kind):
+                return one
+        return now
 
     def is_of(self, model: CellModel) -> bool:
         """Whether a model has what is shown here, saved or not."""

@@ -193,7 +193,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.training.train.connect(self.train)
         self.training.cancel.connect(self._cancel)
         self.kept = KeptPanel()
-        self.kept.keep.connect(self.keep_in)
+        self.kept.keep.connect(self._keep)
         self.kept.opened.connect(self.open_kept)
         others = folded("Other movies")
         others.addWidget(self.kept)
@@ -438,6 +438,17 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
 
     # -- other movies ---------------------------------------------------------------------------
 
+    def _keep(self) -> None:
+        """Ask for a file, if none is in use, once it is known that there is something to keep."""
+
+        def begin() -> None:
+            annotated_movie(self._session, self.annotations)
+            path = self.kept.path or self.kept.ask()
+            if path is not None:
+                self.keep_in(path)
+
+        self._guarded(begin, self._kept_part)
+
     def keep_in(self, path: Path) -> None:
         """Add the annotated cells to a file, on a thread; the training uses it from then on."""
 
@@ -555,7 +566,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
 
     def _use(self, kind: str) -> None:
         """Colour the cells by a head that was found."""
-        self._guarded(lambda: self._session.set_model(self.results.model(), kind))
+        self._guarded(lambda: self._session.set_model(self.results.model_with(kind), kind))
         self._show_head()
 
     def _show_head(self, *_: Any) -> None:
@@ -689,7 +700,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         session = self._session
         before = session.model
         is_of = self.results.is_of(before)
-        self.results.saved.add(saved.sha256)
+        self.results.saved[saved.sha256] = saved
         if is_of:
             session.model_saved.emit(before, saved)
             head = session.head_name

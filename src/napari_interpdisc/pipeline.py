@@ -70,7 +70,7 @@ UNMEASURED = "no class: no whole nucleus was found in the middle to measure"
 UNDEFINED = "no class: the formula has no value for this cell"
 """Reason of a cell without a class, where a formula takes the logarithm of less than 0, say."""
 
-BATCH = 256
+BATCH = 512
 """Crops that are encoded at once."""
 
 TOO_MANY = 0.05

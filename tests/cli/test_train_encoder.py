@@ -196,7 +196,7 @@ def test_faults_are_told_before_any_training(
         np.savez(files / "crops.npz", **{**good, **change})
         refused(told, *crops(files))
     (files / "crops.npz").write_text("no archive")
-    refused("is no archive of plain NumPy arrays", *crops(files))
+    refused("cannot be read as an archive of plain NumPy arrays", *crops(files))
 
     pd.read_csv(files / "cells.csv").iloc[:0].to_csv(files / "cells.csv", index=False)
     refused("holds no cells", *movie(files))

@@ -89,7 +89,7 @@ def test_a_sample_is_read(tmp_path: Path, kind: str) -> None:
     read_input(kind, SAMPLES[kind](tmp_path))
 
 
-@pytest.mark.parametrize("seed", range(2 * len(SAMPLES)))
+@pytest.mark.parametrize("seed", range(len(SAMPLES)))
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 def test_a_changed_file_is_read_or_refused_in_one_sentence(tmp_path: Path, seed: int) -> None:
     """Seeds in thousands are tried by hand."""

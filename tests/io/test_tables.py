@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -240,3 +241,9 @@ def test_a_bomb_of_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for name in ("a.csv.gz", "b.csv"):
         with pytest.raises(InvalidInput, match="more than 1000 bytes of text; save it as Parquet"):
             read_table(tmp_path / name)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices are files on POSIX alone")
+def test_a_device_is_no_table() -> None:
+    with pytest.raises(InvalidInput, match="/dev/zero is a device, where a table is expected"):
+        read_table(Path("/dev/zero"))

@@ -63,6 +63,8 @@ def test_tables_without_classes_are_refused() -> None:
         observed_of_table(table(**{"class": ["I", "I"]}))
     with pytest.raises(InvalidInput, match=r"'score' of 'cells.csv' holds no numbers"):
         observed_of_table(table(score=["high", "low"]))
+    with pytest.raises(InvalidInput, match=r"'classes' is no list of names .* 'cells.csv'"):
+        observed_of_table(table(score=[1.0, 2.0]), {"classes": 1e19})
 
 
 def test_cells_that_jump_are_told_by_their_diameter() -> None:

@@ -10,6 +10,7 @@ import gzip
 import io
 import os
 import re
+import stat
 import sys
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -97,9 +98,15 @@ def read_table(path: Path, named: Iterable[str] = (), of_cells: bool = True) -> 
     if str(path) == STDIN:
         return parse_table(sys.stdin.buffer.read(), "standard input", named, of_cells)
     try:
-        if path.is_file() and os.stat(path).st_size > LARGEST_TEXT:  # a pipe has no size
+        about = os.stat(path)
+        if stat.S_ISCHR(about.st_mode) or stat.S_ISBLK(about.st_mode):
+            raise InvalidInput(f"{path} is a device, where a table is expected.")
+        if about.st_size > LARGEST_TEXT:
             raise _too_large(str(path))
-        raw = path.read_bytes()
+        with path.open("rb") as file:  # a pipe has no size
+            raw = file.read(LARGEST_TEXT + 1)
+        if len(raw) > LARGEST_TEXT:
+            raise _too_large(str(path))
     except OSError as fault:
         raise InvalidInput(f"{path} cannot be read ({fault.strerror or fault}).") from None
     return parse_table(raw, path.name, named, of_cells)

@@ -113,12 +113,15 @@ class FastEncoder(nn.Module):
                 layers.append(layer)
         network = nn.Sequential(*layers)
         # what was not fused is the encoder's own, which keeps its type
-        layers_alone = copy.deepcopy(network).to(dtype=dtype, memory_format=torch.channels_last)
-        self.layers = layers_alone.eval().requires_grad_(False)
+        self.layers = copy.deepcopy(network).to(dtype).eval().requires_grad_(False)
+        for weight in self.layers.parameters():
+            if weight.ndim == 4:
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """Means and log-variances, each (N, L) float32, of crops (N, 1, S, S) float32."""
-        seen = self._whole[0].seen(crops).to(self._dtype, memory_format=torch.channels_last)
+        seen = self._whole[0].seen(crops).to(self._dtype)
+        seen = seen.contiguous(memory_format=torch.channels_last)
         both = self.layers(seen).float()
         mean, log_variance = both.chunk(2, dim=1)
         return mean, log_variance

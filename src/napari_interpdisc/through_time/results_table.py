@@ -49,8 +49,13 @@ def observed_of_table(
         If there is neither score nor class, or it is not known which class a score means; and as
         :func:`~napari_interpdisc.through_time.observed.observe` does.
     """
-    found = settings or {}
-    named = tuple(map(str, found.get("classes") or ()))
+    given = (settings or {}).get("classes")
+    if not isinstance(given, (list, tuple, type(None))):
+        raise InvalidInput(
+            f"'classes' is no list of names in the settings beside '{cells.source}'; write the "
+            "table again, or leave the settings out."
+        )
+    named = tuple(map(str, given or ()))
     columns = cells.extra
     several = [name for name in columns if name.startswith(f"{SCORE}_")]
     if several:

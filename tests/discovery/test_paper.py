@@ -17,6 +17,7 @@ from napari_interpdisc.discovery.paper import (
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
+from napari_interpdisc.models.tcvae import TCVAEConfig
 from napari_interpdisc.patches import patches_of_crops
 from napari_interpdisc.scrutiny.segmented import Segmentation, segment_cells
 from napari_interpdisc.simulate.crops import CropSimulation, simulate_crops
@@ -33,13 +34,13 @@ def model() -> CellModel:
 @pytest.fixture(scope="module")
 def cells(model: CellModel) -> tuple[Segmentation, np.ndarray, np.ndarray]:
     parts = [
-        simulate_crops(20, seed, CropSimulation(eccentricity=shape, neighbours=(0, 1)))[0]
+        simulate_crops(12, seed, CropSimulation(eccentricity=shape, neighbours=(0, 1)))[0]
         for seed, shape in ((0, (0.2, 0.6)), (1, (0.9, 0.95)))
     ]
     patches = patches_of_crops(np.concatenate(parts), 25.0, model.model_diameter, model.crop_size)
-    labels = np.repeat(np.array(["Interphase", "Metaphase"], object), 20)
+    labels = np.repeat(np.array(["Interphase", "Metaphase"], object), 12)
     found = segment_cells(patches, None, model.model_diameter, None)
-    return found, labels, np.arange(40) % 10
+    return found, labels, np.arange(24) % 6
 
 
 def weighted(weights: np.ndarray, bias: float = 0.0) -> object:
@@ -79,7 +80,8 @@ def test_structure_and_place_of_a_perturbation(model: CellModel) -> None:
 
 def test_all_schemes(model: CellModel, cells: tuple[Segmentation, np.ndarray, np.ndarray]) -> None:
     seen: list[tuple[int, int]] = []
-    quick = CNNTraining(steps=3, batch=8)
+    small = TCVAEConfig(widths=(4, 4, 8, 8), hidden=16, latents=8)
+    quick = CNNTraining(steps=3, batch=8, network=small)
     found = study_attacks(
         model, HEADS, *cells, seeds=2, cnn=quick, progress=lambda *d: seen.append(d)
     )
@@ -104,6 +106,6 @@ def test_refuses(model: CellModel, cells: tuple[Segmentation, np.ndarray, np.nda
     with pytest.raises(InvalidInput, match="same two classes"):
         study_attacks(model, ("states", "states-sparse", "formula"), *cells)
     segmentation, labels, plates = cells
-    few = np.where(np.arange(40) < 38, "Interphase", labels)
+    few = np.where(np.arange(24) < 22, "Interphase", labels)
     with pytest.raises(InvalidInput, match="Three cells of each class"):
         study_attacks(model, HEADS, segmentation, few, plates)

@@ -86,7 +86,7 @@ def test_a_miniature_bundle_is_made_by_the_product_itself(data: Path, tmp_path: 
     encoder, out = tmp_path / "encoder", tmp_path / "mini"
     told = run(
         "-m", "napari_interpdisc.cli", "train-encoder", "--sources", data / "sources.toml",
-        "--settings", data / "encoder.toml", "--epochs", 30, "--patience", 0, "--out", encoder,
+        "--settings", data / "encoder.toml", "--epochs", 15, "--patience", 0, "--out", encoder,
     )  # fmt: skip
     assert "active latents" in told
     told = run(

@@ -142,7 +142,7 @@ def test_training_stops_early_with_the_best_weights(tmp_path: Path) -> None:
 
 def test_the_model_knows_its_latents_and_what_is_familiar(tmp_path: Path) -> None:
     run = run_training(
-        [source()], of_epochs(20, learning_rate=5e-3), tmp_path / "run", name="mine",
+        [source()], of_epochs(10, learning_rate=5e-3), tmp_path / "run", name="mine",
         model_diameter=14.0, command="interpdisc train-encoder …",
     )  # fmt: skip
     model = load_model(tmp_path / "run" / "model", device="cpu")
@@ -164,7 +164,7 @@ def test_the_model_knows_its_latents_and_what_is_familiar(tmp_path: Path) -> Non
 
 
 def test_fine_tuning_reports_what_changed(tmp_path: Path) -> None:
-    start = run_training([source()], of_epochs(60, learning_rate=5e-3), tmp_path / "start").model
+    start = run_training([source()], of_epochs(30, learning_rate=5e-3), tmp_path / "start").model
     tuned = run_training(
         [source(seed=5)],
         of_epochs(3, learning_rate=1e-4, ramp_beta=False, warm_up=2),

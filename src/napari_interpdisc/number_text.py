@@ -15,7 +15,9 @@ def signed(value: float, digits: int = 2) -> str:
 
 
 def with_sign(value: float, digits: int = 2) -> str:
-    """Always a sign, with a real minus, and zero without one."""
+    """Always a sign, with a real minus, and zero without one; a dash for NaN, which is no value."""
+    if np.isnan(value):
+        return "–"
     text = f"{value:+.{digits}f}".replace("-", MINUS)
     return text[1:] if float(f"{value:.{digits}f}") == 0 else text
 

@@ -145,3 +145,16 @@ def test_the_formula_of_a_training_is_the_default_and_has_its_figure(found: Disc
     accuracies = [one.quality.balanced_accuracy for one in found.front]
     assert accuracies == sorted(set(accuracies))
     assert [one.size for one in found.front] == sorted({one.size for one in found.front})
+
+
+def test_cells_without_a_value_are_not_compared_and_told() -> None:
+    members = [member("z0", 0.96), member("log(z1)", 0.96)]
+    z = np.array([[1, 3, 0, 0], [-1, 0.5, 0, 0], [1, -1, 0, 0], [np.nan] * 4])
+    found = rashomon_set(members, TWO, z)
+    np.testing.assert_array_equal(found.calls, [[1, 0, 1, -1], [1, 0, -1, -1]])
+    assert found.undefined.tolist() == [[False] * 4, [False, False, True, False]]
+    np.testing.assert_array_equal(found.disagreement, [0, 0, np.nan, np.nan])
+    assert found.sentence().endswith(
+        "they agree on 100.0 % of 2 cells; 1 cell for which a formula has no value is not compared."
+    )
+    assert found.within(0).undefined.shape == (2, 4)

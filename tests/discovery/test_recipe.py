@@ -17,8 +17,10 @@ from napari_interpdisc.discovery.recipe import (
     head_logits,
     most_used,
     read_as_radii,
+    wrong_without_value,
 )
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.models.formula import parse_formula
 from napari_interpdisc.symbolic.search import Candidate, WorkerEngine
 from napari_interpdisc.training.tuning import SparsityTuning
@@ -134,3 +136,17 @@ def test_a_search_begins_with_the_formulas_it_is_given(
     head = fitting.fit("formula", Steps(silent, 1))
     assert set(head.used_latents) == {2, 5}
     assert "3.5" not in fitting.fitted.by_class[0][-1].text
+
+
+def test_a_cell_without_a_value_counts_as_wrong() -> None:
+    """Whatever its class is: an undefined formula recognises nothing."""
+    nan = np.float32(np.nan)
+    target = np.array([0, 1, 1, -1])
+    two = wrong_without_value(np.array([[nan], [nan], [2], [nan]], np.float32), target)
+    assert class_index(two).tolist() == [1, 0, 1, 1]
+    assert np.abs(two[[0, 1, 3]]).max() <= 1e-6, "as unsure as can be"
+    three = wrong_without_value(np.array([[nan, 1, 2], [0, nan, 9], [0, 3, 1]], np.float32),
+                                np.array([0, 1, 1]))  # fmt: skip
+    assert (class_index(three) == [0, 1, 1]).tolist() == [False, False, True]
+    known = np.ones((2, 1), np.float32)
+    assert wrong_without_value(known, target[:2]) is known

@@ -12,6 +12,7 @@ from napari_interpdisc.models.cell_model import (
     CellModel,
     LatentMeaning,
     NamedHead,
+    class_changed,
     class_index,
     class_probabilities,
     confidence,
@@ -299,3 +300,15 @@ def test_numbers_that_overflow_are_an_error_and_never_a_class(tiny: CellModel) -
     tiny.encoder.encoder[-1].weight.fill_(3e38)
     with pytest.raises(InvalidModel, match="'tiny' gives NaN or infinite latents"):
         tiny.encode(crops)
+
+
+def test_without_a_value_there_is_no_class(tiny: CellModel) -> None:
+    """No comparison with NaN holds, so that each would pass for the first class."""
+    head = FormulaHead([parse_formula("log(z0)", 6)])
+    model = replace(tiny, heads={"log": NamedHead("log", head, ("a", "b"))})
+    scores = model.score(np.full((3, 6), [[2.0], [-1.0], [0.5]], np.float32), "log")
+    assert class_index(scores).tolist() == [1, -1, 0]
+    assert class_index([[0.0, np.nan, 1.0], [0.0, 2.0, 1.0]]).tolist() == [-1, 1]
+    other = scores[[2, 0, 1]]
+    assert class_changed(scores, other).tolist() == [True, False, False]
+    assert class_index(np.zeros((0, 1))).shape == (0,)

@@ -131,9 +131,11 @@ def test_a_formula_head_is_a_head() -> None:
     assert three.used_latents == (0, 1)
 
 
-def test_where_a_formula_is_undefined_the_score_is_undecided() -> None:
+def test_where_a_formula_is_undefined_there_is_no_score() -> None:
     head = FormulaHead([parse_formula("log(z0) + 1")])
-    assert head(torch.tensor([[-1.0], [0.0], [1.0]]))[:, 0].tolist() == [0.0, -1e6, 1.0]
+    found = head(torch.tensor([[-1.0], [0.0], [1.0]]))[:, 0]
+    assert found.isnan().tolist() == [True, False, False]
+    assert found[1:].tolist() == [-1e6, 1.0], "an infinite value is cut"
 
 
 HOSTILE = [

@@ -14,6 +14,7 @@ from napari_interpdisc.crops import normalise
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models import onnx_files
 from napari_interpdisc.models.cell_model import CellModel
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.onnx_files import (
     Classify,
     check_packages,
@@ -98,3 +99,27 @@ def test_what_is_missing_is_said_before_any_work(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(InvalidInput, match=r"needs onnxscript: install it .*export"):
         check_packages()
+
+
+@pytest.mark.parametrize("texts", [("log(z0) + z1",), ("z0", "sqrt(z1)", "1/z2")])
+def test_a_formula_without_a_value_is_nan_there_too(texts: tuple[str, ...], tmp_path: Path) -> None:
+    """And an infinite one is cut, as in torch."""
+    head = FormulaHead([parse_formula(text, 3) for text in texts])
+    latents = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    latents[3] = 0
+    wanted = head(torch.from_numpy(latents)).numpy()
+    assert 0 < np.isnan(wanted).any(1).sum() < 200
+    assert np.abs(wanted[3]).max() == 1e6
+    path = tmp_path / "head.onnx"
+    assert write_onnx(head, path, latents, "latents", ("scores",)) < 1e-3
+    np.testing.assert_allclose(run(path, latents)[0], wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_nan_where_torch_has_a_number_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = FormulaHead([parse_formula("z0", 1)])
+    latents = np.ones((2, 1), np.float32)
+    monkeypatch.setattr(onnx_files, "_run", lambda *_: [np.array([[1.0], [np.nan]], np.float32)])
+    with pytest.raises(InvalidInput, match="differs from torch by inf"):
+        write_onnx(head, tmp_path / "head.onnx", latents, "latents", ("scores",))

@@ -79,3 +79,27 @@ def test_a_formula_without_a_value_anywhere(tiny: CellModel, text: str) -> None:
 @pytest.mark.parametrize("text", ["1/z0", "log(z0)", "sqrt(area)", "exp(exp(exp(z0 + 9)))"])
 def test_a_formula_that_has_a_value_for_some_cells_is_taken(tiny: CellModel, text: str) -> None:
     check_runs(with_formula(tiny, text), "The folder")
+
+
+VALUED = {"z0": "always", "log(z0)": "right", "sqrt(-z0)": "left", "log(-1 - z0**2)": "never"}
+"""Formulas, and where they have a value."""
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_each_class_is_judged_by_itself_and_all_together(tiny: CellModel, seed: int) -> None:
+    """Seeded choices of a formula for each of three classes."""
+    texts = np.random.default_rng(seed).choice([*VALUED], 3).tolist()
+    head = FormulaHead([parse_formula(text, 6) for text in texts])
+    model = replace(tiny, heads={"rule": NamedHead("rule", head, ("a", "b", "c"))})
+    where = [VALUED[text] for text in texts]
+    if "never" in where:
+        name = "abc"[where.index("never")]
+        assert told(model) == (
+            f"The folder has a formula for '{name}' in head 'rule' that has no value for any cell."
+        )
+    elif {"left", "right"} <= set(where):
+        assert told(model) == (
+            "The folder has formulas in head 'rule' of which no cell has a value of all."
+        )
+    else:
+        check_runs(model, "The folder")

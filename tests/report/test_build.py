@@ -130,6 +130,17 @@ def test_the_rule_in_words_and_maths(model: CellModel, cells: ReportCells) -> No
     assert "largest score" in sentences(several)
 
 
+def test_cells_without_a_score_are_counted_apart(model: CellModel, cells: ReportCells) -> None:
+    head = FormulaHead([parse_formula("log(z7)", model.n_latents)])
+    named = NamedHead("log", head, ("Interphase", "Metaphase"))
+    made = replace(model, heads={"log": named})
+    n = int((cells.latents[:, 7] >= 0).sum())
+    assert 0 < n < 60
+    told = sentences(quality_section(named, cells, made))
+    assert f"On the {n} labelled cells" in told
+    assert f"{60 - n} more labelled cell" in told
+
+
 def test_held_out_accuracy_is_what_is_stored(model: CellModel, cells: ReportCells) -> None:
     named = model.head("dense")
     evidence = named.evidence
@@ -139,6 +150,7 @@ def test_held_out_accuracy_is_what_is_stored(model: CellModel, cells: ReportCell
     assert f"{evidence.cells} labelled cells of {evidence.groups} plates" in told
     with_cells = quality_section(named, cells, model)
     assert "On the 60 labelled cells of this report" in sentences(with_cells)
+    assert "no score" not in sentences(with_cells)
     assert "figure" in kinds(with_cells)
     bare = quality_section(replace(named, evidence=None), None, model)
     assert "does not say how this head did" in sentences(bare)

@@ -147,7 +147,7 @@ def test_a_pair_that_one_of_several_formulas_reads_otherwise_is_no_radius(h2b: C
     assert wholes[0].of_latents(z) == pytest.approx(lead, rel=1e-6)
 
 
-def test_where_a_formula_is_undefined_the_score_is_0_and_its_term_is_not(h2b: CellModel) -> None:
+def test_where_a_formula_is_undefined_neither_term_nor_score_has_a_value(h2b: CellModel) -> None:
     named = rule("log(z1) + 1")
     assert np.isnan(term_parts(named, h2b)[0]([[-1.0]])[0])
-    assert formula_wholes(named, h2b)[0]([[-1.0]]) == [0.0]
+    assert np.isnan(formula_wholes(named, h2b)[0]([[-1.0]])[0])

@@ -22,6 +22,7 @@ from napari_interpdisc.scrutiny.attacks import (
     perturb,
     signed_margin,
     smallest_flip,
+    smallest_latent_flips,
 )
 
 # Two latents of a 2 × 2 crop: z0 = x00 + 2 x01, z1 = −x10. x11 is not seen at all.
@@ -402,3 +403,52 @@ def test_a_head_of_properties_is_not_attacked(measuring: CellModel) -> None:
         match="reads latents alone, and 'size' reads",
     ):
         perturb(measuring, crops, AttackSettings(), "size")
+
+
+def formulas(*texts: str) -> CellModel:
+    head = FormulaHead([parse_formula(text, 2) for text in texts])
+    return model_with(head, ("a", "b", "c")[: max(2, len(texts))])
+
+
+@pytest.mark.parametrize("method", ["fgsm", "pgd", "random"])
+@pytest.mark.parametrize("texts", [("log(z0 + 1) - 1",), ("z0", "log(z0)", "z1")])
+def test_a_cell_without_a_value_is_not_attacked(
+    texts: tuple[str, ...], method: Literal["fgsm", "pgd", "random"]
+) -> None:
+    """It has no class that could change; its neighbour in the batch is attacked as ever."""
+    model, crops = formulas(*texts), np.concatenate([NO, YES])
+    for target in (None, "a"):
+        settings = AttackSettings(space="image", epsilon=0.5, method=method, target=target)
+        found = perturb(model, crops, settings)
+        assert found.without_class.tolist() == [True, False]
+        assert not found.flipped[0]
+        assert not found.reached[0]
+        assert not found.lost_class[0]
+        np.testing.assert_array_equal(found.perturbed[0], crops[0])
+        alone = perturb(model, YES, settings.model_copy(update={"seed": 1}))
+        np.testing.assert_array_equal(found.perturbed[1], alone.perturbed[0])
+        assert not np.isnan(found.perturbed).any()
+        assert np.isinf(smallest_flip(model, crops, settings)[0])
+
+
+def test_a_cell_that_loses_its_value_has_not_flipped() -> None:
+    """F = √(z0 − 2) − 0.5 is 0.5 at z0 = 3, negative from 2.25 down to 2, and nothing below."""
+    model = formulas("sqrt(z0 - 2) - 0.5")
+    far = perturb(model, YES, AttackSettings(space="latent", epsilon=2.0))
+    assert np.isnan(far.perturbed_scores).all()
+    assert not far.flipped[0]
+    assert far.lost_class[0]
+    assert not far.without_class[0]
+    settings = AttackSettings(space="latent")
+    assert smallest_flip(model, YES, settings, grid=[0.5, 0.9, 1.5, 2.0])[0] == pytest.approx(0.9)
+    assert np.isinf(smallest_flip(model, YES, settings, grid=[0.5, 1.5, 2.0])[0])
+    pgd = perturb(model, YES, AttackSettings(space="latent", epsilon=2.0, method="pgd"))
+    assert pgd.flipped[0], "it stops on its way, where there is a value"
+
+
+def test_smallest_latent_flips_of_cells_without_a_value() -> None:
+    model = formulas("sqrt(z0 - 2) - 0.5")
+    z = np.array([[3.0, -1.0], [1.0, 0.0]], np.float32)
+    free = np.array([[True, True], [False, True]])
+    found = smallest_latent_flips(model, z, free, grid=[0.5, 0.9, 1.5])
+    np.testing.assert_allclose(found, [[0.9, np.inf], [np.inf, np.inf]])

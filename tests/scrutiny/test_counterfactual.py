@@ -239,6 +239,27 @@ def test_refuses(cells: np.ndarray) -> None:
         real_cells(constant, cells)
 
 
+def test_a_cell_without_a_value_has_no_path(cells: np.ndarray) -> None:
+    model = rules("log(z0 + 1) - 0.5")
+    real = real_cells(model, cells)
+    assert (real.classes == -1).sum() == (cells[:, 0] < -1).sum()
+    with pytest.raises(InvalidInput, match="no value for this cell; choose another cell"):
+        counterfactual_path(model, at(-1.5, 0, 0, 0), real)
+
+
+def test_a_path_ends_where_there_is_a_value(cells: np.ndarray) -> None:
+    """F = log(z0 + 1) − 0.5 is 0 at √e − 1; √(1 − z0) − 0.5 at 0.75, with nothing beyond 1."""
+    up = rules("log(z0 + 1) - 0.5")
+    found = counterfactual_path(up, at(0, 0, 0, 0), real_cells(up, cells))
+    assert found.reached
+    assert found.latents[-1, 0] == pytest.approx(np.sqrt(np.e) - 1, abs=5e-3)
+    root = rules("sqrt(1 - z0) - 0.5")
+    found = counterfactual_path(root, at(0, 0, 0, 0), real_cells(root, cells))
+    assert found.reached
+    assert found.latents[-1, 0] == pytest.approx(0.75, abs=5e-3)
+    assert np.isfinite(found.scores).all()
+
+
 def test_many_cells_cost_no_more_memory_than_some() -> None:
     """Of 100,000 cells, kernels are made of 2,000; the nearest real cell is one of all."""
     values = np.random.default_rng(0).normal(size=(100_000, 4)).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import CellModel, NamedHead
+from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import DenseHead
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.pipeline import cell_crops
@@ -137,3 +139,30 @@ def test_a_fault_half_way_leaves_no_folder(
     (tmp_path / "full" / "mine").touch()
     with pytest.raises(InvalidInput, match="is not empty"):
         attack_movie(frames, cells, model, 28.0, AttackSettings(), tmp_path / "full")
+
+
+def test_cells_without_a_value_are_counted_apart(
+    model: CellModel, movie: tuple[Frames, CellTable], tmp_path: Path
+) -> None:
+    frames, cells = movie
+    z = model.encode(cell_crops(frames, cells, model, 28.0))[0]
+    middle = float(np.median(z[:, 0]))  # of seven cells, three are below it
+    rule = FormulaHead([parse_formula(f"sqrt(z0 - ({middle - 1e-5:.9f})) + 1", 6)])
+    never = FormulaHead([parse_formula("log(-1 - z0**2)", 6)])
+    heads = {n: NamedHead(n, h, ("a", "b")) for n, h in (("rule", rule), ("never", never))}
+    made = replace(model, heads=heads)
+    settings = AttackSettings(space="latent", epsilon=8.0)
+    counts = attack_movie(frames, cells, made, 28.0, settings, tmp_path / "out", "rule")
+    assert (counts.cells, counts.without_class) == (4, 3)
+    assert counts.flips["fgsm"] == 0
+    assert counts.lost_class["fgsm"] == 4, "all are led out of the root"
+    table = pd.read_csv(tmp_path / "out" / "attack.csv")
+    without = z[:, 0] < middle - 1e-5
+    assert table["class_before"].isna().tolist() == without.tolist()
+    assert set(table["class_before"].dropna()) == {"b"}
+    assert table["class_after"].isna().all()
+    assert not table["flipped"].any()
+    note = json.loads((tmp_path / "out" / "attack.json").read_text("utf-8"))
+    assert (note["attacked_cells"], note["cells_without_class"]) == (4, 3)
+    with pytest.raises(InvalidInput, match="'never' has no value for all 7 cells"):
+        attack_movie(frames, cells, made, 28.0, settings, tmp_path / "no", "never")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,6 +17,8 @@ from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
 
 PATIENCE = 120.0
 """Seconds to wait for what takes a moment: a wait ends as soon as there is nothing to wait for."""
+
+COUNT = count()
 
 DIAMETER = 20.0
 SCALE, TRANSLATE = (2.0, 0.5, 0.25), (10.0, -30.0, 7.0)
@@ -57,6 +61,43 @@ def _model_loaded_once(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureR
         return load_model(source, *given, **named)
 
     monkeypatch.setattr("napari_interpdisc.widgets.session.load_model", load)
+
+
+class Never:
+    """A timer whose time does not come, so that no test waits for it, or writes after its end."""
+
+    name = ""
+
+    def __init__(self, seconds: float, action: Callable[[], object]) -> None:
+        self.action = action
+
+    def start(self) -> None:
+        """Do nothing."""
+
+    def cancel(self) -> None:
+        """Do nothing."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep unsaved annotations apart; those of windows that go late are written here too."""
+    from napari_interpdisc.widgets.discover import unsaved
+
+    folder = tmp_path_factory.mktemp("cache")
+    unsaved.cache_folder = lambda: folder  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def unsaved_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return the folder of unsaved annotations of this test; they are written at its end alone."""
+    from napari_interpdisc.widgets.discover import autosave, unsaved
+
+    folder = tmp_path_factory.getbasetemp() / f"unsaved-{next(COUNT)}"
+    monkeypatch.setattr(unsaved, "cache_folder", lambda: folder)
+    monkeypatch.setattr(autosave, "Timer", Never)
+    return folder / unsaved.FOLDER
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
 from napari_interpdisc.widgets.canvas import annotation_layer
 from napari_interpdisc.widgets.canvas.layers import frames_from_layer
 from napari_interpdisc.widgets.cells.run import result_columns
+from napari_interpdisc.widgets.discover.annotating import annotating_of
 from napari_interpdisc.widgets.discover.annotations import Mark
+from napari_interpdisc.widgets.discover.unsaved import find_left, identify
 from napari_interpdisc.widgets.session import session_of
 from napari_interpdisc.widgets.viewer_session import (
     open_saved_session,
@@ -89,6 +92,27 @@ def test_a_session_comes_back_in_another_viewer(scene: Any, tmp_path: Path) -> N
     assert layer.features["class"].tolist() == ["mine", "other"]
     np.testing.assert_allclose(layer.data, annotation_layer.find_annotations(scene).data)
     np.testing.assert_array_equal(after.crop(0), before.crop(0))  # the image is at work
+
+
+@pytest.mark.parametrize("open_dock", [True, False], ids=["with a dock", "after it closed"])
+def test_annotations_that_are_saved_are_not_offered(
+    scene: Any, tmp_path: Path, open_dock: bool
+) -> None:
+    session = session_of(scene)
+    shared = annotating_of(scene, session)
+    shared.join()
+    assert session.encoding is not None
+    shared.annotations.annotate(session.encoding.cells, {2: "mine"})
+    image = identify(session.image)
+    if not open_dock:
+        shared.leave()
+        assert len(find_left([image])[0][0].marks) == 3
+        del shared
+        gc.collect()
+    save_viewer(scene, tmp_path / "saved")
+    if open_dock:
+        shared.leave()
+    assert find_left([image]) == ([], [])
 
 
 def test_a_moved_image_is_asked_for(scene: Any, tmp_path: Path) -> None:

@@ -107,6 +107,10 @@ def attack(
         say(f"{name:8s} flips {share:6.1%} of {counts.cells} cells{to_class}")
     if counts.there_already:
         say(f"{counts.there_already} cells are called {to} already; they were left as they are.")
+    if counts.without_class:
+        say(f"The formula has no value for {counts.without_class} cells; they were not attacked.")
+    for name, lost in counts.lost_class.items():
+        say(f"{name:8s} leads {lost} cells to where the formula has no value: no flips.")
     say(str(out))
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from napari_interpdisc._types import Float32Array, Float64Array, Progress, silent
 from napari_interpdisc.discovery.controls import fit_control
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.cell_model import CellModel, class_index
+from napari_interpdisc.models.cell_model import CellModel, class_changed, class_index
 from napari_interpdisc.patches import Patches, scaled_to_unit
 from napari_interpdisc.scrutiny.attacks import AttackSettings, perturb, signed_margin
 from napari_interpdisc.scrutiny.score_tests import ScorecardSettings
@@ -78,7 +78,7 @@ class Attacked:
     @property
     def flips(self) -> npt.NDArray[np.bool_]:
         """(N,) whether the class changed."""
-        return np.asarray(class_index(self.before) != class_index(self.after))
+        return class_changed(self.before, self.after)
 
     @property
     def captured(self) -> float:

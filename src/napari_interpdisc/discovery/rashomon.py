@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from napari_interpdisc._types import Float64Array
 from napari_interpdisc.discovery.recipe import head_logits
 from napari_interpdisc.discovery.results import Discovery, FrontRow
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.cell_model import CellModel, NamedHead, class_index
+from napari_interpdisc.models.cell_model import NO_CLASS, CellModel, NamedHead, class_index
 from napari_interpdisc.models.formula import FormulaHead
 from napari_interpdisc.models.heads import Head
 from napari_interpdisc.models.properties import missing_properties
@@ -64,7 +64,9 @@ class RashomonSet:
         Heads that were left out, and why: too far from the best.
     calls
         (M, N) class position that each member gives to each cell; −1 for cells without latents,
-        or without the properties that it reads.
+        or without the properties that it reads, and where its formula has no value.
+    undefined
+        (M, N) whether it is for the last reason; of length 0 if there are none.
     """
 
     classes: tuple[str, ...]
@@ -72,6 +74,7 @@ class RashomonSet:
     delta: float
     others: tuple[Member, ...]
     calls: npt.NDArray[np.int64]
+    undefined: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), bool))
 
     @property
     def uses(self) -> dict[int, int]:
@@ -116,7 +119,9 @@ class RashomonSet:
             )
         n = len(_inside(self.members, delta))
         others = (*self.members[n:], *self.others)
-        return RashomonSet(self.classes, self.members[:n], delta, others, self.calls[:n])
+        return RashomonSet(
+            self.classes, self.members[:n], delta, others, self.calls[:n], self.undefined[:n]
+        )
 
     def sentence(self) -> str:
         """How many heads there are, and what they agree on."""
@@ -129,6 +134,12 @@ class RashomonSet:
         if n > 1 and len(unclear):
             told += f"; they agree on {(unclear == 0).mean():.1%} of {len(unclear)} cells".replace(
                 "%", " %"
+            )
+        without = int(self.undefined.any(0).sum())
+        if without:
+            told += (
+                f"; {without} cell{'s' * (without != 1)} for which a formula has no value "
+                f"{'are' if without != 1 else 'is'} not compared"
             )
         return told + "."
 
@@ -248,15 +259,17 @@ def rashomon_set(
     inside = _inside(ranked, delta)
     z = np.asarray(latents, np.float32)
     has_latents = np.isfinite(z).all(1)
-    calls = np.full((len(inside), len(z)), -1, np.int64)
-    for row, member in zip(calls, inside, strict=True):
+    calls = np.full((len(inside), len(z)), NO_CLASS, np.int64)
+    undefined = np.zeros(calls.shape, bool)
+    for row, without, member in zip(calls, undefined, inside, strict=True):
         known = has_latents.copy()
         if len(member.head.properties):
             known &= ~missing_properties(member.head.properties.columns(measured))
         some = {name: np.asarray(values)[known] for name, values in (measured or {}).items()}
         if known.any():
             row[known] = class_index(head_logits(member.head, z[known], some))
-    return RashomonSet(classes, inside, delta, tuple(ranked[len(inside) :]), calls)
+            without[known] = row[known] == NO_CLASS
+    return RashomonSet(classes, inside, delta, tuple(ranked[len(inside) :]), calls, undefined)
 
 
 def _inside(ranked: Sequence[Member], delta: float) -> tuple[Member, ...]:

@@ -296,6 +296,10 @@ def most_used(used: Sequence[Sequence[int]], most: int) -> list[int]:
     return sorted(ranked[:most])
 
 
+BARELY = np.float32(1e-6)
+"""Size of a logit that decides a class and tells no confidence."""
+
+
 @torch.inference_mode()
 def head_logits(
     head: Head,
@@ -304,7 +308,7 @@ def head_logits(
 ) -> npt.NDArray[np.float32]:
     """Logits (N, K) of latents (N, L), on the device that the head is on.
 
-    ``measured`` are properties by name, (N,) each.
+    ``measured`` are properties by name, (N,) each. NaN where a formula has no value.
 
     Raises
     ------
@@ -325,12 +329,34 @@ def _logits_of_columns(head: Head, columns: npt.NDArray[np.float32]) -> npt.NDAr
 
 
 def cell_logits(head: Head, cells: LabelledCells) -> npt.NDArray[np.float32]:
-    """Logits (N, K) of labelled cells."""
-    return head_logits(head, cells.own_latents, cells.measured)
+    """Logits (N, K) of labelled cells; where a formula has no value, those of a wrong call."""
+    logits = head_logits(head, cells.own_latents, cells.measured)
+    return wrong_without_value(logits, cells.target)
+
+
+def wrong_without_value(
+    logits: npt.NDArray[np.float32], target: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Logits (N, K) with those of another class than ``target`` (N,) in place of NaN.
+
+    A cell for which a formula has no value gets no class, so that it counts as one that was not
+    recognised: called otherwise, and as unsurely as can be.
+    """
+    without = np.isnan(logits).any(1)
+    if not without.any():
+        return logits
+    found = logits.copy()
+    found[without] = 0.0
+    rows = np.flatnonzero(without & (target >= 0))
+    if logits.shape[1] == 1:
+        found[rows[target[rows] == 1]] = -BARELY  # 0 is the second class
+    else:
+        found[rows, target[rows]] = -BARELY
+    return found
 
 
 def predicted_by(head: Head, cells: LabelledCells) -> npt.NDArray[np.int64]:
-    """Class position (N,) of labelled cells."""
+    """Class position (N,) of labelled cells; a wrong one where a formula has no value."""
     return class_index(cell_logits(head, cells))
 
 
@@ -407,7 +433,7 @@ def _front_of_heads(
     least = np.inf
     for budget in sorted({row.size for front in fronts for row in front.rows}):
         head = head_of([_best_within(front.rows, budget) for front in fronts])
-        logits = _logits_of_columns(head, latents)
+        logits = wrong_without_value(_logits_of_columns(head, latents), target)
         loss = class_loss(logits, target)
         if loss < least - 1e-6:
             accuracy = float(balanced_accuracy_score(target, class_index(logits)))

@@ -41,6 +41,7 @@ def path_figure(
     figure = Figure(figsize=(1.25 * n + 0.6, 3.7), layout="constrained")
     grid = figure.subplots(2, n, squeeze=False)
     called = class_index(found.scores)
+    names_called = [*found.classes, "no class"]  # the last is that of −1
     for k in range(n):
         top, below = grid[:, k]
         for axes, picture in ((top, pictures[k]), (below, real[k])):
@@ -49,7 +50,7 @@ def path_figure(
         weight = "bold" if called[k] == found.target else "normal"
         where = "" if found.real[k] else "\nno cells here"
         top.set_title(
-            f"{found.classes[called[k]]}\nmargin {with_sign(float(found.margins[k]))}{where}",
+            f"{names_called[called[k]]}\nmargin {with_sign(float(found.margins[k]))}{where}",
             fontsize=8,
             fontweight=weight,
         )

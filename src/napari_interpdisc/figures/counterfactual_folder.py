@@ -50,7 +50,7 @@ class ShownPath:
 def path_table(found: CounterfactualPath, model: CellModel, cells: CellTable) -> pd.DataFrame:
     """One row per step: class, scores, margin, its nearest real cell, and all latents."""
     table = pd.DataFrame({"step": range(len(found.scores))})
-    table["class"] = np.array(found.classes, object)[class_index(found.scores)]
+    table["class"] = np.array([*found.classes, ""], object)[class_index(found.scores)]
     suffixes = [""] if found.scores.shape[1] == 1 else [f"_{name}" for name in found.classes]
     for k, suffix in enumerate(suffixes):
         table[f"score{suffix}"] = found.scores[:, k]

@@ -497,7 +497,9 @@ class CellModel:
         InvalidInput
             If the head reads properties that are not given.
         InvalidModel
-            If a score is not finite, though all that the head reads is.
+            If a score of a network is not finite, though all that it reads is.
+
+        A formula gives NaN where it has no value.
         """
         named = self.head(head)
         columns = self._columns(named, latents, measured)
@@ -505,7 +507,8 @@ class CellModel:
         if not parts:
             return np.zeros((0, score_width(named.classes)), np.float32)
         scores = torch.cat(parts).cpu().numpy()
-        if not np.isfinite(scores).all() and np.isfinite(columns).all():
+        is_formula = isinstance(named.head, FormulaHead)
+        if not (is_formula or np.isfinite(scores).all()) and np.isfinite(columns).all():
             raise InvalidModel(
                 f"Head '{named.name}' of model '{self.name}' gives NaN or infinite scores: its "
                 "weights are damaged; use another head."
@@ -575,12 +578,27 @@ def score_width(classes: tuple[str, ...]) -> int:
     return 1 if len(classes) == 2 else len(classes)
 
 
+NO_CLASS = -1
+"""Position, among the classes, of a cell that has none."""
+
+
 def class_index(scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Class (N,) of scores (N, K): for K = 1, score ≥ 0 means the second class (paper eq. 2)."""
+    """Class (N,) of scores (N, K): for K = 1, score ≥ 0 means the second class (paper eq. 2).
+
+    −1, no class, where a score is NaN: a formula has no value there.
+    """
     values = np.asarray(scores)
-    if values.shape[1] == 1:
-        return (values[:, 0] >= 0).astype(np.int64)
-    return np.asarray(values.argmax(1), dtype=np.int64)
+    called = (values[:, 0] >= 0) if values.shape[1] == 1 else values.argmax(1)
+    return np.where(np.isnan(values).any(1), NO_CLASS, called).astype(np.int64)
+
+
+def class_changed(before: npt.ArrayLike, after: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Whether cells (N,) have another class by scores (N, K) after than before.
+
+    A cell without a class, before or after, has not changed to another one.
+    """
+    old, new = class_index(before), class_index(after)
+    return np.asarray((old != new) & (old != NO_CLASS) & (new != NO_CLASS))
 
 
 def confidence(scores: npt.ArrayLike) -> Float32Array:

@@ -232,8 +232,8 @@ class _Cells:
 class FormulaHead(torch.nn.Module):
     """One formula for two classes, or one for each of more (the largest wins).
 
-    Where a formula is undefined (the logarithm of a negative number, say) the score is 0, which is
-    a confidence of one half; beyond ±10⁶ it is cut.
+    Where a formula is undefined (the logarithm of a negative number, say) the score is NaN: the
+    cell has no class. Beyond ±10⁶ it is cut.
 
     Parameters
     ----------
@@ -266,22 +266,27 @@ class FormulaHead(torch.nn.Module):
             raise InvalidInput("A formula head needs formulas, and a positive scale for each.")
 
     def forward(self, latents: Tensor, measured: Tensor | None = None) -> Tensor:
-        """Logits (N, K) of latents (N, L) and, if the head reads any, properties (N, P)."""
-        return self.bounded(self._values(latents, measured))
+        """Logits (N, K) of latents (N, L) and, if the head reads any, properties (N, P).
 
-    def _values(self, latents: Tensor, measured: Tensor | None) -> Tensor:
+        NaN where a formula has no value.
+        """
+        return self.bounded(self.values(latents, measured))
+
+    def values(self, latents: Tensor, measured: Tensor | None = None) -> Tensor:
+        """What the formulas give (N, K), times their scales: NaN or infinite where they are."""
         known = self.properties.standardised(measured, latents)
         columns = [formula.evaluate(latents, None, known) for formula in self.formulas]
         return torch.stack(columns, 1) * latents.new_tensor(self.scales)
 
     def defined(self, latents: Tensor, measured: Tensor | None = None) -> Tensor:
         """Whether all formulas have a value (N,) there, if only an infinite one."""
-        return ~self._values(latents, measured).isnan().any(1)
+        return ~self.values(latents, measured).isnan().any(1)
 
     @staticmethod
     def bounded(values: Tensor) -> Tensor:
-        """Scores of values of formulas: 0 where one is undefined, and cut at ±10⁶."""
-        return values.nan_to_num(0.0, SCORE_LIMIT, -SCORE_LIMIT).clamp(-SCORE_LIMIT, SCORE_LIMIT)
+        """Scores of values of formulas: cut at ±10⁶, and NaN where one is undefined."""
+        # ONNX says nothing of what its Clip makes of NaN
+        return torch.where(values.isnan(), values, values.clamp(-SCORE_LIMIT, SCORE_LIMIT))
 
     @property
     def n_weights(self) -> int:

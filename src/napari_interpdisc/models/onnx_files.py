@@ -179,7 +179,7 @@ def write_onnx(
         assert program is not None
         program.save(str(path))
     difference = max(
-        float(np.abs(a - b).max()) for a, b in zip(_run(path, takes, given), wanted, strict=True)
+        _difference(a, b) for a, b in zip(_run(path, takes, given), wanted, strict=True)
     )
     if not difference <= TOLERANCE:
         raise InvalidInput(
@@ -187,6 +187,14 @@ def write_onnx(
             "these versions of onnxscript and onnxruntime do not go together with this model."
         )
     return difference
+
+
+def _difference(found: Float32Array, wanted: Float32Array) -> float:
+    """Largest absolute difference; NaN, no value, must be in the same places of both."""
+    without = np.isnan(wanted)
+    if not np.array_equal(np.isnan(found), without):
+        return float("inf")
+    return float(np.abs(found[~without] - wanted[~without]).max(initial=0.0))
 
 
 def _run(path: Path, takes: str, given: Float32Array) -> list[Float32Array]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
+import torch
 
 from napari_interpdisc._types import Float32Array
 from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.cell_model import CellModel, NamedHead
+from napari_interpdisc.models.formula import FormulaHead
 
 CROPS = 16
 """Crops that are encoded: 5 ms for a network of the bundled model's size."""
@@ -42,8 +45,8 @@ def check_runs(model: CellModel, where: str) -> None:
     Raises
     ------
     InvalidModel
-        If latents, decoded crops or scores of the fixed crops are not finite, or if a formula has
-        no value for any cell.
+        If latents, decoded crops or scores of networks of the fixed crops are not finite; if the
+        formula of a class has no value for any cell; or if no cell has a value of all classes.
     """
     crops = smoke_crops(model.crop_size).copy()
     try:
@@ -75,7 +78,34 @@ def _check_head(model: CellModel, named: NamedHead, latents: Float32Array, where
         model.score(latents, named.name, measured)
     except InvalidInput as fault:
         raise InvalidModel(f"{where} has a head '{named.name}' that cannot run: {fault}") from None
-    if not model.defined(latents, named.name, measured).any():
+    if isinstance(named.head, FormulaHead):
+        _check_formulas(named, latents, measured, where)
+
+
+def _check_formulas(
+    named: NamedHead, latents: Float32Array, measured: Mapping[str, Float32Array], where: str
+) -> None:
+    """Look at each class's formula by itself, and at all of them together.
+
+    A formula may lack a value for some cells: those get no class. One that lacks it for all cells
+    tells nothing of any, and takes the class from all. So do formulas of which each has values, but
+    never all for one cell. An infinite value is one: the score is cut there.
+    """
+    head = named.head
+    assert isinstance(head, FormulaHead)
+    known = head.properties.columns(measured) if len(head.properties) else None
+    with torch.inference_mode():
+        values = head.values(
+            torch.from_numpy(latents),
+            None if known is None else torch.from_numpy(np.asarray(known, np.float32)),
+        ).numpy()
+    for k, of_class in enumerate(values.T):
+        which = f"formula for '{named.classes[k]}'" if values.shape[1] > 1 else "formula"
+        if np.isnan(of_class).all():
+            raise InvalidModel(
+                f"{where} has a {which} in head '{named.name}' that has no value for any cell."
+            )
+    if np.isnan(values).any(1).all():
         raise InvalidModel(
-            f"{where} has a formula in head '{named.name}' that has no value for any cell."
+            f"{where} has formulas in head '{named.name}' of which no cell has a value of all."
         )

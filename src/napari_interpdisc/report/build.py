@@ -378,6 +378,14 @@ def quality_section(named: NamedHead, cells: ReportCells | None, model: CellMode
         f"{quality.balanced_accuracy:.3f} [{low:.3f}, {high:.3f}]. The head may have been trained "
         "on some of them; if so, this is no held-out figure."
     )
+    assert cells.labels is not None
+    without = int(np.isin(cells.labels.astype(str), named.classes).sum()) - len(rows)
+    if without:
+        section.say(
+            f"{without} more labelled cell{'s have' if without != 1 else ' has'} no score, and so "
+            f"{'are' if without != 1 else 'is'} not among them: the head reads what they lack, or "
+            "its formula has no value for them."
+        )
     section.figure(
         confusion_figure(
             cells.crops[rows, 0], target, class_index(scores), confidence(scores), named.classes

@@ -15,7 +15,12 @@ from torch import Tensor
 
 from napari_interpdisc._types import BoolArray, Float32Array, Float64Array, Progress, silent
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.cell_model import CellModel, class_index
+from napari_interpdisc.models.cell_model import (
+    NO_CLASS,
+    CellModel,
+    class_changed,
+    class_index,
+)
 
 PGD_STEPS = 10
 
@@ -87,8 +92,19 @@ class Perturbation:
 
     @property
     def flipped(self) -> BoolArray:
-        """(N,) whether the class changed."""
-        return np.asarray(class_index(self.scores) != class_index(self.perturbed_scores))
+        """(N,) whether the class changed; to have none, before or after, is no change."""
+        return class_changed(self.scores, self.perturbed_scores)
+
+    @property
+    def without_class(self) -> BoolArray:
+        """(N,) whether a formula had no value for the cell as it was: such cells stay so."""
+        return np.asarray(class_index(self.scores) == NO_CLASS)
+
+    @property
+    def lost_class(self) -> BoolArray:
+        """(N,) whether a formula has no value any more for the perturbed cell."""
+        lost = class_index(self.perturbed_scores) == NO_CLASS
+        return np.asarray(lost & ~self.without_class)
 
     @property
     def reached(self) -> BoolArray:
@@ -109,8 +125,10 @@ class Perturbation:
 def signed_margin(scores: Tensor, chosen: Tensor) -> Tensor:
     """How far each score is on the side of its chosen class: (N,), positive on that side.
 
-    The signed logit for two classes; else the chosen logit less the best other one.
+    The signed logit for two classes; else the chosen logit less the best other one. NaN where the
+    scores are, whatever is chosen.
     """
+    chosen = chosen.clamp(min=0)  # −1 has no score
     if scores.shape[1] == 1:
         return torch.where(chosen == 1, scores[:, 0], -scores[:, 0])
     own = scores.gather(1, chosen[:, None])[:, 0]
@@ -158,7 +176,8 @@ def perturb(
     inside the same ε box; random signs show what a step of that size does without the gradient.
     The loss is minus the signed margin, which does not saturate as a logistic loss does, and any
     non-zero gradient counts. The gradient passes through posterior means, without sampling. Towards
-    a class, the loss is the signed margin of that class, and cells of it stay as they are.
+    a class, the loss is the signed margin of that class, and cells of it stay as they are. So do
+    cells for which a formula has no value: they have no class that could change.
 
     Parameters
     ----------
@@ -219,11 +238,13 @@ def _perturb_batch(
             mean = model.encoder.encode(pixels)[0]
             return score(z + free * (mean - z))
 
+    moves = called != NO_CLASS
     if target is None:
         against, sign = called, -1
     else:
         against, sign = torch.full_like(called, target), 1
-        mask = mask * (called != target).reshape(-1, *[1] * (mask.ndim - 1))
+        moves &= called != target
+    mask = mask * moves.reshape(-1, *[1] * (mask.ndim - 1))
 
     def loss(outputs: Tensor, chosen: Tensor) -> Tensor:
         return sign * signed_margin(outputs, chosen)
@@ -294,16 +315,18 @@ def _step(
     def fgsm(at: Tensor, epsilon: float) -> Tensor:
         # captum would turn gradients on by itself, with a warning: so does its PGD in every step
         at = at.detach().clone().requires_grad_()
-        moved: Tensor = attack.perturb(at, epsilon, target=chosen, mask=mask)
-        return moved.detach()
+        moved: Tensor = attack.perturb(at, epsilon, target=chosen, mask=mask).detach()
+        # a formula without a value has no slope either
+        return torch.where(moved.isnan(), at.detach(), moved)
 
     if settings.method == "fgsm":
         return fgsm(inputs, settings.epsilon)
 
     @torch.no_grad()
     def worth(at: Tensor) -> Tensor:
-        """Loss (N,) of each cell."""
-        return attack.loss_func(attack.forward_func(at), chosen)  # type: ignore[no-any-return]
+        """Loss (N,) of each cell; least where a formula has no value, which reaches no class."""
+        loss: Tensor = attack.loss_func(attack.forward_func(at), chosen)
+        return torch.where(loss.isnan(), -torch.inf, loss)
 
     # the best place on the way, and the end of FGSM: more steps may lead astray, but never cost
     best = fgsm(inputs, settings.epsilon)
@@ -328,10 +351,10 @@ def smallest_flip(
 ) -> Float64Array:
     """Smallest ε of ``grid`` at which the settings' method changes each cell's class: (N,).
 
-    It is inf where none does. Towards a class, it is the smallest ε that reaches the class, and 0
-    for cells of it. The direction of FGSM and of random signs does not depend on ε: they cost one
-    forward pass a grid point. PGD is run at each point. Flipping need not be monotone in ε, hence a
-    grid and not a bisection.
+    It is inf where none does, and for cells without a class. Towards a class, it is the smallest ε
+    that reaches the class, and 0 for cells of it. The direction of FGSM and of random signs does
+    not depend on ε: they cost one forward pass a grid point. PGD is run at each point. Flipping
+    need not be monotone in ε, hence a grid and not a bisection.
 
     Parameters
     ----------
@@ -431,12 +454,13 @@ def smallest_latent_flips(
         scores = score(z) + 0 * z.sum(1)[:, None]  # a constant head has a gradient, too
         before = class_index(scores.detach().cpu().numpy())
         margin = signed_margin(scores, torch.from_numpy(before).to(model.device))
-        gradient = torch.autograd.grad(margin.sum(), z)[0]
+        gradient = torch.autograd.grad(margin.sum(), z)[0].nan_to_num(0.0)
     direction = -gradient.sign().cpu().numpy()
     smallest = np.full((len(free), len(latents)), np.inf)
     for found, mask in zip(smallest, free, strict=True):
         step = direction * mask
         for epsilon in np.asarray(grid, dtype=np.float64)[::-1]:
             moved = (latents + epsilon * step).astype(np.float32)
-            found[class_index(model.score(moved, head)) != before] = epsilon
+            now = class_index(model.score(moved, head))
+            found[(now != before) & (now != NO_CLASS) & (before != NO_CLASS)] = epsilon
     return smallest

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from napari_interpdisc._types import BoolArray, Float32Array, Float64Array, Progress, silent
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.models.cell_model import CellModel, class_index
+from napari_interpdisc.models.cell_model import NO_CLASS, CellModel, class_index
 from napari_interpdisc.models.heads import LEAST_RADIUS, Head
 from napari_interpdisc.number_text import signed, with_sign
 
@@ -374,6 +374,10 @@ def counterfactual_path(
         raise InvalidInput("This cell has no latents; choose one that has pixels.")
     scores = model.score(z[None], head)
     start = int(class_index(scores)[0])
+    if start == NO_CLASS:
+        raise InvalidInput(
+            f"The formula of head '{named.name}' has no value for this cell; choose another cell."
+        )
     aim = _target(named.classes, scores, start, target)
     move = _Move(named.head, z, real, aim, max(margin, PAST))
     guesses, likeliest = _guesses(move, real)
@@ -427,6 +431,10 @@ def _margins(scores: Tensor, target: int) -> Tensor:
     return scores[:, target] - others.max(1).values
 
 
+NOWHERE = -1e3
+"""Margin that stands for none while a path is searched for."""
+
+
 class _Move:
     """A cell's used latents on their way, and what holds of where they are."""
 
@@ -459,7 +467,9 @@ class _Move:
 
     def margin(self, at: Tensor) -> Tensor:
         scores = self._head(self._filled(at).to(torch.float32)).to(torch.float64)
-        return _margins(scores, self.target)
+        found = _margins(scores, self.target)
+        # the search needs a number; where a formula has no value, no class is reached
+        return torch.where(found.isnan(), NOWHERE, found)
 
     def room(self, at: Tensor) -> Tensor:
         """How much denser than the least it is here: not negative where real cells are."""
@@ -477,7 +487,7 @@ class _Move:
         point = torch.tensor(at[None], requires_grad=True)
         value = function(point)[0]
         (gradient,) = torch.autograd.grad(value, point)
-        return float(value.detach()), gradient[0].numpy()
+        return float(value.detach()), gradient[0].nan_to_num(0.0).numpy()
 
     def _at_least(self, function: Callable[[Tensor], Tensor], least: float) -> NonlinearConstraint:
         # the search asks for the value and the slope of one place, one after the other

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,13 @@ from napari_interpdisc._types import BoolArray, Float32Array
 from napari_interpdisc.crops import iter_crops
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.results import new_folder, write_table
-from napari_interpdisc.models.cell_model import CellModel, class_index, score_width
+from napari_interpdisc.models.cell_model import (
+    NO_CLASS,
+    CellModel,
+    class_changed,
+    class_index,
+    score_width,
+)
 from napari_interpdisc.scrutiny.attacks import AttackSettings, perturb, target_index
 
 if TYPE_CHECKING:
@@ -38,11 +44,17 @@ class AttackCounts:
         Cells that were attacked.
     there_already
         Cells of the class that is aimed at, which are not attacked.
+    without_class
+        Cells for which a formula has no value, which are not attacked.
+    lost_class
+        Attacked cells for which a formula has no value any more, by method: no flips.
     """
 
     flips: dict[str, int]
     cells: int
     there_already: int = 0
+    without_class: int = 0
+    lost_class: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def shares(self) -> dict[str, float]:
@@ -80,6 +92,7 @@ def attack_movie(
     n, size, width = len(cells), model.crop_size, score_width(named.classes)
     before, after = np.empty((n, width), np.float32), np.empty((n, width), np.float32)
     flips = {method: np.zeros(n, bool) for method in METHODS}
+    lost = dict.fromkeys(METHODS, 0)
     target = target_index(named.classes, settings.target)
     done = 0
     with new_folder(out) as folder:
@@ -97,6 +110,7 @@ def attack_movie(
                 asked = settings.model_copy(update={"method": method, "seed": settings.seed + done})
                 found = perturb(model, crops, asked, named.name)
                 flips[method][rows] = found.reached
+                lost[method] += int(found.lost_class.sum())
                 if method != settings.method:
                     continue
                 before[rows], after[rows] = found.scores, found.perturbed_scores
@@ -113,7 +127,16 @@ def attack_movie(
             raise InvalidInput(
                 f"All {n} cells are called {settings.target} already; choose another class."
             )
-        counts = AttackCounts({m: int(f.sum()) for m, f in flips.items()}, n - already, already)
+        without = int((class_index(before) == NO_CLASS).sum())
+        if already + without == n:
+            raise InvalidInput(
+                f"The formula of head '{named.name}' has no value for "
+                f"{'all' if without == n else 'any other of the'} {n} cells; choose another head."
+            )
+        counts = AttackCounts(
+            {m: int(f.sum()) for m, f in flips.items()}, n - already - without, already, without,
+            {m: k for m, k in lost.items() if k},
+        )  # fmt: skip
         write_table(
             cells.to_frame(attack_columns(named.classes, before, after, flips, settings.target)),
             {
@@ -126,6 +149,8 @@ def attack_movie(
                 "attack": settings.model_dump(),
                 "attacked_cells": counts.cells,
                 "flipped_share": counts.shares,
+                "cells_without_class": counts.without_class,
+                "cells_that_lost_their_class": dict(counts.lost_class),
                 "pictures": [f"{name}.tif" for name in STACKS],
             },
             folder / "attack.csv",
@@ -159,15 +184,17 @@ def attack_columns(
         (N,) whether the class changed, or the one aimed at was reached, by method.
     target
         The class that is aimed at, or None: its columns then say *reached* in place of *flipped*.
+
+    The class is empty where a formula has no value.
     """
     table = pd.DataFrame()
-    names = np.array(classes, dtype=object)
+    names = np.array([*classes, ""], dtype=object)  # −1 is no class
     for when, scores in (("before", before), ("after", after)):
         table[f"class_{when}"] = names[class_index(scores)]
         columns = [""] if scores.shape[1] == 1 else [f"_{name}" for name in classes]
         for k, suffix in enumerate(columns):
             table[f"score{suffix}_{when}"] = scores[:, k]
-    table["flipped"] = class_index(before) != class_index(after)
+    table["flipped"] = class_changed(before, after)
     for method, flipped in flips.items():
         table[f"{'flipped' if target is None else 'reached'}_by_{method}"] = flipped
     return table

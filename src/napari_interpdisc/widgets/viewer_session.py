@@ -24,6 +24,7 @@ from napari_interpdisc.widgets.canvas import annotation_layer
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.layers import frames_from_layer
 from napari_interpdisc.widgets.canvas.overlay import follow_session, update_overlay
+from napari_interpdisc.widgets.discover.annotating import note_annotations_saved
 from napari_interpdisc.widgets.discover.annotations import Mark
 from napari_interpdisc.widgets.session import session_of
 
@@ -73,6 +74,7 @@ def save_viewer(viewer: Any, folder: str | Path) -> str:
             "run the Cells widget on it."
         )
     marks, classes = None, []
+    found: list[Mark] = []
     layer = annotation_layer.find_annotations(viewer)
     if layer is not None:
         found = annotation_layer.read_layer(layer, image, frames)
@@ -111,6 +113,7 @@ def save_viewer(viewer: Any, folder: str | Path) -> str:
         result.encoding, model.sha256, result.head, {"image": Path(path)}, marks, settings
     )
     save_session(folder, saved, beside)
+    note_annotations_saved(session, found)
     return f"The session was saved in {folder}: {len(result.index)} cells, head '{result.head}'."
 
 

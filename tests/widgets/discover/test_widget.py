@@ -6,6 +6,8 @@ import gc
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
+from time import sleep
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,11 +18,13 @@ from qtpy import API_NAME
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractSpinBox, QLineEdit, QWidget
 
+from napari_interpdisc.discovery import cross_validation
 from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
 from napari_interpdisc.widgets.canvas.annotation_layer import find_annotations
 from napari_interpdisc.widgets.canvas.compat import camera_of
 from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.discover.run import NO_CELLS
+from napari_interpdisc.widgets.discover.unsaved import find_left, identify
 from napari_interpdisc.widgets.discover.widget import LEAST_PX, DiscoverWidget
 from napari_interpdisc.widgets.gallery.tiles import Filter
 
@@ -215,6 +219,51 @@ def test_the_garbage_collector_may_take_a_closed_widget(
     del closed
     gc.collect()  # the slots of its last signal must still be whole, or the process ends
     assert gone() is None
+
+
+@IN_WINDOW
+def test_a_window_that_closes_while_it_trains_leaves_the_annotations(
+    scene: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+) -> None:
+    begun = Event()
+
+    def endless(cells: Any, settings: Any, report: Any, *_: Any, **named: Any) -> None:
+        begun.set()
+        while True:
+            report(0, 1)
+            sleep(0.01)
+
+    monkeypatch.setattr(cross_validation, "discover", endless)
+    annotate_all(scene)
+    widget = scene.widget
+    widget.training.engine.setCurrentIndex(widget.training.engine.findData("operon"))
+    widget.training.augmented.setValue(0)
+    widget.training.start.click()
+    qtbot.waitUntil(begun.is_set)
+    image = identify(scene.session.image)
+    scene.viewer.close()
+    ((found,), faults) = find_left([image])
+    assert not faults
+    assert len(found.marks) == 36
+    assert {m.name for m in found.marks if m.track_id % 2} == {"class 2"}
+
+
+def test_what_was_left_is_offered_and_what_is_saved_is_not(
+    scene: SimpleNamespace, tmp_path: Path, qtbot: Any
+) -> None:
+    annotate_all(scene, 2)
+    widget, viewer = scene.widget, scene.viewer
+    viewer.layers.remove(find_annotations(viewer))
+    qtbot.waitUntil(widget.unsaved.isVisible)
+    assert not widget.annotations.marks
+    widget.unsaved.restore_button.click()
+    assert widget.status.text() == "6 of 6 annotations were restored."
+    assert len(widget.annotations.by_row) == 6
+    widget.export_to(tmp_path / "marks.csv")
+    viewer.layers.remove(find_annotations(viewer))
+    qtbot.waitUntil(lambda: not widget.unsaved.work.running)
+    assert find_left([identify(scene.session.image)]) == ([], [])
+    assert not widget.unsaved.isVisible()
 
 
 def test_a_number_of_the_confusion_matrix_lists_its_cells(

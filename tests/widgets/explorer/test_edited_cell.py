@@ -12,6 +12,7 @@ from napari_interpdisc.models.heads import DenseHead
 from napari_interpdisc.models.properties import HeadProperties
 from napari_interpdisc.models.tcvae import TCVAE, TCVAEConfig
 from napari_interpdisc.widgets.explorer.edited_cell import EditedCell
+from napari_interpdisc.widgets.parts.wording import class_of, verdict
 
 
 @pytest.fixture
@@ -110,3 +111,19 @@ def test_measured_properties_are_held_while_latents_are_edited(
     own, edited = cell.scores()
     assert (own[0], edited[0]) == pytest.approx((1.5, 3.5), abs=1e-5)
     assert cell.traverse([1], [[0], [1]])[1][:, 0].tolist() == pytest.approx([1.5, 2.5], abs=1e-5)
+
+
+def test_edited_to_where_a_formula_has_no_value_there_is_a_dash(
+    cell: EditedCell, bundled_model: CellModel
+) -> None:
+    """And not a score of 0, which would be the second class."""
+    head = FormulaHead([parse_formula("log(z3)", 32)])
+    heads = {"mine": NamedHead("mine", head, ("a", "b"))}
+    cell.own[3] = 2
+    mine = EditedCell(replace(bundled_model, heads=heads), "mine", cell.crop, cell.own)
+    mine.edited[3] = -1
+    own, edited = mine.scores()
+    assert verdict(mine.classes, own) == "b +0.69"
+    assert verdict(mine.classes, edited) == "– (no value)"
+    _, along = mine.traverse([3], [[-2], [0.5]])
+    assert [class_of(mine.classes, one) for one in along] == ["–", "a"]

@@ -21,6 +21,8 @@ TWO, THREE = ("Interphase", "Metaphase"), ("a", "b", "c")
         (TWO, [0.0], "Metaphase 0.00"),
         (THREE, [0.1, 1.5, -3], "b +1.50"),
         (THREE, [-2, -3, -1], "c −1.00"),
+        (TWO, [float("nan")], "– (no value)"),
+        (THREE, [1, float("nan"), 0], "– (no value)"),
     ],
 )
 def test_class_and_score_of_one_cell(
@@ -28,7 +30,7 @@ def test_class_and_score_of_one_cell(
 ) -> None:
     assert verdict(classes, scores) == text
     assert text.startswith(class_of(classes, np.array(scores)))
-    assert score_of(scores) == max(scores)
+    np.testing.assert_equal(score_of(scores), float(np.max(scores)))
 
 
 def test_a_cell_is_told_by_its_track_and_in_a_movie_by_its_frame() -> None:

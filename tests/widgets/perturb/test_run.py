@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -115,3 +116,18 @@ def test_head_model_and_frame_are_in_the_heading(bundled_model: CellModel) -> No
     assert result.attacked == 1
     assert result.counted("pgd") == "1 of 1 (100%)"
     assert result.counted("fgsm") == "0 of 1 (0%)"
+
+
+def test_cells_without_a_value_are_told(bundled_model: CellModel) -> None:
+    result = made(bundled_model, np.inf, ("pgd",))
+    assert result.without_told() == ""
+    scores = np.array([[3.0], [np.nan]], np.float32)
+    without = replace(result, shown=replace(result.shown, scores=scores, perturbed_scores=scores))
+    assert (without.attacked, without.counted("fgsm")) == (1, "0 of 1 (0%)")
+    assert without.without_told() == " The formula has no value for 1, which stays as it is."
+    assert without.smallest_told() == (
+        "The formula has no value for cell 8, so there is no class to change."
+    )
+    lost = replace(result, shown=replace(result.shown, perturbed_scores=scores))
+    assert lost.attacked == 2
+    assert lost.without_told() == (" 1 came to where the formula has no value: no change of class.")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from typing import Any
 
 from psygnal import Signal
 
 from napari_interpdisc.widgets.discover.annotate import Annotator
-from napari_interpdisc.widgets.discover.annotations import Annotations
+from napari_interpdisc.widgets.discover.annotations import FIRST_CLASSES, Annotations, Mark
+from napari_interpdisc.widgets.discover.autosave import AutoSaver, note_saved_without_docks
 from napari_interpdisc.widgets.discover.held_out import HeldOutCells
 from napari_interpdisc.widgets.discover.keeping import AnnotationKeeper
+from napari_interpdisc.widgets.discover.unsaved import LeftAnnotations, discard
 from napari_interpdisc.widgets.session import Session
 
 
@@ -21,8 +24,8 @@ class Annotating:
 
     Attributes
     ----------
-    annotations, annotator, keeper
-        Which cells have which class; clicks and keys; the layer.
+    annotations, annotator, keeper, saver
+        Which cells have which class; clicks and keys; the layer; the file of what is unsaved.
     held_out
         What held-out heads of the last training say of the labelled cells, or None.
 
@@ -41,6 +44,10 @@ class Annotating:
         self.annotations = Annotations()
         self.annotator = Annotator(viewer, session, self.annotations, self._say)
         self.keeper = AnnotationKeeper(viewer, session, self.annotations, self._say)
+        self.saver = AutoSaver(session, self.annotations)
+        self.keeper.read.connect(self.saver.take_as_saved)
+        self.keeper.leaving.connect(self.saver.leave)
+        self.keeper.exported.connect(self.saver.note_saved)
         self.held_out: HeldOutCells | None = None
         self._users = 0
 
@@ -57,16 +64,31 @@ class Annotating:
         """Begin to use it; the first one reads the layer that is there."""
         self._users += 1
         if self._users == 1:
+            self.saver.start()
             self.keeper.start()
             if not self.annotations.classes:
-                self.annotations.start_with("class 1", "class 2")
+                self.annotations.start_with(*FIRST_CLASSES)
 
     def leave(self) -> None:
         """End to use it; the last one ends annotating and leaves the layer as it is."""
         self._users -= 1
         if self._users == 0:
             self.annotator.stop()
+            self.saver.stop()
             self.keeper.stop()
+
+    def restore(self, left: LeftAnnotations) -> str:
+        """Put annotations in that were left unsaved; returns a sentence to show.
+
+        Raises
+        ------
+        InvalidInput
+            If there are no cells, or there are annotations already.
+        """
+        told = self.keeper.restore(left)
+        if self.saver.note_restored():
+            discard(left)
+        return told
 
 
 _shared: weakref.WeakKeyDictionary[Session, weakref.ref[Annotating]] = weakref.WeakKeyDictionary()
@@ -80,3 +102,13 @@ def annotating_of(viewer: Any, session: Session) -> Annotating:
         found = Annotating(viewer, session)
         _shared[session] = weakref.ref(found)
     return found
+
+
+def note_annotations_saved(session: Session, marks: Iterable[Mark]) -> None:
+    """Annotations of a viewer were saved with its session: they are not offered again."""
+    known = _shared.get(session)
+    found = None if known is None else known()
+    if found is not None:
+        found.saver.note_saved()
+    else:
+        note_saved_without_docks(session, marks)

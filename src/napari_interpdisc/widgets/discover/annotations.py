@@ -15,6 +15,9 @@ from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.pipeline import UNSURE
 
 MAX_CLASSES = 20
+FIRST_CLASSES = ("class 1", "class 2")
+"""What there is to begin with."""
+
 KEYS = 9
 """Classes that have a key, 1 to 9."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from psygnal import Signal
+
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.results import write_table
 from napari_interpdisc.widgets.canvas.annotation_layer import (
@@ -16,8 +18,15 @@ from napari_interpdisc.widgets.canvas.annotation_layer import (
     write_layer,
 )
 from napari_interpdisc.widgets.discover.annotation_import import Imported
+from napari_interpdisc.widgets.discover.annotations import (
+    FIRST_CLASSES,
+    MAX_CLASSES,
+    NO_ROW,
+    match_marks,
+)
 from napari_interpdisc.widgets.discover.run import NO_CELLS
 from napari_interpdisc.widgets.discover.tool import AnnotationTool
+from napari_interpdisc.widgets.discover.unsaved import LeftAnnotations
 
 HALF = 0.5
 """Reach of a mark, in nuclear diameters: further from a cell it is none of it."""
@@ -29,7 +38,20 @@ class AnnotationKeeper(AnnotationTool):
     Without cells the layer is kept, and is read again once there are some.
 
     The parameters are those of :class:`AnnotationTool`.
+
+    Signals
+    -------
+    read
+        The annotations are those of a layer that was there, or was opened.
+    leaving
+        The layer was removed; the annotations go with it after this.
+    exported
+        The annotations were written to a table.
     """
+
+    read = Signal()
+    leaving = Signal()
+    exported = Signal()
 
     def _set_up(self) -> None:
         self._layer: Any = None
@@ -74,6 +96,7 @@ class AnnotationKeeper(AnnotationTool):
         if self._busy or event.value is not self._layer:
             return
         self._follow(None)
+        self.leaving.emit()
         self._annotations.replace_all(self._annotations.classes, ())
 
     def _restore(self, layer: Any) -> None:
@@ -90,6 +113,7 @@ class AnnotationKeeper(AnnotationTool):
         finally:
             self._busy = False
         self._cells_changed()
+        self.read.emit()
 
     def _edited(self, event: Any = None) -> None:
         """React to points that were deleted, moved or added by hand."""
@@ -153,6 +177,34 @@ class AnnotationKeeper(AnnotationTool):
             self._annotations.annotate(encoding.cells, found.names, found.classes)
         self._say(found.sentence(), not found.names)
 
+    def restore(self, left: LeftAnnotations) -> str:
+        """Put annotations in that were left unsaved, each at its own cell, as one change; say so.
+
+        Those that are near no cell are kept in the layer, and not used.
+
+        Raises
+        ------
+        InvalidInput
+            If there are no cells, or there are annotations already.
+        """
+        encoding, annotations = self._session.encoding, self._annotations
+        if encoding is None:
+            raise InvalidInput("No cells yet: run the Cells widget, then restore the annotations.")
+        if annotations.marks:
+            raise InvalidInput("There are annotations already; save or remove them first.")
+        marks = match_marks(left.marks, encoding.cells, HALF * encoding.diameter)
+        own = () if set(annotations.classes) <= {*FIRST_CLASSES} else annotations.classes
+        classes = dict.fromkeys([*left.classes, *own])
+        annotations.replace_all([*classes][:MAX_CLASSES], marks)
+        lost, n = sum(m.row == NO_ROW for m in marks), len(left.marks)
+        twice = n - len(marks)
+        told = [f"{n - lost - twice} of {n} annotations were restored"]
+        if lost:
+            told.append(f"{lost} near no cell of now {'is' if lost == 1 else 'are'} not used")
+        if twice:
+            told.append(f"{twice} at a cell with another {'is' if twice == 1 else 'are'} left out")
+        return "; ".join(told) + "."
+
     def export_to(self, path: Path) -> str:
         """Write the annotations as a table, with classes and source beside it; say so."""
         session = self._session
@@ -163,6 +215,7 @@ class AnnotationKeeper(AnnotationTool):
             "cells": None if session.cells_layer is None else session.cells_layer.name,
         }
         write_table(table, settings, path)
+        self.exported.emit()
         return f"{len(table)} annotations were written to {path}."
 
     # -- what can be done -----------------------------------------------------------------------

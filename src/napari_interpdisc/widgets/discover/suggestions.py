@@ -176,7 +176,7 @@ class Suggestions:
             ]
             return
         assert own is not None
-        without = (~encoding.usable).nonzero()[0].tolist()
+        without = (~encoding.usable | np.isnan(own.scores).any(1)).nonzero()[0].tolist()
         left_out, n = sorted({*annotated, *without}), len(own.scores)
         if by == "uncertainty":
             sure, index = confidence(own.scores), class_index(own.scores)

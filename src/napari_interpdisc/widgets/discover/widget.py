@@ -48,6 +48,7 @@ from napari_interpdisc.widgets.discover.run import (
 )
 from napari_interpdisc.widgets.discover.suggestions import Order, Suggestions, own_head
 from napari_interpdisc.widgets.discover.train_panel import TrainPanel
+from napari_interpdisc.widgets.discover.unsaved_panel import UnsavedPanel
 from napari_interpdisc.widgets.gallery.opening import show_in_gallery
 from napari_interpdisc.widgets.gallery.tiles import Filter
 from napari_interpdisc.widgets.parts.choosing_row import ChoosingRow
@@ -185,6 +186,8 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             self._export,
             "Save a table of t, y, x, track_id and class. 'interpdisc train' reads it.",
         )
+        self.unsaved = UnsavedPanel(self._viewer, self._session, self.shared)
+        self.unsaved.said.connect(self._say_of_unsaved)
         self.imports = ImportPanel(self._viewer, self._session)
         self.imports.asked.connect(self._import)
         more = folded("Import annotations")
@@ -209,7 +212,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         page = QWidget()
         layout = QVBoxLayout(page)
         layout.addWidget(
-            _group("1  Classes and annotations", self.classes, self._class_row,
+            _group("1  Classes and annotations", self.unsaved, self.classes, self._class_row,
                    self.annotate, self.hint, self.choosing, self._next_row, self.asked,
                    self.export, more)
         )  # fmt: skip
@@ -247,6 +250,10 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
     def _say(self, text: str, is_fault: bool = False) -> None:
         """Tell what came of a click or a key in the canvas."""
         self.status.stand_below(self.hint)
+        (self.status.fault if is_fault else self.status.say)(text)
+
+    def _say_of_unsaved(self, text: str, is_fault: bool) -> None:
+        self.status.stand_below(self.unsaved)
         (self.status.fault if is_fault else self.status.say)(text)
 
     def _guarded(self, action: Callable[[], Any], below: QWidget | None = None) -> None:

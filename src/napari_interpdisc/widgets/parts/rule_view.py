@@ -15,7 +15,7 @@ from superqt import QCollapsible
 
 from napari_interpdisc._types import Float64Array
 from napari_interpdisc.errors import InterpdiscError
-from napari_interpdisc.models.cell_model import CellModel, NamedHead, class_index
+from napari_interpdisc.models.cell_model import NO_CLASS, CellModel, NamedHead, class_index
 from napari_interpdisc.models.formula import SCORE_LIMIT
 from napari_interpdisc.number_text import MINUS, with_sign
 from napari_interpdisc.scrutiny.terms import Rule, Term, latent_weights, rule_of, told_rule
@@ -24,13 +24,13 @@ from napari_interpdisc.widgets.parts.links import connect_while_alive
 from napari_interpdisc.widgets.parts.maths_view import MathsView
 from napari_interpdisc.widgets.parts.sliders import wrapped
 from napari_interpdisc.widgets.parts.term_bars import Bar, ClassLine, TermBars
-from napari_interpdisc.widgets.parts.wording import cell_name
+from napari_interpdisc.widgets.parts.wording import NO_VALUE, cell_name
 from napari_interpdisc.widgets.session import Session
 
 NO_MODEL = "Run the Cells widget to see the rule of its head."
 NO_CELL = "Click a cell in the viewer to see its values in the rule."
 NO_CELLS = "Run the Cells widget to learn which latents weigh most."
-UNDEFINED = "The formula is undefined for these latents; the head then gives the score 0."
+UNDEFINED = "The formula has no value for these latents: no class."
 CUT = "The head cuts scores at ±1,000,000."
 
 MOST_LATENTS = 8
@@ -258,11 +258,13 @@ class RuleView(QWidget):  # type: ignore[misc]
         shares = [values[0] for values in rule.contributions(z[None], measured)]
         with np.errstate(invalid="ignore"):  # ∞ − ∞: the formula is undefined, which is said below
             sums = np.array([float(values.sum()) for values in shares])
-        scores = np.clip(np.nan_to_num(sums, nan=0.0), -SCORE_LIMIT, SCORE_LIMIT)
+        scores = np.clip(sums, -SCORE_LIMIT, SCORE_LIMIT)
         decides = int(class_index(scores[None])[0])
         which = 0 if alone else decides
+        if which == NO_CLASS:  # the terms of the formula that has none
+            which = int(np.isnan(scores).argmax())
         for k, line in enumerate(self.classes):
-            line.show_score(float(scores[k]), k == which)
+            line.show_score(float(scores[k]), k == which and decides != NO_CLASS)
         filled = rule.filled(z, measured)[which]
         bars = []
         for term, numbers, value, tip in zip(
@@ -392,14 +394,14 @@ def _in_words(rule: Rule, with_classes: bool) -> str:
 
 def _conclusion(rule: Rule, sums: Float64Array, decides: int) -> str:
     """What the sum means for the class."""
+    if decides == NO_CLASS:
+        return f"Score {NO_VALUE}. {UNDEFINED}"
     chosen = f"<b>{escape(rule.classes[decides])}</b>"
     if len(sums) == 1:
         other = escape(rule.classes[1 - decides])
         told = f"Score {'≥' if decides else '&lt;'} 0 ⇒ {chosen}, else {other}"
     else:
         told = f"The highest score ⇒ {chosen}"
-    if np.isnan(sums).any():
-        told += f"<br>{UNDEFINED}"
-    elif (np.abs(sums) > SCORE_LIMIT).any():
+    if (np.abs(sums) > SCORE_LIMIT).any():
         told += f"<br>{CUT}"
     return told

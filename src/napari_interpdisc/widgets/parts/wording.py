@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from napari_interpdisc.models.cell_model import class_index
+from napari_interpdisc.models.cell_model import NO_CLASS, class_index
 from napari_interpdisc.number_text import with_sign
 from napari_interpdisc.pipeline import Encoding
+
+NO_VALUE = "–"
+"""In place of a class, and of a score, where a formula has no value."""
 
 
 def score_of(scores: npt.ArrayLike) -> float:
@@ -16,12 +19,15 @@ def score_of(scores: npt.ArrayLike) -> float:
 
 
 def class_of(classes: tuple[str, ...], scores: npt.ArrayLike) -> str:
-    """Name of the class that scores (K,) choose."""
-    return classes[int(class_index(np.asarray(scores)[None])[0])]
+    """Name of the class that scores (K,) choose; a dash where a formula has no value."""
+    place = int(class_index(np.asarray(scores)[None])[0])
+    return NO_VALUE if place == NO_CLASS else classes[place]
 
 
 def verdict(classes: tuple[str, ...], scores: npt.ArrayLike) -> str:
-    """Class and score of one cell: ``Metaphase +2.31``."""
+    """Class and score of one cell: ``Metaphase +2.31``; ``– (no value)`` without one."""
+    if class_of(classes, scores) == NO_VALUE:
+        return f"{NO_VALUE} (no value)"
     return f"{class_of(classes, scores)} {with_sign(score_of(scores))}"
 
 

@@ -437,14 +437,14 @@ class AttackPanel(QWidget):  # type: ignore[misc]
         self._show_result()
         shown = frame_shown(self._viewer, session)
         n = len(run.rows)
-        aim, n_already = run.settings.target, n - result.attacked
+        aim, n_already = run.settings.target, int(result.shown.there_already.sum())
         did = f"became {aim}" if aim else "changed class"
         already = f" {n_already} called {aim} already." if n_already else ""
         where = "" if shown == run.frame else f" The layers show at frame {run.frame}."
         self.status.say(
             f"{result.flips[run.settings.method].sum()} of {result.attacked} "
             f"cell{'s' * (n > 1)} {did} at ε = {run.settings.epsilon:g}."
-            f"{already}{where} {run.left_out}".rstrip()
+            f"{already}{result.without_told()}{where} {run.left_out}".rstrip()
         )
 
     def _show_result(self) -> None:

@@ -93,7 +93,7 @@ class AttackTable(QTableWidget):  # type: ignore[misc]
         old, new = class_of(classes, before), class_of(classes, after)
         track = run.encoding.cells.track_id[run.rows[line]]
         by = [method for method in METHODS if result.flips[method][line]]
-        change = float(np.abs(after - before).max())
+        change = float(np.nan_to_num(np.abs(after - before), nan=-1.0).max())
         words = (
             (str(track), track),
             (f"{old} {ARROW}{new}" if old != new else old, f"{old} {new}"),

@@ -30,7 +30,7 @@ from napari_interpdisc.widgets.canvas.cell_images import (
     place_crops,
     show_tile,
 )
-from napari_interpdisc.widgets.parts.wording import cell_name
+from napari_interpdisc.widgets.parts.wording import cell_name, class_of
 from napari_interpdisc.widgets.session import Session
 
 TILE = "counterfactual"
@@ -115,7 +115,7 @@ class ChangeResult:
     def step_told(self, step: int) -> str:
         """Class and margin of one step, and the real cell that is nearest to it."""
         found = self.path
-        called = found.classes[class_index(found.scores)[step]]
+        called = class_of(found.classes, found.scores[step])
         near = cell_name(self.run.encoding, int(found.nearest[step]), self.run.frames.is_movie)
         told = (
             f"Step {step + 1} of {len(found.scores)}: {called}, margin of "

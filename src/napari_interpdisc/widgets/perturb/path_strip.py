@@ -8,7 +8,7 @@ from qtpy.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, Q
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from napari_interpdisc.figures.palette import class_colors
-from napari_interpdisc.models.cell_model import class_index
+from napari_interpdisc.models.cell_model import NO_CLASS, class_index
 from napari_interpdisc.number_text import with_sign
 from napari_interpdisc.widgets.canvas.cell_images import grey_limits
 from napari_interpdisc.widgets.parts.controls import FAULT_COLOR
@@ -150,7 +150,8 @@ class PathStrip(QWidget):  # type: ignore[misc]
         for step in range(self.n):
             above, below = self.place(step), self.place(step, real=True)
             bar = QRect(above.left(), 0, above.width(), BAR)
-            painter.fillRect(bar, QColor.fromRgbF(*colors[path.classes[called[step]]]))
+            if called[step] != NO_CLASS:
+                painter.fillRect(bar, QColor.fromRgbF(*colors[path.classes[called[step]]]))
             painter.drawImage(above, self._decoded[step])
             painter.drawImage(below, self._real[step])
             painter.setPen(text)

@@ -133,8 +133,8 @@ class PerturbResult:
 
     @property
     def attacked(self) -> int:
-        """Number of cells that were not of the class aimed at before."""
-        return int((~self.shown.there_already).sum())
+        """Number of cells that had another class than the one aimed at before."""
+        return int((~self.shown.there_already & ~self.shown.without_class).sum())
 
     @property
     def heading(self) -> str:
@@ -147,6 +147,17 @@ class PerturbResult:
             f"Head '{run.model.head(run.head).name}' of model '{run.model.name}'."
         )
 
+    def without_told(self) -> str:
+        """How many cells a formula has no value for, before or after; empty if for none."""
+        without, lost = int(self.shown.without_class.sum()), int(self.shown.lost_class.sum())
+        told = ""
+        if without:
+            stay = "which stays as it is" if without == 1 else "which stay as they are"
+            told += f" The formula has no value for {without}, {stay}."
+        if lost:
+            told += f" {lost} came to where the formula has no value: no change of class."
+        return told
+
     def counted(self, method: str) -> str:
         """How many cells a method flips: ``3 of 24 (12%)``."""
         count, n = int(self.flips[method].sum()), self.attacked
@@ -158,6 +169,9 @@ class PerturbResult:
         if self.smallest is None or run.selected is None:
             return "Select one of the cells to learn its smallest ε."
         cell = cell_name(run.encoding, run.selected, False).lower()
+        here = int(np.flatnonzero(run.rows == run.selected)[0])
+        if self.shown.without_class[here]:
+            return f"The formula has no value for {cell}, so there is no class to change."
         does = f"brings {cell} to {settings.target}" if settings.target else f"flips {cell}"
         name = METHODS[settings.method]
         if self.smallest == 0:
@@ -166,7 +180,6 @@ class PerturbResult:
         if np.isfinite(self.smallest):
             return f"{name}: the smallest ε that {does} is {self.smallest:.2f}{steps}."
         told = f"{name}: no ε up to {max(FLIP_GRID):g}{steps}{',' * bool(steps)} {does}."
-        here = int(np.flatnonzero(run.rows == run.selected)[0])
         others = [METHODS[m] for m, flipped in self.flips.items() if flipped[here]]
         if others:
             verb = "do" if len(others) > 1 else "does"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -375,19 +375,15 @@ def encode_cells(
     sampled[inside[np.linspace(0, len(inside) - 1, min(SAMPLE, len(inside))).astype(int)]] = True
     measures: list[CropMeasures] = []
     model.encode(np.zeros((0, 1, model.crop_size, model.crop_size), np.float32), precision)
-    parts = _batches(
-        cropping.iter_cells(frames, cells, diameter, model.model_diameter, model.crop_size, BATCH),
-        BATCH,
-    )
+    # the next batch is read and cut on another thread while others are worked on
+    parts = ahead(_normalised(frames, cells, model, diameter))
 
     reading = Lock()  # readers of a segmentation's file need not be made for several threads
 
     def work(found: cropping.CutCells) -> _Encoded:
-        has = found.no_pixels == ""
-        rows = found.rows[has]
+        rows, crops = found.with_pixels()
         if not len(rows):
             return _Encoded(found, rows)
-        crops = cropping.normalise(found.crops if has.all() else found.crops[has])[:, None]
         z = model.encode(crops, precision)[0]
         lost = None
         if errors:
@@ -398,7 +394,8 @@ def encode_cells(
                 regions = _regions(cells.take(rows), diameter, model, segmentation)
             own = measure_properties(crops, regions, model.model_diameter)
         # pixels are cut off where many are alike at the top of the frame, and not of the crop
-        flat, top = np.zeros(len(rows)), np.flatnonzero(found.at_top[has])
+        at_top = found.at_top[found.no_pixels == ""]
+        flat, top = np.zeros(len(rows)), np.flatnonzero(at_top)
         flat[top] = flat_share(crops[top, 0])
         sample, some = None, sampled[rows]
         if some.any():
@@ -470,27 +467,17 @@ class _Encoded:
     sample: CropMeasures | None = None
 
 
-def _batches(
-    parts: Iterator[cropping.CutCells], size: int
-) -> Generator[cropping.CutCells, None, None]:
-    """The same cells in batches of ``size``; the last one has what is left.
+def _normalised(
+    frames: Frames, cells: CellTable, model: CellModel, diameter: float
+) -> Iterator[cropping.CutCells]:
+    """Cells with normalised crops, in batches of one size across frames.
 
     Batches of one size are faster than of many: for each new one, torch makes its kernels anew.
-    The next frame is read and cut on another thread while a batch is worked on.
     """
-    held: list[cropping.CutCells] = []
-    for part in ahead(parts):
-        held.append(part)
-        if sum(len(one.rows) for one in held) < size:
-            continue
-        whole = cropping.joined_cells(held)
-        ends = range(size, len(whole.rows) + 1, size)
-        for end in ends:
-            yield cropping.some_cells(whole, slice(end - size, end))
-        left = slice(ends[-1], None)
-        held = [cropping.some_cells(whole, left)] if len(whole.rows[left]) else []
-    if held:
-        yield cropping.joined_cells(held)
+    return cropping.iter_cells(
+        frames, cells, diameter, model.model_diameter, model.crop_size, BATCH,
+        normalised=True, across=True,
+    )  # fmt: skip
 
 
 def _regions(
@@ -513,12 +500,9 @@ def measure_cells(
     cells, n = encoding.cells, len(encoding.latents)
     columns = {name: np.full(n, np.nan) for name in PROPERTIES}
     done = 0
-    for found in cropping.iter_cells(
-        frames, cells, encoding.diameter, model.model_diameter, model.crop_size, BATCH
-    ):
-        rows = found.rows[found.no_pixels == ""]
+    for found in _normalised(frames, cells, model, encoding.diameter):
+        rows, crops = found.with_pixels()
         if len(rows):
-            crops = cropping.normalise(found.crops[found.no_pixels == ""])[:, None]
             some = cells.take(rows)
             regions = _regions(some, encoding.diameter, model, segmentation)
             here = measure_properties(crops, regions, model.model_diameter)
@@ -799,9 +783,7 @@ def cell_crops(frames: Frames, cells: CellTable, model: CellModel, diameter: flo
     """
     cells.check_inside(frames)
     out = np.empty((len(cells), 1, model.crop_size, model.crop_size), np.float32)
-    for found in cropping.iter_cells(
-        frames, cells, diameter, model.model_diameter, model.crop_size, BATCH
-    ):
+    for found in _normalised(frames, cells, model, diameter):
         without = np.flatnonzero(found.no_pixels != "")
         if len(without):
             y, x = cells.yx[found.rows[without[0]]]
@@ -809,5 +791,5 @@ def cell_crops(frames: Frames, cells: CellTable, model: CellModel, diameter: flo
                 f"The cell at y = {y:.1f}, x = {x:.1f} of frame {cells.t[found.rows[without[0]]]} "
                 f"has {found.no_pixels[without[0]]}; leave it out."
             )
-        out[found.rows] = cropping.normalise(found.crops)[:, None]
+        out[found.rows] = found.crops[:, None]
     return out

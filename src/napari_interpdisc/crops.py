@@ -290,14 +290,16 @@ class _Cutter:
         assert self.picture is not None
         return self.picture.beyond_edge()
 
-    @cached_property
+    @property
     def _near_top(self) -> float:
-        top = float(self._frame.max())
-        return top - NEAR_TOP * (top - float(self._frame.min()))
+        assert self.picture is not None
+        return (1 - NEAR_TOP) * self.picture.top
 
     @cached_property
     def _mean(self) -> float:
-        return float(self._frame.mean())
+        # a product takes a quarter of the time of a mean, which sums pairwise; rows are short
+        rows = self._frame @ np.ones(self._frame.shape[1], np.float32)
+        return float(rows.sum(dtype=np.float64)) / self._frame.size
 
     def cut(self, rows: npt.NDArray[np.intp], yx: npt.NDArray[np.float64], into: CutCells) -> None:
         """Fill ``into`` with cells at positions ``rows`` of the table, with centroids (n, 2)."""

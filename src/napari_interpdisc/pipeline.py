@@ -311,7 +311,7 @@ class Classification:
         import pandas as pd
 
         table = pd.DataFrame(index=range(len(self.scores)))
-        table["class"] = pd.Categorical.from_codes(self.index, list(self.classes))
+        table["class"] = pd.Categorical.from_codes(self.index, pd.Index(list(self.classes)))
         if self.scores.shape[1] == 1:
             table["score"] = self.scores[:, 0]
         else:
@@ -323,8 +323,8 @@ class Classification:
         # of one value each, so that a row says what made it wherever it is copied to
         model = str(self.settings.get("model", self.encoding.model_name))
         same = np.zeros(len(table), np.int8)
-        table["model"] = pd.Categorical.from_codes(same, [model])
-        table["head"] = pd.Categorical.from_codes(same, [self.head])
+        table["model"] = pd.Categorical.from_codes(same, pd.Index([model]))
+        table["head"] = pd.Categorical.from_codes(same, pd.Index([self.head]))
         table["diameter"] = self.encoding.diameter
         if len(self.encoding.reconstruction_error):
             table["reconstruction_error"] = self.encoding.reconstruction_error

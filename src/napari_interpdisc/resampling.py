@@ -96,11 +96,19 @@ def _low_pass(zoom: float) -> npt.NDArray[np.float64]:
 
 
 def _reflected(places: npt.NDArray[np.int32], n: int) -> npt.NDArray[np.int32]:
-    """Places on an axis of ``n`` pixels, those beyond its ends mirrored: d c b a | a b c d."""
-    if places.min(initial=0) >= 0 and places.max(initial=0) < n:
-        return places
-    turned = places % (2 * n)
-    return np.asarray(np.where(turned < n, turned, 2 * n - 1 - turned), np.int32)
+    """Places on an axis of ``n`` pixels, those beyond its ends mirrored: d c b a | a b c d.
+
+    ``places`` are changed.
+    """
+    low, high = places.min(initial=0), places.max(initial=0)
+    if low < -n or high >= 2 * n:  # a frame that is smaller than the reach of a pixel
+        places %= 2 * n
+        high = 2 * n - 1
+    elif low < 0:
+        np.maximum(places, -1 - places, out=places)
+    if high >= n:
+        np.minimum(places, 2 * n - 1 - places, out=places)
+    return places
 
 
 def resample(

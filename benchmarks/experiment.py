@@ -25,6 +25,7 @@ STAND_IN = Path(__file__).parents[1] / "tests" / "experiment" / "stand_in_killed
 
 PLAN = """\
 frames_per_block = 10
+anndata = true
 [images]
 pattern = "movies/{name}.tif"
 cells = "tracks/{name}.csv"

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_interpdisc import crops as cropping
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.crops import (
     CLIP,
@@ -12,15 +11,13 @@ from napari_interpdisc.crops import (
     cut_crops,
     iter_cells,
     iter_crops,
-    joined_cells,
     normalise,
     paste_crops,
-    smooth_for_zoom,
-    some_cells,
     usable_cells,
 )
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import Frames
+from napari_interpdisc.resampling import smooth_for_zoom
 
 RAMP = np.add.outer(10 * np.arange(20), np.arange(30)).astype(np.float32)
 
@@ -56,12 +53,6 @@ def test_crops_own_their_pixels() -> None:
     before = crops.copy()
     frame[:] = 0
     np.testing.assert_array_equal(crops, before)
-
-
-def test_down_sampling_is_smoothed() -> None:
-    checker = np.indices((40, 40)).sum(0).astype(np.float32) % 2
-    assert smooth_for_zoom(checker, 1.0) is checker
-    assert np.ptp(smooth_for_zoom(checker, 1 / 3)[5:-5, 5:-5]) < 0.1
 
 
 def test_normalise_by_hand() -> None:
@@ -156,45 +147,31 @@ def test_cells_without_pixels_are_counted_and_told() -> None:
         usable_cells(why[1:2], "a")
 
 
-@pytest.mark.parametrize("shape", [(70, 90), (9, 200), (1, 30), (3, 3)])
-@pytest.mark.parametrize("zoom", [0.07, 0.57, 1.0, 1.9])
-def test_crops_are_those_of_a_general_spline_routine(
-    shape: tuple[int, int], zoom: float, rng: np.random.Generator
-) -> None:
-    """Rows, then columns, with the low-pass in the weights: the same pixels, near edges too."""
-    frame = rng.random(shape).astype(np.float32)
-    yx = rng.uniform(-10, np.array(shape) + 10, (40, 2))
-    yx[:5] = np.rint(yx[:5])
-    offsets = (np.arange(16) - 7.5) / zoom
-    at = np.broadcast_arrays(
-        yx[:, 0, None, None] + offsets[:, None], yx[:, 1, None, None] + offsets
+@pytest.fixture
+def movie(rng: np.random.Generator) -> tuple[Frames, CellTable]:
+    """Five cells of three frames, the first without contrast."""
+    pixels = rng.integers(0, 4000, (3, 60, 60), dtype=np.uint16)
+    pixels[0] = 7
+    return Frames(pixels), CellTable.from_arrays(
+        [2, 0, 1, 1, 2], [[20, 20], [30, 30], [40, 20], [10, 50], [31, 2]]
     )
-    for low_pass in (False, True):
-        seen = smooth_for_zoom(frame, zoom) if low_pass else frame
-        wanted = ndimage.map_coordinates(seen, at, order=1, mode="constant", cval=0.5)
-        found = cut_crops(frame, yx, zoom, 16, beyond=0.5, low_pass=low_pass)
-        np.testing.assert_allclose(found, wanted, atol=2e-6)
 
 
-def test_large_windows_are_cut_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    frame = np.arange(1600, dtype=np.float32).reshape(40, 40)
-    yx = [[10.2, 20.7], [30, 5.5], [20, 20]]
-    whole = cut_crops(frame, yx, 0.8, 16)
-    monkeypatch.setattr(cropping, "WINDOW_PIXELS", 1)
-    np.testing.assert_array_equal(cut_crops(frame, yx, 0.8, 16), whole)
+def test_batches_hold_cells_of_one_frame_or_of_several(movie: tuple[Frames, CellTable]) -> None:
+    of_frames = list(iter_cells(*movie, 20.0, 28.0, 16, 2))
+    assert [part.rows.tolist() for part in of_frames] == [[1], [2, 3], [0, 4]]
+    across = list(iter_cells(*movie, 20.0, 28.0, 16, 4, across=True))
+    assert [part.rows.tolist() for part in across] == [[1, 2, 3, 0], [4]]
+    for name in ("crops", "no_pixels", "at_top"):
+        one, other = (
+            np.concatenate([getattr(part, name) for part in parts]) for parts in (of_frames, across)
+        )
+        np.testing.assert_array_equal(one, other)
+    assert (across[0].no_pixels != "").tolist() == [True, False, False, False]
 
 
-def test_cells_of_several_frames_are_joined_in_their_order() -> None:
-    frames, cells = (
-        Frames(np.random.default_rng(0).random((3, 60, 60))),
-        CellTable.from_arrays([0, 1, 1, 2], [[20, 20], [30, 30], [40, 20], [10, 50]]),
-    )
-    parts = list(iter_cells(frames, cells, 20.0, 28.0, 16, 8))
-    assert len(parts) == 3
-    whole = joined_cells(parts)
-    assert whole.rows.tolist() == [0, 1, 2, 3]
-    np.testing.assert_array_equal(whole.crops[1:3], parts[1].crops)
-    assert joined_cells(parts[:1]) is parts[0]
-    some = some_cells(whole, slice(1, 3))
-    assert some.rows.tolist() == [1, 2]
-    assert some.crops.shape == (2, 16, 16)
+def test_crops_are_normalised_as_they_are_cut(movie: tuple[Frames, CellTable]) -> None:
+    (raw,) = iter_cells(*movie, 20.0, 28.0, 16, 8, across=True)
+    (found,) = iter_cells(*movie, 20.0, 28.0, 16, 8, normalised=True, across=True)
+    np.testing.assert_array_equal(found.crops, normalise(raw.crops))
+    np.testing.assert_array_equal(found.at_top, raw.at_top)

@@ -207,6 +207,22 @@ def test_threads_change_nothing(
         np.testing.assert_array_equal(values, other.properties[name])
 
 
+def test_cells_are_scored_some_at_a_time(
+    result: Classification, known: CellModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is worked out of many cells takes memory of a few."""
+    unusable = np.full(len(result.scores), "", object)
+    unusable[1] = "no pixels"
+    encoding = replace(result.encoding, no_pixels=unusable)
+    whole = classify_encoding(encoding, known)
+    monkeypatch.setattr(pipeline, "AT_ONCE", 2)
+    parts = classify_encoding(replace(encoding), known)
+    np.testing.assert_allclose(parts.scores, whole.scores, rtol=1e-5)
+    np.testing.assert_allclose(parts.encoding.surprises, whole.encoding.surprises, rtol=1e-9)
+    np.testing.assert_allclose(parts.encoding.latent_norm, whole.encoding.latent_norm, rtol=1e-9)
+    assert np.isnan(parts.scores[1])
+
+
 def test_progress_can_stop_the_work(frames: Frames, cells: CellTable, model: CellModel) -> None:
     def stop(done: int, n: int) -> None:
         raise Cancelled("Stopped.")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, sparse
+from scipy import ndimage
 
 from napari_interpdisc._types import BoolArray, Float32Array
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.flags import BLANK, NOT_A_NUMBER, UNIFORM, UNREADABLE
 from napari_interpdisc.frames import BlockReader, UnreadableFrame
+from napari_interpdisc.resampling import resample, smooth_for_zoom
 
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable
@@ -35,11 +37,11 @@ LEAST_CONTRAST = 1e-6
 SMALL, LARGE = 1e-12, 1e12
 """Between these, squares and sums of pixels are far from the ends of float32."""
 
+AT_ONCE = 32
+"""Crops that are normalised at once, so that a core's cache holds them."""
+
 MOST_MISSING = 0.1
 """Share of a nucleus that may lack pixels; with more, the cell has none."""
-
-WINDOW_PIXELS = 4_000_000
-"""Pixels of the frame that are copied at once, so that caches and memory hold them."""
 
 NEAR_TOP = 1e-3
 """Part of a frame's range within which a crop reaches its top."""
@@ -65,13 +67,6 @@ def check_diameter(diameter: float) -> float:
     return float(diameter)
 
 
-def smooth_for_zoom(frame: Float32Array, zoom: float) -> Float32Array:
-    """Low-pass ``frame`` (Y, X) so that sampling it at ``zoom`` < 1 does not alias."""
-    if zoom >= 1:
-        return frame
-    return np.asarray(ndimage.gaussian_filter(frame, (1 / zoom - 1) / 2), dtype=np.float32)
-
-
 def cut_crops(
     frame: Float32Array,
     yx: npt.ArrayLike,
@@ -81,9 +76,6 @@ def cut_crops(
     low_pass: bool = False,
 ) -> Float32Array:
     """Resample one square crop per centroid, bilinearly and to sub-pixel precision.
-
-    Rows and columns are resampled one after the other: every pixel is a weighted sum of a few
-    neighbours along each axis, and these weights hold the low-pass too.
 
     Parameters
     ----------
@@ -104,79 +96,12 @@ def cut_crops(
     -------
     (n, size, size) float32.
     """
-    pixels = np.ascontiguousarray(frame, dtype=np.float32)
-    kernel = _low_pass(zoom) if low_pass else np.ones(1)
-    shape, taps = np.array(pixels.shape), len(kernel) + 1
-    offsets = (np.arange(size) - (size - 1) / 2) / zoom
-    at = np.asarray(yx, dtype=np.float64).reshape(-1, 2)[:, :, None] + offsets
-    last = (shape - 1)[:, None]
-    outside = (at < 0) | (at > last)
-    at = at.clip(0, last)
-    whole = np.floor(at).astype(np.int32)
-    weights = _weights(at - whole, kernel)
-    first = whole - len(kernel) // 2
-    # the part of the frame that a crop is made of, at most all of it
-    sides = np.minimum(shape, int(np.ceil((size - 1) / zoom)) + taps + 1)
-    corner = np.clip(first[:, :, 0], 0, shape - sides).astype(np.int32)
-    windows = np.lib.stride_tricks.sliding_window_view(pixels, tuple(sides))
+    at = np.asarray(yx, dtype=np.float64).reshape(-1, 2)
     crops = np.empty((len(at), size, size), np.float32)
-    for start in range(0, len(at), step := max(1, WINDOW_PIXELS // int(sides.prod()))):
-        some = slice(start, start + step)
-        found = windows[corner[some, 0], corner[some, 1]]
-        for axis in (0, 1):
-            places = first[some, axis, :, None] + np.arange(taps, dtype=np.int32)
-            places = _reflected(places, int(shape[axis])) - corner[some, axis, None, None]
-            found = _resampled(found, places, weights[some, axis])
-        crops[some] = found
-    if outside.any():
-        gone = outside[:, 0, :, None] | outside[:, 1, None, :]
-        crops[gone] = frame.mean() if beyond is None else beyond
+    resample(
+        frame, at, zoom, crops, lambda: float(frame.mean()) if beyond is None else beyond, low_pass
+    )
     return crops
-
-
-def _low_pass(zoom: float) -> npt.NDArray[np.float64]:
-    """Weights of the blur of :func:`smooth_for_zoom` along one axis, of sum 1."""
-    if zoom >= 1:
-        return np.ones(1)
-    sigma = (1 / zoom - 1) / 2
-    radius = int(4 * sigma + 0.5)
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    return np.asarray(weights / weights.sum())
-
-
-def _weights(fraction: npt.NDArray[np.float64], kernel: npt.NDArray[np.float64]) -> Float32Array:
-    """Weights (..., taps) of the pixels that a place at ``fraction`` (...) between two is made of.
-
-    Those of two neighbours, each of which is a sum under ``kernel``.
-    """
-    left, right = np.append(kernel, 0), np.insert(kernel, 0, 0)
-    part = fraction[..., None]
-    return np.asarray((1 - part) * left + part * right, np.float32)
-
-
-def _reflected(places: npt.NDArray[np.int32], n: int) -> npt.NDArray[np.int32]:
-    """Places on an axis of ``n`` pixels, those beyond its ends mirrored: d c b a | a b c d."""
-    if places.min(initial=0) >= 0 and places.max(initial=0) < n:
-        return places
-    turned = places % (2 * n)
-    return np.asarray(np.where(turned < n, turned, 2 * n - 1 - turned), np.int32)
-
-
-def _resampled(
-    windows: Float32Array, places: npt.NDArray[np.int32], weights: Float32Array
-) -> Float32Array:
-    """Weighted sums of rows: (n, H, W), places and weights (n, S, taps) → (n, W, S).
-
-    Axes change places, so that twice the same does rows, then columns. A sparse matrix is nothing
-    else than such sums, and scipy's product adds whole rows.
-    """
-    n, height, width = windows.shape
-    size, taps = weights.shape[1:]
-    rows = places + (np.arange(n, dtype=np.int32) * height)[:, None, None]
-    ends = np.arange(0, n * size * taps + 1, taps, dtype=np.int32)
-    sums = sparse.csr_array((weights.ravel(), rows.ravel(), ends), shape=(n * size, n * height))
-    found = sums @ windows.reshape(n * height, width)
-    return np.ascontiguousarray(found.reshape(n, size, width).transpose(0, 2, 1))
 
 
 def normalise(crops: npt.ArrayLike) -> Float32Array:
@@ -192,30 +117,55 @@ def normalise(crops: npt.ArrayLike) -> Float32Array:
         (..., size, size) of any real type.
     """
     values = np.asarray(crops)
-    if values.dtype not in (np.float32, np.float64):
-        values = values.astype(np.float32)
-    size = np.maximum(values.max((-2, -1), keepdims=True), -values.min((-2, -1), keepdims=True))
-    if values.dtype == np.float64 or not ((size == 0) | (size > SMALL) & (size < LARGE)).all():
+    several = values.reshape(-1, *values.shape[-2:])
+    found = np.empty(several.shape, np.float32)
+    for start in range(0, len(several), AT_ONCE):
+        block = several[start : start + AT_ONCE]
+        if block.dtype not in (np.float32, np.float64):
+            block = block.astype(np.float32)
+        low, high = block.min((1, 2)), block.max((1, 2))
+        _normalise(block, low, high, found[start : start + AT_ONCE])
+    return found.reshape(values.shape)
+
+
+def _normalise(
+    crops: npt.NDArray[Any], low: npt.NDArray[Any], high: npt.NDArray[Any], out: Float32Array
+) -> None:
+    """Normalise crops (n, S, S) with lowest and highest values (n,) into ``out``, maybe themselves.
+
+    Every line is at most one pass over memory, which is what this costs. A crop becomes the same
+    beside whatever others.
+    """
+    pixels, side = crops.shape[1] * crops.shape[2], crops.shape[2]
+    low, high = low[:, None, None], high[:, None, None]
+    size = np.maximum(high, -low)
+    if crops.dtype == np.float64 or not ((size == 0) | (size > SMALL) & (size < LARGE)).all():
         # a mean of the largest float32 would overflow, the square of the smallest vanish
-        values = values / np.where(size > 0, size, 1)
-        size = (size > 0).astype(np.float32)
-    centred = (values - values.mean((-2, -1), keepdims=True)).astype(np.float32)
-    n = centred.shape[-2] * centred.shape[-1]
-    std = np.sqrt(np.einsum("...ij,...ij->...", centred, centred) / np.float32(n))[..., None, None]
-    centred /= np.where(std > LEAST_CONTRAST * size, std, np.float32(np.inf))
-    return np.asarray(np.clip(centred, -CLIP, CLIP, out=centred))
+        scale = np.where(size > 0, size, 1)
+        crops, low, high, size = crops / scale, low / scale, high / scale, size / scale
+    # row by row, since float32 holds no sum of thousands of pixels with a large offset
+    rows = np.matmul(crops, np.ones((side, 1), crops.dtype))
+    mean = (rows.sum((1, 2), dtype=np.float64) / pixels).astype(crops.dtype)[:, None, None]
+    np.subtract(crops, mean, out=out, casting="same_kind")
+    flat = out.reshape(len(out), pixels)
+    squares = np.matmul(flat[:, None, :], flat[:, :, None])
+    std = np.sqrt(squares / np.float32(pixels))
+    std = np.where(std > LEAST_CONTRAST * size, std, np.inf).astype(np.float32)
+    out /= std
+    if (np.maximum(high - mean, mean - low) > CLIP * std).any():
+        np.clip(out, -CLIP, CLIP, out=out)
 
 
 @dataclass(frozen=True)
 class CutCells:
-    """Crops of some cells of one frame.
+    """Crops of some cells, of one frame or of several.
 
     Attributes
     ----------
     rows
         (n,) positions in the cell table.
     crops
-        (n, size, size) float32 pixels, not normalised; 0 for cells without pixels.
+        (n, size, size) float32 pixels; 0 for cells without pixels.
     no_pixels
         (n,) why a cell has no pixels, in words; empty for a cell that has some.
     at_top
@@ -227,20 +177,12 @@ class CutCells:
     no_pixels: npt.NDArray[np.object_]
     at_top: BoolArray
 
-
-def joined_cells(parts: Sequence[CutCells]) -> CutCells:
-    """Cells of all parts, in their order."""
-    if len(parts) == 1:
-        return parts[0]
-    names = [field.name for field in fields(CutCells)]
-    return CutCells(
-        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    )
-
-
-def some_cells(cells: CutCells, rows: slice) -> CutCells:
-    """Some of the cells; their crops are views of the same pixels."""
-    return CutCells(**{one.name: getattr(cells, one.name)[rows] for one in fields(CutCells)})
+    def with_pixels(self) -> tuple[npt.NDArray[np.intp], Float32Array]:
+        """Rows (m,) and crops (m, 1, size, size) of the cells that have pixels."""
+        has = self.no_pixels == ""
+        if has.all():  # no copy
+            return self.rows, self.crops[:, None]
+        return self.rows[has], self.crops[has][:, None]
 
 
 def z_planes(frames: Frames, cells: CellTable) -> npt.NDArray[np.intp] | None:
@@ -271,12 +213,29 @@ def z_planes(frames: Frames, cells: CellTable) -> npt.NDArray[np.intp] | None:
 
 
 def iter_cells(
-    frames: Frames, cells: CellTable, diameter: float, model_diameter: float, size: int, batch: int
+    frames: Frames,
+    cells: CellTable,
+    diameter: float,
+    model_diameter: float,
+    size: int,
+    batch: int,
+    *,
+    normalised: bool = False,
+    across: bool = False,
 ) -> Iterator[CutCells]:
     """Yield crops of all cells, frame by frame, in bounded memory.
 
-    Parameters are those of :func:`iter_crops`, which normalises the crops. A frame that is blank or
-    damaged costs its own cells only.
+    A frame that is blank or damaged costs its own cells only.
+
+    Parameters
+    ----------
+    frames, cells, diameter, model_diameter, size, batch
+        As :func:`iter_crops` takes them.
+    normalised
+        Whether crops are normalised (:func:`normalise`), which costs least while they are cut.
+    across
+        Whether batches hold cells of several frames, so that all of them but the last have
+        ``batch`` cells; each is of one frame if not.
 
     Raises
     ------
@@ -288,25 +247,88 @@ def iter_cells(
     z = np.zeros(len(cells), np.intp) if planes is None else planes
     order = np.lexsort((z, cells.t))
     ends = np.flatnonzero((np.diff(cells.t[order]) != 0) | (np.diff(z[order]) != 0)) + 1
-    reader = BlockReader(frames)
-    for rows in np.split(order, ends) if len(order) else []:
+    reader, left = BlockReader(frames), len(order)
+    held, filled = _none(0, size), 0
+    for rows in np.split(order, ends) if left else []:
         t, plane = int(cells.t[rows[0]]), None if planes is None else int(z[rows[0]])
-        picture, reason = _read(reader, t, plane)
-        frame = None if picture is None else picture.beyond_edge()
-        for start in range(0, len(rows), batch):
-            some = rows[start : start + batch]
-            if frame is None or picture is None:
-                nothing = np.zeros((len(some), size, size), np.float32)
-                told = np.full(len(some), reason, object)
-                yield CutCells(some, nothing, told, np.zeros(len(some), bool))
-                continue
-            yx = cells.yx[some]
-            crops = cut_crops(frame, yx, zoom, size, low_pass=True)
-            told = _without_pixels(picture, crops, yx, zoom, model_diameter)
-            crops[told != ""] = 0
-            top = float(frame.max())
-            at_top = crops.max((1, 2)) >= top - NEAR_TOP * (top - float(frame.min()))
-            yield CutCells(some, crops, told, np.asarray(at_top))
+        cutter = _Cutter(*_read(reader, t, plane), zoom, model_diameter, normalised)
+        done = 0
+        while done < len(rows):
+            if filled == 0:
+                held = _none(min(batch, left if across else len(rows) - done), size)
+            some = rows[done : done + len(held.rows) - filled]
+            cutter.cut(some, cells.yx[some], _some(held, slice(filled, filled + len(some))))
+            done, filled, left = done + len(some), filled + len(some), left - len(some)
+            if filled == len(held.rows):
+                yield held
+                filled = 0
+
+
+def _none(n: int, size: int) -> CutCells:
+    """Room for n cells."""
+    crops = np.empty((n, size, size), np.float32)
+    return CutCells(np.empty(n, np.intp), crops, np.full(n, "", object), np.zeros(n, bool))
+
+
+def _some(cells: CutCells, rows: slice) -> CutCells:
+    """Some of the cells, as views."""
+    return CutCells(cells.rows[rows], cells.crops[rows], cells.no_pixels[rows], cells.at_top[rows])
+
+
+@dataclass(frozen=True)
+class _Cutter:
+    """Cuts cells of one frame; ``reason`` is why there is no picture."""
+
+    picture: Picture | None
+    reason: str
+    zoom: float
+    model_diameter: float
+    normalised: bool
+
+    @cached_property
+    def _frame(self) -> Float32Array:
+        assert self.picture is not None
+        return self.picture.beyond_edge()
+
+    @property
+    def _near_top(self) -> float:
+        assert self.picture is not None
+        return (1 - NEAR_TOP) * self.picture.top
+
+    @cached_property
+    def _mean(self) -> float:
+        # a product takes a quarter of the time of a mean, which sums pairwise; rows are short
+        rows = self._frame @ np.ones(self._frame.shape[1], np.float32)
+        return float(rows.sum(dtype=np.float64)) / self._frame.size
+
+    def cut(self, rows: npt.NDArray[np.intp], yx: npt.NDArray[np.float64], into: CutCells) -> None:
+        """Fill ``into`` with cells at positions ``rows`` of the table, with centroids (n, 2)."""
+        into.rows[:] = rows
+        if self.picture is None:
+            into.crops[:] = 0
+            into.no_pixels[:] = self.reason
+            return
+
+        def look(some: slice, crops: Float32Array) -> None:
+            low, high = crops.min((1, 2)), crops.max((1, 2))
+            into.at_top[some] = high >= self._near_top
+            into.no_pixels[some][high - low <= LEAST_CONTRAST * np.abs(high)] = UNIFORM
+            if self.normalised:
+                _normalise(crops, low, high, crops)
+
+        resample(
+            self._frame, yx, self.zoom, into.crops, lambda: self._mean, low_pass=True, then=look
+        )
+        if self.picture.missing is not None:
+            gone = self._missing(self.picture.missing, yx, into.crops.shape[-1])
+            into.no_pixels[gone] = NOT_A_NUMBER
+        into.crops[into.no_pixels != ""] = 0
+
+    def _missing(self, missing: BoolArray, yx: npt.NDArray[np.float64], size: int) -> BoolArray:
+        """Whether too much of each nucleus (n,) has no value in the file."""
+        inside = _far(size) < self.model_diameter / 2
+        gone = cut_crops(missing.astype(np.float32), yx, self.zoom, size, 0.0) > 0.5
+        return np.asarray(gone[:, inside].mean(1) > MOST_MISSING)
 
 
 def _read(frames: BlockReader, t: int, plane: int | None) -> tuple[Picture | None, str]:
@@ -319,25 +341,6 @@ def _read(frames: BlockReader, t: int, plane: int | None) -> tuple[Picture | Non
         return picture, ""
     no_values = picture.missing is not None and bool(picture.missing.all())
     return None, NOT_A_NUMBER if no_values else BLANK
-
-
-def _without_pixels(
-    picture: Picture,
-    crops: Float32Array,
-    yx: npt.NDArray[np.float64],
-    zoom: float,
-    model_diameter: float,
-) -> npt.NDArray[np.object_]:
-    """Why cells (n,) of a frame have no pixels; empty for most."""
-    told = np.full(len(crops), "", object)
-    low, high = crops.min((1, 2)), crops.max((1, 2))
-    told[high - low <= LEAST_CONTRAST * np.abs(high)] = UNIFORM
-    if picture.missing is not None:
-        size = crops.shape[-1]
-        inside = _far(size) < model_diameter / 2
-        gone = cut_crops(picture.missing.astype(np.float32), yx, zoom, size, 0.0) > 0.5
-        told[gone[:, inside].mean(1) > MOST_MISSING] = NOT_A_NUMBER
-    return told
 
 
 def _far(size: int) -> npt.NDArray[np.float64]:
@@ -378,8 +381,8 @@ def iter_crops(
     InvalidInput
         For an impossible diameter, or cells without the z that is asked for.
     """
-    for found in iter_cells(frames, cells, diameter, model_diameter, size, batch):
-        yield found.rows, normalise(found.crops)[:, None]
+    for found in iter_cells(frames, cells, diameter, model_diameter, size, batch, normalised=True):
+        yield found.rows, found.crops[:, None]
 
 
 def cells_without_pixels(

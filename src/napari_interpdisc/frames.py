@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +24,9 @@ def less_lowest(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     leaves of them. Ranges that float32 does not hold become 0–1; the gain of pixels means nothing.
     """
     if pixels.dtype.kind in "bui" and pixels.dtype.itemsize <= 2:  # float32 holds all of these
-        return pixels.astype(np.float32) - np.float32(pixels.min())
+        found = pixels.astype(np.float32)
+        found -= np.float32(pixels.min())
+        return found
     low, high = float(pixels.min()), float(pixels.max())
     if pixels.dtype == np.float32 and LEAST_RANGE < high / 2 - low / 2 < LARGEST_RANGE:
         return np.asarray(pixels - np.float32(low), np.float32)  # rounded once, as below
@@ -96,10 +99,15 @@ class Picture:
     pixels: Float32Array
     missing: BoolArray | None = None
 
+    @cached_property
+    def top(self) -> float:
+        """The highest pixel; the lowest is 0."""
+        return float(self.pixels.max())
+
     @property
     def blank(self) -> bool:
         """Whether there is one single value throughout, or none."""
-        return not self.pixels.any()
+        return self.top == 0
 
     def beyond_edge(self) -> Float32Array:
         """Pixels with the mean where there is no value, as beyond the edge of the image."""

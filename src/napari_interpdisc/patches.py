@@ -19,10 +19,10 @@ from napari_interpdisc.crops import (
     cut_crops,
     iter_cells,
     normalise,
-    smooth_for_zoom,
 )
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import LARGEST_RANGE, LEAST_RANGE, less_lowest
+from napari_interpdisc.resampling import smooth_for_zoom
 
 if TYPE_CHECKING:
     from napari_interpdisc.cells import CellTable

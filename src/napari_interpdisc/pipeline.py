@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from napari_interpdisc import crops as cropping
 from napari_interpdisc._types import (
@@ -34,9 +33,15 @@ from napari_interpdisc.crop_measures import (
 from napari_interpdisc.crop_measures import spectra as take_spectra
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.flags import CUT, NO_PIXELS, OUT_OF_DISTRIBUTION, REASONS, SATURATED
-from napari_interpdisc.models.cell_model import CellModel, NamedHead, class_index, confidence
+from napari_interpdisc.models.cell_model import (
+    CellModel,
+    NamedHead,
+    class_index,
+    confidence,
+    score_width,
+)
 from napari_interpdisc.models.familiarity import SURPRISED, Familiarity, latent_norm
-from napari_interpdisc.models.inference import side_by_side_threads
+from napari_interpdisc.models.inference import set_threads, side_by_side_threads
 from napari_interpdisc.models.properties import (
     AREA_UM2,
     PROPERTIES,
@@ -72,6 +77,9 @@ UNDEFINED = "no class: the formula has no value for this cell"
 
 BATCH = 512
 """Crops that are encoded at once."""
+
+AT_ONCE = 1 << 14
+"""Cells whose latents are read at once by heads and densities, which make copies of them."""
 
 TOO_MANY = 0.05
 """Share of out-of-distribution cells from which a movie as a whole is called so."""
@@ -154,7 +162,10 @@ class Encoding:
     @cached_property
     def latent_norm(self) -> npt.NDArray[np.float64]:
         """(N,) Euclidean norm of the latents: how far from the middle of the training data."""
-        return latent_norm(self.latents)
+        found = np.empty(len(self.latents))
+        for rows in _some_of(np.ones(len(found), bool)):
+            found[rows] = latent_norm(self.latents[rows])
+        return found
 
     @cached_property
     def surprises(self) -> npt.NDArray[np.float64]:
@@ -164,9 +175,10 @@ class Encoding:
         NaN if the model does not say what they looked like, and for cells without pixels.
         """
         found = np.full((len(self.latents), 2), np.nan)
-        if self.familiarity is not None and self.usable.any():
-            spectra = self.spectra[self.usable] if len(self.spectra) else self.spectra
-            found[self.usable] = self.familiarity.surprises(self.latents[self.usable], spectra)
+        if self.familiarity is not None:
+            for rows in _some_of(self.usable):
+                spectra = self.spectra[rows] if len(self.spectra) else self.spectra
+                found[rows] = self.familiarity.surprises(self.latents[rows], spectra)
         return found
 
     @property
@@ -196,9 +208,22 @@ class Encoding:
         told = self.no_pixels.copy()
         why = (latents, spectrum, self.touches_edge, self.saturated)
         for some, reason in zip(why, REASONS, strict=True):
-            flagged = some & self.usable
-            told[flagged] = [f"{before}; {reason}".removeprefix("; ") for before in told[flagged]]
+            _also(told, some & self.usable, reason)
         return told
+
+
+def _also(told: npt.NDArray[np.object_], some: BoolArray, reason: str) -> None:
+    """Add a reason to those of some of N cells; cells of the same reasons share one text."""
+    before = told[some]
+    texts = {text: f"{text}; {reason}".removeprefix("; ") for text in set(before)}
+    told[some] = [texts[text] for text in before]
+
+
+def _some_of(which: BoolArray) -> Iterator[npt.NDArray[np.intp]]:
+    """Positions of the True ones, some at a time: what is worked out of them takes memory too."""
+    rows = np.flatnonzero(which)
+    for start in range(0, len(rows), AT_ONCE):
+        yield rows[start : start + AT_ONCE]
 
 
 @dataclass(frozen=True)
@@ -249,7 +274,7 @@ class Classification:
         told = self.encoding.reasons
         unmeasured = self.encoding.usable & ~self.scored & ~self.undefined
         for some, reason in ((unmeasured, UNMEASURED), (self.undefined, UNDEFINED)):
-            told[some] = [f"{why}; {reason}".removeprefix("; ") for why in told[some]]
+            _also(told, some, reason)
         return told
 
     @cached_property
@@ -286,7 +311,7 @@ class Classification:
         import pandas as pd
 
         table = pd.DataFrame(index=range(len(self.scores)))
-        table["class"] = pd.Categorical(self.names(), categories=list(self.classes))
+        table["class"] = pd.Categorical.from_codes(self.index, pd.Index(list(self.classes)))
         if self.scores.shape[1] == 1:
             table["score"] = self.scores[:, 0]
         else:
@@ -297,8 +322,9 @@ class Classification:
             table["disagreement"] = self.disagreement
         # of one value each, so that a row says what made it wherever it is copied to
         model = str(self.settings.get("model", self.encoding.model_name))
-        table["model"] = pd.Categorical([model] * len(table))
-        table["head"] = pd.Categorical([self.head] * len(table))
+        same = np.zeros(len(table), np.int8)
+        table["model"] = pd.Categorical.from_codes(same, pd.Index([model]))
+        table["head"] = pd.Categorical.from_codes(same, pd.Index([self.head]))
         table["diameter"] = self.encoding.diameter
         if len(self.encoding.reconstruction_error):
             table["reconstruction_error"] = self.encoding.reconstruction_error
@@ -375,19 +401,15 @@ def encode_cells(
     sampled[inside[np.linspace(0, len(inside) - 1, min(SAMPLE, len(inside))).astype(int)]] = True
     measures: list[CropMeasures] = []
     model.encode(np.zeros((0, 1, model.crop_size, model.crop_size), np.float32), precision)
-    parts = _batches(
-        cropping.iter_cells(frames, cells, diameter, model.model_diameter, model.crop_size, BATCH),
-        BATCH,
-    )
+    # the next batch is read and cut on another thread while others are worked on
+    parts = ahead(_normalised(frames, cells, model, diameter))
 
     reading = Lock()  # readers of a segmentation's file need not be made for several threads
 
     def work(found: cropping.CutCells) -> _Encoded:
-        has = found.no_pixels == ""
-        rows = found.rows[has]
+        rows, crops = found.with_pixels()
         if not len(rows):
             return _Encoded(found, rows)
-        crops = cropping.normalise(found.crops if has.all() else found.crops[has])[:, None]
         z = model.encode(crops, precision)[0]
         lost = None
         if errors:
@@ -398,7 +420,8 @@ def encode_cells(
                 regions = _regions(cells.take(rows), diameter, model, segmentation)
             own = measure_properties(crops, regions, model.model_diameter)
         # pixels are cut off where many are alike at the top of the frame, and not of the crop
-        flat, top = np.zeros(len(rows)), np.flatnonzero(found.at_top[has])
+        at_top = found.at_top[found.no_pixels == ""]
+        flat, top = np.zeros(len(rows)), np.flatnonzero(at_top)
         flat[top] = flat_share(crops[top, 0])
         sample, some = None, sampled[rows]
         if some.any():
@@ -409,9 +432,7 @@ def encode_cells(
     with (
         closing(parts),
         side_by_side_threads(model.device) as (workers, threads),
-        closing(
-            side_by_side(work, parts, workers, partial(torch.set_num_threads, threads))
-        ) as results,
+        closing(side_by_side(work, parts, workers, partial(set_threads, threads))) as results,
     ):
         for one in results:
             no_pixels[one.cut.rows] = one.cut.no_pixels
@@ -470,27 +491,17 @@ class _Encoded:
     sample: CropMeasures | None = None
 
 
-def _batches(
-    parts: Iterator[cropping.CutCells], size: int
-) -> Generator[cropping.CutCells, None, None]:
-    """The same cells in batches of ``size``; the last one has what is left.
+def _normalised(
+    frames: Frames, cells: CellTable, model: CellModel, diameter: float
+) -> Iterator[cropping.CutCells]:
+    """Cells with normalised crops, in batches of one size across frames.
 
     Batches of one size are faster than of many: for each new one, torch makes its kernels anew.
-    The next frame is read and cut on another thread while a batch is worked on.
     """
-    held: list[cropping.CutCells] = []
-    for part in ahead(parts):
-        held.append(part)
-        if sum(len(one.rows) for one in held) < size:
-            continue
-        whole = cropping.joined_cells(held)
-        ends = range(size, len(whole.rows) + 1, size)
-        for end in ends:
-            yield cropping.some_cells(whole, slice(end - size, end))
-        left = slice(ends[-1], None)
-        held = [cropping.some_cells(whole, left)] if len(whole.rows[left]) else []
-    if held:
-        yield cropping.joined_cells(held)
+    return cropping.iter_cells(
+        frames, cells, diameter, model.model_diameter, model.crop_size, BATCH,
+        normalised=True, across=True,
+    )  # fmt: skip
 
 
 def _regions(
@@ -513,12 +524,9 @@ def measure_cells(
     cells, n = encoding.cells, len(encoding.latents)
     columns = {name: np.full(n, np.nan) for name in PROPERTIES}
     done = 0
-    for found in cropping.iter_cells(
-        frames, cells, encoding.diameter, model.model_diameter, model.crop_size, BATCH
-    ):
-        rows = found.rows[found.no_pixels == ""]
+    for found in _normalised(frames, cells, model, encoding.diameter):
+        rows, crops = found.with_pixels()
         if len(rows):
-            crops = cropping.normalise(found.crops[found.no_pixels == ""])[:, None]
             some = cells.take(rows)
             regions = _regions(some, encoding.diameter, model, segmentation)
             here = measure_properties(crops, regions, model.model_diameter)
@@ -698,12 +706,12 @@ def classify_encoding(
     if len(named.head.properties):
         # what a head cannot read it cannot judge: such a cell gets no class, and the reason
         scored &= ~missing_properties(named.head.properties.columns(encoding.properties))
-    some = {name: values[scored] for name, values in encoding.properties.items()}
-    read = (encoding.latents[scored], named.name, some)
-    found, undefined = model.score(*read), np.zeros(len(usable), bool)
-    undefined[scored] = ~model.defined(*read)
-    scores = np.full((len(usable), found.shape[1]), np.nan, found.dtype)
-    scores[scored] = found
+    scores = np.full((len(usable), score_width(named.classes)), np.nan, np.float32)
+    undefined = np.zeros(len(usable), bool)
+    for rows in _some_of(scored):
+        some = {name: values[rows] for name, values in encoding.properties.items()}
+        read = (encoding.latents[rows], named.name, some)
+        scores[rows], undefined[rows] = model.score(*read), ~model.defined(*read)
     scores[undefined] = np.nan
     return Classification(
         encoding,
@@ -799,9 +807,7 @@ def cell_crops(frames: Frames, cells: CellTable, model: CellModel, diameter: flo
     """
     cells.check_inside(frames)
     out = np.empty((len(cells), 1, model.crop_size, model.crop_size), np.float32)
-    for found in cropping.iter_cells(
-        frames, cells, diameter, model.model_diameter, model.crop_size, BATCH
-    ):
+    for found in _normalised(frames, cells, model, diameter):
         without = np.flatnonzero(found.no_pixels != "")
         if len(without):
             y, x = cells.yx[found.rows[without[0]]]
@@ -809,5 +815,5 @@ def cell_crops(frames: Frames, cells: CellTable, model: CellModel, diameter: flo
                 f"The cell at y = {y:.1f}, x = {x:.1f} of frame {cells.t[found.rows[without[0]]]} "
                 f"has {found.no_pixels[without[0]]}; leave it out."
             )
-        out[found.rows] = cropping.normalise(found.crops)[:, None]
+        out[found.rows] = found.crops[:, None]
     return out

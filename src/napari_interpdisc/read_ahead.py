@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ PATIENCE = 1.0
 A read that hangs, of a disk that went away, must not keep a program that was stopped."""
 
 
-def ahead(items: Iterable[T]) -> Iterator[T]:
+def ahead(items: Iterable[T]) -> Generator[T, None, None]:
     """Yield ``items`` in their order, each fetched on another thread while the last is in use.
 
     One thread fetches one item at a time, so that a reader needs no lock; at most one item waits.

@@ -34,7 +34,7 @@ def test_the_commented_plan_is_one_and_every_choice_in_it_is_known(tmp_path: Pat
     assert plan.cells.keep_numbers == ("area",)
     assert plan.tracks.minutes_per_frame == 5
     named = {line.partition(" = ")[0] for line in chosen if " = " in line}
-    known = {"out", "frames_per_block"}
+    known = {"out", "frames_per_block", "anndata"}
     for section in ("images", "reading", "cells", "model", "tracks"):
         known |= set(Plan.model_fields[section].annotation.model_fields)  # type: ignore[union-attr]
     assert known - named == {"channel_pattern", "swap_xy", "change_cost"}

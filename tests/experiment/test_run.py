@@ -247,13 +247,16 @@ def test_a_disk_that_is_full_for_pyarrow_too(plan: Plan, monkeypatch: pytest.Mon
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_killed_at_random_times_the_result_is_the_same(lab: Path) -> None:
-    words = [sys.executable, str(STAND_IN), str(lab / "PLAN.toml"), str(lab)]
+    path = lab / "PLAN.toml"
+    path.write_text("anndata = true\n" + path.read_text("utf-8"), "utf-8")
+    words = [sys.executable, str(STAND_IN), str(path), str(lab)]
     done = subprocess.run(
         [*words, "3", "0", "threads"], capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["died"] >= 2
     whole = contents(lab / "whole")
+    assert "cells.h5ad" in whole
     assert len([name for name in whole if name.endswith(".parquet")]) == 6
     for k in range(3):
         assert contents(lab / f"killed{k}") == whole

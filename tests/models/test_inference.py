@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Thread
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from napari_interpdisc.models.cell_model import CellModel, hash_of
 from napari_interpdisc.models.inference import (
     FastEncoder,
     has_bfloat16,
+    set_threads,
     side_by_side_threads,
     torch_threads,
     used_precision,
@@ -83,6 +86,22 @@ def test_threads_are_shared_out_among_batches(threads: int, shared: tuple[int, i
             assert found == (1, threads), "a device of its own takes one batch at a time"
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_thread_has_the_number_of_threads_that_it_asked_for() -> None:
+    def ask() -> None:
+        set_threads(3)
+        found.append(torch.get_num_threads())
+
+    before, found = torch.get_num_threads(), list[int]()
+    try:
+        thread = Thread(target=ask)
+        thread.start()
+        thread.join()
+        assert found == [3]
+    finally:
+        set_threads(before)
+    assert torch.get_num_threads() == before
 
 
 def test_the_number_of_threads_is_put_back_by_the_last_who_leaves() -> None:

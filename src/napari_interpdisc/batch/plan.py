@@ -146,6 +146,11 @@ class Plan(_Section):
         description="A run that was stopped loses the pieces under way. The memory of a worker "
         "grows with the cells in one.",
     )
+    anndata: bool = Field(
+        False,
+        title="All cells as AnnData too",
+        description="One file, cells.h5ad. A later run keeps it up to date as long as it is there.",
+    )
     images: Images
     reading: Reading = Reading()
     cells: Cells = Cells()
@@ -155,7 +160,8 @@ class Plan(_Section):
     def decisive(self) -> dict[str, Any]:
         """Settings that change the result of an image, as plain values; the model has a hash."""
         return self.model_dump(
-            mode="json", exclude={"out": True, "images": True, "model": {"name"}}
+            mode="json",
+            exclude={"out": True, "anndata": True, "images": True, "model": {"name"}},
         )
 
 
@@ -215,6 +221,7 @@ PLAN_TEXT = """\
 
 out = "results"              # folder of the results; a run that was stopped there goes on
 # frames_per_block = 20      # frames that are one piece of work
+# anndata = true             # all cells as AnnData too, in the file cells.h5ad
 
 # ---- Images, and the cells of each: by ONE of pattern, table and plate -------------------------
 [images]

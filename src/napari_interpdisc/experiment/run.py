@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -31,12 +31,19 @@ from napari_interpdisc.batch.schedule import (
     scheduler_of,
 )
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.experiment.anndata import has_anndata, write_run_anndata
 from napari_interpdisc.experiment.opening import asked_of
 from napari_interpdisc.experiment.part_table import check_keep, keep_of, part_schema
 from napari_interpdisc.experiment.parts import Outcome, classify_block, finish, prepare
 from napari_interpdisc.experiment.summaries import order_of
 from napari_interpdisc.experiment.tables import FAILURE_COLUMNS, write_tables
-from napari_interpdisc.io.results import CannotWrite, check_writable, safe_name, versions
+from napari_interpdisc.io.results import (
+    CannotWrite,
+    check_writable,
+    safe_name,
+    settings_text,
+    versions,
+)
 from napari_interpdisc.models.inference import used_precision
 from napari_interpdisc.models.store import load_model
 
@@ -347,16 +354,23 @@ def _write_all(
         failed.append([item.name, item.well, relative(item.image, root), why])
     head = model.head(plan.model.head)
     write_tables(root, done, failed, head.classes)
-    about = {
-        "versions": versions(),
-        "plan": plan.decisive(),
-        "images_of_plan": _relativeimages_text(plan, root),
+    notes: dict[str, str | Sequence[str]] = {
         "model": model.name,
         "model_sha256": model.sha256,
         "head": head.name,
         "classes": list(head.classes),
         "confidence": head.calibration_told,
         "rule": [formula.text for formula in getattr(head.head, "formulas", ())],
+    }
+    if plan.anndata or has_anndata(root):  # one that is there must not stay behind the data set
+        parts = {name: part for note in done.values() for name, part in note["parts"].items()}
+        settings = {"versions": versions(), "plan": plan.decisive()}
+        write_run_anndata(root, parts, {**notes, "settings": settings_text(settings)})
+    about = {
+        "versions": versions(),
+        "plan": plan.decisive(),
+        "images_of_plan": _relativeimages_text(plan, root),
+        **notes,
         "order": order_of(plan.tracks, head.classes)[0].text,
         "data_set": CELLS,
         "cells": result.cells_in_all,

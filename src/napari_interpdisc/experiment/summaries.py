@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from napari_interpdisc._types import Float32Array
 from napari_interpdisc.batch.inputs import Item
 from napari_interpdisc.batch.plan import Tracks
 from napari_interpdisc.cells import CellTable, Taken
@@ -25,9 +26,6 @@ from napari_interpdisc.through_time.order import CYCLE, Order, default_order, or
 from napari_interpdisc.through_time.phases import Phase, phases_of
 from napari_interpdisc.through_time.result import ThroughTime, through_time
 from napari_interpdisc.through_time.viterbi import PathSettings, TrackStates
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SUMMARIES = ("tracks", "phases")
 """Tables that have rows of every image."""
@@ -109,22 +107,10 @@ def summarise(
     settings
         How states are found.
     """
-    scores = ["score"] if len(classes) == 2 else [f"score_{name}" for name in classes]
-    wanted = ["t", "y", "x", "track_id", "row", "class", "unfamiliar", "touches_edge", *scores]
-    table = pa.concat_tables([pq.read_table(part, columns=wanted) for part in parts]).to_pandas()
-    counts = _counts(table, classes)
-    cells = CellTable.from_arrays(
-        table["t"],
-        table[["y", "x"]].to_numpy(),
-        table["track_id"],
-        table["row"],
-        item.name,
-        graph={child: tuple(parents) for child, parents in note["graph"]},
-        taken=Taken(timed=note["timed"], tracked=note["tracked"]),
-    )
+    counts, cells, scores = _read(parts, item, note, classes)
     order = order_of(settings, classes)[0]
     try:
-        observed = observe(cells, class_probabilities(table[scores].to_numpy()), order.classes)
+        observed = observe(cells, class_probabilities(scores), order.classes)
         observed = with_steps_checked(observed, cells, note["diameter"])
     except InvalidInput as why:
         if note["shape"][0] == 1:
@@ -146,16 +132,40 @@ def summarise(
     )
 
 
-def _counts(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
-    named = table["class"]
-    return {
-        "cells": len(table),
-        "tracks": 0,
-        **{f"n_{name}": int((named == name).sum()) for name in classes},
-        "n_without_class": int(named.isna().sum()),
-        "n_unfamiliar": int(table["unfamiliar"].sum()),
-        "n_touches_edge": int(table["touches_edge"].sum()),
-    }
+def _read(
+    parts: Sequence[Path], item: Item, note: dict[str, Any], classes: Sequence[str]
+) -> tuple[dict[str, Any], CellTable, Float32Array]:
+    """Counts, cells, and scores (N, 1 or K), of what all parts hold together.
+
+    One part at a time, and of each cell no more than its track needs: frames, places and scores.
+    """
+    names = ["score"] if len(classes) == 2 else [f"score_{name}" for name in classes]
+    flags = ("unfamiliar", "touches_edge")
+    counted = [f"n_{name}" for name in classes] + ["n_without_class"] + [f"n_{f}" for f in flags]
+    counts: dict[str, Any] = {"cells": 0, "tracks": 0, **dict.fromkeys(counted, 0)}
+    n = sum(pq.read_metadata(part).num_rows for part in parts)
+    t, track_id = np.empty(n, np.int64), np.empty(n, np.int64)
+    yx, scores = np.empty((n, 2)), np.empty((n, len(names)), np.float32)
+    for part in parts:
+        table = pq.read_table(part, columns=["t", "y", "x", "track_id", "class", *flags, *names])
+        rows = slice(counts["cells"], counts["cells"] + len(table))
+        t[rows], track_id[rows] = table["t"].to_numpy(), table["track_id"].to_numpy()
+        yx[rows, 0], yx[rows, 1] = table["y"].to_numpy(), table["x"].to_numpy()
+        for k, name in enumerate(names):
+            scores[rows, k] = table[name].to_numpy()
+        counts["cells"] += len(table)
+        counts["n_without_class"] += table["class"].null_count
+        found = Counter(table["class"].to_pylist())
+        for name in classes:
+            counts[f"n_{name}"] += found[name]
+        for flag in flags:
+            counts[f"n_{flag}"] += int(table[flag].to_numpy().sum())
+    cells = CellTable(
+        t, yx, track_id, np.arange(n), item.name,
+        graph={child: tuple(parents) for child, parents in note["graph"]},
+        taken=Taken(timed=note["timed"], tracked=note["tracked"]),
+    )  # fmt: skip
+    return counts, cells, scores
 
 
 def _track_rows(found: ThroughTime) -> list[list[Any]]:

@@ -48,6 +48,11 @@ def torch_threads(number: int) -> Iterator[None]:
                 torch.set_num_threads(before)
 
 
+def set_threads(number: int) -> None:
+    """Let torch have so many threads in this thread: each asks for its own on some systems."""
+    torch.set_num_threads(number)
+
+
 def _threads() -> int:
     """Torch's number of threads, as it is when nobody changes it."""
     with _LENT:

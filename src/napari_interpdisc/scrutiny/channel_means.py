@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from napari_interpdisc._types import BoolArray, Float32Array, Float64Array, Progress
 from napari_interpdisc.cells import CellTable
-from napari_interpdisc.crops import check_diameter, iter_cells, normalise, z_planes
+from napari_interpdisc.crops import check_diameter, iter_cells, z_planes
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.frames import BlockReader, Frames, UnreadableFrame
 from napari_interpdisc.models.properties import mean_of
@@ -87,12 +87,10 @@ def channel_means(
     zoom, planes = model_diameter / check_diameter(diameter), z_planes(frames, cells)
     readers = {names[channel]: BlockReader(other) for channel, other in channels.items()}
     done = 0
-    for part in iter_cells(frames, cells, diameter, model_diameter, size, BATCH):
-        usable = part.no_pixels == ""
-        rows, masks = _nuclei(
-            normalise(part.crops[usable]), part.rows[usable], cells, diameter, model_diameter,
-            segmentation,
-        )  # fmt: skip
+    # of one frame at a time, as the other channels are read
+    for part in iter_cells(frames, cells, diameter, model_diameter, size, BATCH, normalised=True):
+        usable, crops = part.with_pixels()
+        rows, masks = _nuclei(crops[:, 0], usable, cells, diameter, model_diameter, segmentation)
         if len(rows):
             t, plane = int(cells.t[rows[0]]), None if planes is None else int(planes[rows[0]])
             for name, reader in readers.items():

@@ -251,11 +251,12 @@ def experiment_use() -> None:
 
 
 def layer_use() -> None:
-    """Open a saved layer."""
+    """Open the saved layer that is there."""
     from napari_interpdisc.io.layer_files import is_saved_layer, read_layer
 
-    if is_saved_layer("layer.csv"):
-        read_layer("layer.csv")
+    for name in ("layer.csv", "masks.parquet", "nodes.geff"):
+        if Path(name).exists() and is_saved_layer(name):
+            read_layer(name)
 
 
 def kept_use() -> None:
@@ -339,6 +340,9 @@ def make_inputs(folder: Path) -> None:
     settings, source = _training()
     fit_tcvae([source], settings, checkpoint=folder / "checkpoint.pt")
     write_layer(folder / "layer.csv", "points", made.cells.yx, {"name": "cells"})
+    write_layer(folder / "masks.parquet", "labels", made.labels, {"name": "masks"})
+    rows = np.column_stack([made.cells.track_id, made.cells.t, made.cells.yx])
+    write_layer(folder / "nodes.geff", "tracks", rows, {"name": "tracks", "graph": {}})
     patches = patches_of_cells(Frames(made.image), made.cells, 28.0)
     names = np.array(["a", "b"] * len(made.cells))[: len(made.cells)]
     groups = made.cells.track_id.astype(str)
@@ -454,6 +458,9 @@ KINDS = (
     Kind("experiment", "results", change_run, (experiment_use,), (*MOVIE, "plan.toml")),
     Kind("layer", "layer.csv", change_table, (layer_use,), ("layer.json",)),
     Kind("layer-note", "layer.json", change_json, (layer_use,), ("layer.csv",)),
+    Kind("layer-pixels", "masks.labels.tif", damage_file, (layer_use,), ("masks.parquet",)),
+    Kind("layer-table", "masks.parquet", damage_file, (layer_use,), ("masks.labels.tif",)),
+    Kind("layer-store", "nodes.geff", damage_file, (layer_use,)),
     Kind("kept", "kept.npz", damage_file, (kept_use,)),
     Kind("encoder-run", "run/settings.json", change_json, (encoder_run_use,), ("run",)),
     Kind("table", "tracks.csv", change_table, (classified(),), ("movie.tif", "model"), weight=2),

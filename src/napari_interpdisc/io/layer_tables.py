@@ -156,6 +156,7 @@ def table_to_layer(table: pd.DataFrame, note: Mapping[str, Any], pixels: Any = N
     """
     import pandas as pd
 
+    _check_note(note)
     kind, names = note["kind"], _coordinates(note)
     known = {about["column"] for about in note["features"]}
     features: dict[Any, Any] = {}
@@ -185,6 +186,23 @@ def table_to_layer(table: pd.DataFrame, note: Mapping[str, Any], pixels: Any = N
     if "interpdisc" in note:
         arguments["metadata"] = {"interpdisc": note["interpdisc"]}
     return data, arguments, kind
+
+
+def _check_note(note: Mapping[str, Any]) -> None:
+    """Refuse a note whose parts are of other types than those that were saved."""
+    wanted = {"name": str, "placement": dict, "features": list}
+    wrong = [key for key, kind in wanted.items() if not isinstance(note.get(key), kind)]
+    if note["kind"] == "tracks" and not isinstance(note.get("graph"), dict):
+        wrong.append("graph")
+    if note["kind"] not in ("tracks", "points", "labels"):
+        wrong.append("kind")
+    if not wrong and (unknown := [key for key in note["placement"] if key not in PLACEMENT]):
+        wrong.append(f"placement: {str(unknown[0])[:40]}")
+    if wrong:
+        raise InvalidInput(
+            f"The note of a saved layer was changed: '{wrong[0]}' is not as it was saved; save the "
+            "layer again, or open its table without the JSON file beside it."
+        )
 
 
 def _inferred(column: pd.Series[Any]) -> pd.Series[Any]:

@@ -294,6 +294,25 @@ def line_use() -> None:
     main()
 
 
+def make_movie(folder: Path, **settings: Any) -> tuple[Any, Any]:
+    """Write ``movie.tif`` of a simulated movie, and ``tracks.csv`` of its labelled cells.
+
+    Returns the movie, and the table. ``settings`` are those of the simulation.
+    """
+    import tifffile
+
+    from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
+
+    made = simulate_movie(SimulationSettings(seed=1, **settings))
+    tifffile.imwrite(
+        folder / "movie.tif", made.image, photometric="minisblack", metadata={"axes": "TYX"}
+    )
+    table = made.cells.to_frame()
+    table["label"] = ["a" if k % 2 else "b" for k in table["track_id"]]
+    table.to_csv(folder / "tracks.csv", index=False)
+    return made, table
+
+
 def make_inputs(folder: Path) -> None:
     """Write a movie, its cells in several forms, a model, and what was made of them."""
     import pandas as pd
@@ -309,13 +328,11 @@ def make_inputs(folder: Path) -> None:
     from napari_interpdisc.patches import patches_of_cells
     from napari_interpdisc.pipeline import classify
     from napari_interpdisc.session_folder import SavedSession, save_session
-    from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
     from napari_interpdisc.training.encoder.loop import fit_tcvae
 
-    made = simulate_movie(SimulationSettings(shape=(7, 160, 180), cells=4, dividing=0.5, seed=1))
+    made, table = make_movie(folder, shape=(7, 160, 180), cells=4, dividing=0.5)
     axes = {"axes": "TYX"}
     gray = "minisblack"
-    tifffile.imwrite(folder / "movie.tif", made.image, photometric=gray, metadata=axes)
     packed = {"compression": "zlib", "tile": (64, 64), "ome": True, "metadata": axes}
     tifffile.imwrite(folder / "packed.ome.tif", made.image, photometric=gray, **packed)
     tifffile.imwrite(folder / "labels.tif", made.labels, photometric=gray, metadata=axes)
@@ -323,9 +340,6 @@ def make_inputs(folder: Path) -> None:
     tifffile.imwrite(folder / "masked.tif", masked, photometric=gray, metadata={"axes": "CYX"})
     zarr.save_array(str(folder / "movie.zarr"), made.image)
     np.save(folder / "movie.npy", made.image)
-    table = made.cells.to_frame()
-    table["label"] = ["a" if k % 2 else "b" for k in table["track_id"]]
-    table.to_csv(folder / "tracks.csv", index=False)
     table.to_parquet(folder / "tracks.parquet", index=False)
     crops = np.random.default_rng(0).integers(0, 255, (12, 64, 64)).astype(np.uint8)
     labels = np.repeat(["a", "b"], 6)

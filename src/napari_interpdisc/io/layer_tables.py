@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from napari_interpdisc._types import LayerData
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.io.tables import check_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -252,10 +253,13 @@ def read_typed(path: str | Path) -> pd.DataFrame:
     source = Path(path)
     try:
         if source.suffix.lower() == ".parquet":
+            check_parquet(source)
             return pd.read_parquet(source)
         return pd.read_csv(source, dtype=object, na_filter=False)
     except pd.errors.EmptyDataError:
         return pd.DataFrame()  # of a layer without features
+    except InvalidInput:
+        raise
     except Exception as fault:
         text = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise InvalidInput(f"{source} cannot be read as a table ({text}).") from None

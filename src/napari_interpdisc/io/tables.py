@@ -156,11 +156,9 @@ def read_parquet(path: Path) -> Table:
         If it cannot be read.
     """
     import pandas as pd
-    from pyarrow import parquet
 
     try:
-        about = parquet.read_metadata(path)
-        check_growth(path, about.num_rows * about.num_columns * 8, path.stat().st_size)
+        check_parquet(path)
         frame = pd.read_parquet(path)
     except InvalidInput:
         raise
@@ -175,6 +173,20 @@ def read_parquet(path: Path) -> Table:
     if levels:
         frame = frame.reset_index(level=levels)
     return Table(frame.reset_index(drop=True), path.name)
+
+
+def check_parquet(path: Path) -> None:
+    """Refuse a Parquet file that would grow out of proportion in memory.
+
+    Raises
+    ------
+    InvalidInput
+        If so; what pyarrow raises of a file that is no Parquet is not caught.
+    """
+    from pyarrow import parquet
+
+    about = parquet.read_metadata(path)
+    check_growth(path, about.num_rows * about.num_columns * 8, path.stat().st_size)
 
 
 def columns_of_file(path: str | Path) -> list[str]:

@@ -26,6 +26,7 @@ from napari_interpdisc.cli.common import (
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.writing import or_elsewhere, place_of
 
 
 @reads_images
@@ -98,16 +99,19 @@ def attack(
     ).open_usable()
     about = {"image": str(image), "tracks": str(tracks), "diameter": opened.diameter}
     with progress_bar("cells") as progress:
-        counts = attack_movie(
-            opened.frames, opened.cells, loaded, opened.diameter, settings, out, head, about,
-            progress,
+        counts = or_elsewhere(
+            out,
+            lambda place: attack_movie(
+                opened.frames, opened.cells, loaded, opened.diameter, settings, place, head, about,
+                progress,
+            ),
         )  # fmt: skip
     for name, share in counts.shares.items():
         to_class = f" to {to}" if to else ""
         say(f"{name:8s} flips {share:6.1%} of {counts.cells} cells{to_class}")
     if counts.there_already:
         say(f"{counts.there_already} cells are called {to} already; they were left as they are.")
-    say(str(out))
+    say(str(place_of(out)))
 
 
 def _frozen(text: str, names: Mapping[str, int]) -> tuple[int, ...]:

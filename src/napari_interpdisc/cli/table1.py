@@ -16,7 +16,7 @@ from napari_interpdisc.cli.common import (
     say,
 )
 from napari_interpdisc.cli.stopping import keeps
-from napari_interpdisc.writing import check_filled_folder
+from napari_interpdisc.writing import check_filled_folder, or_elsewhere
 
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.table1 import Abroad
@@ -72,21 +72,18 @@ def table1(
         found = run_table1(
             images, labels, groups, px, out, settings, model, jobs, progress, abroad=away
         )
-    draw_table1(out / "table1.png", found.table)
+    or_elsewhere(out / "table1.png", lambda place: draw_table1(place, found.table))
     say(found.text, str(out))
 
 
 def _read_abroad(path: Path, diameter: float, group: str) -> Abroad:
     """Crops of another laboratory; each is a group of its own if the archive names none."""
-    import numpy as np
-
     from napari_interpdisc.crops import check_diameter
     from napari_interpdisc.discovery.table1 import Abroad
-    from napari_interpdisc.io.labelled_crops import array_names, read_labelled_crops
+    from napari_interpdisc.io.labelled_crops import array_names, read_labelled_crops, read_number
 
     names = array_names(path)
     images, labels, groups = read_labelled_crops(path, group=group if group in names else "label")
     if "diameter" in names:
-        with np.load(path, allow_pickle=False) as archive:
-            diameter = check_diameter(float(archive["diameter"]))
+        diameter = check_diameter(read_number(path, "diameter"))
     return Abroad(images, labels, groups, diameter)

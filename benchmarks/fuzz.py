@@ -69,6 +69,9 @@ MOST_MEMORY = 2_000_000_000
 MORE_ADDRESSES = 3 * 2**30
 """Bytes of addresses that may be taken beyond those of the process that is forked."""
 
+TOLD_EVERY = 500
+"""Inputs after which a line tells how far a run is."""
+
 COUNTED = ("tracebacks", "hangs", "memory", "files")
 
 IMPORTED = (
@@ -343,6 +346,8 @@ def main() -> int:
                 said = outcome.fault or "fine"
                 line = f"{number} {kind.name} {said} {outcome.code}: {what!r} -> {outcome.told}"
                 print(line.encode("ascii", "backslashreplace").decode(), flush=True)
+            if totals["inputs"] % TOLD_EVERY == 0:
+                print(f"{totals['inputs']} inputs, {time.monotonic() - began:.0f} s", flush=True)
     except KeyboardInterrupt:
         pass  # what was counted so far is told
     finally:

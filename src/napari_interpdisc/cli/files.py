@@ -6,13 +6,14 @@ here, and every command is looked at before it begins.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.writing import check_no_input, is_same
 
 READ = frozenset({
@@ -50,7 +51,7 @@ def check_results(given: Mapping[str, Any]) -> None:
     Raises
     ------
     InvalidInput
-        If so, or a table that names files cannot be read.
+        If so.
     """
     results = {name: path for name, path in given.items() if name in WRITTEN and path is not None}
     for path in results.values():
@@ -69,10 +70,12 @@ def inputs_of(given: Mapping[str, Any]) -> Iterator[Path]:
         elif name in MODELS:
             yield from (Path(one) for one in values if isinstance(one, str) and _is_folder(one))
     movies, sources = given.get("movies"), given.get("sources")
-    if isinstance(movies, Path):
-        yield from _of_movies(movies)
-    if isinstance(sources, Path):
-        yield from _of_sources(sources, given.get("data") or sources.parent)
+    # what is wrong with such a file is told by the command, after what is wrong with the call
+    with contextlib.suppress(InterpdiscError):
+        if isinstance(movies, Path):
+            yield from _of_movies(movies)
+        if isinstance(sources, Path):
+            yield from _of_sources(sources, given.get("data") or sources.parent)
 
 
 def _is_folder(text: str) -> bool:

@@ -15,5 +15,5 @@ def main() -> None:
 
         run()
     except KeyboardInterrupt:
-        sys.stderr.write("Cancelled; nothing was begun.\n")
+        sys.stderr.write("Cancelled.\n")
         sys.exit(130)

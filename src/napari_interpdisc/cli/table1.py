@@ -53,6 +53,7 @@ def table1(
     from napari_interpdisc.io.labelled_crops import read_labelled_crops
     from napari_interpdisc.io.settings import read_settings
 
+    px = check_diameter(diameter)
     check_filled_folder(out, (data, *(abroad or ())))
     settings = Table1Settings(seeds=seeds)
     asked = settings.recipe if recipe is None else read_settings(recipe, Recipe)
@@ -64,7 +65,6 @@ def table1(
         )
     check_engine(asked.search.engine)
     images, labels, groups = read_labelled_crops(data, group=group)
-    px = check_diameter(diameter)
     away = {path.stem: _read_abroad(path, px, group) for path in abroad or []}
     settings = settings.model_copy(update={"recipe": asked.model_copy(update={"curve": False})})
     kept = f"what is finished is kept in {out}; the same command goes on."

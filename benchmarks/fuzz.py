@@ -72,6 +72,9 @@ MORE_ADDRESSES = 3 * 2**30
 TOLD_EVERY = 500
 """Inputs after which a line tells how far a run is."""
 
+LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "PYTHONMALLOC": "malloc"}
+"""Environment in which memory comes in large pages: to fork and to end take half as long then."""
+
 COUNTED = ("tracebacks", "hangs", "memory", "files")
 
 IMPORTED = (
@@ -319,6 +322,9 @@ def main() -> int:
     asked.add_argument("--kept", type=Path, default=Path(tempfile.gettempdir()) / "fuzz-kept")
     asked.add_argument("--told", action="store_true", help="Print each input and what was said.")
     given = asked.parse_args()
+    if not os.environ.keys() & LARGE_PAGES.keys():
+        os.environ.update(LARGE_PAGES)
+        os.execv(sys.executable, sys.orig_argv)  # they are read as a process begins
     for name in IMPORTED if given.kinds is None else IMPORTED[:1]:
         __import__(name)
     kinds = found_kinds() if given.kinds is None else runpy.run_path(str(given.kinds))["KINDS"]

@@ -323,8 +323,8 @@ def main() -> int:
     asked.add_argument("--told", action="store_true", help="Print each input and what was said.")
     given = asked.parse_args()
     if not os.environ.keys() & LARGE_PAGES.keys():
-        os.environ.update(LARGE_PAGES)
-        os.execv(sys.executable, sys.orig_argv)  # they are read as a process begins
+        os.environ.update(LARGE_PAGES)  # it is read as a process begins
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     for name in IMPORTED if given.kinds is None else IMPORTED[:1]:
         __import__(name)
     kinds = found_kinds() if given.kinds is None else runpy.run_path(str(given.kinds))["KINDS"]

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.io.labelled_crops import read_labelled_crops, read_number
+from napari_interpdisc.io.labelled_crops import array_names, read_labelled_crops, read_number
 
 IMAGES = np.zeros((3, 8, 8), np.uint8)
 LABELS = np.array(["a", "b", "a"])
@@ -70,3 +71,10 @@ def test_the_number_of_an_archive(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:90])
     with pytest.raises(InvalidInput, match="cannot be read as an archive"):
         read_number(path, "diameter")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices are files on POSIX alone")
+def test_a_device_is_no_archive() -> None:
+    assert array_names("/dev/zero") == []
+    with pytest.raises(InvalidInput, match="/dev/zero is a device, where an archive is expected"):
+        read_labelled_crops("/dev/zero")

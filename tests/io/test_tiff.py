@@ -130,3 +130,15 @@ def test_a_file_that_was_cut_off(
     np.testing.assert_array_equal(data[1], MOVIE[1])
     with pytest.raises(ValueError, match="end beyond the end of the file"):
         data[2]
+
+
+def test_a_page_is_no_larger_than_its_data(tmp_path: Path) -> None:
+    """Rows that are nowhere in the file would be 0, and take memory and time."""
+    path = tmp_path / "m.tif"
+    tifffile.imwrite(path, MOVIE, compression="zlib", photometric="minisblack", rowsperstrip=8)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        for page in file.pages:
+            page.tags["ImageLength"].overwrite(2**20)  # type: ignore[union-attr]
+    data = open_tiff(path).data
+    with pytest.raises(ValueError, match=r"of its 131,072 parts are missing"):
+        data[0]

@@ -65,6 +65,8 @@ def read_number(path: str | Path, name: str) -> float:
 
 def array_names(path: str | Path) -> list[str]:
     """Names of the arrays in an ``.npz`` archive; none if it cannot be read as one."""
+    if not Path(path).is_file():
+        return []
     try:
         with Path(path).open("rb") as stream, zipfile.ZipFile(stream) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
@@ -77,13 +79,10 @@ def _opened(file: Path) -> Iterator[Any]:
     """An ``.npz`` archive whose arrays are read within; any fault there is one sentence."""
     if not file.exists():
         raise InvalidInput(f"{file} does not exist.")
-    # opened here, because np.load leaves a broken file open
-    with (
-        one_sentence(file, "an archive of plain NumPy arrays"),
-        file.open("rb") as stream,
-    ):
+    with one_sentence(file, "an archive of plain NumPy arrays"):
         check_archive(file)
-        with np.load(stream, allow_pickle=False) as archive:
+        # opened here, because np.load leaves a broken file open
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             yield archive
 
 

@@ -159,13 +159,16 @@ def _lazy(
 
 
 def _check_inside(page: Any) -> None:
-    """Refuse a page whose data end beyond its file, before memory is taken for them.
+    """Refuse a page whose data are not all in its file, before memory is taken for them.
 
     Raises
     ------
     ValueError
-        If so.
+        If its strips or tiles are too few for its size, or end beyond the end of the file.
     """
+    wanted = int(np.prod(page.keyframe.chunked, dtype=np.int64))
+    if len(page.dataoffsets) < wanted:  # tifffile takes 0 for all pixels of what is missing
+        raise ValueError(f"{wanted - len(page.dataoffsets):,} of its {wanted:,} parts are missing")
     ends = (a + n for a, n in zip(page.dataoffsets, page.databytecounts, strict=True))
     if max(ends, default=0) > int(page.parent.filehandle.size):
         raise ValueError("its data end beyond the end of the file")

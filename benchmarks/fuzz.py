@@ -6,13 +6,14 @@ instead. The kinds of inputs are in ``tests/mutations``; a module there with a t
 found.
 
 Each input is used in a process of its own, forked from one that has imported everything. It may
-take 10 s, and little more memory than 2 GB. Counted are:
+take 10 s, and little more memory than 2 GB. Seconds in which it could run, and no processor was
+free, are left out: how busy a machine is by other work says nothing of an input. Counted are:
 
 tracebacks
     any other exception than the package's own, other exit codes than 0, 1, 2 (and 3 of
     ``interpdisc run``), a fault that is told in more or less than one line, a crash;
 hangs
-    more than 10 s;
+    more than 10 s, or more than 100 s by the clock;
 memory
     more than 2 GB, or an allocation that was refused beyond that;
 files
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import hashlib
 import json
 import os
@@ -58,11 +60,20 @@ from mutations.shipped import make_inputs  # noqa: E402
 LONGEST = 10.0
 """Seconds that an input may take, if nothing else is asked for."""
 
+BUSIEST = 10
+"""How many times as long it may take by the clock, on a machine that is busy by other work."""
+
 MOST_MEMORY = 2_000_000_000
 """Bytes that may be resident, in all."""
 
 MORE_ADDRESSES = 3 * 2**30
 """Bytes of addresses that may be taken beyond those of the process that is forked."""
+
+TOLD_EVERY = 500
+"""Inputs after which a line tells how far a run is."""
+
+LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "PYTHONMALLOC": "malloc"}
+"""Environment in which memory comes in large pages: to fork and to end take half as long then."""
 
 COUNTED = ("tracebacks", "hangs", "memory", "files")
 
@@ -160,19 +171,29 @@ def fork(kind: Kind, which: int, place: Path, longest: float) -> tuple[int, bool
             sys.stderr.flush()
         finally:
             os._exit(code & 0xFF)
-    hung = False
+    hung, waited = False, 0.0
     while True:
         done, status, used = os.wait4(pid, os.WNOHANG)
+        seconds = time.monotonic() - began
         if done:
             break
-        if time.monotonic() - began > longest and not hung:
+        waited = waited_for_processor(pid, waited)
+        if (seconds - waited > longest or seconds > BUSIEST * longest) and not hung:
             hung = True
             os.kill(pid, signal.SIGKILL)
         time.sleep(0.005)
-    seconds = time.monotonic() - began
+    seconds -= waited
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)  # workers that it may have left
     return os.waitstatus_to_exitcode(status), hung, used.ru_maxrss * 1024, seconds
+
+
+def waited_for_processor(pid: int, before: float) -> float:
+    """Seconds that a process was ready to run and had no processor; ``before`` if it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text("ascii").split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return before
 
 
 def judge(kind: Kind, place: Path, ended: tuple[int, bool, int, float], changed: str) -> Outcome:
@@ -301,11 +322,15 @@ def main() -> int:
     asked.add_argument("--kept", type=Path, default=Path(tempfile.gettempdir()) / "fuzz-kept")
     asked.add_argument("--told", action="store_true", help="Print each input and what was said.")
     given = asked.parse_args()
+    if not os.environ.keys() & LARGE_PAGES.keys():
+        os.environ.update(LARGE_PAGES)  # it is read as a process begins
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     for name in IMPORTED if given.kinds is None else IMPORTED[:1]:
         __import__(name)
     kinds = found_kinds() if given.kinds is None else runpy.run_path(str(given.kinds))["KINDS"]
     chosen = [kind for kind in kinds if not given.only or kind.name in given.only]
     fuzz = Fuzz(given.seed, given.kept, chosen, given.longest)
+    gc.freeze()  # what was imported is shared with the forked processes, and not copied
     began = time.monotonic()
     totals: Counter[str] = Counter()
     counts: dict[str, Counter[str]] = {kind.name: Counter() for kind in chosen}
@@ -327,6 +352,8 @@ def main() -> int:
                 said = outcome.fault or "fine"
                 line = f"{number} {kind.name} {said} {outcome.code}: {what!r} -> {outcome.told}"
                 print(line.encode("ascii", "backslashreplace").decode(), flush=True)
+            if totals["inputs"] % TOLD_EVERY == 0:
+                print(f"{totals['inputs']} inputs, {time.monotonic() - began:.0f} s", flush=True)
     except KeyboardInterrupt:
         pass  # what was counted so far is told
     finally:

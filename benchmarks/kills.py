@@ -23,7 +23,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from mutations.shipped import make_movie  # noqa: E402
 
 COMMANDS: dict[str, tuple[list[str], str]] = {
     "classify": (["classify", "movie.tif", "--tracks", "tracks.csv", "--diameter", "28"], "o.csv"),
@@ -60,13 +63,7 @@ generations = 5
 
 def files_of(folder: Path) -> None:
     """Write a movie, its labelled cells, and a recipe that is done in seconds."""
-    import tifffile
-
-    made = simulate_movie(SimulationSettings(shape=(8, 160, 300), cells=14, dividing=1, seed=1))
-    tifffile.imwrite(folder / "movie.tif", made.image, metadata={"axes": "TYX"})
-    table = made.cells.to_frame()
-    table["label"] = ["a" if k % 2 else "b" for k in table["track_id"]]
-    table.to_csv(folder / "tracks.csv", index=False)
+    make_movie(folder, shape=(8, 160, 300), cells=14, dividing=1)
     (folder / "recipe.toml").write_text(RECIPE)
 
 

@@ -14,6 +14,7 @@ from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.guarded_files import (
     check_archive,
     check_growth,
+    check_kind,
     one_sentence,
     read_file,
     size_text,
@@ -69,6 +70,16 @@ def test_a_pipe_a_socket_and_a_device_are_never_opened(
     with socket.socket(socket.AF_UNIX) as made:
         made.bind("socket")
     assert "is a socket" in told(tmp_path / "socket")
+
+
+@posix
+def test_a_pipe_is_read_where_it_will_do(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert check_kind(tmp_path / "pipe", "a table", pipes=True).st_size == 0
+    with pytest.raises(InvalidInput, match="pipe is a pipe, where an archive is expected"):
+        check_archive(tmp_path / "pipe")
+    with pytest.raises(InvalidInput, match="/dev/zero is a device, where a table is expected"):
+        check_kind("/dev/zero", "a table", pipes=True)
 
 
 @posix

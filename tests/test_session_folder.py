@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from napari_interpdisc import guarded_files
 from napari_interpdisc.cells import CellTable, Taken
 from napari_interpdisc.checks import Check
 from napari_interpdisc.crop_measures import BANDS
@@ -156,4 +157,14 @@ def test_values_of_other_kinds_are_refused(
     note = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps({**note, **change}), "utf-8")
     with pytest.raises(InvalidInput, match=told):
+        open_session(folder)
+
+
+def test_tables_that_grow_without_measure_are_refused(
+    session: SavedSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save_session(tmp_path / "saved", session)
+    monkeypatch.setattr(guarded_files, "GROWS_FROM", 8)
+    monkeypatch.setattr(guarded_files, "MOST_GROWTH", 0)
+    with pytest.raises(InvalidInput, match=r"cells\.parquet has .* and asks for"):
         open_session(folder)

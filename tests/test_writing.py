@@ -25,7 +25,9 @@ from napari_interpdisc.writing import (
     check_writable,
     new_folder,
     or_elsewhere,
+    place_of,
     sweep_partials,
+    told_at_the_end,
     write_whole,
 )
 
@@ -188,6 +190,50 @@ def test_a_result_is_kept_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert told.value.place.parent == tmp_path
     assert (told.value.place / "a").read_text() == "mine"
     assert (out / "a").read_text() == "other"
+
+
+def test_results_that_went_elsewhere_are_told_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "system_temporary", lambda: tmp_path)
+    gone = [tmp_path / "gone" / name for name in ("a.txt", "b.txt")]
+
+    def both() -> None:
+        for path in gone:
+            or_elsewhere(path, _put_if_there)
+            assert place_of(path).read_text() == "1"
+
+    with pytest.raises(KeptElsewhere) as told, told_at_the_end():
+        both()
+    assert str(told.value).count("The result was kept in") == 2
+    assert told.value.target == gone[0]
+
+    def then_a_fault() -> None:
+        with told_at_the_end():
+            both()
+            raise InvalidInput("No.")
+
+    with pytest.raises(InvalidInput, match=r"^No\. .*a\.txt.*kept in"):
+        then_a_fault()
+    with told_at_the_end():
+        or_elsewhere(tmp_path / "c.txt", _put_if_there)
+        assert place_of(tmp_path / "c.txt") == tmp_path / "c.txt"
+    assert place_of(gone[0]) == gone[0]
+
+
+def test_a_folder_whose_name_was_taken_meanwhile_is_kept_elsewhere(tmp_path: Path) -> None:
+    fill(tmp_path / "out", "other")
+    with pytest.raises(KeptElsewhere, match="already exists and is not empty") as told:
+        or_elsewhere(tmp_path / "out", lambda place: fill(place, "mine"))
+    assert (told.value.place / "a").read_text() == "mine"
+
+
+def test_whoever_holds_a_folder_removes_all_that_is_unfinished(tmp_path: Path) -> None:
+    of_another_machine = tmp_path / ".a.1-2-00000000-abcdef.partial.csv"
+    of_another_machine.touch()
+    assert sweep_partials(tmp_path) == 0
+    assert sweep_partials(tmp_path, held=True) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def _put_if_there(path: Path) -> None:

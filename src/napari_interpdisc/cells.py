@@ -304,6 +304,23 @@ def at_most(rows: npt.NDArray[np.intp], most: int, seed: int) -> npt.NDArray[np.
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
+def track_and_frame(text: str) -> tuple[int, int | None]:
+    """Track and frame of ``TRACK:FRAME``, such as ``12:30``; no frame of ``TRACK`` alone.
+
+    Raises
+    ------
+    InvalidInput
+        If that is no track and frame.
+    """
+    track, colon, frame = text.strip().partition(":")
+    try:
+        return int(track), int(frame) if colon else None
+    except ValueError:
+        raise InvalidInput(
+            f"'{text}' is no cell: give its track and its frame, such as 12:30."
+        ) from None
+
+
 def row_of(cells: CellTable, text: str) -> int:
     """Row of the cell that ``TRACK:FRAME`` means, such as ``12:30``; ``TRACK`` if it has one row.
 
@@ -312,13 +329,7 @@ def row_of(cells: CellTable, text: str) -> int:
     InvalidInput
         If that is no track and frame, or there is no such cell, or more than one.
     """
-    track, colon, frame = text.strip().partition(":")
-    try:
-        wanted = int(track), int(frame) if colon else None
-    except ValueError:
-        raise InvalidInput(
-            f"'{text}' is no cell: give its track and its frame, such as 12:30."
-        ) from None
+    wanted = track_and_frame(text)
     of_track = np.flatnonzero(cells.track_id == wanted[0])
     if not len(of_track):
         ids = np.unique(cells.track_id)
@@ -338,7 +349,7 @@ def row_of(cells: CellTable, text: str) -> int:
             f"Track {wanted[0]} has {len(rows)} cells"
             + (
                 f" in frame {wanted[1]}; its ids are not unique."
-                if colon
+                if wanted[1] is not None
                 else f"; give the frame too, such as {wanted[0]}:{times[0]}."
             )
         )

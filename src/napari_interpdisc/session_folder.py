@@ -26,6 +26,7 @@ from napari_interpdisc.checks import Check
 from napari_interpdisc.crop_measures import BANDS
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.results import new_folder, settings_text, versions
+from napari_interpdisc.io.tables import check_parquet
 from napari_interpdisc.models.properties import Way
 from napari_interpdisc.pipeline import Encoding
 
@@ -184,8 +185,7 @@ def open_session(folder: str | Path, ask: Ask | None = None) -> SavedSession:
                 f"napari-interpdisc that saved it ({note['versions']['napari-interpdisc']})."
             )
         about = _Note.model_validate(note)
-        rows = pd.read_parquet(source / "cells.parquet")
-        table = pd.read_parquet(source / "encoding.parquet")
+        rows, table = (_table(source / name) for name in ("cells.parquet", "encoding.parquet"))
         marks = source / "annotations.csv"
         annotations = pd.read_csv(marks) if marks.exists() else None
         if not len(rows) == len(table) == about.cells:
@@ -247,6 +247,13 @@ def open_session(folder: str | Path, ask: Ask | None = None) -> SavedSession:
             f"{source} is not a session that can be opened ({text}); choose the folder that "
             "'Save session' wrote."
         ) from None
+
+
+def _table(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    check_parquet(path)
+    return pd.read_parquet(path)
 
 
 def _paths(path: Path, folder: Path) -> dict[str, str | None]:

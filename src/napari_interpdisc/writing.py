@@ -16,10 +16,11 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TypeVar
 
-from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.errors import InterpdiscError, InvalidInput
 from napari_interpdisc.processes import MARK, is_dead, own_mark, system_temporary
 
 T = TypeVar("T")
@@ -42,13 +43,17 @@ class KeptElsewhere(CannotWrite):
 
     Attributes
     ----------
-    place
-        Where it is.
+    target, place
+        Where it was asked for, and where it is.
     """
 
-    def __init__(self, fault: CannotWrite, place: Path) -> None:
+    def __init__(self, fault: CannotWrite, target: Path, place: Path) -> None:
         super().__init__(f"{str(fault).removesuffix('.')}. The result was kept in {place}.")
-        self.place = place
+        self.target, self.place = target, place
+
+
+_KEPT: ContextVar[list[KeptElsewhere] | None] = ContextVar("kept", default=None)
+"""Results of the work under way that are in other places, to be told at its end."""
 
 
 def check_writable(path: str | Path, inputs: Inputs = ()) -> Path:
@@ -193,7 +198,7 @@ def is_same(a: Path, b: Path) -> bool:
     """Whether two paths are one file or folder; a link is what it leads to."""
     try:
         return a.resolve() == b.resolve() or a.samefile(b)
-    except (OSError, RuntimeError):  # one is not there yet
+    except (OSError, RuntimeError, ValueError):  # one is not there yet, or can never be
         return False
 
 
@@ -224,10 +229,15 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 
     Raises
     ------
-    InvalidInput
+    CannotWrite
         If something is there already, or the disk is full or may not be written to.
     """
-    target = check_empty_folder(path)
+    try:
+        target = check_empty_folder(path)
+    except CannotWrite:
+        raise
+    except InvalidInput as fault:  # it was free when the work began
+        raise CannotWrite(str(fault)) from None
     partial = partial_name(target)
     try:
         partial.mkdir()
@@ -276,13 +286,22 @@ def partial_file(target: Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
-def sweep_partials(folder: Path) -> int:
-    """Remove what dead processes left unfinished in a folder; returns how much there was."""
+def sweep_partials(folder: Path, held: bool = False) -> int:
+    """Remove what dead processes left unfinished in a folder; returns how much there was.
+
+    Parameters
+    ----------
+    folder
+        The folder; those in it are left alone.
+    held
+        Whether this process holds the folder: then whatever is unfinished in it is stale, also of
+        processes of other machines, which are not seen from here.
+    """
     removed = 0
     form = re.compile(rf"\..*\.({MARK})-[0-9a-f]{{6}}{re.escape(PARTIAL)}(\.\w+)*")
     try:
         with os.scandir(folder) as found:
-            stale = [e for e in found if (m := form.fullmatch(e.name)) and is_dead(m[1])]
+            stale = [e for e in found if (m := form.fullmatch(e.name)) and (held or is_dead(m[1]))]
     except OSError:
         return 0
     for entry in stale:
@@ -298,6 +317,8 @@ def sweep_partials(folder: Path) -> int:
 def or_elsewhere(target: Path, write: Callable[[Path], T]) -> T:
     """Call ``write(target)``; if it cannot be written there, write it elsewhere and say so.
 
+    Every result that a command writes once goes through this. Returned is what ``write`` returned.
+
     Parameters
     ----------
     target
@@ -309,7 +330,8 @@ def or_elsewhere(target: Path, write: Callable[[Path], T]) -> T:
     ------
     KeptElsewhere
         If the result is in another place: beside ``target`` if its name was taken, or the folder
-        can be written to; else in a folder for temporary files, which is not removed.
+        can be written to; else in a folder for temporary files, which is not removed. Within
+        :func:`told_at_the_end` it is raised there: other results come first.
     CannotWrite
         If no place takes it.
     """
@@ -318,11 +340,45 @@ def or_elsewhere(target: Path, write: Callable[[Path], T]) -> T:
     except CannotWrite as fault:
         for place in _elsewhere(target):
             try:
-                write(place)
+                written = write(place)
             except (InvalidInput, OSError):
                 continue
-            raise KeptElsewhere(fault, place) from None
+            kept, told = KeptElsewhere(fault, target, place), _KEPT.get()
+            if told is None:
+                raise kept from None
+            told.append(kept)
+            return written
         raise
+
+
+@contextlib.contextmanager
+def told_at_the_end() -> Iterator[None]:
+    """Let work go on after a result went elsewhere: it may have more results.
+
+    Raises
+    ------
+    KeptElsewhere
+        At the end, if any did; the sentence has all of them.
+    """
+    kept: list[KeptElsewhere] = []
+    before = _KEPT.set(kept)
+    try:
+        yield
+    except InterpdiscError as fault:
+        if kept:
+            raise InvalidInput(" ".join(map(str, (fault, *kept)))) from None
+        raise
+    finally:
+        _KEPT.reset(before)
+    if kept:
+        first, *others = kept
+        first.args = (" ".join(map(str, (first, *others))),)
+        raise first
+
+
+def place_of(target: Path) -> Path:
+    """Where a result is that was asked for as ``target``: there, or elsewhere."""
+    return next((one.place for one in _KEPT.get() or () if one.target == target), target)
 
 
 def _elsewhere(target: Path) -> Iterator[Path]:

@@ -83,7 +83,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("napari_interpdisc.batch.lock.os.fsync", full)
     with (
-        pytest.raises(InvalidInput, match=r"out cannot be written \(No space left"),
+        pytest.raises(InvalidInput, match=r"lock was not written: the disk is full"),
         FolderLock(tmp_path / "lock", "out"),
     ):
         pass

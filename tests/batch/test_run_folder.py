@@ -89,7 +89,7 @@ def test_notes_that_are_none(tmp_path: Path) -> None:
 
 def test_unfinished_files_are_swept(tmp_path: Path) -> None:
     kept = tmp_path / "x.partial.csv"
-    for path in (kept, made(tmp_path / "a" / "b") / ".x.12-abc.partial.parquet"):
+    for path in (kept, made(tmp_path / "a" / "b") / ".x.12-5-0123abcd-4567ef.partial.parquet"):
         path.write_text("")
     sweep(tmp_path)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [kept]

@@ -6,11 +6,15 @@ import errno
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+
+from napari_interpdisc.scrutiny.movie_attack import AttackCounts
+from napari_interpdisc.writing import CannotWrite
 
 from .conftest import Run, sentence
 
@@ -128,3 +132,24 @@ def test_a_disk_too_small_for_the_stacks(
 def test_attacks_that_cannot_be(run: Run, files: Path, words: tuple[str, str], told: str) -> None:
     call = ("attack", files / "movie.tif", "--tracks", files / "tracks.csv", "--diameter", 28)
     assert told in sentence(run(*call, "--out", files / "out", *words), files)
+
+
+def test_a_folder_that_is_refused_at_the_end_is_kept_elsewhere(
+    run: Run, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = files / "attack"
+
+    def attacked(*given: Any) -> AttackCounts:
+        place = next(one for one in given if isinstance(one, Path))
+        if place == out:
+            raise CannotWrite(f"{place} was not written: the disk is full; free some space.")
+        place.mkdir()
+        return AttackCounts({"fgsm": 1}, 2)
+
+    monkeypatch.setattr("napari_interpdisc.scrutiny.movie_attack.attack_movie", attacked)
+    words = ("attack", files / "movie.tif", "--tracks", files / "tracks.csv", "--diameter", 28)
+    code, told, err = run(*words, "--out", out)
+    (kept,) = files.glob("attack-*")
+    assert code == 4
+    assert told.splitlines()[-2:] == ["fgsm     flips  50.0% of 2 cells", str(kept)]
+    assert err.endswith(f"the disk is full; free some space. The result was kept in {kept}.\n")

@@ -471,6 +471,7 @@ def test_channels_that_cannot_be_measured(classify: Run, files: Path) -> None:
         "movie.tif has 1 channel, counted from 0, and --mean-of asks for 2; if one of its axes is "
         "channels, name it with --channel-axis."
     )
+    (files / "movie.tif").unlink()  # the form is judged before anything is read
     told = sentence(classify("--mean-of", "GFP"), files)
     assert told.endswith("such as 0,2, or all, not 'GFP'.")
 

@@ -36,7 +36,7 @@ def test_counterfactual(run: Run, many: Path) -> None:
     [
         (["--cell", "1:2", "--to", "Telophase"], "no class 'Telophase'"),
         (["--cell", "99:0"], "no track 99"),
-        (["--cell", "the big one"], "is no cell: give its track and its frame"),
+        (["--cell", "the big one", "--labels", "none.tif"], "is no cell: give its track and its"),
     ],
 )
 def test_refuses(run: Run, many: Path, words: list[str], said: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from napari_interpdisc.discovery.table1 import TASKS, Abroad, Table1Settings, ru
 from napari_interpdisc.discovery.table1_summary import SCHEMES
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.labelled_crops import read_labelled_crops
+from napari_interpdisc.io.results import doubt_of_pair
 from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.training.cnn import CNNTraining
 from napari_interpdisc.training.heads import HeadTraining
@@ -91,6 +93,11 @@ def test_the_table_of_real_cells_and_a_run_that_goes_on(
     assert sum(len(u["target"]) for u in units) == keep.sum()
     for name in ("table1.csv", "table1.md", "settings.json"):
         assert (out / name).stat().st_size > 100
+    note = json.loads((out / "table1.json").read_text("utf-8"))
+    digest = hashlib.sha256((out / "table1.md").read_bytes()).hexdigest()
+    assert (note["text"], note["text_sha256"]) == ("table1.md", digest)
+    assert note["table_sha256"]
+    assert doubt_of_pair(out / "table1.csv") == ""
     assert not list(out.glob("inputs*"))
     # a complete run is only read
     monkeypatch.setattr(table1, "run_units", lambda *a: pytest.fail("a unit was run again"))

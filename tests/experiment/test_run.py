@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from napari_interpdisc import pipeline
+from napari_interpdisc.batch.inputs import find_items
 from napari_interpdisc.batch.lock import FolderLock
 from napari_interpdisc.batch.plan import Plan, read_plan
 from napari_interpdisc.errors import InvalidInput
@@ -44,8 +45,6 @@ def test_the_data_set_is_what_classify_says(plan: Plan, lab: Path) -> None:
     assert told == [f"2 images; {len(table)} cells to classify"]
     assert steps[0] == (0, len(table))
     assert steps[-1] == (len(table), len(table))
-    from napari_interpdisc.batch.inputs import find_items
-
     for item in find_items(plan.images):
         opened = open_item(item, plan)
         direct = pipeline.classify(opened.frames, opened.cells, load_model(), 22).to_frame()
@@ -287,3 +286,11 @@ def test_sentences() -> None:
         "12,000 cells of 2 images, 2,000 of them by earlier runs; 10,000 cells in 5 s "
         "(2,000 cells/s); 1 image failed."
     )
+
+
+def test_results_in_the_place_of_an_input_are_refused(plan: Plan) -> None:
+    item = find_items(plan.images)[0]
+    for path in (item.image, item.cells):
+        assert path is not None
+        with pytest.raises(InvalidInput, match=r"would replace .*, which is read here"):
+            run_plan(plan.model_copy(update={"out": path}))

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.io.labelled_crops import read_labelled_crops
+from napari_interpdisc.io.labelled_crops import array_names, read_labelled_crops, read_number
 
 IMAGES = np.zeros((3, 8, 8), np.uint8)
 LABELS = np.array(["a", "b", "a"])
@@ -59,3 +60,21 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
     np.save(tmp_path / "plain.npy", IMAGES)
     with pytest.raises(InvalidInput, match="cannot be read as an archive"):
         read_labelled_crops(tmp_path / "plain.npy")
+
+
+def test_the_number_of_an_archive(tmp_path: Path) -> None:
+    path = stored(tmp_path, diameter=np.float32(28), two=np.zeros(2), text=np.array("x"))
+    assert read_number(path, "diameter") == 28.0
+    for name in ("two", "text"):
+        with pytest.raises(InvalidInput, match=f"'{name}' in .* is no single number"):
+            read_number(path, name)
+    path.write_bytes(path.read_bytes()[:90])
+    with pytest.raises(InvalidInput, match="cannot be read as an archive"):
+        read_number(path, "diameter")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices are files on POSIX alone")
+def test_a_device_is_no_archive() -> None:
+    assert array_names("/dev/zero") == []
+    with pytest.raises(InvalidInput, match="/dev/zero is a device, where an archive is expected"):
+        read_labelled_crops("/dev/zero")

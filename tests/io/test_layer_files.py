@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +172,42 @@ def test_many_pixels_are_read_lazily(tmp_path: Path, monkeypatch: pytest.MonkeyP
     data, _, _ = saved(tmp_path / "a.parquet", "labels", PIXELS)
     assert not isinstance(data, np.ndarray)
     np.testing.assert_array_equal(np.asarray(data), PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("placement", 1e-308, "'placement' is not as it was saved"),
+        ("placement", {"visible": 0}, "'placement: visible' is not"),
+        ("name", 5, "'name' is not"),
+        ("graph", [], "'graph' is not"),
+        ("features", {}, "'features' is not"),
+        ("rows", [], None),
+        ("axes", 5, "cannot be read as a saved layer"),
+        ("kind", "shapes", "'kind' is not"),
+    ],
+)
+def test_a_note_that_was_changed_is_one_sentence(
+    tmp_path: Path, key: str, value: Any, sentence: str | None
+) -> None:
+    path = tmp_path / "a.csv"
+    write_layer(path, "tracks", TRACKS, {"name": "cells", "graph": {}})
+    about = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    about["layer"][key] = value
+    path.with_suffix(".json").write_text(json.dumps(about), "utf-8")
+    if sentence is None:
+        assert read_layer(path) is None  # of another table
+        return
+    with pytest.raises(InvalidInput, match=sentence):
+        read_layer(path)
+
+
+def test_pixels_of_another_size_are_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_layer(tmp_path / "a.parquet", "labels", PIXELS, {"name": "cells"})
+    image = tmp_path / "a.labels.tif"
+    tifffile.imwrite(image, np.zeros((2, 90, 90), "u2"), photometric="minisblack")
+    monkeypatch.setattr(tifffile.TiffFile, "asarray", None)
+    with pytest.raises(InvalidInput, match=r"shape \(2, 90, 90\), and was saved with"):
+        read_layer(tmp_path / "a.parquet")

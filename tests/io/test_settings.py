@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.io.settings import checked_settings, read_settings
+from napari_interpdisc.io.settings import LARGEST, checked_settings, read_settings
 
 
 class Inner(BaseModel):
@@ -85,8 +86,14 @@ def test_each_fault_is_one_sentence_that_names_the_file(
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"^There is no file .*; check the path\.$"):
         read_settings(tmp_path / "none.toml", Outer)
-    with pytest.raises(InvalidInput, match="cannot be read: "):
+    with pytest.raises(InvalidInput, match="is a folder, where a TOML file is expected"):
         read_settings(tmp_path, Outer)
+    (tmp_path / "large.toml").write_bytes(b"#" * (LARGEST + 1))
+    with pytest.raises(InvalidInput, match="is larger than 4 MiB"):
+        read_settings(tmp_path / "large.toml", Outer)
+    if os.name == "posix":
+        with pytest.raises(InvalidInput, match="/dev/zero is a device"):
+            read_settings("/dev/zero", Outer)
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InvalidInput, match="is not a TOML file"):
         read_settings(tmp_path / "bytes.toml", Outer)

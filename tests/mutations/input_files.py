@@ -1,7 +1,8 @@
 """Seeded changes of images and tables of cells, as damage or a stranger would make them.
 
 Tests and fuzz runs share this. ``SAMPLES`` makes a small valid file of each kind; each change takes
-the file and says what it changed. ``read_input`` reads a file as the commands do.
+the file and says what it changed. ``read_input`` reads a file as the commands do. ``KINDS`` are the
+kinds of a fuzz run, which gives the files to commands as well.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from napari_interpdisc.io.labelled_crops import read_crops, read_labelled_crops
 from napari_interpdisc.io.layer_files import is_saved_layer
 from napari_interpdisc.io.tracks import read_cells
 
-Draw = np.random.Generator
+from .kinds import Change, Draw, Kind, Use, pick
+from .shipped import classified, detected
 
 FRAMES, SIDE = 3, 24
 
@@ -50,10 +52,6 @@ LAUGHS = (
     + "".join(f"<!ENTITY {n} '{f'&{o};' * 10}'>" for o, n in zip("abcdefgh", "bcdefghi"))  # noqa: B905
     + "]>"
 )
-
-
-def _pick(draw: Draw, values: Any) -> Any:
-    return values[int(draw.integers(len(values)))]
 
 
 def _movie() -> np.ndarray[Any, Any]:
@@ -231,7 +229,7 @@ def _file_of(path: Path, draw: Draw) -> Path:
     """The file, or one of a folder."""
     if path.is_file():
         return path
-    return Path(_pick(draw, sorted(str(p) for p in path.rglob("*") if p.is_file())))
+    return Path(pick(draw, sorted(str(p) for p in path.rglob("*") if p.is_file())))
 
 
 def cut(path: Path, draw: Draw) -> str:
@@ -259,7 +257,7 @@ def blocks(path: Path, draw: Draw) -> str:
     """Swap, blank, repeat or insert a block of a file."""
     file = _file_of(path, draw)
     data = file.read_bytes()
-    what = _pick(draw, ("swap", "zero", "ones", "repeat", "insert", "empty", "tail"))
+    what = pick(draw, ("swap", "zero", "ones", "repeat", "insert", "empty", "tail"))
     a, b = sorted(int(n) for n in draw.integers(len(data) + 1, size=2))
     block = data[a:b]
     changed = {
@@ -278,7 +276,7 @@ def blocks(path: Path, draw: Draw) -> str:
 def replaced(path: Path, draw: Draw) -> str:
     """Put another thing in the place of a file: rubbish, another format, a folder, nothing."""
     file = _file_of(path, draw)
-    what = _pick(draw, ("rubbish", "text", "folder", "missing", "gzip", "pickle", "zeros"))
+    what = pick(draw, ("rubbish", "text", "folder", "missing", "gzip", "pickle", "zeros"))
     file.unlink()
     if what == "folder":
         file.mkdir()
@@ -310,17 +308,17 @@ def tiff_tag(path: Path, draw: Draw) -> str:
         at = struct.unpack_from(wide, data, end)[0]
     if not pages:
         return flip(path, draw)
-    page = _pick(draw, pages)
+    page = pick(draw, pages)
     n = struct.unpack_from("<Q" if big else "<H", data, page)[0]
     if draw.random() < 0.1:
-        struct.pack_into(wide, data, page + count + n * entry, _pick(draw, pages))
+        struct.pack_into(wide, data, page + count + n * entry, pick(draw, pages))
         told = "pages in a circle"
     else:
         k = int(draw.integers(n))
         where = page + count + k * entry
         code, kind = struct.unpack_from("<HH", data, where)
-        part = _pick(draw, ("value", "value", "value", "count", "kind", "code"))
-        number = int(_pick(draw, (0, 1, 2, 5, 8, 7, 255, 65535, 2**20, 2**31, 2**32 - 1)))
+        part = pick(draw, ("value", "value", "value", "count", "kind", "code"))
+        number = int(pick(draw, (0, 1, 2, 5, 8, 7, 255, 65535, 2**20, 2**31, 2**32 - 1)))
         if part == "value":
             struct.pack_into(wide, data, where + (12 if big else 8), number)
         elif part == "count":
@@ -337,7 +335,7 @@ def tiff_tag(path: Path, draw: Draw) -> str:
 def tiff_pages(path: Path, draw: Draw) -> str:
     """Write a TIFF anew: pages of several shapes, types or ranks, or a description that lies."""
     file = _file_of(path, draw)
-    what = _pick(draw, ("shapes", "types", "ranks", "lies", "colours", "laughs"))
+    what = pick(draw, ("shapes", "types", "ranks", "lies", "colours", "laughs"))
     file.unlink()
     with tifffile.TiffWriter(file) as writer:
         if what in ("shapes", "types"):
@@ -346,12 +344,12 @@ def tiff_pages(path: Path, draw: Draw) -> str:
                 dtype = ("u1", "u2", "f4")[k] if what == "types" else "u2"
                 writer.write(np.ones((side, side), dtype), contiguous=False)
         elif what == "ranks":
-            shape = _pick(draw, ((1,), (2, 3, 4, 5, 6), (1, 1, 1), (0, 5), (2, 2, 24, 24, 3)))
+            shape = pick(draw, ((1,), (2, 3, 4, 5, 6), (1, 1, 1), (0, 5), (2, 2, 24, 24, 3)))
             writer.write(np.zeros(shape, np.uint16))
         elif what == "colours":
             writer.write(np.zeros((24, 24, 3), np.uint8), photometric="rgb")
         else:
-            said = _pick(
+            said = pick(
                 draw,
                 (
                     '{"shape": [1000000, 24, 24]}', '{"shape": [1e9, "x"]}', '{"shape": []}',
@@ -373,7 +371,7 @@ def json_value(path: Path, draw: Draw) -> str:
     files = [p for p in path.rglob("*") if p.name in ("zarr.json", ".zarray", ".zattrs", ".zgroup")]
     if not path.is_dir() or not files:
         return blocks(path, draw)
-    file = Path(_pick(draw, sorted(map(str, files))))
+    file = Path(pick(draw, sorted(map(str, files))))
     document = json.loads(file.read_text())
     holder, key, told = document, None, ""
     while True:
@@ -391,7 +389,7 @@ def json_value(path: Path, draw: Draw) -> str:
         del holder[key]
         value: Any = "nothing"
     else:
-        value = holder[key] = _pick(draw, VALUES)
+        value = holder[key] = pick(draw, VALUES)
     file.write_text(json.dumps(document))
     return f"{file.name}{told} = {str(value)[:30]!r}"
 
@@ -404,7 +402,7 @@ def zarr_array(path: Path, draw: Draw) -> str:
     ) if path.is_dir() else []  # fmt: skip
     if not arrays:
         return flip(path, draw)
-    place = Path(_pick(draw, arrays))
+    place = Path(pick(draw, arrays))
     old: Any = zarr.open_array(str(place), mode="r")
     values = np.asarray(old[...])
     new, what = _changed(values, draw)
@@ -416,7 +414,7 @@ def zarr_array(path: Path, draw: Draw) -> str:
 
 def _changed(values: Any, draw: Draw) -> tuple[Any, str]:
     """Values of another rank, type or length, or with odd numbers in some places."""
-    what = _pick(draw, ("rank", "flat", "short", "long", "type", "odd", "odd", "odd", "none"))
+    what = pick(draw, ("rank", "flat", "short", "long", "type", "odd", "odd", "odd", "none"))
     if what == "rank":
         return values[..., None], what
     if what == "flat":
@@ -428,9 +426,10 @@ def _changed(values: Any, draw: Draw) -> tuple[Any, str]:
     if what == "none":
         return values[:0], what
     if what == "type":
-        kind = _pick(draw, ("u8", "i8", "f8", "f4", "?", "u1", "U5"))
-        return values.astype(kind), f"{what} {kind}"
-    number = _pick(draw, (1e19, -1.0, 0.5, np.nan, np.inf, 2.0**63, 1e308, 2.0**53 + 2, -1e19))
+        kind = pick(draw, ("u8", "i8", "f8", "f4", "?", "u1", "U5"))
+        numbers = values if values.dtype.kind in "buif" else np.zeros(values.shape)
+        return numbers.astype(kind), f"{what} {kind}"
+    number = pick(draw, (1e19, -1.0, 0.5, np.nan, np.inf, 2.0**63, 1e308, 2.0**53 + 2, -1e19))
     new = values.astype(np.float64) if values.dtype.kind in "buif" else np.zeros(values.shape)
     if new.size:
         new.reshape(-1)[int(draw.integers(new.size))] = number
@@ -446,13 +445,13 @@ def hdf5_data(path: Path, draw: Draw) -> str:
         file.visititems(
             lambda name, at: names.append(name) if isinstance(at, h5py.Dataset) else None
         )
-        name = _pick(draw, sorted(names))
+        name = pick(draw, sorted(names))
         values = file[name][...]
-        what = _pick(
+        what = pick(
             draw, ("change", "change", "change", "huge", "drop", "text", "link", "out", "filter")
         )
         if what == "filter":
-            rule = _pick(draw, ("area>=100", "area>-1", "x", "area>9999999999999999999", "label>1"))
+            rule = pick(draw, ("area>=100", "area>-1", "x", "area>9999999999999999999", "label>1"))
             file["tracks/obj_type_1"].attrs["f_expr"] = rule
             return f"{what} {rule}"
         del file[name]
@@ -476,18 +475,18 @@ def hdf5_data(path: Path, draw: Draw) -> str:
 
 def table_value(path: Path, draw: Draw) -> str:
     """Put odd values into a column of a table: text, Parquet or the lines of a CTC table."""
-    number = _pick(
+    number = pick(
         draw,
         (1e19, -1.0, 0.5, np.nan, np.inf, 2**63, 2**64, -(2**63), 10**400, 1e308, "x", "", "1e400",
          b"\xff", "2024-01-01", True, None, [1], "9" * 30, "1,5", "-0", "1e19", "[/x]", "\x1b[0m"),
     )  # fmt: skip
     if path.suffix == ".parquet":
         table = pd.read_parquet(path)
-        name = _pick(draw, list(table))
+        name = pick(draw, list(table))
         column = table[name].astype(object)
         for k in range(len(table) if draw.random() < 0.3 else 1):
             column.iloc[k] = number
-        kind = _pick(draw, ("mixed", "float", "datetime", "category", "uint64", "double"))
+        kind = pick(draw, ("mixed", "float", "datetime", "category", "uint64", "double"))
         try:
             if kind == "float":
                 column = column.astype(float)
@@ -516,13 +515,13 @@ def table_value(path: Path, draw: Draw) -> str:
     cells = lines[row].split(comma)
     at = int(draw.integers(len(cells)))
     if draw.random() < 0.15:
-        cells = _pick(draw, ([], cells * 2, cells[:-1], ['"', *cells], ["#", *cells], cells[:1]))
+        cells = pick(draw, ([], cells * 2, cells[:-1], ['"', *cells], ["#", *cells], cells[:1]))
     else:
         cells[at] = str(number)
     lines[row] = comma.join(cells)
     text = "\n".join(lines)
     file = path if path.is_file() else path / "man_track.txt"
-    file.write_text(text, _pick(draw, ("utf-8", "utf-8", "utf-16", "utf-8-sig")))
+    file.write_text(text, pick(draw, ("utf-8", "utf-8", "utf-16", "utf-8-sig")))
     return f"row {row}, column {at}: {str(number)[:20]!r}"
 
 
@@ -531,11 +530,11 @@ def xml_value(path: Path, draw: Draw) -> str:
     if path.suffix != ".xml":
         return flip(path, draw)
     text = path.read_text()
-    what = _pick(draw, ("value", "value", "value", "value", "laughs", "deep", "drop", "long"))
+    what = pick(draw, ("value", "value", "value", "value", "laughs", "deep", "drop", "long"))
     parts = text.split('"')
     if what == "value":
         k = 2 * int(draw.integers(len(parts) // 2)) + 1
-        parts[k] = str(_pick(draw, VALUES))[:200].replace("<", "").replace("\x00", "")
+        parts[k] = str(pick(draw, VALUES))[:200].replace("<", "").replace("\x00", "")
         text = '"'.join(parts)
         what = f"{parts[k - 1][-12:]}{parts[k][:20]}"
     elif what == "laughs":
@@ -563,8 +562,8 @@ def npz_member(path: Path, draw: Draw) -> str:
         return flip(path, draw)
     with np.load(path) as archive:
         arrays = dict(archive)
-    name = _pick(draw, sorted(arrays))
-    what = _pick(
+    name = pick(draw, sorted(arrays))
+    what = pick(
         draw, ("change", "objects", "encrypted", "method", "header", "bomb", "drop", "damage")
     )
     data = bytearray(path.read_bytes())
@@ -585,7 +584,7 @@ def npz_member(path: Path, draw: Draw) -> str:
                 if what == "encrypted":
                     data[start + at] |= 1
                 else:
-                    data[start + at + 2] = _pick(draw, (1, 9, 12, 14, 93, 99))
+                    data[start + at + 2] = pick(draw, (1, 9, 12, 14, 93, 99))
                 start = data.find(mark, start + 4)
         path.write_bytes(data)
     elif what == "damage":
@@ -620,12 +619,12 @@ def _numpy_header(text: str) -> bytes:
 
 def _header(draw: Draw) -> bytes:
     """Header of a NumPy file that asks for too much, or for something else."""
-    shape = _pick(
+    shape = pick(
         draw,
         ("(10**12,)", "(1000000, 1000000)", "(1000000000000,)", "(-1, 5)", "()", "(0, 5, 5)",
          "(3, 24)", "(2, 2, 2, 2, 2)", "(1.5, 2)", "'x'", "(4611686018427387904, 4)", "(3, 24, 9)"),
     )  # fmt: skip
-    kind = _pick(draw, ("'<u2'", "'|O'", "'<f8'", "'<M8[s]'", "'x'", "None", "'|V9'", "'<U999999'"))
+    kind = pick(draw, ("'<u2'", "'|O'", "'<f8'", "'<M8[s]'", "'x'", "None", "'|V9'", "'<U999999'"))
     return _numpy_header(f"{{'descr': {kind}, 'fortran_order': False, 'shape': {shape}, }}")
 
 
@@ -655,7 +654,7 @@ def mutate_input(folder: Path, seed: int) -> tuple[str, Path, str]:
     draw = np.random.default_rng(seed)
     kind = list(SAMPLES)[seed % len(SAMPLES)]
     path = SAMPLES[kind](folder)
-    change = _pick(draw, changes_of(kind))
+    change = pick(draw, changes_of(kind))
     return kind, path, f"{change.__name__}: {change(path, draw)}"
 
 
@@ -697,3 +696,52 @@ def read_frames_of_movie() -> Any:
     from napari_interpdisc.frames import Frames
 
     return Frames(_movie())
+
+
+IMAGES = ("tiff", "npy", "png", "zarr")
+"""First words of the kinds that are images."""
+
+FILES = {
+    "tiff": "image.tif", "tiff-ome": "image.ome.tif", "npy": "image.npy", "png": "image.png",
+    "zarr": "image.zarr", "labels": "labels.tif", "crops": "crops.npz", "csv": "cells.csv",
+    "csv-gz": "cells.csv.gz", "parquet": "cells.parquet", "btrack": "tracks.h5",
+    "geff": "cells.geff", "trackmate": "tracks.xml", "detections": "tracks.xml", "ctc": "TRA",
+}  # fmt: skip
+"""Name of the file of a kind, or of all whose first word is this."""
+
+STORES = {"geff": ".geff", "btrack": ".h5"}
+"""Kinds of cells of which ``classify`` can write a copy with its results, and how that ends."""
+
+
+def _kind(name: str) -> Kind:
+    """Kind of a fuzz run whose samples are read, or given to a command."""
+    first = name.split("-", 1)[0]
+    folder = f"of-{name}"
+    target = f"{folder}/{FILES.get(name, FILES[first])}"
+
+    def make(inputs: Path) -> None:
+        (inputs / folder).mkdir()
+        made = SAMPLES[name](inputs / folder)
+        assert made == inputs / target
+
+    def change(path: Path, draw: Draw) -> str:
+        one: Change = pick(draw, changes_of(name))
+        return f"{one.__name__}: {one(path, draw)}"
+
+    def read() -> None:
+        read_input(name, Path(target))
+
+    uses: list[Use] = [read]
+    needs: tuple[str, ...] = ()
+    if first in IMAGES:
+        uses.append(detected(target))
+    elif name not in ("crops", "labels"):
+        uses.append(classified(tracks=target))
+        if name in STORES:
+            uses.append((*classified(tracks=target)[:-1], f"../out/o{STORES[name]}"))
+        needs = ("movie.tif", "model")
+    return Kind(f"{name}-file", target, change, tuple(uses), needs, make)
+
+
+KINDS = tuple(map(_kind, SAMPLES))
+"""What is changed, and what is done with it."""

@@ -20,9 +20,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save
 
-WEIGHTS, CARD, CONFIG = "weights.safetensors", "card.md", "config.json"
+from .kinds import Draw, pick
 
-Draw = np.random.Generator
+WEIGHTS, CARD, CONFIG = "weights.safetensors", "card.md", "config.json"
 
 DEEP = "[" * 100_000 + "]" * 100_000
 
@@ -94,21 +94,17 @@ def _holder(config: Any, place: tuple[Any, ...]) -> Any:
     return config
 
 
-def _pick(draw: Draw, values: Any) -> Any:
-    return values[int(draw.integers(len(values)))]
-
-
 def _place_of(draw: Draw, config: Any) -> tuple[Any, ...]:
     """A way to a value; those of few values are taken as often as those of many."""
     places = [place for place in _places(config) if place[0] != "sha256" or draw.random() < 0.1]
-    top = _pick(draw, sorted({place[0] for place in places}))
-    return tuple(_pick(draw, [place for place in places if place[0] == top]))
+    top = pick(draw, sorted({place[0] for place in places}))
+    return tuple(pick(draw, [place for place in places if place[0] == top]))
 
 
 def config_value(folder: Path, draw: Draw) -> str:
     """Replace a value of ``config.json``."""
     config = json.loads((folder / CONFIG).read_text("utf-8"))
-    place, value = _place_of(draw, config), _pick(draw, VALUES)
+    place, value = _place_of(draw, config), pick(draw, VALUES)
     _holder(config, place)[place[-1]] = value
     (folder / CONFIG).write_text(json.dumps(config), "utf-8")
     return f"{'.'.join(map(str, place))} = {str(value)[:40]!r}"
@@ -120,7 +116,7 @@ def config_structure(folder: Path, draw: Draw) -> str:
     config = json.loads(path.read_text("utf-8"))
     place = _place_of(draw, config)
     holder, key = _holder(config, place), place[-1]
-    what = _pick(draw, ("drop", "add", "double", "many", "nest", "scale", "twice", "text"))
+    what = pick(draw, ("drop", "add", "double", "many", "nest", "scale", "twice", "text"))
     value = holder[key]
     if what == "drop":
         del holder[key]
@@ -150,7 +146,7 @@ def config_bytes(folder: Path, draw: Draw) -> str:
     """Damage the bytes of ``config.json``."""
     path = folder / CONFIG
     data = bytearray(path.read_bytes())
-    what = _pick(draw, ("cut", "flip", "deep", "utf16", "bom", "nul", "long", "empty", "latin"))
+    what = pick(draw, ("cut", "flip", "deep", "utf16", "bom", "nul", "long", "empty", "latin"))
     if what == "cut":
         data = data[: int(draw.integers(len(data)))]
     elif what == "flip":
@@ -176,8 +172,8 @@ def tensor_values(folder: Path, draw: Draw) -> str:
     tensors = load_file(folder / WEIGHTS)
     floats = sorted(name for name, tensor in tensors.items() if tensor.is_floating_point())
     variances = [name for name in floats if name.endswith("running_var")]
-    name = _pick(draw, variances if draw.random() < 0.3 else floats)
-    value, tensor = _pick(draw, NUMBERS), tensors[name]
+    name = pick(draw, variances if draw.random() < 0.3 else floats)
+    value, tensor = pick(draw, NUMBERS), tensors[name]
     if draw.random() < 0.5:
         tensor.fill_(value)
     else:
@@ -189,10 +185,10 @@ def tensor_values(folder: Path, draw: Draw) -> str:
 def tensor_form(folder: Path, draw: Draw) -> str:
     """Give a tensor another type or shape, another name, leave it out or add one."""
     tensors = load_file(folder / WEIGHTS)
-    name = _pick(draw, sorted(tensors))
-    what = _pick(draw, ("dtype", "dtype", "all", "shape", "drop", "rename", "add", "large"))
+    name = pick(draw, sorted(tensors))
+    what = pick(draw, ("dtype", "dtype", "all", "shape", "drop", "rename", "add", "large"))
     if what in ("dtype", "all"):
-        dtype = _pick(draw, DTYPES)
+        dtype = pick(draw, DTYPES)
         for some in sorted(tensors) if what == "all" else [name]:
             value = tensors[some].to(torch.float32).nan_to_num()
             tensors[some] = value.to(dtype)
@@ -200,14 +196,14 @@ def tensor_form(folder: Path, draw: Draw) -> str:
             tensors[name] = tensors[name] * 0 + 1e300
         what = f"{what} {dtype}"
     elif what == "shape":
-        shape = _pick(draw, ((-1,), (1, -1), (-1, 1, 1)))
+        shape = pick(draw, ((-1,), (1, -1), (-1, 1, 1)))
         tensors[name] = tensors[name].reshape(shape)
     elif what == "drop":
         del tensors[name]
     elif what == "rename":
-        tensors[_pick(draw, ("", "x", name + ".x", "\x1b[31m", "a" * 10_000))] = tensors.pop(name)
+        tensors[pick(draw, ("", "x", name + ".x", "\x1b[31m", "a" * 10_000))] = tensors.pop(name)
     elif what == "add":
-        tensors[name + _pick(draw, ("2", ".é", "\n"))] = torch.zeros(2)
+        tensors[name + pick(draw, ("2", ".é", "\n"))] = torch.zeros(2)
     else:
         tensors[name] = torch.zeros(1_000_000)
     (folder / WEIGHTS).write_bytes(save(tensors))
@@ -221,14 +217,14 @@ def weights_header(folder: Path, draw: Draw) -> str:
     length = struct.unpack("<Q", data[:8])[0]
     header, rest = json.loads(data[8 : 8 + length]), data[8 + length :]
     names = [name for name in header if name != "__metadata__"]
-    name = _pick(draw, names)
-    what = _pick(
+    name = pick(draw, names)
+    what = pick(
         draw,
         ("length", "cut", "flip", "tail", "deep", "twice", "offsets", "shape", "dtype", "meta"),
     )
     text = ""
     if what == "length":
-        size = _pick(draw, (0, 1, length - 1, length + 8, 2**31, 2**63, 2**64 - 1, 100_000_001))
+        size = pick(draw, (0, 1, length - 1, length + 8, 2**31, 2**63, 2**64 - 1, 100_000_001))
         path.write_bytes(struct.pack("<Q", size) + data[8:])
     elif what == "cut":
         path.write_bytes(data[: int(draw.integers(len(data)))])
@@ -250,10 +246,10 @@ def weights_header(folder: Path, draw: Draw) -> str:
             "dtype": ("F4", "F8_E8M0", "I64", "U64", "BOOL", "C64", "", None, 32, "f32", "F64"),
         }
         if what == "meta":
-            header["__metadata__"] = _pick(draw, ({"a": 1}, [], {"a": "\x1b[31m"}, None, "x"))
+            header["__metadata__"] = pick(draw, ({"a": 1}, [], {"a": "\x1b[31m"}, None, "x"))
         else:
             field = "data_offsets" if what == "offsets" else what
-            header[name][field] = _pick(draw, values[what])
+            header[name][field] = pick(draw, values[what])
         text = json.dumps(header)
     if text:
         path.write_bytes(struct.pack("<Q", len(text)) + text.encode() + rest)
@@ -262,9 +258,9 @@ def weights_header(folder: Path, draw: Draw) -> str:
 
 def file_kind(folder: Path, draw: Draw) -> str:
     """Put something else in the place of a file: what blocks, never ends, or lies elsewhere."""
-    name = _pick(draw, (WEIGHTS, CARD, CONFIG))
+    name = pick(draw, (WEIGHTS, CARD, CONFIG))
     path, kinds = folder / name, ("fifo", "folder", "socket", "out", "loop", "device", "huge")
-    what = _pick(draw, (*kinds, "missing", "empty", "unsigned"))
+    what = pick(draw, (*kinds, "missing", "empty", "unsigned"))
     data = path.read_bytes()
     path.unlink()
     if what == "fifo":
@@ -283,7 +279,7 @@ def file_kind(folder: Path, draw: Draw) -> str:
     elif what == "loop":
         path.symlink_to(path.name)
     elif what == "device":
-        path.symlink_to(_pick(draw, ("/dev/zero", "/dev/tty", "/proc/self/mem")))
+        path.symlink_to(pick(draw, ("/dev/zero", "/dev/tty", "/proc/self/mem")))
     elif what == "huge":
         with path.open("wb") as file:
             file.write(data)

@@ -251,11 +251,12 @@ def experiment_use() -> None:
 
 
 def layer_use() -> None:
-    """Open a saved layer."""
+    """Open the saved layer that is there."""
     from napari_interpdisc.io.layer_files import is_saved_layer, read_layer
 
-    if is_saved_layer("layer.csv"):
-        read_layer("layer.csv")
+    for name in ("layer.csv", "masks.parquet", "nodes.geff"):
+        if Path(name).exists() and is_saved_layer(name):
+            read_layer(name)
 
 
 def kept_use() -> None:
@@ -293,6 +294,25 @@ def line_use() -> None:
     main()
 
 
+def make_movie(folder: Path, **settings: Any) -> tuple[Any, Any]:
+    """Write ``movie.tif`` of a simulated movie, and ``tracks.csv`` of its labelled cells.
+
+    Returns the movie, and the table. ``settings`` are those of the simulation.
+    """
+    import tifffile
+
+    from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
+
+    made = simulate_movie(SimulationSettings(seed=1, **settings))
+    tifffile.imwrite(
+        folder / "movie.tif", made.image, photometric="minisblack", metadata={"axes": "TYX"}
+    )
+    table = made.cells.to_frame()
+    table["label"] = ["a" if k % 2 else "b" for k in table["track_id"]]
+    table.to_csv(folder / "tracks.csv", index=False)
+    return made, table
+
+
 def make_inputs(folder: Path) -> None:
     """Write a movie, its cells in several forms, a model, and what was made of them."""
     import pandas as pd
@@ -308,13 +328,11 @@ def make_inputs(folder: Path) -> None:
     from napari_interpdisc.patches import patches_of_cells
     from napari_interpdisc.pipeline import classify
     from napari_interpdisc.session_folder import SavedSession, save_session
-    from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
     from napari_interpdisc.training.encoder.loop import fit_tcvae
 
-    made = simulate_movie(SimulationSettings(shape=(7, 160, 180), cells=4, dividing=0.5, seed=1))
+    made, table = make_movie(folder, shape=(7, 160, 180), cells=4, dividing=0.5)
     axes = {"axes": "TYX"}
     gray = "minisblack"
-    tifffile.imwrite(folder / "movie.tif", made.image, photometric=gray, metadata=axes)
     packed = {"compression": "zlib", "tile": (64, 64), "ome": True, "metadata": axes}
     tifffile.imwrite(folder / "packed.ome.tif", made.image, photometric=gray, **packed)
     tifffile.imwrite(folder / "labels.tif", made.labels, photometric=gray, metadata=axes)
@@ -322,9 +340,6 @@ def make_inputs(folder: Path) -> None:
     tifffile.imwrite(folder / "masked.tif", masked, photometric=gray, metadata={"axes": "CYX"})
     zarr.save_array(str(folder / "movie.zarr"), made.image)
     np.save(folder / "movie.npy", made.image)
-    table = made.cells.to_frame()
-    table["label"] = ["a" if k % 2 else "b" for k in table["track_id"]]
-    table.to_csv(folder / "tracks.csv", index=False)
     table.to_parquet(folder / "tracks.parquet", index=False)
     crops = np.random.default_rng(0).integers(0, 255, (12, 64, 64)).astype(np.uint8)
     labels = np.repeat(["a", "b"], 6)
@@ -339,6 +354,9 @@ def make_inputs(folder: Path) -> None:
     settings, source = _training()
     fit_tcvae([source], settings, checkpoint=folder / "checkpoint.pt")
     write_layer(folder / "layer.csv", "points", made.cells.yx, {"name": "cells"})
+    write_layer(folder / "masks.parquet", "labels", made.labels, {"name": "masks"})
+    rows = np.column_stack([made.cells.track_id, made.cells.t, made.cells.yx])
+    write_layer(folder / "nodes.geff", "tracks", rows, {"name": "tracks", "graph": {}})
     patches = patches_of_cells(Frames(made.image), made.cells, 28.0)
     names = np.array(["a", "b"] * len(made.cells))[: len(made.cells)]
     groups = made.cells.track_id.astype(str)
@@ -454,6 +472,9 @@ KINDS = (
     Kind("experiment", "results", change_run, (experiment_use,), (*MOVIE, "plan.toml")),
     Kind("layer", "layer.csv", change_table, (layer_use,), ("layer.json",)),
     Kind("layer-note", "layer.json", change_json, (layer_use,), ("layer.csv",)),
+    Kind("layer-pixels", "masks.labels.tif", damage_file, (layer_use,), ("masks.parquet",)),
+    Kind("layer-table", "masks.parquet", damage_file, (layer_use,), ("masks.labels.tif",)),
+    Kind("layer-store", "nodes.geff", damage_file, (layer_use,)),
     Kind("kept", "kept.npz", damage_file, (kept_use,)),
     Kind("encoder-run", "run/settings.json", change_json, (encoder_run_use,), ("run",)),
     Kind("table", "tracks.csv", change_table, (classified(),), ("movie.tif", "model"), weight=2),

@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import IO, Self
 
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.processes import ABSENT, started
+from napari_interpdisc.writing import cannot_write
 
 FAR = 1 << 20
 """Place of the byte that Windows locks: one in the text would keep others from reading it."""
@@ -44,9 +46,12 @@ class FolderLock:
         Raises
         ------
         InvalidInput
-            If another run holds it, here or on another machine.
+            If another run holds it, here or on another machine, or it cannot be written to.
         """
-        handle = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            handle = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as fault:
+            raise cannot_write(self.file, fault) from None
         opened = os.fdopen(handle, "r+", encoding="utf-8")
         try:
             free = _locked(opened.fileno())
@@ -71,10 +76,7 @@ class FolderLock:
             os.fsync(opened.fileno())
         except OSError as fault:
             opened.close()
-            raise InvalidInput(
-                f"{self.what} cannot be written ({fault.strerror or fault}); free some space, or "
-                "choose another folder."
-            ) from None
+            raise cannot_write(self.file, fault) from None
         except BaseException:
             opened.close()
             raise
@@ -122,13 +124,7 @@ def _lives(handle: int) -> bool:
     holder = _holder(os.read(handle, FAR).decode("utf-8", "replace"))
     if not holder or holder["host"] != socket.gethostname() or sys.platform == "win32":
         return False
-    try:
-        os.kill(int(holder["pid"]), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # of another user
-    return True
+    return holder["pid"].isdecimal() and started(int(holder["pid"])) != ABSENT
 
 
 def _holder(text: str) -> dict[str, str]:

@@ -7,23 +7,17 @@ hash is not that of its note is not believed.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_interpdisc.io.results import (
-    PARTIAL,
-    cannot_write,
-    flush_folder,
-    safe_name,
-    write_whole,
-)
+from napari_interpdisc.io.results import safe_name
+from napari_interpdisc.writing import flush_folder, guarded_write, sweep_partials, write_whole
 
 CELLS = "cells"
 """Name of the data set in the folder."""
@@ -113,8 +107,8 @@ class ImageFolder:
     def publish(self) -> None:
         """Move the parts to the data set, all at once."""
         made(self.final.parent)
-        guarded(self.final, lambda: self.parts.rename(self.final))
-        guarded(self.final, lambda: flush_folder(self.final.parent))
+        guarded_write(self.final, lambda: self.parts.rename(self.final))
+        guarded_write(self.final, lambda: flush_folder(self.final.parent))
 
     def take_back(self) -> None:
         """Move parts back that were moved when the run was stopped, before the note was there."""
@@ -133,22 +127,8 @@ def made(folder: Path) -> Path:
     CannotWrite
         If it cannot be made.
     """
-    guarded(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
+    guarded_write(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
     return folder
-
-
-def guarded(path: Path, action: Callable[[], object]) -> None:
-    """Do something with a path.
-
-    Raises
-    ------
-    CannotWrite
-        If the disk refuses it.
-    """
-    try:
-        action()
-    except OSError as fault:
-        raise cannot_write(path, fault) from None
 
 
 def write_note(path: Path, note: Mapping[str, Any]) -> None:
@@ -182,9 +162,9 @@ def is_as_noted(path: Path, note: Mapping[str, Any]) -> bool:
 
 
 def sweep(root: Path) -> None:
-    """Remove files that were being written when an earlier run was stopped."""
-    for folder, _, files in os.walk(root):
-        for name in files:
-            if name.startswith(".") and PARTIAL in name:
-                with contextlib.suppress(FileNotFoundError):
-                    (Path(folder) / name).unlink()
+    """Remove files that were being written when an earlier run was stopped.
+
+    This process holds the folder, so that none of them is being written now.
+    """
+    for folder, _, _ in os.walk(root):
+        sweep_partials(Path(folder), held=True)

@@ -31,7 +31,7 @@ from napari_interpdisc.cli.given_cells import (
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.writing import or_elsewhere
+from napari_interpdisc.writing import or_elsewhere, place_of
 
 if TYPE_CHECKING:
     from napari_interpdisc.models.cell_model import CellModel, NamedHead
@@ -187,7 +187,7 @@ def anatomy(
             out,
             lambda place: write_anatomy(place, found, parts, slices, constants, about, progress),
         )
-    say(str(out))
+    say(str(place_of(out)))
 
 
 def _check_source(

@@ -20,6 +20,7 @@ from napari_interpdisc.cli.demo import demo
 from napari_interpdisc.cli.detect import detect
 from napari_interpdisc.cli.export import export
 from napari_interpdisc.cli.figures import figures
+from napari_interpdisc.cli.files import guards_inputs
 from napari_interpdisc.cli.latents import latents
 from napari_interpdisc.cli.models import models
 from napari_interpdisc.cli.report import report
@@ -32,7 +33,7 @@ from napari_interpdisc.cli.train import train
 from napari_interpdisc.cli.train_encoder import train_encoder
 from napari_interpdisc.errors import InterpdiscError
 from napari_interpdisc.processes import temporary_files_together
-from napari_interpdisc.writing import KeptElsewhere
+from napari_interpdisc.writing import KeptElsewhere, told_at_the_end
 
 KEPT_ELSEWHERE = 4
 """Exit code of a command whose result is whole, but not where it was asked for."""
@@ -61,7 +62,8 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         words = [*getattr(ctx, "_protected_args", ()), *ctx.args]
         try:
-            return super().invoke(ctx)
+            with told_at_the_end():
+                return super().invoke(ctx)
         except Exception as fault:
             # typer has the class of this fault in a place of its own in every version
             said = getattr(fault, "message", "")
@@ -103,7 +105,7 @@ for command in (
     through_time,
     run,
 ):
-    app.command(command.__name__.replace("_", "-"))(command)
+    app.command(command.__name__.replace("_", "-"))(guards_inputs(command))
 
 
 def _version(wanted: bool) -> None:

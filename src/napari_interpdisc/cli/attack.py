@@ -26,6 +26,7 @@ from napari_interpdisc.cli.common import (
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.writing import or_elsewhere, place_of
 
 
 @reads_images
@@ -98,9 +99,12 @@ def attack(
     ).open_usable()
     about = {"image": str(image), "tracks": str(tracks), "diameter": opened.diameter}
     with progress_bar("cells") as progress:
-        counts = attack_movie(
-            opened.frames, opened.cells, loaded, opened.diameter, settings, out, head, about,
-            progress,
+        counts = or_elsewhere(
+            out,
+            lambda place: attack_movie(
+                opened.frames, opened.cells, loaded, opened.diameter, settings, place, head, about,
+                progress,
+            ),
         )  # fmt: skip
     for name, share in counts.shares.items():
         to_class = f" to {to}" if to else ""
@@ -111,7 +115,7 @@ def attack(
         say(f"The formula has no value for {counts.without_class} cells; they were not attacked.")
     for name, lost in counts.lost_class.items():
         say(f"{name:8s} leads {lost} cells to where the formula has no value: no flips.")
-    say(str(out))
+    say(str(place_of(out)))
 
 
 def _frozen(text: str, names: Mapping[str, int]) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -29,11 +29,14 @@ from napari_interpdisc.cli.common import (
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.writing import or_elsewhere
+from napari_interpdisc.writing import or_elsewhere, place_of
 
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.rashomon import Member
     from napari_interpdisc.frames import Frames
+
+LONGEST_CHANNEL = 10
+"""Digits of a number of a channel; longer ones are not converted to a number."""
 
 
 @reads_images
@@ -115,6 +118,7 @@ def classify(
 
     check_result_path(out, tracks, (image, labels))
     diameter_of(diameter)
+    measured = None if mean_of is None else _wanted_channels(mean_of)
     if delta is not None and not disagreement:
         raise InvalidInput("--delta says which heads are compared: give --disagreement with it.")
     choices = table_options.asked()
@@ -144,7 +148,7 @@ def classify(
         table_options.swap_xy,
         choices,
     ).open()
-    channels = {} if mean_of is None else _channels(opened.frames, mean_of, image)
+    channels = {} if measured is None else _channels(opened.frames, measured, image)
     with progress_bar("cells") as progress:
         result = pipeline.classify(
             opened.frames,
@@ -211,7 +215,7 @@ def classify(
         say(f"{', '.join(one.name for one in compared.members)}: {compared.sentence()}")
         if len(compared.members) == 1:
             note("There is no other head to disagree with; allow more with --delta.")
-    say(str(out))
+    say(str(place_of(out)))
     if not encoding.usable.all():
         note(f"{without_pixels(encoding.no_pixels)}; they have no class.")
     if encoding.properties:
@@ -227,17 +231,23 @@ def classify(
         note(warning)
 
 
-def _channels(frames: Frames, asked: str, image: Path) -> dict[str, Frames]:
+def _wanted_channels(text: str) -> list[int] | Literal["all"]:
+    """Channels that ``--mean-of`` names, as far as it can be judged without an image."""
+    if text.strip() == "all":
+        return "all"
+    words = [word.strip() for word in text.split(",")]
+    numbers = all(word.isascii() and word.isdecimal() for word in words)
+    if not numbers or max(map(len, words)) > LONGEST_CHANNEL:
+        raise InvalidInput(
+            f"--mean-of takes numbers of channels from 0, such as 0,2, or all, not '{text}'."
+        )
+    return list(dict.fromkeys(map(int, words)))
+
+
+def _channels(frames: Frames, asked: list[int] | Literal["all"], image: Path) -> dict[str, Frames]:
     """Return the channels of an image that are to be measured, by name."""
     n = 1 if frames.channel_axis is None else int(frames.data.shape[frames.channel_axis])
-    wanted = list(range(n))
-    if asked.strip() != "all":
-        words = [word.strip() for word in asked.split(",")]
-        if not all(word.isascii() and word.isdecimal() for word in words):
-            raise InvalidInput(
-                f"--mean-of takes numbers of channels from 0, such as 0,2, or all, not '{asked}'."
-            )
-        wanted = list(dict.fromkeys(map(int, words)))
+    wanted = list(range(n)) if asked == "all" else asked
     if outside := [k for k in wanted if k >= n]:
         raise InvalidInput(
             f"{image.name} has {n} channel{'s' * (n > 1)}, counted from 0, and --mean-of asks for "

@@ -23,6 +23,7 @@ from napari_interpdisc.cli.common import (
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
+from napari_interpdisc.writing import or_elsewhere, place_of
 
 
 @reads_images
@@ -59,11 +60,12 @@ def counterfactual(
     check_empty_folder(out, (image, tracks, labels))
     diameter_of(diameter)
     choices = table_options.asked()
-    from napari_interpdisc.cells import row_of
+    from napari_interpdisc.cells import row_of, track_and_frame
     from napari_interpdisc.models.store import load_model
     from napari_interpdisc.pipeline import cell_crops, encode_cells
     from napari_interpdisc.scrutiny.counterfactual import counterfactual_path, real_cells
 
+    track_and_frame(cell)
     loaded = load_model(model)
     named = loaded.head_of_latents(head, "A path to another class")
     opened = MovieFiles(
@@ -100,5 +102,6 @@ def counterfactual(
     from napari_interpdisc.figures.counterfactual_folder import ShownPath, write_path
 
     pictures = loaded.reconstruct(found.latents, own)[:, 0]
-    write_path(out, ShownPath(found, loaded, opened.cells, row, pictures, near[:, 0]), settings)
-    say(str(out))
+    shown = ShownPath(found, loaded, opened.cells, row, pictures, near[:, 0])
+    or_elsewhere(out, lambda place: write_path(place, shown, settings))
+    say(str(place_of(out)))

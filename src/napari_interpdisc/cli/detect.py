@@ -18,7 +18,7 @@ from napari_interpdisc.cli.common import (
 )
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.writing import or_elsewhere
+from napari_interpdisc.writing import or_elsewhere, place_of
 
 
 @reads_images
@@ -97,4 +97,5 @@ def detect(
     }
     or_elsewhere(out, lambda place: write_table(cells.to_frame(), settings, place))
     found, looked = len(cells), len(frames)
-    say(f"{found} cell{'s' * (found != 1)} in {looked} frame{'s' * (looked != 1)}", *told, str(out))
+    counted = f"{found} cell{'s' * (found != 1)} in {looked} frame{'s' * (looked != 1)}"
+    say(counted, *told, str(place_of(out)))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_interpdisc.cli.common import note, progress_bar, say
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.writing import or_elsewhere, place_of
+
+if TYPE_CHECKING:
+    from napari_interpdisc.models.onnx_files import Written
 
 
 class Form(StrEnum):
@@ -75,31 +79,37 @@ def export(
     if form is Form.bioimage:
         from napari_interpdisc.models.bioimage_package import write_package
 
-        difference = write_package(loaded, names[0] if names else None, out, given)
-        say(f"{loaded.head(names[0] if names else None).name}: at most {difference:.1g} from torch")
-        say(str(out))
+        one = names[0] if names else None
+        difference = or_elsewhere(out, lambda place: write_package(loaded, one, place, given))
+        say(f"{loaded.head(one).name}: at most {difference:.1g} from torch")
+        say(str(place_of(out)))
         return
-    with new_folder(out) as folder, progress_bar("files") as progress:
-        written = export_onnx(loaded, folder, given, names, progress)
-        about = {
-            "model": loaded.name,
-            "model_sha256": loaded.sha256,
-            "crop_size": loaded.crop_size,
-            "model_diameter": loaded.model_diameter,
-            "latents": {i: loaded.latent_name(i) for i in range(loaded.n_latents)},
-            "heads": {
-                name: list(loaded.head(name).classes) for name in (names or tuple(loaded.heads))
-            },
-            "checked_on": {"simulated crops": crops, "seed": seed},
-            "difference_from_torch": {w.path.name: w.difference for w in written},
-        }
-        (folder / "model.json").write_text(
-            json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+
+    def write(place: Path) -> list[Written]:
+        with new_folder(place) as folder, progress_bar("files") as progress:
+            written = export_onnx(loaded, folder, given, names, progress)
+            about = {
+                "model": loaded.name,
+                "model_sha256": loaded.sha256,
+                "crop_size": loaded.crop_size,
+                "model_diameter": loaded.model_diameter,
+                "latents": {i: loaded.latent_name(i) for i in range(loaded.n_latents)},
+                "heads": {
+                    name: list(loaded.head(name).classes) for name in (names or tuple(loaded.heads))
+                },
+                "checked_on": {"simulated crops": crops, "seed": seed},
+                "difference_from_torch": {w.path.name: w.difference for w in written},
+            }
+            (folder / "model.json").write_text(
+                json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
+        return written
+
+    written = or_elsewhere(out, write)
     worst = max(written, key=lambda one: one.difference)
     say(
         f"{len(written)} files, compared with torch on {crops} simulated crops (seed {seed}); "
         f"at most {worst.difference:.1g} apart, in {worst.path.name}"
     )
-    say(str(out))
+    say(str(place_of(out)))
     note("They hold the networks alone: cutting and resampling of crops stays with the caller.")

@@ -22,6 +22,7 @@ from napari_interpdisc.writing import check_filled_folder, or_elsewhere, write_w
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
 
     from napari_interpdisc.discovery.paper import PaperAttacks
     from napari_interpdisc.models.cell_model import CellModel
@@ -149,7 +150,6 @@ def _draw(
     import numpy as np
 
     from napari_interpdisc.figures.anatomy import graph_figure, panels_figure
-    from napari_interpdisc.figures.canvas import save_figure
     from napari_interpdisc.figures.paper import attacked_cnn, attacked_latents, unperturbed
     from napari_interpdisc.figures.used_latents import used_latents_figure
     from napari_interpdisc.patches import patches_of_crops
@@ -169,37 +169,43 @@ def _draw(
         of_formula = take_apart(model, formula, cells)
         held = latents[cells.middle(of_formula.wholes[0])].astype(np.float64)
         figure = used_latents_figure(model, used, held, formula)
-        save_figure(figure, out / "figure1.png")
+        _save(figure, out / "figure1.png")
         progress(1, 5)
         of_sparse = take_apart(model, anatomy_head, cells)
         panels = part_panels(of_sparse, model, held)
-        save_figure(panels_figure(panels[:1], cells, "Sub-network 1"), out / "figure2.png")
-        save_figure(graph_figure(of_sparse), out / "figure3.png")
+        _save(panels_figure(panels[:1], cells, "Sub-network 1"), out / "figure2.png")
+        _save(graph_figure(of_sparse), out / "figure3.png")
         if panels[1:]:
-            save_figure(panels_figure(panels[1:], cells, "Other parts"), out / "figure4.png")
+            _save(panels_figure(panels[1:], cells, "Other parts"), out / "figure4.png")
         else:
             note(f"Head '{anatomy_head}' has one part, so there is no Figure 4.")
         progress(2, 5)
         parts = part_panels(of_formula, model, held)
-        save_figure(panels_figure(parts, cells, "Terms of the formula"), out / "figure5.png")
+        _save(panels_figure(parts, cells, "Terms of the formula"), out / "figure5.png")
         slices = slice_panels(of_formula, model, held)
         if slices:
-            save_figure(panels_figure(slices, cells, "Decision boundary"), out / "figure6.png")
+            _save(panels_figure(slices, cells, "Decision boundary"), out / "figure6.png")
         else:
             note(f"Head '{formula}' reads one input, so there is no Figure 6.")
         progress(3, 5)
         shown = crops[found.rows]
-        save_figure(unperturbed(shown, model), out / "figure7.png")
-        save_figure(attacked_cnn(found.cnn, found.cnn_rows), out / "figure8.png")
+        _save(unperturbed(shown, model), out / "figure7.png")
+        _save(attacked_cnn(found.cnn, found.cnn_rows), out / "figure8.png")
         progress(4, 5)
         one = AttackSettings(space="latent", epsilon=1.0)
         figure = attacked_latents(perturb(model, shown, one, formula), "Scheme 4", False)
-        save_figure(figure, out / "figure9.png")
+        _save(figure, out / "figure9.png")
         frozen = one.model_copy(update={"frozen_latents": found.shape_latents})
         told = f"Scheme 2, {len(found.shape_latents)} latents of the shape frozen"
         figure = attacked_latents(perturb(model, shown, frozen, heads[0]), told, True)
-        save_figure(figure, out / "figure10.png")
+        _save(figure, out / "figure10.png")
         progress(5, 5)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    from napari_interpdisc.figures.canvas import save_figure
+
+    or_elsewhere(path, lambda place: save_figure(figure, place))
 
 
 def _table1(
@@ -225,5 +231,5 @@ def _table1(
         found = run_table1(
             images, labels, groups, diameter, out, settings, model, progress=progress
         )
-    draw_table1(out / "table1.png", found.table)
+    or_elsewhere(out / "table1.png", lambda place: draw_table1(place, found.table))
     say(found.text)

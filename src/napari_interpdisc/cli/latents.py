@@ -24,7 +24,7 @@ from napari_interpdisc.cli.console import console, plain
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.writing import check_new_folder, or_elsewhere
+from napari_interpdisc.writing import check_new_folder, or_elsewhere, place_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -238,8 +238,9 @@ def _tell_stored(model: CellModel, csv: Path | None) -> None:
                 "pair": [f"z{partner[i]}" if i in partner else "" for i in order],
             }
         )
-        write_table(frame, {"model": model.name, "encoder_sha256": model.encoder_sha256}, csv)
-        say(str(csv), to=shown)
+        about = {"model": model.name, "encoder_sha256": model.encoder_sha256}
+        or_elsewhere(csv, lambda place: write_table(frame, about, place))
+        say(str(place_of(csv)), to=shown)
 
 
 def _rows(
@@ -470,10 +471,11 @@ def _write(
     if figure is not None:
         from napari_interpdisc.figures.latent_map import draw_latent_map
 
-        draw_latent_map(figure, study.relations, model.latent_kl, study.meanings)
+        found = study.relations, model.latent_kl, study.meanings
+        or_elsewhere(figure, lambda place: draw_latent_map(place, *found))
         written.append(figure)
     if out is not None:
         changed = replace(model, meanings=study.meanings, orientation_pairs=study.orientation_pairs)
         or_elsewhere(out, lambda place: save_model(changed, place))
         written.append(out)
-    say(*map(str, written))
+    say(*(str(place_of(path)) for path in written))

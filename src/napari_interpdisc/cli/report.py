@@ -28,7 +28,7 @@ from napari_interpdisc.cli.given_cells import (
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.writing import Inputs, check_writable, or_elsewhere
+from napari_interpdisc.writing import Inputs, check_writable, or_elsewhere, place_of
 
 if TYPE_CHECKING:
     from napari_interpdisc.models.cell_model import CellModel
@@ -101,7 +101,7 @@ def report(
     of = None if given is None else _report_cells(given, loaded, group)
     with progress_bar("sections") as progress:
         or_elsewhere(out, lambda place: write_report(place, loaded, named.name, of, progress, seed))
-    say(str(out))
+    say(str(place_of(out)))
 
 
 def check_new_page(path: Path, inputs: Inputs = ()) -> None:

@@ -14,6 +14,7 @@ import typer
 from napari_interpdisc._types import Progress
 from napari_interpdisc.cli.common import note, progress_bar, say
 from napari_interpdisc.cli.console import console
+from napari_interpdisc.cli.stopping import keeps
 from napari_interpdisc.errors import InvalidInput
 
 SOME_FAILED = 3
@@ -73,7 +74,8 @@ def run(
         return
     from napari_interpdisc.experiment.run import run_plan
 
-    with _progress() as progress:
+    kept = f"what is finished is kept in {chosen.out}; the same command goes on."
+    with keeps(kept), _progress() as progress:
         result = run_plan(chosen, scheduler, n, progress, say)
     for name, why in result.failures.items():
         note(f"{name} failed: {why}")

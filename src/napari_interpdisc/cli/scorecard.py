@@ -28,7 +28,7 @@ from napari_interpdisc.cli.given_cells import (
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.writing import or_elsewhere
+from napari_interpdisc.writing import or_elsewhere, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,7 +165,7 @@ def scorecard(
     called = [given.names[row] for row in segmentation.rows]
     whole = {**given.note, **about}
     or_elsewhere(out, lambda place: write_scorecard(place, found, plain, whole, names=called))
-    say(str(out))
+    say(str(place_of(out)))
 
 
 def _checked(given: GivenCells, model: CellModel) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from napari_interpdisc.cli.common import (
     say,
 )
 from napari_interpdisc.cli.stopping import keeps
-from napari_interpdisc.writing import check_filled_folder
+from napari_interpdisc.writing import check_filled_folder, or_elsewhere
 
 if TYPE_CHECKING:
     from napari_interpdisc.discovery.table1 import Abroad
@@ -53,6 +53,7 @@ def table1(
     from napari_interpdisc.io.labelled_crops import read_labelled_crops
     from napari_interpdisc.io.settings import read_settings
 
+    px = check_diameter(diameter)
     check_filled_folder(out, (data, *(abroad or ())))
     settings = Table1Settings(seeds=seeds)
     asked = settings.recipe if recipe is None else read_settings(recipe, Recipe)
@@ -64,7 +65,6 @@ def table1(
         )
     check_engine(asked.search.engine)
     images, labels, groups = read_labelled_crops(data, group=group)
-    px = check_diameter(diameter)
     away = {path.stem: _read_abroad(path, px, group) for path in abroad or []}
     settings = settings.model_copy(update={"recipe": asked.model_copy(update={"curve": False})})
     kept = f"what is finished is kept in {out}; the same command goes on."
@@ -72,21 +72,18 @@ def table1(
         found = run_table1(
             images, labels, groups, px, out, settings, model, jobs, progress, abroad=away
         )
-    draw_table1(out / "table1.png", found.table)
+    or_elsewhere(out / "table1.png", lambda place: draw_table1(place, found.table))
     say(found.text, str(out))
 
 
 def _read_abroad(path: Path, diameter: float, group: str) -> Abroad:
     """Crops of another laboratory; each is a group of its own if the archive names none."""
-    import numpy as np
-
     from napari_interpdisc.crops import check_diameter
     from napari_interpdisc.discovery.table1 import Abroad
-    from napari_interpdisc.io.labelled_crops import array_names, read_labelled_crops
+    from napari_interpdisc.io.labelled_crops import array_names, read_labelled_crops, read_number
 
     names = array_names(path)
     images, labels, groups = read_labelled_crops(path, group=group if group in names else "label")
     if "diameter" in names:
-        with np.load(path, allow_pickle=False) as archive:
-            diameter = check_diameter(float(archive["diameter"]))
+        diameter = check_diameter(read_number(path, "diameter"))
     return Abroad(images, labels, groups, diameter)

@@ -26,7 +26,7 @@ from napari_interpdisc.cli.common import (
 from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.writing import or_elsewhere
+from napari_interpdisc.writing import or_elsewhere, place_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,7 +162,7 @@ def through_time(
     or_elsewhere(
         out, lambda place: write_through_time(place, done, found.table, aligned, found.note)
     )
-    say(str(out))
+    say(str(place_of(out)))
 
 
 def _check_source(

@@ -32,7 +32,7 @@ from napari_interpdisc.cli.reading import PLAIN, Reading, reads_images
 from napari_interpdisc.cli.stages import Stages
 from napari_interpdisc.cli.table_options import AS_IT_TELLS, TableOptions, reads_tables
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.writing import KeptElsewhere, check_new_folder, or_elsewhere, write_whole
+from napari_interpdisc.writing import check_new_folder, or_elsewhere, place_of, write_whole
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -195,11 +195,8 @@ def train(
     trained = discovered_model(loaded, found, name or out.name, compared=compared)
     source = crops or movies or ", ".join(str(one.tracks) for one in files)
     say(*_told(found, str(source), loaded), *_calibration_told(found), compared.sentence())
-    where, elsewhere = out, None
-    try:
-        or_elsewhere(out, partial(save_model, trained))
-    except KeptElsewhere as fault:  # told at the end: the table belongs beside the model
-        where, elsewhere = fault.place, fault
+    or_elsewhere(out, partial(save_model, trained))
+    where = place_of(out)
     audited = audit_labels(found)
     table = audit_table(audited, origins)
     listed = where / LABELS_TO_CHECK
@@ -207,9 +204,7 @@ def train(
         listed,
         lambda place: write_whole(place, lambda unfinished: table.to_csv(unfinished, index=False)),
     )
-    say(f"{next(iter(found.heads))}: {audited.sentence()}", str(listed), str(where))
-    if elsewhere is not None:
-        raise elsewhere
+    say(f"{next(iter(found.heads))}: {audited.sentence()}", str(place_of(listed)), str(where))
 
 
 GIVE = "Give --image and --cells, once for each movie, or --movies or --crops in their place."

@@ -40,6 +40,8 @@ from napari_interpdisc.discovery.table1_summary import (
     markdown,
 )
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.guarded_files import one_sentence
+from napari_interpdisc.io.results import write_table
 from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.models.cnn import CNN
 from napari_interpdisc.models.formula import FormulaHead
@@ -50,7 +52,12 @@ from napari_interpdisc.training.cnn import CNNTraining, train_cnn
 from napari_interpdisc.training.folds import grouped_folds
 from napari_interpdisc.training.heads import train_dense_head
 from napari_interpdisc.training.tuning import SparsityTuning
-from napari_interpdisc.writing import check_filled_folder, sweep_partials, write_whole
+from napari_interpdisc.writing import (
+    check_filled_folder,
+    or_elsewhere,
+    sweep_partials,
+    write_whole,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,12 +162,16 @@ class Table1Inputs:
 
     def save(self, path: Path) -> None:
         """Write everything as an ``.npz`` archive."""
-        np.savez(path, **{f.name: getattr(self, f.name) for f in fields(self)})
+        arrays = {f.name: getattr(self, f.name) for f in fields(self)}
+        write_whole(path, lambda partial: np.savez(partial, **arrays))
 
     @classmethod
     def load(cls, path: Path) -> Table1Inputs:
         """Read what :meth:`save` has written."""
-        with np.load(path, allow_pickle=False) as archive:
+        with (
+            one_sentence(path, "the inputs of Table 1", "start the command again"),
+            np.load(path, allow_pickle=False) as archive,
+        ):
             arrays = {name: archive[name] for name in archive}
         return cls(**{**arrays, "field": float(arrays["field"])})
 
@@ -231,7 +242,8 @@ def run_table1(
 
     Returns
     -------
-    The table. Also written: ``table1.csv``, ``table1.md`` and ``settings.json``.
+    The table. Also written: ``table1.csv`` with ``table1.json``, ``table1.md`` and
+    ``settings.json``.
 
     Raises
     ------
@@ -293,9 +305,19 @@ def run_table1(
         names = ", ".join(SCHEMES[name][1] for name in absent)
         told += f"\nLeft out for want of a package ({', '.join(absent.values())}): {names}.\n"
     found = Table1(aggregate(results), told)
-    write_whole(out / "table1.csv", lambda partial: found.table.to_csv(partial, index=False))
-    write_whole(out / "table1.md", lambda partial: partial.write_text(found.text, "utf-8"))
+    _write(found, out, note)
     return found
+
+
+def _write(found: Table1, out: Path, note: Mapping[str, Any]) -> None:
+    """Write the text, then the table; its settings name the hashes of both."""
+    text = found.text.encode("utf-8")
+    or_elsewhere(
+        out / "table1.md",
+        lambda place: write_whole(place, lambda partial: partial.write_bytes(text)),
+    )
+    about = {**note, "text": "table1.md", "text_sha256": hashlib.sha256(text).hexdigest()}
+    or_elsewhere(out / "table1.csv", lambda place: write_table(found.table, about, place))
 
 
 def _of_place(inputs: Path, place: str) -> Path:

@@ -21,7 +21,6 @@ from napari_interpdisc.batch.inputs import Item, fingerprint
 from napari_interpdisc.batch.plan import Plan
 from napari_interpdisc.batch.run_folder import (
     ImageFolder,
-    guarded,
     is_as_noted,
     noted,
     read_note,
@@ -39,7 +38,7 @@ from napari_interpdisc.experiment.part_table import (
     write_part,
 )
 from napari_interpdisc.experiment.summaries import SUMMARIES, summarise, summary_rows
-from napari_interpdisc.io.results import CannotWrite, write_whole
+from napari_interpdisc.writing import CannotWrite, guarded_write, write_whole
 
 if TYPE_CHECKING:
     from napari_interpdisc.models.cell_model import CellModel
@@ -109,17 +108,17 @@ def _prepare(item: Item, plan: Plan, folder: ImageFolder) -> Outcome:
         before["inputs"] != inputs or before["item"] != item.note(folder.root)
     ):
         redone = f"{item.name} has changed since it was done; it is done again."
-        guarded(folder.final, folder.forget)
+        guarded_write(folder.final, folder.forget)
         before = None
     if before is not None and (done := folder.finished()) is not None:
         if folder.scratch.exists():
-            guarded(folder.scratch, lambda: shutil.rmtree(folder.scratch))
+            guarded_write(folder.scratch, lambda: shutil.rmtree(folder.scratch))
         data = {"state": "finished", "cells": done["cells"], "blocks": [], "redone": ""}
         return Outcome(item.name, data=data)
     if folder.note.exists():
         redone = f"Files of {item.name} are not as they were written; it is done again."
-        guarded(folder.final, folder.forget)
-    guarded(folder.final, folder.take_back)
+        guarded_write(folder.final, folder.forget)
+    guarded_write(folder.final, folder.take_back)
     folder.make()
     note = read_note(folder.prepared)
     if note is None or not is_as_noted(folder.table, note["table"]):
@@ -303,7 +302,7 @@ def _finish(item: Item, plan: Plan, folder: ImageFolder) -> Outcome:
         },
     }
     write_note(folder.note, done)
-    guarded(folder.scratch, lambda: shutil.rmtree(folder.scratch))
+    guarded_write(folder.scratch, lambda: shutil.rmtree(folder.scratch))
     return Outcome(item.name, data={"state": "finished"})
 
 

@@ -37,15 +37,10 @@ from napari_interpdisc.experiment.part_table import check_keep, keep_of, part_sc
 from napari_interpdisc.experiment.parts import Outcome, classify_block, finish, prepare
 from napari_interpdisc.experiment.summaries import order_of
 from napari_interpdisc.experiment.tables import FAILURE_COLUMNS, write_tables
-from napari_interpdisc.io.results import (
-    CannotWrite,
-    check_writable,
-    safe_name,
-    settings_text,
-    versions,
-)
+from napari_interpdisc.io.results import safe_name, settings_text, versions
 from napari_interpdisc.models.inference import used_precision
-from napari_interpdisc.models.store import load_model
+from napari_interpdisc.models.store import load_model, resolve
+from napari_interpdisc.writing import CannotWrite, check_no_input, check_writable
 
 if TYPE_CHECKING:
     from napari_interpdisc.models.cell_model import CellModel
@@ -126,6 +121,8 @@ def checked(plan: Plan) -> tuple[CellModel, list[Item]]:
     keep = keep_of(plan)
     check_keep(keep, part_schema(head.classes, model.n_latents, type(keep)()).names)
     items = find_items(plan.images)
+    read = [plan.images.table, plan.images.plate, resolve(plan.model.name)]
+    check_no_input(plan.out, [*read, *(file for item in items for file in item.files)])
     names = [safe_name(item.name).lower() for item in items]
     if len(set(names)) < len(names):
         raise InvalidInput(

@@ -6,6 +6,7 @@ has each cell as a node. The pixels of labels go into a TIFF beside the table, o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import numpy as np
 
 from napari_interpdisc._types import LayerData
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.guarded_files import check_growth, one_sentence
 from napari_interpdisc.io.geff_files import read_node_table, track_edges, write_geff
 from napari_interpdisc.io.headers import is_geff
 from napari_interpdisc.io.layer_tables import (
@@ -125,6 +127,11 @@ def read_layer(path: str | Path) -> LayerData | None:
     note = _note_of(source)
     if note is None:
         return None
+    with one_sentence(source, "a saved layer", "save it again, or open it as a table of cells"):
+        return _layer_of(source, note)
+
+
+def _layer_of(source: Path, note: dict[str, Any]) -> LayerData | None:
     if not source.is_dir():
         table = read_typed(source)
     elif note["kind"] == "labels":
@@ -240,10 +247,18 @@ def _read_pixels(source: Path, note: Mapping[str, Any]) -> Any:
     else:
         import tifffile
 
-        pixels = tifffile.imread(image)
-    if int(np.prod(pixels.shape)) != int(np.prod(shape)):
-        raise InvalidInput(
-            f"{image} has shape {tuple(pixels.shape)}, and was saved with {shape}; put the saved "
-            "file back."
-        )
+        with tifffile.TiffFile(image) as file:
+            # before anything is decoded: a damaged header may ask for any size
+            _check_saved_shape(image, file.series[0].shape, shape)
+            check_growth(image, int(file.series[0].nbytes), image.stat().st_size)
+            pixels = file.asarray()
+    _check_saved_shape(image, pixels.shape, shape)
     return pixels.reshape(shape).astype(note["dtype"], copy=False)
+
+
+def _check_saved_shape(image: Path, found: tuple[int, ...], saved: tuple[int, ...]) -> None:
+    if math.prod(found) != math.prod(saved):
+        raise InvalidInput(
+            f"{image} has shape {tuple(found)}, and was saved with {saved}; put the saved file "
+            "back."
+        )

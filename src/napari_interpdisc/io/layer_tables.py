@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from napari_interpdisc._types import LayerData
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.io.tables import check_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,6 +157,7 @@ def table_to_layer(table: pd.DataFrame, note: Mapping[str, Any], pixels: Any = N
     """
     import pandas as pd
 
+    _check_note(note)
     kind, names = note["kind"], _coordinates(note)
     known = {about["column"] for about in note["features"]}
     features: dict[Any, Any] = {}
@@ -185,6 +187,23 @@ def table_to_layer(table: pd.DataFrame, note: Mapping[str, Any], pixels: Any = N
     if "interpdisc" in note:
         arguments["metadata"] = {"interpdisc": note["interpdisc"]}
     return data, arguments, kind
+
+
+def _check_note(note: Mapping[str, Any]) -> None:
+    """Refuse a note whose parts are of other types than those that were saved."""
+    wanted = {"name": str, "placement": dict, "features": list}
+    wrong = [key for key, kind in wanted.items() if not isinstance(note.get(key), kind)]
+    if note["kind"] == "tracks" and not isinstance(note.get("graph"), dict):
+        wrong.append("graph")
+    if note["kind"] not in ("tracks", "points", "labels"):
+        wrong.append("kind")
+    if not wrong and (unknown := [key for key in note["placement"] if key not in PLACEMENT]):
+        wrong.append(f"placement: {str(unknown[0])[:40]}")
+    if wrong:
+        raise InvalidInput(
+            f"The note of a saved layer was changed: '{wrong[0]}' is not as it was saved; save the "
+            "layer again, or open its table without the JSON file beside it."
+        )
 
 
 def _inferred(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -234,10 +253,13 @@ def read_typed(path: str | Path) -> pd.DataFrame:
     source = Path(path)
     try:
         if source.suffix.lower() == ".parquet":
+            check_parquet(source)
             return pd.read_parquet(source)
         return pd.read_csv(source, dtype=object, na_filter=False)
     except pd.errors.EmptyDataError:
         return pd.DataFrame()  # of a layer without features
+    except InvalidInput:
+        raise
     except Exception as fault:
         text = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise InvalidInput(f"{source} cannot be read as a table ({text}).") from None

@@ -10,6 +10,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.guarded_files import check_kind, size_text
+
+LARGEST = 2**22
+"""Bytes that a file of settings may have."""
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -29,12 +33,16 @@ def read_settings(path: str | Path, kind: type[Settings], **chosen: Any) -> Sett
     Raises
     ------
     InvalidInput
-        If the file is missing, is no TOML, is nested too deeply, or holds an unknown setting or a
-        value out of range.
+        If the file is missing, a device or too large, is no TOML, is nested too deeply, or holds an
+        unknown setting or a value out of range.
     """
     try:
+        check_kind(path, "a TOML file", pipes=True)
         with Path(path).open("rb") as file:
-            found = tomllib.load(file)
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise InvalidInput(f"{path} is larger than {size_text(LARGEST)}; settings are not.")
+        found = tomllib.loads(data.decode("utf-8"))
     except FileNotFoundError:
         raise InvalidInput(f"There is no file {path}; check the path.") from None
     except OSError as fault:

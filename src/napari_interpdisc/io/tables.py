@@ -8,9 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import os
 import re
-import stat
 import sys
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.guarded_files import check_growth, size_text
+from napari_interpdisc.guarded_files import check_growth, check_kind, size_text
 from napari_interpdisc.io.dialects import (
     COMMON,
     DIALECTS,
@@ -98,9 +96,7 @@ def read_table(path: Path, named: Iterable[str] = (), of_cells: bool = True) -> 
     if str(path) == STDIN:
         return parse_table(sys.stdin.buffer.read(), "standard input", named, of_cells)
     try:
-        about = os.stat(path)
-        if stat.S_ISCHR(about.st_mode) or stat.S_ISBLK(about.st_mode):
-            raise InvalidInput(f"{path} is a device, where a table is expected.")
+        about = check_kind(path, "a table", pipes=True)
         if about.st_size > LARGEST_TEXT:
             raise _too_large(str(path))
         with path.open("rb") as file:  # a pipe has no size
@@ -156,11 +152,9 @@ def read_parquet(path: Path) -> Table:
         If it cannot be read.
     """
     import pandas as pd
-    from pyarrow import parquet
 
     try:
-        about = parquet.read_metadata(path)
-        check_growth(path, about.num_rows * about.num_columns * 8, path.stat().st_size)
+        check_parquet(path)
         frame = pd.read_parquet(path)
     except InvalidInput:
         raise
@@ -175,6 +169,20 @@ def read_parquet(path: Path) -> Table:
     if levels:
         frame = frame.reset_index(level=levels)
     return Table(frame.reset_index(drop=True), path.name)
+
+
+def check_parquet(path: Path) -> None:
+    """Refuse a Parquet file that would grow out of proportion in memory.
+
+    Raises
+    ------
+    InvalidInput
+        If so; what pyarrow raises of a file that is no Parquet is not caught.
+    """
+    from pyarrow import parquet
+
+    about = parquet.read_metadata(path)
+    check_growth(path, about.num_rows * about.num_columns * 8, path.stat().st_size)
 
 
 def columns_of_file(path: str | Path) -> list[str]:

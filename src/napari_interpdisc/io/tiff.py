@@ -125,6 +125,9 @@ def _opened(path: Path, series: Any, number: int, taken: tuple[str, ...]) -> Sou
         )
 
     def whole(_: int) -> npt.NDArray[Any]:
+        for page in pages:
+            if page is not None:
+                _check_inside(page)
         return np.asarray(tifffile.imread(path, series=number)).reshape(shape)
 
     return Source(path, Planes((), shape, np.dtype(series.dtype), whole), axes, taken)
@@ -141,6 +144,7 @@ def _lazy(
         if page is None:
             raise ValueError(f"page {k} is in a file that is not there")
         file = page.parent.filehandle
+        _check_inside(page)
         with lock, _log() as messages:
             file.open()
             try:
@@ -149,17 +153,25 @@ def _lazy(
                 file.close()
         if any(words in m for m in messages for words in DAMAGE):
             raise ValueError(_short(messages[0]))
-        if page.dataoffsets and max(
-            a + n for a, n in zip(page.dataoffsets, page.databytecounts, strict=True)
-        ) > _size_of(page):
-            raise ValueError("its data end beyond the end of the file")
         return pixels
 
     return Planes(outer, inner, np.dtype(dtype), read)
 
 
-def _size_of(page: Any) -> int:
-    return int(page.parent.filehandle.size)
+def _check_inside(page: Any) -> None:
+    """Refuse a page whose data are not all in its file, before memory is taken for them.
+
+    Raises
+    ------
+    ValueError
+        If its strips or tiles are too few for its size, or end beyond the end of the file.
+    """
+    wanted = int(np.prod(page.keyframe.chunked, dtype=np.int64))
+    if len(page.dataoffsets) < wanted:  # tifffile takes 0 for all pixels of what is missing
+        raise ValueError(f"{wanted - len(page.dataoffsets):,} of its {wanted:,} parts are missing")
+    ends = (a + n for a, n in zip(page.dataoffsets, page.databytecounts, strict=True))
+    if max(ends, default=0) > int(page.parent.filehandle.size):
+        raise ValueError("its data end beyond the end of the file")
 
 
 def _letters(series: Any) -> str:

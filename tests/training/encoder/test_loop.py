@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -276,6 +278,32 @@ def test_weights_of_another_network_are_refused(
 ) -> None:
     state = torch.load(checkpoint, weights_only=True)
     state["model"].popitem()
+    torch.save(state, checkpoint)
+    with pytest.raises(InvalidInput, match="it does not fit the network"):
+        fit_tcvae(sources, short(4), checkpoint=checkpoint)
+
+
+def _with_moment(state: dict[str, Any], value: torch.Tensor) -> None:
+    state["optimizer"]["state"][0]["exp_avg"] = value
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state["optimizer"]["state"].update({0: torch.zeros(9, dtype=torch.uint8)}),
+        lambda state: _with_moment(state, torch.zeros(2)),
+        lambda state: _with_moment(
+            state, torch.full_like(state["optimizer"]["state"][0]["exp_avg"], math.nan)
+        ),
+        lambda state: state["best"].update(waited="x"),
+        lambda state: state["best"].update(weights={"x": 1}),
+    ],
+)
+def test_parts_of_a_checkpoint_that_do_not_fit_are_refused(
+    checkpoint: Path, sources: list[PatchSource], change: Callable[[dict[str, Any]], object]
+) -> None:
+    state = torch.load(checkpoint, weights_only=True)
+    change(state)
     torch.save(state, checkpoint)
     with pytest.raises(InvalidInput, match="it does not fit the network"):
         fit_tcvae(sources, short(4), checkpoint=checkpoint)

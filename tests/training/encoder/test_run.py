@@ -16,6 +16,7 @@ from napari_interpdisc.errors import InvalidInput, InvalidModel
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.models.tcvae import TCVAEConfig
+from napari_interpdisc.training.encoder import run as run_module
 from napari_interpdisc.training.encoder.data import EncoderSource, split_sources
 from napari_interpdisc.training.encoder.held_out import HeldOutLoss
 from napari_interpdisc.training.encoder.log import read_log
@@ -26,6 +27,7 @@ from napari_interpdisc.training.encoder.run import (
 )
 from napari_interpdisc.training.encoder.settings import EncoderTraining
 from napari_interpdisc.training.loss import centre_weight
+from napari_interpdisc.writing import CannotWrite, KeptElsewhere, told_at_the_end
 
 from .conftest import GUIDED, of_epochs, outlined_source, scalars, source
 
@@ -229,6 +231,30 @@ def test_a_finished_run_is_not_resumed(tmp_path: Path) -> None:
     run_training([source()], of_epochs(1), tmp_path / "run")
     with pytest.raises(InvalidInput, match="is finished; its model is"):
         run_training([source()], of_epochs(1), tmp_path / "run", resume=True)
+
+
+def test_a_model_that_cannot_be_written_there_is_kept_elsewhere_with_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, save = tmp_path / "run", run_module.save_model
+
+    def refused(model: CellModel, folder: Path) -> None:
+        if folder == out / "model":
+            raise CannotWrite(f"{folder} was not written: the disk is full; free some space.")
+        save(model, folder)
+
+    monkeypatch.setattr(run_module, "save_model", refused)
+    made = []
+
+    def work() -> None:
+        with told_at_the_end():
+            made.append(run_training([source()], of_epochs(2), out))
+
+    with pytest.raises(KeptElsewhere, match=r"kept in .*model-"):
+        work()
+    assert made[0].folder.parent == out
+    assert same(load_model(made[0].folder, "cpu"), made[0].model)
+    assert (out / "checkpoint.pt").exists()
 
 
 def test_data_that_cannot_be_used_are_refused_before_any_work(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,6 +54,27 @@ class BestWeights:
             self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
         else:
             self.waited += 1
+
+    def check(self, model: TCVAE) -> None:
+        """Refuse what :meth:`see` cannot have noted of a model.
+
+        Raises
+        ------
+        ValueError
+            If so.
+        """
+        told: tuple[Any, ...] = (self.step, self.waited, self.loss)
+        whole = all(type(n) is int and n >= 0 for n in told[:2])
+        if not whole or type(told[2]) is not float or math.isnan(told[2]):
+            raise ValueError("numbers of the best weights are of other kinds")
+        if self.weights is None:
+            return
+        for name, value in model.state_dict().items():
+            own = self.weights.get(name)
+            if not isinstance(own, Tensor) or own.shape != value.shape:
+                raise ValueError(f"the best weights lack '{name}', or it has another shape")
+            if not torch.isfinite(own).all():
+                raise ValueError(f"'{name}' of the best weights is not finite")
 
 
 class HeldOutLoss:

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -250,14 +251,22 @@ class _State:
         state = read_checkpoint(checkpoint, device)
         try:
             self.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            self._take_moments(state["optimizer"])
             self.generator.set_state(state["generator"].cpu())
             torch.set_rng_state(state["torch_rng"].cpu())
             self.draw.bit_generator.state = json.loads(state["draw"])
             self.step, self.seconds = int(state["step"]), float(state.get("seconds", 0.0))
             self.best = BestWeights(**state.get("best", {}))
-        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as fault:
-            raise _no_checkpoint(checkpoint, f"it does not fit the network: {fault}") from None
+            self.best.check(self.model)
+            _check_moments(self.optimizer)
+        except Exception as fault:  # torch and NumPy raise many kinds for what does not fit
+            told = str(fault) or type(fault).__name__
+            raise _no_checkpoint(checkpoint, f"it does not fit the network: {told}") from None
+
+    def _take_moments(self, state: Any) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, of what is no state of an optimizer
+            self.optimizer.load_state_dict(state)
 
     def write(self, path: Path) -> None:
         """Write a checkpoint; the old file stays until the new one is whole."""
@@ -289,6 +298,28 @@ def _save(state: Mapping[str, Any], path: Path) -> None:
         torch.save(state, whole)
         file.write(whole.getbuffer())
 
+
+def _check_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Refuse moments of gradients that are none of these weights: the next step would fail.
+
+    Raises
+    ------
+    ValueError
+        If so.
+    """
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            about = optimizer.state.get(weight, {})
+            for name in MOMENTS if about else ():
+                moment = about.get(name)
+                if not isinstance(moment, Tensor) or moment.shape != weight.shape:
+                    raise ValueError(f"'{name}' of the optimizer is of other weights")
+                if not torch.isfinite(moment).all():
+                    raise ValueError(f"'{name}' of the optimizer is not finite")
+
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+"""What Adam keeps of each weight, in its shape."""
 
 HELD = ("model", "optimizer", "generator", "torch_rng", "draw", "step")
 """What every checkpoint holds."""

@@ -43,6 +43,7 @@ from napari_interpdisc.writing import (
     check_no_input,
     check_writable,
     or_elsewhere,
+    place_of,
     write_whole,
 )
 
@@ -312,8 +313,10 @@ def run_training(
         write_whole(out / REPORT, lambda p: p.write_text(report.markdown(), "utf-8"))
     card = encoder_card(model, record, rows, (train, held_out), command, report)
     or_elsewhere(out / MODEL, lambda place: save_model(replace(model, card=card), place))
-    checkpoint.unlink(missing_ok=True)
-    return EncoderRun(load_model(out / MODEL, device="cpu"), out / MODEL, rows, report)
+    place = place_of(out / MODEL)
+    if place == out / MODEL:  # else the same command can write it where it was asked for
+        checkpoint.unlink(missing_ok=True)
+    return EncoderRun(load_model(place, device="cpu"), place, rows, report)
 
 
 def _check_patches(sources: Sequence[EncoderSource], network: TCVAEConfig) -> None:

@@ -7,6 +7,7 @@ anndata from 0.8 on. The package itself writes what is in memory as a whole.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_interpdisc._types import Float32Array, Float64Array
+from napari_interpdisc.io.hdf5_files import hdf5_file
 
 CHUNK = 1 << 14
 """Rows of a chunk of the file."""
@@ -42,7 +44,8 @@ class AnnDataParts:
     def __init__(
         self, path: Path, latents: Sequence[str], notes: Mapping[str, str | Sequence[str]]
     ) -> None:
-        self._file = h5py.File(path, "w")
+        self._open = ExitStack()
+        self._file, self._below = self._open.enter_context(hdf5_file(path, "w"))
         self._rows = 0
         self._categories: dict[str, dict[str, int]] = {}
         self._columns: list[str] = []
@@ -72,11 +75,10 @@ class AnnDataParts:
         fault: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        try:
-            if kind is None:
-                self._end()
-        finally:
-            self._file.close()
+        with self._open:
+            if fault is not None:
+                raise fault
+            self._end()
 
     def add(
         self,
@@ -95,7 +97,13 @@ class AnnDataParts:
             (n,) each: the same columns of the same types in every part.
         latents, xy
             (n, L) and (n, 2).
+
+        Raises
+        ------
+        OSError
+            If the disk refuses what was added before.
         """
+        self._below.check()
         self._append(self._obs["_index"], np.array(names, object))
         self._append(self._file["X"], latents)
         self._append(self._file["obsm/spatial"], xy)

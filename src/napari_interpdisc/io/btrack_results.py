@@ -64,13 +64,13 @@ def add_object_properties(
     InvalidInput
         If the cells are not objects of the file, or the copy cannot be written.
     """
-    import h5py
+    from napari_interpdisc.io.hdf5_files import hdf5_file
 
     renamed: dict[str, str] = {}
 
     def write(partial: Path) -> None:
         shutil.copyfile(source, partial)
-        with h5py.File(partial, "r+") as file:
+        with hdf5_file(partial, "r+") as (file, _):
             objects = _objects_of(Path(source), file)
             rows = _rows_of(Path(source), objects["coords"][:], cells)
             known = rows >= 0

@@ -63,3 +63,18 @@ def test_a_stage_has_its_name_bar_and_remaining_time(
     assert panel.progress.value() / panel.progress.maximum() == 0.25
     panel.show_running(False)
     assert not panel.stage.text()
+
+
+def test_what_is_lacking_has_its_line_and_the_settings_that_decide_it_are_told(qtbot: Any) -> None:
+    panel = TrainPanel()
+    qtbot.addWidget(panel)
+    told: list[bool] = []
+    panel.changed.connect(lambda: told.append(True))
+    panel.folds.setValue(3)
+    panel.kinds["dense"].setChecked(False)
+    panel.seed.setValue(4)
+    assert len(told) == 2
+    panel.show_lacking("Label more.")
+    assert not panel.lacking.isHidden()
+    panel.show_lacking("")
+    assert panel.lacking.isHidden()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_interpdisc.discovery.effort import effort_of
 from napari_interpdisc.discovery.stages import StageBegan
@@ -76,5 +77,6 @@ def test_what_is_lacking_has_its_line_and_the_settings_that_decide_it_are_told(q
     assert len(told) == 2
     panel.show_lacking("Label more.")
     assert not panel.lacking.isHidden()
+    assert panel.lacking.textFormat() == Qt.TextFormat.PlainText, "a class may be called <b>"
     panel.show_lacking("")
     assert panel.lacking.isHidden()

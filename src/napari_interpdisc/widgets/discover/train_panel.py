@@ -136,6 +136,7 @@ class TrainPanel(QWidget):  # type: ignore[misc]
         )
         self.lacking = QLabel()
         self.lacking.setWordWrap(True)
+        self.lacking.setTextFormat(Qt.TextFormat.PlainText)  # names of classes may look like HTML
         self.lacking.setVisible(False)
         self.lacking.setToolTip("What the training would say now. It follows the annotations.")
         self.stage = QLabel()

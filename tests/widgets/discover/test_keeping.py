@@ -304,3 +304,31 @@ def test_a_layer_that_is_opened_is_taken_though_only_the_classes_were_changed_be
     given = {**given, "name": "Annotations", "metadata": {}}
     scene.viewer.add_layer(Layer.create(data, given, kind))
     assert two.annotations.by_row == {0: "round", 4: "long"}
+
+
+def test_annotations_that_were_opened_beside_others_are_taken_once_those_are_deleted(
+    scene: SimpleNamespace, annotations: Annotations, kept: AnnotationKeeper
+) -> None:
+    annotations.annotate(scene.session.encoding.cells, {0: "round", 4: "long"})
+    layer = find_annotations(scene.viewer)
+    assert layer is not None
+    data, given, kind = layer.as_layer_data_tuple()
+    opened = scene.viewer.add_layer(Layer.create(data, {**given, "metadata": {}}, kind))
+    annotations.annotate(scene.session.encoding.cells, {1: "long"})
+    scene.viewer.layers.remove(layer)
+    assert annotations.by_row == {0: "round", 4: "long"}
+    annotations.annotate(scene.session.encoding.cells, {2: "long"})
+    assert len(opened.data) == 3
+
+
+def test_annotations_that_were_carried_to_another_channel_and_saved_are_offered_in_neither(
+    scene: SimpleNamespace, two: Any
+) -> None:
+    image_a, image_b = identify(two.a), identify(two.b)
+    two.shared.saver.flush()
+    two.run(two.b, scene.cells)
+    two.shared.saver.flush()
+    assert len(find_left([image_a])[0]) == 1
+    two.shared.saver.note_saved()
+    two.shared.saver.leave()
+    assert find_left([image_a, image_b]) == ([], [])

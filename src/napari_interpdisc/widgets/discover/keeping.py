@@ -110,7 +110,14 @@ class AnnotationKeeper(AnnotationTool):
             return
         self._follow(None)
         self.leaving.emit()
-        self._annotations.replace_all(self._annotations.classes, ())
+        self._busy = True  # another layer that was opened beside it must not be emptied
+        try:
+            self._annotations.replace_all(self._annotations.classes, ())
+        finally:
+            self._busy = False
+        other = find_annotations(self._viewer)
+        if other is not None:
+            self._restore(other)
 
     def _restore(self, layer: Any) -> None:
         """Take over the annotations of a layer that was there before, or was opened."""

@@ -92,8 +92,13 @@ def unsaved_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Return the folder of unsaved annotations of this test; they are written at its end alone."""
+    from qtpy.QtCore import QCoreApplication, QEvent
+
     from napari_interpdisc.widgets.discover import autosave, unsaved
 
+    if QCoreApplication.instance() is not None:
+        # what windows of earlier tests leave is none of this test
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     folder = tmp_path_factory.getbasetemp() / f"unsaved-{next(COUNT)}"
     monkeypatch.setattr(unsaved, "cache_folder", lambda: folder)
     monkeypatch.setattr(autosave, "Timer", Never)

@@ -22,6 +22,7 @@ from napari_interpdisc.models.store import replace_heads
 from napari_interpdisc.pipeline import classify
 from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
 from napari_interpdisc.widgets.canvas import annotation_layer
+from napari_interpdisc.widgets.canvas.annotation_home import note_home
 from napari_interpdisc.widgets.canvas.layers import frames_from_layer
 from napari_interpdisc.widgets.cells.run import result_columns
 from napari_interpdisc.widgets.discover.annotating import annotating_of
@@ -95,6 +96,32 @@ def test_a_session_comes_back_in_another_viewer(scene: Any, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("open_dock", [True, False], ids=["with a dock", "after it closed"])
+def test_annotations_of_a_window_and_of_a_session_that_is_opened_there(
+    scene: Any, tmp_path: Path, open_dock: bool
+) -> None:
+    session = session_of(scene)
+    save_viewer(scene, tmp_path / "saved")
+    shared = annotating_of(scene, session)
+    shared.join()
+    assert session.encoding is not None
+    shared.annotations.annotate(session.encoding.cells, {2: "mine"})
+    image = identify(session.image)
+    if not open_dock:
+        shared.leave()
+    open_viewer(scene, tmp_path / "saved")
+    if not open_dock:
+        shared = annotating_of(scene, session)
+        shared.join()
+    assert sorted(shared.annotations.by_row.values()) == ["mine", "other"]
+    shared.annotations.remove(*shared.annotations.by_row)
+    assert not len(annotation_layer.find_annotations(scene).data), "its layer is followed"
+    aside = scene.layers["Annotations of 'movie'"]
+    assert (len(aside.data), aside.visible) == (3, False)
+    assert len(find_left([image])[0][0].marks) == 3
+    shared.leave()
+
+
+@pytest.mark.parametrize("open_dock", [True, False], ids=["with a dock", "after it closed"])
 def test_annotations_that_are_saved_are_not_offered(
     scene: Any, tmp_path: Path, open_dock: bool
 ) -> None:
@@ -113,6 +140,21 @@ def test_annotations_that_are_saved_are_not_offered(
     if open_dock:
         shared.leave()
     assert find_left([image]) == ([], [])
+
+
+def test_annotations_of_another_movie_are_not_saved_with_this_one(
+    scene: Any, tmp_path: Path
+) -> None:
+    session, image = session_of(scene), scene.layers["movie"]
+    layer = annotation_layer.find_annotations(scene)
+    assert layer is not None
+    other = scene.add_image(image.data + 1, name="other")
+    note_home(layer, other, None, frames_from_layer(other))
+    told = save_viewer(scene, tmp_path / "saved")
+    assert told.startswith("The session was saved")
+    viewer = ViewerModel()
+    assert ", 0 annotations," in open_viewer(viewer, tmp_path / "saved")
+    assert session.image is image
 
 
 def test_a_moved_image_is_asked_for(scene: Any, tmp_path: Path) -> None:

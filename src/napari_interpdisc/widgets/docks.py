@@ -213,6 +213,7 @@ class DiscoverDock(Dock):
     """Discover classes."""
 
     title, made_by = "Discover", "napari_interpdisc.widgets.discover.widget:DiscoverWidget"
+    needed = ("napari_interpdisc.discovery.effort", "napari_interpdisc.discovery.movies")
     later = ("scipy.spatial.distance", "sklearn.cluster")
 
 

@@ -21,10 +21,14 @@ from napari_interpdisc.models.store import installed_models, load_model, save_mo
 from napari_interpdisc.pipeline import classify_encoding
 from napari_interpdisc.session_folder import Ask, SavedSession, open_session, save_session
 from napari_interpdisc.widgets.canvas import annotation_layer
+from napari_interpdisc.widgets.canvas.annotation_home import is_of
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.layers import frames_from_layer
 from napari_interpdisc.widgets.canvas.overlay import follow_session, update_overlay
-from napari_interpdisc.widgets.discover.annotating import note_annotations_saved
+from napari_interpdisc.widgets.discover.annotating import (
+    note_annotations_saved,
+    set_annotations_aside,
+)
 from napari_interpdisc.widgets.discover.annotations import Mark
 from napari_interpdisc.widgets.session import session_of
 
@@ -76,7 +80,7 @@ def save_viewer(viewer: Any, folder: str | Path) -> str:
     marks, classes = None, []
     found: list[Mark] = []
     layer = annotation_layer.find_annotations(viewer)
-    if layer is not None:
+    if layer is not None and is_of(layer, viewer, image, session.cells_layer, frames):
         found = annotation_layer.read_layer(layer, image, frames)
         classes = annotation_layer.classes_of(layer)
         marks = pd.DataFrame(
@@ -160,10 +164,8 @@ def open_viewer(viewer: Any, folder: str | Path, ask: Ask | None = None) -> str:
         raise
     session = session_of(viewer)
     follow_session(viewer, session)
-    session.set_model(model, saved.head)
-    session.set_result(image, cells, labels, frames, result)
-    session.set_threshold(settings["threshold"])
-    update_overlay(viewer, session).visible = True
+    set_annotations_aside(viewer, session)
+    session.clear()
     n = 0
     if saved.annotations is not None:
         marks = [
@@ -172,7 +174,14 @@ def open_viewer(viewer: Any, folder: str | Path, ask: Ask | None = None) -> str:
         ]
         n = len(marks)
         diameter = saved.encoding.diameter
-        annotation_layer.write_layer(viewer, image, frames, diameter, settings["classes"], marks)
+        # before the cells: they are looked for among those, as after each run
+        annotation_layer.write_layer(
+            viewer, image, frames, diameter, settings["classes"], marks, cells
+        )
+    session.set_model(model, saved.head)
+    session.set_result(image, cells, labels, frames, result)
+    session.set_threshold(settings["threshold"])
+    update_overlay(viewer, session).visible = True
     return (
         f"Opened {source}: {len(result.index)} cells, {n} annotations, model '{model.name}', head "
         f"'{saved.head}'."

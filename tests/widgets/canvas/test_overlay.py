@@ -296,3 +296,15 @@ def test_cells_without_pixels_have_no_disagreement(movie: np.ndarray) -> None:
     flagged_overlay = update_overlay(viewer, session)
     value = int(np.asarray(flagged_overlay.data[1])[20, 20])
     np.testing.assert_allclose(flagged_overlay.get_color(value), NO_CLASS_COLOR, atol=0.01)
+
+
+def test_the_image_of_a_later_run_does_not_hide_it(movie: np.ndarray) -> None:
+    viewer, session = with_result(movie, None, TWO, [-3, 3])
+    overlay = update_overlay(viewer, session)
+    later = viewer.add_image(movie, name="later")
+    viewer.add_points([[0, 1, 1]], name="cells")
+    update_overlay(viewer, session)
+    assert [layer.name for layer in viewer.layers] == ["image", overlay.name, "later", "cells"]
+    session.set_result(later, None, None, frames_from_layer(later), session.classification)
+    assert update_overlay(viewer, session) is overlay
+    assert [layer.name for layer in viewer.layers] == ["image", "later", overlay.name, "cells"]

@@ -17,9 +17,13 @@ from napari_interpdisc.frames import Frames
 from napari_interpdisc.models.cell_model import NamedHead
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.store import load_model, replace_heads
+from napari_interpdisc.widgets.canvas.annotation_home import set_aside
+from napari_interpdisc.widgets.canvas.annotation_layer import write_layer
+from napari_interpdisc.widgets.canvas.layers import frames_from_layer
 from napari_interpdisc.widgets.canvas.overlay import find_overlay
 from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.columns_form import ColumnsForm
+from napari_interpdisc.widgets.discover.annotations import Mark
 from napari_interpdisc.widgets.session import session_of
 
 from ...conftest import known_within
@@ -524,6 +528,20 @@ def test_the_boxes_follow_the_layer_list(viewer: Any, widget: CellsWidget) -> No
     assert not widget.detect.isEnabled()
     widget.run.click()
     assert fault(widget).startswith("There is no image")
+
+
+def test_annotations_are_no_cells_for_a_run_to_write_its_classes_over(
+    viewer: Any, widget: CellsWidget
+) -> None:
+    points = viewer.add_points(CENTRES, name="detected cells")
+    image = viewer.layers["movie"]
+    marks = [Mark("round", 0, 30.0, 30.0, 1)]
+    layer = write_layer(viewer, image, frames_from_layer(image), 20.0, ["round"], marks)
+    assert widget.cells.choices == (points,)
+    set_aside(layer)
+    again = CellsWidget(viewer)
+    assert again.cells.choices == (points,)
+    assert again.cells.value is points
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_docks_share_it_and_the_last_one_ends_it(
     again.said.connect(lambda text, fault: said.append(text))
     again.join()
     assert again.annotations.by_row == {0: "class 2", 4: "class 1"}
-    assert said == ["2 annotations were found again."]
+    assert said == ["2 annotations of 'movie' were found again."]
     again.leave()
 
 

@@ -109,7 +109,10 @@ def test_a_process_that_is_killed_loses_nothing(
             saver.start()
             annotations.annotate(scene.session.encoding.cells, {0: "round", 4: "long"})
             until = time.monotonic() + 20
-            while time.monotonic() < until and not list(unsaved.unsaved_folder().glob("*.json")):
+            # not one that is being written
+            while time.monotonic() < until and not any(
+                unsaved.NAME.fullmatch(p.name) for p in unsaved.unsaved_folder().glob("*")
+            ):
                 time.sleep(0.01)
             os.write(told, b"x")
             time.sleep(60)

@@ -12,9 +12,14 @@ from napari.layers import Layer
 from napari_builtins.io import csv_to_layer_data, napari_write_points
 
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.widgets.canvas.annotation_home import is_aside
 from napari_interpdisc.widgets.canvas.annotation_layer import find_annotations, is_annotations
+from napari_interpdisc.widgets.canvas.layers import frames_from_layer, placed_like
+from napari_interpdisc.widgets.discover.annotating import Annotating
+from napari_interpdisc.widgets.discover.annotation_import import prepare_import
 from napari_interpdisc.widgets.discover.annotations import Annotations
 from napari_interpdisc.widgets.discover.keeping import AnnotationKeeper
+from napari_interpdisc.widgets.discover.unsaved import find_left, identify
 
 
 @pytest.fixture
@@ -119,3 +124,211 @@ def test_a_layer_that_was_saved_and_opened_again(
     others.annotate(scene.session.encoding.cells, {2: "round"})
     np.testing.assert_allclose(opened.data_to_world(opened.data[0]), (10, -15, 14.5))
     again.stop()
+
+
+# -- another movie in the same window -----------------------------------------------------------
+
+
+@pytest.fixture
+def two(scene: SimpleNamespace) -> Any:
+    """Two movies, A and B, whose cells are at the same places; annotations and what was said."""
+    result = scene.session.classification
+    a, viewer, placed = scene.image, scene.viewer, placed_like(scene.image)
+    a.name = "A"
+    b = viewer.add_image(a.data + 1, name="B", **placed)
+    cells = {a: scene.cells, b: viewer.add_points(scene.cells.data, name="cells of B", **placed)}
+
+    def run(image: Any, layer: Any = None) -> None:
+        where = cells[image] if layer is None else layer
+        scene.session.set_result(image, where, None, frames_from_layer(image), result)
+
+    shared = Annotating(scene.viewer, scene.session)
+    shared.join()
+    shared.annotations.replace_all(("round", "long"), ())
+    said: list[str] = []
+    shared.said.connect(lambda text, fault: said.append(text))
+    shared.annotations.annotate(scene.session.encoding.cells, {0: "round", 4: "long"})
+    made = SimpleNamespace(a=a, b=b, run=run, said=said, shared=shared, cells=cells)
+    made.annotations = shared.annotations
+    yield made
+    made.shared.leave()
+
+
+def aside(scene: SimpleNamespace) -> list[str]:
+    return [layer.name for layer in scene.viewer.layers if is_aside(layer)]
+
+
+def test_annotations_stay_with_their_movie(scene: SimpleNamespace, two: Any) -> None:
+    two.run(two.b)
+    annotations = two.annotations
+    assert (annotations.marks, annotations.classes) == ((), ("round", "long"))
+    assert two.said == [
+        "2 annotations of 'A' are set aside in the hidden layer \"Annotations of 'A'\"; they come "
+        "back with that image."
+    ]
+    assert aside(scene) == ["Annotations of 'A'"]
+    assert find_annotations(scene.viewer) is None
+    assert not annotations.undo(), "what was undone would be of another movie"
+    annotations.annotate(scene.session.encoding.cells, {1: "long"})
+    two.run(two.a)
+    assert annotations.by_row == {0: "round", 4: "long"}
+    assert two.said[1:] == [
+        "1 annotation of 'B' is set aside in the hidden layer \"Annotations of 'B'\"; it comes "
+        "back with that image. 2 annotations of 'A' were found again."
+    ]
+    layer = find_annotations(scene.viewer)
+    assert layer is not None
+    assert (layer.name, layer.visible) == ("Annotations", True)
+    annotations.annotate(scene.session.encoding.cells, {2: "round"})
+    assert len(layer.data) == 3, "it is followed again"
+    two.run(two.b)
+    assert annotations.by_row == {1: "long"}
+    assert aside(scene) == ["Annotations of 'A'"]
+
+
+def test_the_file_of_what_is_set_aside_is_that_of_its_movie(
+    scene: SimpleNamespace, two: Any
+) -> None:
+    image_a, image_b = identify(two.a), identify(two.b)
+    two.run(two.b)  # before the annotations of A were written
+    assert [len(left.marks) for left in find_left([image_a])[0]] == [2]
+    assert find_left([image_b]) == ([], [])
+    two.annotations.annotate(scene.session.encoding.cells, {1: "long"})
+    two.shared.saver.flush()
+    two.run(two.a)
+    two.shared.saver.flush()
+    assert find_left([image_a]) == ([], []), "this window goes on with it"
+    assert [len(left.marks) for left in find_left([image_b])[0]] == [1]
+    two.shared.saver.note_saved()
+    two.shared.saver.leave()
+    assert find_left([image_a]) == ([], [])
+    two.run(two.b)
+    two.run(two.a)
+    two.shared.saver.flush()
+    two.shared.saver.leave()
+    assert find_left([image_a]) == ([], []), "they are saved as before"
+
+
+def test_annotations_whose_layer_was_deleted_are_offered(scene: SimpleNamespace, two: Any) -> None:
+    two.run(two.b)
+    scene.viewer.layers.remove("Annotations of 'A'")
+    two.run(two.a)
+    assert not two.annotations.marks
+    ((left,), _) = find_left([identify(two.a)])
+    two.shared.restore(left)
+    assert two.annotations.by_row == {0: "round", 4: "long"}
+
+
+def test_other_cells_or_another_channel_keep_the_annotations(
+    scene: SimpleNamespace, two: Any
+) -> None:
+    again = scene.viewer.add_points(scene.cells.data, name="detected again")
+    two.run(two.a, again)
+    two.run(two.b, again)
+    assert two.said == [
+        "2 annotations of 'A' were found again.",
+        "2 annotations of 'A' were found again in 'B'.",
+    ]
+    assert two.annotations.by_row == {0: "round", 4: "long"}
+    assert aside(scene) == []
+    two.run(two.a)
+    assert aside(scene) == ["Annotations of 'B'"], "they are those of B from then on"
+
+
+def test_another_shape_is_another_movie(scene: SimpleNamespace, two: Any) -> None:
+    longer = np.concatenate([two.a.data, two.a.data])
+    two.run(scene.viewer.add_image(longer, name="longer"), scene.cells)
+    assert not two.annotations.marks
+    assert aside(scene) == ["Annotations of 'A'"]
+
+
+def test_docks_that_were_closed_meanwhile(scene: SimpleNamespace, two: Any) -> None:
+    image_a = identify(two.a)
+    two.shared.leave()
+    two.run(two.b)
+    two.shared = Annotating(scene.viewer, scene.session)
+    said: list[str] = []
+    two.shared.said.connect(lambda text, fault: said.append(text))
+    two.shared.join()
+    assert not two.shared.annotations.marks
+    assert said[0].startswith("2 annotations of 'A' are set aside")
+    assert [len(left.marks) for left in find_left([image_a])[0]] == [2]
+    two.shared.leave()
+    two.run(two.a)
+    two.shared = Annotating(scene.viewer, scene.session)
+    two.shared.join()
+    assert two.shared.annotations.by_row == {0: "round", 4: "long"}
+
+
+def test_an_image_that_is_deleted_and_opened_again(scene: SimpleNamespace, two: Any) -> None:
+    two.run(two.b)
+    scene.viewer.layers.remove(two.a)
+    again = scene.viewer.add_image(two.a.data.copy(), name="opened again")
+    two.run(again, scene.viewer.add_points(scene.cells.data))
+    assert two.annotations.by_row == {0: "round", 4: "long"}
+    assert two.said[-1] == "2 annotations of 'A' were found again in 'opened again'."
+
+
+def test_what_is_set_aside_can_be_imported_by_place(scene: SimpleNamespace, two: Any) -> None:
+    two.run(two.b)
+    work = prepare_import(scene.viewer.layers["Annotations of 'A'"], "class", scene.session)
+    two.shared.keeper.take(work(lambda *_: None), scene.session.encoding)
+    assert two.annotations.by_row == {0: "round", 4: "long"}
+    layer = find_annotations(scene.viewer)
+    assert layer is not None
+    assert layer.name == "Annotations"
+    two.run(two.a)
+    assert aside(scene) == ["Annotations of 'B'"]
+
+
+def test_two_viewers_keep_theirs_apart(
+    scene: SimpleNamespace, two: Any, make_scene: Callable[..., SimpleNamespace]
+) -> None:
+    other = make_scene(window=False)
+    shared = Annotating(other.viewer, other.session)
+    shared.join()
+    shared.annotations.annotate(other.session.encoding.cells, {5: "long"})
+    two.run(two.b)
+    assert shared.annotations.by_row == {5: "long"}
+    assert aside(other) == []
+    shared.leave()
+
+
+def test_a_layer_that_is_opened_is_taken_though_only_the_classes_were_changed_before(
+    scene: SimpleNamespace, two: Any
+) -> None:
+    two.run(two.b)
+    two.annotations.add_class("flat")
+    layer = scene.viewer.layers["Annotations of 'A'"]
+    data, given, kind = layer.as_layer_data_tuple()
+    given = {**given, "name": "Annotations", "metadata": {}}
+    scene.viewer.add_layer(Layer.create(data, given, kind))
+    assert two.annotations.by_row == {0: "round", 4: "long"}
+
+
+def test_annotations_that_were_opened_beside_others_are_taken_once_those_are_deleted(
+    scene: SimpleNamespace, annotations: Annotations, kept: AnnotationKeeper
+) -> None:
+    annotations.annotate(scene.session.encoding.cells, {0: "round", 4: "long"})
+    layer = find_annotations(scene.viewer)
+    assert layer is not None
+    data, given, kind = layer.as_layer_data_tuple()
+    opened = scene.viewer.add_layer(Layer.create(data, {**given, "metadata": {}}, kind))
+    annotations.annotate(scene.session.encoding.cells, {1: "long"})
+    scene.viewer.layers.remove(layer)
+    assert annotations.by_row == {0: "round", 4: "long"}
+    annotations.annotate(scene.session.encoding.cells, {2: "long"})
+    assert len(opened.data) == 3
+
+
+def test_annotations_that_were_carried_to_another_channel_and_saved_are_offered_in_neither(
+    scene: SimpleNamespace, two: Any
+) -> None:
+    image_a, image_b = identify(two.a), identify(two.b)
+    two.shared.saver.flush()
+    two.run(two.b, scene.cells)
+    two.shared.saver.flush()
+    assert len(find_left([image_a])[0]) == 1
+    two.shared.saver.note_saved()
+    two.shared.saver.leave()
+    assert find_left([image_a, image_b]) == ([], [])

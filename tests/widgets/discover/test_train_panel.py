@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_interpdisc.discovery.effort import effort_of
 from napari_interpdisc.discovery.stages import StageBegan
@@ -63,3 +64,19 @@ def test_a_stage_has_its_name_bar_and_remaining_time(
     assert panel.progress.value() / panel.progress.maximum() == 0.25
     panel.show_running(False)
     assert not panel.stage.text()
+
+
+def test_what_is_lacking_has_its_line_and_the_settings_that_decide_it_are_told(qtbot: Any) -> None:
+    panel = TrainPanel()
+    qtbot.addWidget(panel)
+    told: list[bool] = []
+    panel.changed.connect(lambda: told.append(True))
+    panel.folds.setValue(3)
+    panel.kinds["dense"].setChecked(False)
+    panel.seed.setValue(4)
+    assert len(told) == 2
+    panel.show_lacking("Label more.")
+    assert not panel.lacking.isHidden()
+    assert panel.lacking.textFormat() == Qt.TextFormat.PlainText, "a class may be called <b>"
+    panel.show_lacking("")
+    assert panel.lacking.isHidden()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtCore import Qt
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.pipeline import classify
@@ -86,6 +87,7 @@ def test_it_is_offered_restored_and_undone(closed: None, open_panel: Any, qtbot:
     assert not panel.isHidden()
     assert panel.told.text().startswith("3 annotations of 'movie' of ")
     assert panel.told.text().endswith(" were left unsaved.")
+    assert panel.told.textFormat() == Qt.TextFormat.PlainText, "an image may be called <b>"
     assert not annotations.marks, "nothing is put in unasked"
     panel.restore_button.click()
     assert opened.said == ["3 of 3 annotations were restored."]

@@ -23,6 +23,7 @@ from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
 from napari_interpdisc.widgets.canvas.annotation_layer import find_annotations
 from napari_interpdisc.widgets.canvas.compat import camera_of
 from napari_interpdisc.widgets.cells.widget import CellsWidget
+from napari_interpdisc.widgets.discover import widget as widget_module
 from napari_interpdisc.widgets.discover.run import NO_CELLS
 from napari_interpdisc.widgets.discover.unsaved import find_left, identify
 from napari_interpdisc.widgets.discover.widget import LEAST_PX, DiscoverWidget
@@ -219,6 +220,39 @@ def test_the_garbage_collector_may_take_a_closed_widget(
     del closed
     gc.collect()  # the slots of its last signal must still be whole, or the process ends
     assert gone() is None
+
+
+def test_what_a_training_lacks_is_said_before_the_press(scene: SimpleNamespace, qtbot: Any) -> None:
+    widget, line = scene.widget, scene.widget.training.lacking
+    cells = scene.session.encoding.cells
+    qtbot.waitUntil(lambda: line.text().startswith("No cell is annotated yet"))
+    assert widget.training.start.isEnabled()
+    widget.annotations.annotate(cells, {0: "class 1", 1: "class 1"})
+    qtbot.waitUntil(lambda: line.text().startswith("At least two classes are needed"))
+    annotate_all(scene, 4)
+
+    qtbot.waitUntil(lambda: "4 tracks" in line.text())
+    widget.train()
+    assert "4 tracks" in fault(scene)
+    assert line.isHidden(), "it is said once"
+    widget.training.folds.setValue(4)
+    qtbot.waitUntil(lambda: not widget.status.text())
+    assert line.isHidden()
+    assert not line.text()
+    scene.session.clear()
+    widget.tell_lacking()
+    assert line.isHidden(), "the line of the widget says that there are no cells"
+
+
+def test_what_a_training_lacks_is_asked_once_for_many_changes(
+    scene: SimpleNamespace, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(widget_module, "plan_training", lambda *given: asked.append(given))
+    for row in range(5):
+        scene.widget.annotations.annotate(scene.session.encoding.cells, {row: "class 1"})
+    qtbot.waitUntil(lambda: bool(asked))
+    assert len(asked) == 1
 
 
 @IN_WINDOW

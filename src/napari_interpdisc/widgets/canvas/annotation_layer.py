@@ -12,6 +12,12 @@ from napari.layers import Points
 
 from napari_interpdisc.figures.palette import class_colors
 from napari_interpdisc.frames import Frames
+from napari_interpdisc.widgets.canvas.annotation_home import (
+    LAYER_NAME,
+    ROLE,
+    note_home,
+    note_of,
+)
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.layers import (
     affine_of,
@@ -22,8 +28,6 @@ from napari_interpdisc.widgets.canvas.layers import (
 )
 from napari_interpdisc.widgets.discover.annotations import NO_ROW, Mark
 
-LAYER_NAME = "Annotations"
-ROLE = "annotations"
 COLUMNS = ("class", "track_id", "t", "y", "x", "row")
 RING_DIAMETERS = 1.25
 """Outer diameter of a ring, in nuclear diameters."""
@@ -54,25 +58,45 @@ def write_layer(
     diameter: float,
     classes: Sequence[str],
     marks: Sequence[Mark],
+    cells: Any = None,
 ) -> Points:
-    """Put marks into the annotation layer that is there, or into a new one over ``image``."""
+    """Put marks into the annotation layer that is there, or into a new one over ``image``.
+
+    ``cells`` is the layer of the cells that they mark, or None. A new layer is whole when it is
+    added: whoever waits for one finds the marks in it.
+    """
     viewer = unwrapped(viewer)
     layer = find_annotations(viewer)
     if layer is not None and layer.ndim != image.ndim:
         viewer.layers.remove(layer)
         layer = None
     if layer is None:
-        if not marks:
-            return Points(ndim=image.ndim)
-        chosen, active = set(viewer.layers.selection), viewer.layers.selection.active
-        layer = viewer.add_points(
+        layer = Points(
             np.empty((0, image.ndim)), ndim=image.ndim, name=LAYER_NAME, **placed_like(image)
         )
-        viewer.layers.selection = chosen
-        viewer.layers.selection.active = active
-    elif not all(map(np.allclose, affine_of(layer), affine_of(image))):
+        _fill(layer, image, frames, diameter, classes, marks, cells)
+        if marks:
+            chosen, active = set(viewer.layers.selection), viewer.layers.selection.active
+            viewer.add_layer(layer)
+            viewer.layers.selection = chosen
+            viewer.layers.selection.active = active
+        return layer
+    if not all(map(np.allclose, affine_of(layer), affine_of(image))):
         for name, value in placed_like(image).items():
             setattr(layer, name, value)
+    _fill(layer, image, frames, diameter, classes, marks, cells)
+    return layer
+
+
+def _fill(
+    layer: Points,
+    image: Any,
+    frames: Frames,
+    diameter: float,
+    classes: Sequence[str],
+    marks: Sequence[Mark],
+    cells: Any,
+) -> None:
     data = _points(image, frames, marks)
     with layer.events.data.blocker():
         layer.selected_data = set()
@@ -90,18 +114,17 @@ def write_layer(
         layer.face_color = "transparent"
         layer.border_color = np.array([colors[m.name] for m in marks])
     note_classes(layer, classes)
-    return layer
+    note_home(layer, image, cells, frames)
 
 
 def note_classes(layer: Points, classes: Sequence[str]) -> None:
     """Store names and order of the classes with the layer."""
-    layer.metadata["interpdisc"] = {"role": ROLE, "classes": list(classes)}
+    layer.metadata["interpdisc"] = {**note_of(layer), "role": ROLE, "classes": list(classes)}
 
 
 def classes_of(layer: Points) -> list[str]:
     """Names of the classes that were stored with the layer."""
-    note = layer.metadata.get("interpdisc")
-    return [str(name) for name in note.get("classes", ())] if isinstance(note, dict) else []
+    return [str(name) for name in note_of(layer).get("classes", ())]
 
 
 def read_layer(layer: Points, image: Any, frames: Frames | None) -> list[Mark]:

@@ -228,8 +228,16 @@ def update_overlay(viewer: Any, session: Session) -> Labels:
             layer.colormap = DirectLabelColormap(color_dict=color_dict)
         layer.features = features
         layer.metadata["interpdisc"] = note
+        _raise_above(viewer, layer, session.image)
     layer.editable = False
     return layer
+
+
+def _raise_above(viewer: Any, layer: Labels, image: Any) -> None:
+    """Let an overlay not stay below the image of a later run, which would hide it."""
+    order = list(viewer.layers)
+    if image in order and order.index(layer) < order.index(image):
+        viewer.layers.move(order.index(layer), order.index(image) + 1)
 
 
 def _overlay_data(session: Session, base: Any, own: Shown) -> Any:

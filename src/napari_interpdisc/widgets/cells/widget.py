@@ -38,6 +38,8 @@ from napari_interpdisc.pipeline import (
     classify_encoding,
     movie_warnings,
 )
+from napari_interpdisc.widgets.canvas.annotation_home import is_aside
+from napari_interpdisc.widgets.canvas.annotation_layer import is_annotations
 from napari_interpdisc.widgets.canvas.chosen_marks import is_chosen_marks
 from napari_interpdisc.widgets.canvas.compat import unwrapped
 from napari_interpdisc.widgets.canvas.flip_marks import is_flip_marks
@@ -291,7 +293,13 @@ class CellsWidget(QWidget):  # type: ignore[misc]
 
     def _cell_layers(self, _: Any = None) -> list[tuple[str, Any]]:
         kinds = (Tracks, Points, Labels)  # the likelier first
-        return [choice for kind in kinds for choice in self._layers_of(kind)]
+        # a run would write its classes over those that were annotated
+        return [
+            (name, layer)
+            for kind in kinds
+            for name, layer in self._layers_of(kind)
+            if not (is_annotations(layer) or is_aside(layer))
+        ]
 
     def _segmentations(self, _: Any = None) -> list[tuple[str, Any]]:
         return [("none", None), *self._layers_of(Labels)]

@@ -8,6 +8,8 @@ from typing import Any
 
 from psygnal import Signal
 
+from napari_interpdisc.widgets.canvas.annotation_home import set_aside
+from napari_interpdisc.widgets.canvas.annotation_layer import find_annotations
 from napari_interpdisc.widgets.discover.annotate import Annotator
 from napari_interpdisc.widgets.discover.annotations import FIRST_CLASSES, Annotations, Mark
 from napari_interpdisc.widgets.discover.autosave import AutoSaver, note_saved_without_docks
@@ -47,6 +49,8 @@ class Annotating:
         self.saver = AutoSaver(session, self.annotations)
         self.keeper.read.connect(self.saver.take_as_saved)
         self.keeper.leaving.connect(self.saver.leave)
+        self.keeper.left_movie.connect(self.saver.set_aside)
+        self.keeper.came_back.connect(self.saver.take_back)
         self.keeper.exported.connect(self.saver.note_saved)
         self.held_out: HeldOutCells | None = None
         self._users = 0
@@ -102,6 +106,19 @@ def annotating_of(viewer: Any, session: Session) -> Annotating:
         found = Annotating(viewer, session)
         _shared[session] = weakref.ref(found)
     return found
+
+
+def set_annotations_aside(viewer: Any, session: Session) -> None:
+    """Set the annotations of a viewer aside, before those of a saved session are put in."""
+    known = _shared.get(session)
+    found = None if known is None else known()
+    if found is not None:
+        found.keeper.set_aside()
+    layer = find_annotations(viewer)
+    if layer is not None and len(layer.data):
+        set_aside(layer)
+    elif layer is not None:
+        viewer.layers.remove(layer)
 
 
 def note_annotations_saved(session: Session, marks: Iterable[Mark]) -> None:

@@ -13,6 +13,7 @@ from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.widgets.discover.annotations import Annotations, Mark
 from napari_interpdisc.widgets.discover.unsaved import (
     ImageIdentity,
+    Place,
     UnsavedFile,
     check_folder,
     identify,
@@ -25,6 +26,11 @@ DELAY = 0.5
 
 _files: weakref.WeakKeyDictionary[Session, UnsavedFile] = weakref.WeakKeyDictionary()
 """The file of each viewer: it goes on when the last dock is closed and another one opens."""
+
+_aside: weakref.WeakKeyDictionary[Session, dict[str, tuple[UnsavedFile, frozenset[Place]]]] = (
+    weakref.WeakKeyDictionary()
+)
+"""Files of annotations that were set aside, and what of them was saved, by mark of the image."""
 
 _told: set[str] = set()
 
@@ -59,6 +65,7 @@ class AutoSaver:
         self._is_checked = False
         self._fault: str | None = None
         self._identity: tuple[weakref.ref[Any], Any, ImageIdentity] | None = None
+        self._image_layer: Any = None
 
     def start(self) -> None:
         """Begin to follow changes."""
@@ -76,6 +83,24 @@ class AutoSaver:
             self._write()
             self._file.leave()
         self._tell_fault()
+
+    def set_aside(self, key: str) -> None:
+        """Write what is not written, and let it be offered: its image is not the present one."""
+        self.leave()
+        with self._lock:
+            _aside.setdefault(self._session, {})[key] = (self._file, self._saved)
+            self._begin(UnsavedFile(), places(()))
+
+    def take_back(self, key: str) -> None:
+        """Go on with the file of annotations that were set aside."""
+        self._cancel()
+        with self._lock:
+            known = _aside.get(self._session, {}).pop(key, None)
+            self._begin(*known if known is not None else (UnsavedFile(), places(())))
+
+    def _begin(self, file: UnsavedFile, saved: frozenset[Place]) -> None:
+        self._file = _files[self._session] = file
+        self._saved, self._restored, self._image_layer = saved, False, None
 
     def take_as_saved(self) -> None:
         """Annotations were read from a layer; what is not in our file was saved elsewhere."""
@@ -106,8 +131,11 @@ class AutoSaver:
 
     def _changed(self) -> None:
         self._tell_fault()
+        if self._session.image is not None:
+            self._image_layer = self._session.image
         if not self._annotations.marks:
             self._cancel()
+            self._image_layer = None
             with self._lock:
                 if self._restored:  # whoever undoes a restoration may think again
                     self._file.leave()
@@ -135,6 +163,7 @@ class AutoSaver:
 
     def _write(self) -> bool:
         """Write what is unsaved; whether it is on the disk."""
+        layer, self._image_layer = self._image_layer, None  # held no longer than needed
         marks, classes = self._annotations.marks, self._annotations.classes
         now = places(marks)
         if not now:
@@ -142,7 +171,7 @@ class AutoSaver:
         if now == self._saved:
             self._file.remove(now)
             return True
-        image = self._image()
+        image = self._identified(layer)
         if image is None:
             return False
         try:
@@ -153,9 +182,11 @@ class AutoSaver:
             return False
         return True
 
-    def _image(self) -> ImageIdentity | None:
-        """What the image is recognised by: the present one, or the last one if there is none."""
-        layer = self._session.image
+    def _identified(self, layer: Any) -> ImageIdentity | None:
+        """What the image is recognised by that the last change was made on; as before if None.
+
+        The present one may be another already, whose annotations these are not.
+        """
         if layer is None:
             return None if self._identity is None else self._identity[2]
         data = layer.data

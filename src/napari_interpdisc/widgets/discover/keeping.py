@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from napari.layers import Image
 from psygnal import Signal
 
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.results import write_table
+from napari_interpdisc.widgets.canvas import annotation_home
 from napari_interpdisc.widgets.canvas.annotation_layer import (
     classes_of,
     find_annotations,
@@ -22,6 +25,7 @@ from napari_interpdisc.widgets.discover.annotations import (
     FIRST_CLASSES,
     MAX_CLASSES,
     NO_ROW,
+    Mark,
     match_marks,
 )
 from napari_interpdisc.widgets.discover.run import NO_CELLS
@@ -35,7 +39,8 @@ HALF = 0.5
 class AnnotationKeeper(AnnotationTool):
     """Writes what is annotated into the layer; reads what is changed there by hand.
 
-    Without cells the layer is kept, and is read again once there are some.
+    Without cells the layer is kept, and is read again once there are some. Once the cells are those
+    of another movie the layer is set aside; it comes back with its movie.
 
     The parameters are those of :class:`AnnotationTool`.
 
@@ -47,11 +52,15 @@ class AnnotationKeeper(AnnotationTool):
         The layer was removed; the annotations go with it after this.
     exported
         The annotations were written to a table.
+    left_movie, came_back
+        The annotations of an image, known by its mark, are set aside after this; are there again.
     """
 
     read = Signal()
     leaving = Signal()
     exported = Signal()
+    left_movie = Signal(str)
+    came_back = Signal(str)
 
     def _set_up(self) -> None:
         self._layer: Any = None
@@ -67,6 +76,8 @@ class AnnotationKeeper(AnnotationTool):
         layer = find_annotations(self._viewer)
         if layer is not None:
             self._restore(layer)
+        elif self._session.encoding is not None:
+            self._cells_changed()
 
     def stop(self, *_: Any) -> None:
         """End; the layer is kept."""
@@ -93,27 +104,47 @@ class AnnotationKeeper(AnnotationTool):
             self._restore(event.value)
 
     def _removed(self, event: Any) -> None:
+        if isinstance(event.value, Image):
+            annotation_home.note_pixels(self._viewer.layers, event.value)
         if self._busy or event.value is not self._layer:
             return
         self._follow(None)
         self.leaving.emit()
-        self._annotations.replace_all(self._annotations.classes, ())
+        self._busy = True  # another layer that was opened beside it must not be emptied
+        try:
+            self._annotations.replace_all(self._annotations.classes, ())
+        finally:
+            self._busy = False
+        other = find_annotations(self._viewer)
+        if other is not None:
+            self._restore(other)
 
     def _restore(self, layer: Any) -> None:
         """Take over the annotations of a layer that was there before, or was opened."""
+        if not self._is_at_home(layer):
+            told = self._put_away(layer)
+            self._cells_changed(told=told)
+            return
+        self._take_layer(layer)
+        self._cells_changed()
+        self.read.emit()
+
+    def _take_layer(self, layer: Any) -> None:
         session = self._session
         self._follow(layer)
         marks = read_layer(layer, session.image, session.frames)
         classes = classes_of(layer)
         if not classes and not marks:
             classes = list(self._annotations.classes)
+        self._replace(classes, marks)
+
+    def _replace(self, classes: Sequence[str], marks: Sequence[Mark]) -> None:
+        """Take over annotations without writing them into a layer."""
         self._busy = True
         try:
             self._annotations.replace_all(classes, marks, undoable=False)
         finally:
             self._busy = False
-        self._cells_changed()
-        self.read.emit()
 
     def _edited(self, event: Any = None) -> None:
         """React to points that were deleted, moved or added by hand."""
@@ -126,8 +157,8 @@ class AnnotationKeeper(AnnotationTool):
         marks = read_layer(self._layer, session.image, session.frames)
         annotations.edit(marks, session.encoding.cells, HALF * session.encoding.diameter)
 
-    def _cells_changed(self, *_: Any) -> None:
-        """Find the annotated cells among those that are there now."""
+    def _cells_changed(self, *_: Any, told: str = "") -> None:
+        """Find the annotated cells among those that are there now, if they are of that movie."""
         encoding, annotations = self._session.encoding, self._annotations
         if encoding is None:
             self._busy = True
@@ -136,12 +167,83 @@ class AnnotationKeeper(AnnotationTool):
             finally:
                 self._busy = False
             return
+        told = told or self._leave_movie()
+        self._come_back()
+        # before the match, which makes them those of the present image
+        of = "" if self._layer is None else annotation_home.image_name(self._layer)
         lost = annotations.match(encoding.cells, HALF * encoding.diameter)
         if annotations.marks:
-            found = len(annotations.marks) - lost
-            text = f"{found} annotations were found again"
-            told = f"{text}; {lost} are near no cell and are not used." if lost else f"{text}."
+            found = self._told_found(of, lost)
+            told = f"{told} {found}".strip()
+        if told:
             self._say(told, False)
+
+    def _told_found(self, of: str, lost: int) -> str:
+        now = self._session.image.name
+        whose = f" of '{of}'" if of else ""
+        where = f" in '{now}'" if of and of != now else ""
+        n = len(self._annotations.marks) - lost
+        text = f"{_some(n)}{whose} {_were(n)} found again{where}"
+        if not lost:
+            return f"{text}."
+        return f"{text}; {lost} {_are(lost)} near no cell and {_are(lost)} not used."
+
+    # -- movies that come and go ----------------------------------------------------------------
+
+    def _is_at_home(self, layer: Any) -> bool:
+        session = self._session
+        if session.encoding is None or session.frames is None:
+            return True  # as long as there is no other movie
+        return annotation_home.is_of(
+            layer, self._viewer, session.image, session.cells_layer, session.frames
+        )
+
+    def set_aside(self) -> str:
+        """Set the annotations that are there aside; returns a sentence, or "" if there are none.
+
+        Their layer stays, hidden, and is followed no longer. The classes stay.
+        """
+        layer = self._layer
+        if layer is None or not self._annotations.marks:
+            return ""
+        self.left_movie.emit(annotation_home.home_key(layer))
+        told = self._put_away(layer)
+        self._replace(self._annotations.classes, ())
+        return told
+
+    def _leave_movie(self) -> str:
+        here = self._layer is None or self._is_at_home(self._layer)
+        return "" if here else self.set_aside()
+
+    def _put_away(self, layer: Any) -> str:
+        """Hide a layer of another movie, and say so."""
+        if layer is self._layer:
+            self._follow(None)
+        annotation_home.set_aside(layer)
+        n, name = len(layer.data), annotation_home.image_name(layer)
+        return (
+            f"{_some(n)} of '{name}' {_are(n)} set aside in the hidden layer \"{layer.name}\"; "
+            f"{'it comes' if n == 1 else 'they come'} back with that image."
+        )
+
+    def _come_back(self) -> None:
+        """Take the annotations of the present movie, if they were set aside and there are none."""
+        if self._annotations.marks:
+            return
+        aside = filter(annotation_home.is_aside, self._viewer.layers)
+        layer = next(filter(self._is_at_home, aside), None)
+        if layer is None:
+            return
+        if self._layer is not None:
+            self._busy, empty = True, self._layer
+            self._follow(None)
+            try:
+                self._viewer.layers.remove(empty)
+            finally:
+                self._busy = False
+        annotation_home.bring_back(layer)
+        self.came_back.emit(annotation_home.home_key(layer))
+        self._take_layer(layer)
 
     # -- to the layer ---------------------------------------------------------------------------
 
@@ -162,8 +264,9 @@ class AnnotationKeeper(AnnotationTool):
                 session.encoding.diameter,
                 annotations.classes,
                 annotations.marks,
+                session.cells_layer,
             )
-            self._follow(layer)
+            self._follow(layer if layer in self._viewer.layers else None)
         finally:
             self._busy = False
 
@@ -235,3 +338,15 @@ class AnnotationKeeper(AnnotationTool):
         marked = any(m.name == name for m in self._annotations.marks)
         if marked and self._session.encoding is None:
             raise InvalidInput(f"'{name}' has annotations; run the Cells widget, then change it.")
+
+
+def _some(n: int) -> str:
+    return "1 annotation" if n == 1 else f"{n} annotations"
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def _were(n: int) -> str:
+    return "was" if n == 1 else "were"

@@ -26,10 +26,13 @@ class KeptPanel(QWidget):  # type: ignore[misc]
         The file to add the annotated cells to.
     opened
         A file of kept cells to train on.
+    changed
+        Other movies are trained on now.
     """
 
     keep = Signal()
     opened = Signal(object)
+    changed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,6 +79,7 @@ class KeptPanel(QWidget):  # type: ignore[misc]
         tips = [f"{movie.name}: {len(movie)} cells" for movie in self.movies]
         self.told.setToolTip("\n".join([str(self.path), *tips]) if self.path else "")
         self.close_button.setEnabled(self.path is not None)
+        self.changed.emit()
 
     def ask(self) -> Path | None:
         """Ask for a file to keep cells in; None if the user thinks better of it."""

@@ -54,10 +54,13 @@ class TrainPanel(QWidget):  # type: ignore[misc]
     -------
     train, cancel
         The buttons.
+    changed
+        A setting that may decide whether there is enough to train on.
     """
 
     train = Signal()
     cancel = Signal()
+    changed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,12 +134,21 @@ class TrainPanel(QWidget):  # type: ignore[misc]
         self.stop = button(
             "Cancel", self.cancel.emit, "Stop the training. Heads that are ready are kept."
         )
+        self.lacking = QLabel()
+        self.lacking.setWordWrap(True)
+        self.lacking.setTextFormat(Qt.TextFormat.PlainText)  # names of classes may look like HTML
+        self.lacking.setVisible(False)
+        self.lacking.setToolTip("What the training would say now. It follows the annotations.")
         self.stage = QLabel()
         self.stage.setWordWrap(True)
         self.progress = WorkBar("How much of this stage is done.")
         self._began: tuple[StageBegan, float] | None = None
         self._stages: tuple[str, ...] = ()
         self._lay_out(boxes)
+        for box in self.kinds.values():
+            box.toggled.connect(self.changed)
+        for changed in (self.engine.currentIndexChanged, self.folds.valueChanged):
+            changed.connect(self.changed)
         self.show_running(False)
         self._show_engine()
         self._show_effort()
@@ -174,6 +186,7 @@ class TrainPanel(QWidget):  # type: ignore[misc]
         layout.addWidget(self.engine_note)
         layout.addWidget(more)
         layout.addWidget(row(self.start, self.stop))
+        layout.addWidget(self.lacking)
         layout.addWidget(self.stage)
         layout.addWidget(self.progress)
 
@@ -227,6 +240,11 @@ class TrainPanel(QWidget):  # type: ignore[misc]
         )
         seen = {"augmented": self.augmented.value(), "curve": self.curve.isChecked()}
         return with_effort(asked, self.effort.currentData()).model_copy(update=seen)
+
+    def show_lacking(self, text: str) -> None:
+        """Say what is lacking for a training; without a text it takes no room."""
+        self.lacking.setText(text)
+        self.lacking.setVisible(bool(text))
 
     def show_stage(self, stage: StageBegan, stages: tuple[str, ...]) -> None:
         """Say which stage has begun, of all those named."""

@@ -206,6 +206,7 @@ class UnsavedFile:
     """
 
     def __init__(self) -> None:
+        self._carried: list[tuple[Path, frozenset[Place]]] = []
         self._begin()
 
     def _begin(self) -> None:
@@ -244,6 +245,8 @@ class UnsavedFile:
         gone = self.is_left and not self.places <= new
         if self.image is not None and (gone or not image.is_same(self.image)):
             self.leave()
+            if self.path is not None and self.places <= new:
+                self._carried.append((self.path, self.places))
             self._begin()
         shape = "x".join(map(str, image.shape))
         target = unsaved_folder() / f"{shape}.{self._window}.{own_mark()}.json"
@@ -274,8 +277,12 @@ class UnsavedFile:
     def remove(self, kept: frozenset[Place] = frozenset()) -> None:
         """Remove it: its annotations were saved, or taken away.
 
-        One that was left stays, unless all that is in it is among those that are ``kept``.
+        One that was left stays, unless all that is in it is among those that are ``kept``; so do
+        those of other channels, from which these annotations were carried on.
         """
+        for path, places in self._carried:
+            if places <= kept:
+                _remove(path)
         if not self.is_left or self.places <= kept:
             _remove(self.path)
         self._begin()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from napari.layers import Image
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_interpdisc._types import Progress
@@ -58,6 +58,7 @@ class UnsavedPanel(QWidget):  # type: ignore[misc]
         self._soon.timeout.connect(self.look)
         self.told = QLabel()
         self.told.setWordWrap(True)
+        self.told.setTextFormat(Qt.TextFormat.PlainText)  # names of images may look like HTML
         self.told.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.told.setToolTip(
             "The window was closed, or the layer removed, before they were written by 'Save "

@@ -87,6 +87,9 @@ LEAST_PX = 70.0
 ASKED_SIDE = 96
 """Side of its picture, px."""
 
+SETTLED_MS = 300
+"""Pause after a change, before it is said what a training lacks."""
+
 KEYS_OF_QT = {Qt.Key.Key_Delete: "Delete", Qt.Key.Key_Backspace: "Backspace"}
 
 
@@ -111,6 +114,11 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self._go_on.setSingleShot(True)
         self._go_on.setInterval(0)
         self._go_on.timeout.connect(self.next_cell)
+        self._check_soon = QTimer(self)
+        self._check_soon.setSingleShot(True)
+        self._check_soon.setInterval(SETTLED_MS)
+        self._check_soon.timeout.connect(self.tell_lacking)
+        self._lacking = ""
         self.status = StatusLine()
         self.work = Work(self)
         self.comparison = Comparison(self, self._session, leads=True)
@@ -124,6 +132,9 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         connect_while_alive(
             self,
             (self.annotations.changed, self._show_classes),
+            (self.annotations.changed, self._changed_for_training),
+            (session.encoding_changed, self._changed_for_training),
+            (session.model_changed, self._changed_for_training),
             (self.shared.said, self._say),
             (self.annotator.switched, self._show_switched),
             (session.selected_changed, self._show_asked),
@@ -139,6 +150,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.shared.join()
         self._show_classes()
         self._show_cells()
+        self._check_soon.start()
 
     # -- what it looks like ---------------------------------------------------------------------
 
@@ -195,9 +207,11 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         self.training = TrainPanel()
         self.training.train.connect(self.train)
         self.training.cancel.connect(self._cancel)
+        self.training.changed.connect(self._changed_for_training)
         self.kept = KeptPanel()
         self.kept.keep.connect(self._keep)
         self.kept.opened.connect(self.open_kept)
+        self.kept.changed.connect(self._changed_for_training)
         others = folded("Other movies")
         others.addWidget(self.kept)
         self.results = ResultsPanel(self._session, self.annotations)
@@ -496,6 +510,26 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
 
     # -- training -------------------------------------------------------------------------------
 
+    def _changed_for_training(self, *_: Any) -> None:
+        self._check_soon.start()
+
+    def tell_lacking(self) -> None:
+        """Say beside *Train* what it would refuse now; nothing as long as there are no cells."""
+        if self.work.running:
+            return
+        before, text = self._lacking, ""
+        if self._session.has_model and (self._session.encoding is not None or self.kept.movies):
+            try:
+                plan_training(
+                    self._session, self.annotations, self.training.settings(), self.kept.movies
+                )
+            except InterpdiscError as fault:
+                text = str(fault)
+        self._lacking = text
+        self.training.show_lacking(text)
+        if text != before and self.status.is_fault and self.status.text() == before:
+            self.status.forget_fault()
+
     def train(self) -> None:
         """Check the annotations and train on them, on a thread."""
 
@@ -520,6 +554,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
             self.work.start_in_parts(plan.carry_out, part, done, self.status.fault)
 
         self._guarded(begin, self.training)
+        self.training.show_lacking("")  # a fault is said below now
 
     def _take_part(self, plan: Training, what: Event | Trained) -> None:
         """Show a stage that begins, formulas that come up, or heads that are ready."""
@@ -680,6 +715,7 @@ class DiscoverWidget(QWidget):  # type: ignore[misc]
         kept = f"ready and kept: {', '.join(self._ready)}" if self._ready else "nothing was changed"
         self.status.say(f"Cancelled; {kept}.")
         self.results.end_of_search()
+        self._check_soon.start()
 
     # -- model folder ---------------------------------------------------------------------------
 

@@ -130,8 +130,8 @@ def test_a_task_chooses_its_laboratories(
 ) -> None:
     patches, labels, groups = nuclei
     swapped = np.where(labels == "small", "large", "small")  # one that contradicts the first
-    dense = HeadTraining(steps=150)
-    recipe = Recipe(folds=2, augmented=2, curve=False, kinds=("dense",), dense=dense)
+    dense = HeadTraining(steps=400)
+    recipe = Recipe(folds=2, augmented=4, curve=False, kinds=("dense",), dense=dense)
     classes = {"small": ("small",), "large": ("large",)}
 
     def asked(also: tuple[str, ...] | None) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -187,7 +188,9 @@ def checkpoint_use() -> None:
 
     settings, source = _training()
     check_checkpoint(Path("checkpoint.pt"), settings)
-    fit_tcvae([source], settings, checkpoint=Path("checkpoint.pt"))
+    # a training that goes on writes its checkpoint anew
+    own = shutil.copyfile("checkpoint.pt", "../out/checkpoint.pt")
+    fit_tcvae([source], settings, checkpoint=Path(own))
 
 
 def change_checkpoint(path: Path, draw: Draw) -> str:

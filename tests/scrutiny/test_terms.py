@@ -297,11 +297,14 @@ def test_weights_of_latents_by_hand() -> None:
     np.testing.assert_allclose(latent_weights(head, z, np.zeros(4)), [[0, 3, 10, 0]])
 
 
-def test_an_undefined_formula_has_no_slope() -> None:
-    z = np.full((2, 2), -1.0)
-    z[1] = 1
-    found = latent_weights(FormulaHead([parse_formula("log(z1)")]), z, np.zeros(2))
-    np.testing.assert_allclose(found, [[0, 0.5]])
+def test_cells_without_a_value_have_no_part_in_the_weights() -> None:
+    z = np.repeat([[-1.0], [1.0], [4.0]], 2, axis=1)
+    # log has a slope in torch where it has no value: 1 / -1
+    for text, expected in (("log(z1)", 1.0), ("sqrt(z1)", (0.5 + 1.0) / 2)):
+        found = latent_weights(FormulaHead([parse_formula(text)]), z, np.zeros(2))
+        np.testing.assert_allclose(found, [[0, expected]])
+    nowhere = latent_weights(FormulaHead([parse_formula("log(z1)")]), z[:1], np.zeros(2))
+    np.testing.assert_array_equal(nowhere, [[0, 0]])
 
 
 def test_weights_of_a_dense_head_of_several_classes(rng: np.random.Generator) -> None:

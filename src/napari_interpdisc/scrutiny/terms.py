@@ -251,7 +251,8 @@ def latent_weights(
 
     The mean over cells of abs(∂f/∂z_i · (z_i − reference_i)): how far the score f would move if
     latent i went from the reference to the cell's value along a straight line. This is a first
-    order estimate, and no rule: it says nothing of how latents act together.
+    order estimate, and no rule: it says nothing of how latents act together. Cells for which a
+    formula has no value are left out.
 
     Parameters
     ----------
@@ -282,6 +283,7 @@ def latent_weights(
     middle = z.mean(0) if reference is None else np.asarray(reference, np.float32)
     device = next((p.device for p in _parameters(head)), torch.device("cpu"))
     sums: list[Float64Array] = []
+    counts: list[npt.NDArray[np.int64]] = []
     for batch in torch.split(torch.from_numpy(z), GRADIENT_BATCH):
         with torch.enable_grad():
             points = batch.to(device).clone().requires_grad_()
@@ -291,10 +293,13 @@ def latent_weights(
                 for k in range(scores.shape[1])
             ]
         slopes = torch.stack(gradients).detach().cpu().double().numpy()
-        # where a formula is undefined its score is 0 whatever the latents are
-        slopes = np.nan_to_num(slopes, nan=0.0)
+        has_value = np.isfinite(scores.detach().cpu().numpy().T)  # (K, N)
+        # a slope may be NaN where there is a value, as that of sqrt at 0
+        slopes = np.where(has_value[..., None], np.nan_to_num(slopes, nan=0.0), 0.0)
         sums.append(np.abs(slopes * (batch.numpy() - middle)).sum(1))
-    return np.asarray(np.sum(sums, axis=0) / len(z))
+        counts.append(has_value.sum(1))
+    cells = np.maximum(np.sum(counts, axis=0), 1)
+    return np.asarray(np.sum(sums, axis=0) / cells[:, None])
 
 
 def _parameters(head: Head) -> Iterator[Tensor]:

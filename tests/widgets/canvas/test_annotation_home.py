@@ -90,7 +90,7 @@ def test_an_image_whose_pixels_are_not_known_is_known_by_file_and_name(
     viewer.layers.remove("A")
     again = Image(PIXELS, name="A")
     assert not belongs(layer, viewer, again, None)
-    again._source = again.source.model_copy(update={"path": "/data/a.tif"})
+    again._source = type(again.source)(path="/data/a.tif")
     assert belongs(layer, viewer, again, None)
     again.name = "another scene of that file"
     assert not belongs(layer, viewer, again, None)

@@ -21,6 +21,14 @@ from .conftest import Run, sentence
 STACKS = ("original", "reconstruction", "perturbed", "perturbation", "perturbed_reconstruction")
 
 
+@pytest.fixture
+def few(files: Path) -> Path:
+    """Return the folder of ``files`` with a third of the cells: each is attacked in three ways."""
+    cells = pd.read_csv(files / "tracks.csv")
+    cells.iloc[::3].to_csv(files / "tracks.csv", index=False)
+    return files
+
+
 @pytest.mark.parametrize("space", ["image", "latent"])
 def test_attack(run: Run, files: Path, space: str) -> None:
     out = files / "attack"
@@ -50,22 +58,22 @@ def test_attack(run: Run, files: Path, space: str) -> None:
     assert "not empty" in run(*words).err  # nothing is overwritten
 
 
-def test_stacks_follow_the_rows_of_the_table(run: Run, files: Path) -> None:
+def test_stacks_follow_the_rows_of_the_table(run: Run, few: Path) -> None:
     """Work goes by frame; the tracks file goes by track."""
     for name, tracks in (("a", "tracks.csv"), ("b", "reversed.csv")):
-        cells = pd.read_csv(files / "tracks.csv")
-        cells.iloc[::-1].to_csv(files / "reversed.csv", index=False)
-        words = ("attack", files / "movie.tif", "--tracks", files / tracks, "--diameter", 28)
-        assert run(*words, "--out", files / name).code == 0
-    first, last = (tifffile.imread(files / name / "original.tif") for name in "ab")
+        cells = pd.read_csv(few / "tracks.csv")
+        cells.iloc[::-1].to_csv(few / "reversed.csv", index=False)
+        words = ("attack", few / "movie.tif", "--tracks", few / tracks, "--diameter", 28)
+        assert run(*words, "--out", few / name).code == 0
+    first, last = (tifffile.imread(few / name / "original.tif") for name in "ab")
     np.testing.assert_array_equal(first, last[::-1])
 
 
-def test_random_signs_differ_from_cell_to_cell(run: Run, files: Path) -> None:
-    words = ("attack", files / "movie.tif", "--tracks", files / "tracks.csv", "--diameter", 28)
-    done = run(*words, "--out", files / "attack", "--method", "random", "--epsilon", 0.5)
+def test_random_signs_differ_from_cell_to_cell(run: Run, few: Path) -> None:
+    words = ("attack", few / "movie.tif", "--tracks", few / "tracks.csv", "--diameter", 28)
+    done = run(*words, "--out", few / "attack", "--method", "random", "--epsilon", 0.5)
     assert done.code == 0, done.err
-    signs = np.sign(tifffile.imread(files / "attack" / "perturbation.tif"))
+    signs = np.sign(tifffile.imread(few / "attack" / "perturbation.tif"))
     assert len(np.unique(signs.reshape(len(signs), -1), axis=0)) == len(signs)
 
 
@@ -93,15 +101,13 @@ def test_latents_are_frozen_by_name(
     assert set(note["attack"]["frozen_latents"]) == {size, b}
 
 
-def test_a_full_disk_during_an_attack(
-    run: Run, files: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_during_an_attack(run: Run, few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", full)
-    words = ("attack", files / "movie.tif", "--tracks", files / "tracks.csv", "--diameter", 28)
-    assert "the disk is full" in sentence(run(*words, "--out", files / "out"), files)
+    words = ("attack", few / "movie.tif", "--tracks", few / "tracks.csv", "--diameter", 28)
+    assert "the disk is full" in sentence(run(*words, "--out", few / "out"), few)
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="place cannot be reserved here")

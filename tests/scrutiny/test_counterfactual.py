@@ -110,7 +110,7 @@ def test_no_shorter_end_is_on_a_fine_grid(cells: np.ndarray, rule: str) -> None:
     grid = np.zeros((121 * 121, 4), np.float32)
     grid[:, 0], grid[:, 1] = (a.ravel() for a in np.meshgrid(axis, axis))
     called, inside = class_index(model.score(grid)), real.has(grid)
-    for cell in cells[:4]:
+    for cell in cells[:2]:
         found = counterfactual_path(model, cell, real)
         good = inside & (called == found.target)
         best = np.linalg.norm(grid[good, :2] - cell[:2], axis=1).min()

@@ -13,7 +13,7 @@ from napari_interpdisc.training.rigl import SparseTraining
 from napari_interpdisc.training.tuning import SparsityTuning, check_study, tune_density
 
 SMALL = SparseTraining(hidden=(5,))
-QUICK = SparsityTuning(low=0.05, high=0.8, trials=3, steps=120, restarts=1)
+QUICK = SparsityTuning(low=0.05, high=0.8, trials=3, steps=60, restarts=1)
 
 
 def cells(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -78,7 +78,8 @@ def check_writable(path: str | Path, inputs: Inputs = ()) -> Path:
         raise InvalidInput(f"The folder {folder} does not exist; create it or choose another.")
     if target.is_dir():
         raise InvalidInput(f"{target} is a folder; give the name of a file.")
-    if target.exists() and not target.stat().st_mode & 0o222:
+    # a rename would replace it all the same; who may write to it, as root, may replace it too
+    if target.exists() and not os.access(target, os.W_OK):
         raise CannotWrite(f"{target} is read-only; choose another name, or allow writing.")
     check_no_input(target, inputs)
     sweep_partials(folder)

@@ -148,7 +148,7 @@ def test_a_crop_over_the_edge_shows_its_own_mean_beyond(odd: Tensor) -> None:
     assert int(flat_cols.max()) > 8
 
 
-@pytest.mark.parametrize("name", ["blur", "gamma", "noise", "shift", "gradient"])
+@pytest.mark.parametrize("name", ["blur", "haze", "gamma", "noise", "shift", "gradient"])
 def test_each_variation_does_something(odd: Tensor, name: str) -> None:
     patches = odd.expand(8, 1, 32, 32)
     one = Augmentation.model_validate({**PLAIN.model_dump(), name: 0.9})
@@ -157,7 +157,7 @@ def test_each_variation_does_something(odd: Tensor, name: str) -> None:
 
 def test_the_clean_view_differs_in_what_the_microscope_did_alone(odd: Tensor) -> None:
     patches, fields = odd.expand(20, 1, 32, 32), torch.full((20,), 32.0)
-    everything = Augmentation(diameter=0.2, noise=0.5, blur=2, gradient=0.5)
+    everything = Augmentation(diameter=0.2, noise=0.5, blur=2, haze=0.5, gradient=0.5)
     two = random_pairs(patches, fields, everything, 32, torch.Generator().manual_seed(2))
     seen, clean = two.crops, two.clean
     assert two.light is two.around is two.again is None  # without masks
@@ -167,6 +167,25 @@ def test_the_clean_view_differs_in_what_the_microscope_did_alone(odd: Tensor) ->
     assert torch.allclose(alone, same, atol=1e-5)
     assert float((seen - clean).std()) > 0.2
     assert float((alone - clean).abs().max()) < 1e-4  # the first draws are the same
+
+
+def test_haze_is_a_halo_around_a_peak_that_stays_where_it_is() -> None:
+    patches = torch.zeros(60, 1, 64, 64)
+    patches[:, :, 31:33, 31:33] = 1
+    hazy = view(patches, PLAIN.model_copy(update={"haze": 0.8}), size=64)[:, 0]
+    sharp = view(patches, PLAIN, size=64)[:, 0]
+    changed = (hazy - sharp).abs().amax((1, 2)) > 1e-4
+    assert 15 < int(changed.sum()) < 45  # half of the crops
+    hazy = hazy[changed]
+    peak = hazy.amax((1, 2))
+    assert bool((hazy[:, 31:33, 31:33].amax((1, 2)) == peak).all())
+    # although it is blurred at a quarter of the pixels: as bright on all sides
+    sides = [hazy[:, 25, 31:33], hazy[:, 38, 31:33], hazy[:, 31:33, 25], hazy[:, 31:33, 38]]
+    means = torch.stack([side.mean(1) for side in sides])
+    far = hazy[:, :4].mean((1, 2))
+    halo = (means - far) / (peak - far)
+    assert float(halo.max()) > 0.02
+    assert float((halo - halo[0]).abs().max()) < 0.1 * float(halo.max())
 
 
 def test_uneven_light_is_brighter_on_one_side() -> None:
@@ -288,7 +307,7 @@ def test_a_crop_is_its_level_the_light_of_the_cell_and_that_from_around(
 
 
 def test_light_is_blind_to_the_faults_of_the_microscope() -> None:
-    faults = {"blur": 2.0, "gamma": 0.3, "noise": 0.5, "gradient": 0.4}
+    faults = {"blur": 2.0, "haze": 0.6, "gamma": 0.3, "noise": 0.5, "gradient": 0.4}
     views = pairs_with_masks(PLAIN.model_copy(update=faults))
     for found, wanted in zip(parts(views), parts(pairs_with_masks(PLAIN)), strict=True):
         torch.testing.assert_close(found, wanted)

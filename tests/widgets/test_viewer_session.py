@@ -23,11 +23,12 @@ from napari_interpdisc.pipeline import classify
 from napari_interpdisc.simulate.movie import SimulationSettings, simulate_movie
 from napari_interpdisc.widgets.canvas import annotation_layer
 from napari_interpdisc.widgets.canvas.annotation_home import note_home
+from napari_interpdisc.widgets.canvas.image_identity import identify
 from napari_interpdisc.widgets.canvas.layers import frames_from_layer
 from napari_interpdisc.widgets.cells.run import result_columns
 from napari_interpdisc.widgets.discover.annotating import annotating_of
 from napari_interpdisc.widgets.discover.annotations import Mark
-from napari_interpdisc.widgets.discover.unsaved import find_left, identify
+from napari_interpdisc.widgets.discover.unsaved import find_left
 from napari_interpdisc.widgets.session import session_of
 from napari_interpdisc.widgets.viewer_session import (
     open_saved_session,

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from napari_interpdisc.models.tcvae import TCVAE
 
 
+HAZE = (3.0, 8.0)
+"""Width (σ, crop pixels) of light that comes from out of focus."""
+
+
 class Augmentation(BaseModel):
     """How strongly crops are varied in training."""
 
@@ -26,6 +30,12 @@ class Augmentation(BaseModel):
     diameter: float = Field(0.25, title="Nuclear diameter varies by ± this fraction", ge=0, lt=1)
     shift: float = Field(1.5, title="Centroid moves by up to ± this many crop pixels", ge=0)
     blur: float = Field(1.2, title="Largest Gaussian blur (σ, crop pixels)", ge=0)
+    haze: float = Field(
+        0.0,
+        title="Largest share of the light that comes from out of focus, as in a thick cell",
+        ge=0,
+        lt=1,
+    )
     gamma: float = Field(0.3, title="Contrast: exponent up to e to the ± this", ge=0)
     noise: float = Field(0.15, title="Largest noise (σ, in standard deviations of the crop)", ge=0)
     gradient: float = Field(
@@ -144,6 +154,10 @@ def random_pairs(
     sigma, soft = uniform(0, settings.blur).clamp_min(1e-3)[every], (uniform(0, 1) < 0.5)[every]
     if bool(soft.any()):
         crops[soft] = blurred(crops[soft], sigma[soft])
+    if settings.haze:
+        share, wide = uniform(0, settings.haze), uniform(*HAZE)
+        share = share * (uniform(0, 1) < 0.5)
+        crops = _hazy(crops, share[every], wide[every])
     if settings.gradient:
         change, angle = uniform(0, settings.gradient), uniform(0, 2 * math.pi)
         crops = _lit_from_a_side(crops, change[every], angle[every])
@@ -327,6 +341,23 @@ def rotated_latents(encoder: TCVAE, latents: Tensor, generator: torch.Generator)
     angle = torch.rand(n, generator=generator, device=device) * 2 * math.pi
     mirror = torch.rand(n, generator=generator, device=device) < 0.5
     return encoder.rotate(latents, angle, mirror)
+
+
+def _hazy(crops: Tensor, share: Tensor, wide: Tensor) -> Tensor:
+    """Crops (N, 1, S, S) of which a ``share`` (N,) of the light is blurred by ``wide`` (N,), σ px.
+
+    Out-of-focus light of a wide-field microscope: a sharp picture upon a broad one.
+    """
+    changed = share > 0
+    if not bool(changed.any()):
+        return crops
+    some, part = crops[changed], share[changed, None, None, None]
+    # so wide a blur needs a quarter of the pixels a side
+    broad = blurred(functional.avg_pool2d(some, 4), wide[changed] / 4)
+    broad = functional.interpolate(broad, scale_factor=4, mode="bilinear")
+    found = crops.clone()
+    found[changed] = (1 - part) * some + part * broad
+    return found
 
 
 def _lit_from_a_side(crops: Tensor, change: Tensor, angle: Tensor) -> Tensor:

@@ -12,13 +12,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from napari_interpdisc.widgets.canvas.image_identity import identify
 from napari_interpdisc.widgets.discover import autosave, unsaved
 from napari_interpdisc.widgets.discover.annotations import Annotations
 from napari_interpdisc.widgets.discover.autosave import AutoSaver, note_saved_without_docks
 from napari_interpdisc.widgets.discover.unsaved import (
     LeftAnnotations,
     find_left,
-    identify,
     read_unsaved,
 )
 

@@ -14,12 +14,13 @@ from napari_builtins.io import csv_to_layer_data, napari_write_points
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.widgets.canvas.annotation_home import is_aside
 from napari_interpdisc.widgets.canvas.annotation_layer import find_annotations, is_annotations
+from napari_interpdisc.widgets.canvas.image_identity import identify
 from napari_interpdisc.widgets.canvas.layers import frames_from_layer, placed_like
 from napari_interpdisc.widgets.discover.annotating import Annotating
 from napari_interpdisc.widgets.discover.annotation_import import prepare_import
 from napari_interpdisc.widgets.discover.annotations import Annotations
 from napari_interpdisc.widgets.discover.keeping import AnnotationKeeper
-from napari_interpdisc.widgets.discover.unsaved import find_left, identify
+from napari_interpdisc.widgets.discover.unsaved import find_left
 
 
 @pytest.fixture

@@ -22,10 +22,11 @@ from napari_interpdisc.discovery import cross_validation
 from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
 from napari_interpdisc.widgets.canvas.annotation_layer import find_annotations
 from napari_interpdisc.widgets.canvas.compat import camera_of
+from napari_interpdisc.widgets.canvas.image_identity import identify
 from napari_interpdisc.widgets.cells.widget import CellsWidget
 from napari_interpdisc.widgets.discover import widget as widget_module
 from napari_interpdisc.widgets.discover.run import NO_CELLS
-from napari_interpdisc.widgets.discover.unsaved import find_left, identify
+from napari_interpdisc.widgets.discover.unsaved import find_left
 from napari_interpdisc.widgets.discover.widget import LEAST_PX, DiscoverWidget
 from napari_interpdisc.widgets.gallery.tiles import Filter
 

@@ -12,7 +12,7 @@ from napari.layers import Points
 
 from napari_interpdisc.frames import Frames
 from napari_interpdisc.widgets.canvas.compat import unwrapped
-from napari_interpdisc.widgets.discover.unsaved import identify
+from napari_interpdisc.widgets.canvas.image_identity import identify
 
 LAYER_NAME = "Annotations"
 ROLE, ASIDE = "annotations", "annotations set aside"

@@ -10,13 +10,12 @@ from typing import Any
 from napari.utils.notifications import show_warning
 
 from napari_interpdisc.errors import InvalidInput
+from napari_interpdisc.widgets.canvas.image_identity import ImageIdentity, identify
 from napari_interpdisc.widgets.discover.annotations import Annotations, Mark
 from napari_interpdisc.widgets.discover.unsaved import (
-    ImageIdentity,
     Place,
     UnsavedFile,
     check_folder,
-    identify,
     places,
 )
 from napari_interpdisc.widgets.session import Session

@@ -10,7 +10,6 @@ once the window is closed.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -20,15 +19,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
 from napari_interpdisc.errors import InvalidInput
-from napari_interpdisc.guarded_files import one_sentence, read_file, strict_json
+from napari_interpdisc.guarded_files import read_file, strict_json
 from napari_interpdisc.processes import MARK, is_dead, machine, own_mark
 from napari_interpdisc.samples import cache_folder
+from napari_interpdisc.widgets.canvas.image_identity import ImageIdentity
 from napari_interpdisc.widgets.discover.annotations import MAX_CLASSES, Mark
 from napari_interpdisc.writing import check_writable, guarded_write, write_whole
 
@@ -41,62 +40,8 @@ LARGEST = 32 * 2**20
 REST = 3600.0
 """Seconds after which a file of another machine, which cannot be asked, counts as left."""
 
-SAMPLES = 256
-"""Pixels along each axis of a plane by which an image is recognised."""
-
 LEFT, DAMAGED = "left", ".damaged"
 NAME = re.compile(rf"(\d+(?:x\d+)*)\.([0-9a-f]{{12}})\.({LEFT}|{MARK})\.json(?:{DAMAGED})?")
-
-
-@dataclass(frozen=True)
-class ImageIdentity:
-    """By what an image is recognised.
-
-    Attributes
-    ----------
-    name, path
-        What its layer was called, and the file it was opened from; empty if there is none.
-    shape
-        Of its array.
-    digest
-        SHA-256 of pixels of three planes; empty if they could not be read.
-    """
-
-    name: str
-    path: str
-    shape: tuple[int, ...]
-    digest: str
-
-    def is_same(self, other: ImageIdentity) -> bool:
-        """Whether two are one image: by their pixels; by their files if these cannot be read."""
-        if self.shape != other.shape:
-            return False
-        if self.digest and other.digest:
-            return self.digest == other.digest
-        return bool(self.path) and self.path == other.path
-
-
-def identify(layer: Any) -> ImageIdentity:
-    """What the image of a layer is recognised by; reads up to three of its planes."""
-    data = layer.data[0] if layer.multiscale else layer.data
-    shape = tuple(int(n) for n in data.shape)
-    path = str(layer.source.path or "")
-    plane_axes = min(len(shape), 3 if layer.rgb else 2)
-    leading = shape[: len(shape) - plane_axes]
-    hashed = hashlib.sha256()
-    steps = tuple(slice(None, None, max(1, n // SAMPLES)) for n in shape[len(leading) :][:2])
-    try:
-        with one_sentence(path or layer.name, "an image"):
-            for part in (0.0, 0.5, 1.0):
-                at = tuple(round(part * (n - 1)) for n in leading)
-                # as doubles: another reader may give the same pixels in another type
-                plane = np.asarray(data[(*at, *steps)])
-                hashed.update(np.ascontiguousarray(plane, np.float64).tobytes())
-                if not leading:
-                    break
-    except InvalidInput:
-        return ImageIdentity(str(layer.name), path, shape, "")
-    return ImageIdentity(str(layer.name), path, shape, hashed.hexdigest())
 
 
 Place = tuple[str, int, float, float]

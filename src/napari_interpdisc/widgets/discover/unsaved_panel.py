@@ -11,12 +11,12 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidge
 from napari_interpdisc._types import Progress
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.widgets.canvas.compat import unwrapped
+from napari_interpdisc.widgets.canvas.image_identity import identify
 from napari_interpdisc.widgets.discover.annotating import Annotating
 from napari_interpdisc.widgets.discover.unsaved import (
     LeftAnnotations,
     discard,
     find_left,
-    identify,
     left_files,
 )
 from napari_interpdisc.widgets.parts.controls import button

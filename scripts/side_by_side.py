@@ -19,7 +19,11 @@ def run(command: str) -> tuple[str, int, str, float]:
     start = perf_counter()
     try:
         ended = subprocess.run(
-            shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            shlex.split(command),
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
     except OSError as fault:
         return command, 127, f"{fault}\n", perf_counter() - start

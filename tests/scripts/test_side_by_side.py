@@ -11,7 +11,11 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "side_by_side.py"
 
 def run(*commands: str) -> tuple[int, str]:
     ended = subprocess.run(
-        [sys.executable, "-I", str(SCRIPT), *commands], capture_output=True, text=True, timeout=120
+        [sys.executable, "-I", str(SCRIPT), *commands],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert not ended.stderr
     return ended.returncode, ended.stdout

@@ -148,7 +148,7 @@ def test_a_crop_over_the_edge_shows_its_own_mean_beyond(odd: Tensor) -> None:
     assert int(flat_cols.max()) > 8
 
 
-@pytest.mark.parametrize("name", ["blur", "haze", "gamma", "noise", "shift", "gradient"])
+@pytest.mark.parametrize("name", ["blur", "haze", "glow", "gamma", "noise", "shift", "gradient"])
 def test_each_variation_does_something(odd: Tensor, name: str) -> None:
     patches = odd.expand(8, 1, 32, 32)
     one = Augmentation.model_validate({**PLAIN.model_dump(), name: 0.9})
@@ -157,7 +157,7 @@ def test_each_variation_does_something(odd: Tensor, name: str) -> None:
 
 def test_the_clean_view_differs_in_what_the_microscope_did_alone(odd: Tensor) -> None:
     patches, fields = odd.expand(20, 1, 32, 32), torch.full((20,), 32.0)
-    everything = Augmentation(diameter=0.2, noise=0.5, blur=2, haze=0.5, gradient=0.5)
+    everything = Augmentation(diameter=0.2, noise=0.5, blur=2, haze=0.5, glow=0.5, gradient=0.5)
     two = random_pairs(patches, fields, everything, 32, torch.Generator().manual_seed(2))
     seen, clean = two.crops, two.clean
     assert two.light is two.around is two.again is None  # without masks
@@ -186,6 +186,23 @@ def test_haze_is_a_halo_around_a_peak_that_stays_where_it_is() -> None:
     halo = (means - far) / (peak - far)
     assert float(halo.max()) > 0.02
     assert float((halo - halo[0]).abs().max()) < 0.1 * float(halo.max())
+
+
+def test_glow_is_a_disc_behind_the_nucleus_as_bright_as_was_asked() -> None:
+    at = torch.arange(64) - 31.5
+    away = (at[:, None] ** 2 + at[None] ** 2).sqrt()
+    patches = (0.1 + 0.4 * (away < 5)).expand(200, 1, 64, 64)
+    glowing = view(patches, PLAIN.model_copy(update={"glow": 0.8}), size=64)[:, 0]
+    far = glowing[:, :4].mean((1, 2))
+    ring = glowing[:, (away > 7.5) & (away < 8.5)].mean(1) - far
+    share = ring / (glowing[:, away < 4].mean(1) - far)
+    changed = share > 1e-3
+    assert 70 < int(changed.sum()) < 130  # half of the crops
+    # beside a nucleus of height 1, a disc of height g: g over 1 + g of what is in the middle
+    assert 0.8 / 1.8 * 0.85 < float(share.max()) < 0.8 / 1.8 * 1.02
+    assert float(share[~changed].abs().max()) < 1e-5
+    rim = glowing[changed][:, away > 29].mean(1) - far[changed]
+    assert float(rim.abs().max()) < 0.1 * float(ring[changed].max())  # it ends within the crop
 
 
 def test_uneven_light_is_brighter_on_one_side() -> None:
@@ -307,7 +324,7 @@ def test_a_crop_is_its_level_the_light_of_the_cell_and_that_from_around(
 
 
 def test_light_is_blind_to_the_faults_of_the_microscope() -> None:
-    faults = {"blur": 2.0, "haze": 0.6, "gamma": 0.3, "noise": 0.5, "gradient": 0.4}
+    faults = {"blur": 2.0, "haze": 0.6, "glow": 0.8, "gamma": 0.3, "noise": 0.5, "gradient": 0.4}
     views = pairs_with_masks(PLAIN.model_copy(update=faults))
     for found, wanted in zip(parts(views), parts(pairs_with_masks(PLAIN)), strict=True):
         torch.testing.assert_close(found, wanted)

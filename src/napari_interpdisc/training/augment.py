@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 HAZE = (3.0, 8.0)
 """Width (σ, crop pixels) of light that comes from out of focus."""
 
+BODY, BODY_RIM = (11.0, 19.0), (1.0, 4.0)
+"""Radius of a cell's body, and how soft its rim is, crop pixels."""
+
 
 class Augmentation(BaseModel):
     """How strongly crops are varied in training."""
@@ -35,6 +38,12 @@ class Augmentation(BaseModel):
         title="Largest share of the light that comes from out of focus, as in a thick cell",
         ge=0,
         lt=1,
+    )
+    glow: float = Field(
+        0.0,
+        title="Largest brightness of the cell's body around the nucleus, relative to the nucleus",
+        ge=0,
+        le=2,
     )
     gamma: float = Field(0.3, title="Contrast: exponent up to e to the ± this", ge=0)
     noise: float = Field(0.15, title="Largest noise (σ, in standard deviations of the crop)", ge=0)
@@ -158,6 +167,11 @@ def random_pairs(
         share, wide = uniform(0, settings.haze), uniform(*HAZE)
         share = share * (uniform(0, 1) < 0.5)
         crops = _hazy(crops, share[every], wide[every])
+    if settings.glow:
+        bright = uniform(0, settings.glow) * (uniform(0, 1) < 0.5)
+        radius, rim = uniform(*BODY), uniform(*BODY_RIM)
+        place = torch.stack([uniform(-3, 3), uniform(-3, 3)], 1)
+        crops = _glowing(crops, bright[every], radius[every], rim[every], place[every])
     if settings.gradient:
         change, angle = uniform(0, settings.gradient), uniform(0, 2 * math.pi)
         crops = _lit_from_a_side(crops, change[every], angle[every])
@@ -358,6 +372,32 @@ def _hazy(crops: Tensor, share: Tensor, wide: Tensor) -> Tensor:
     found = crops.clone()
     found[changed] = (1 - part) * some + part * broad
     return found
+
+
+def _glowing(crops: Tensor, level: Tensor, radius: Tensor, rim: Tensor, place: Tensor) -> Tensor:
+    """Crops (N, 1, S, S) with light of the cell's body: a soft disc behind the nucleus.
+
+    Dye that is not bound to DNA, as in cells in suspension or in mitosis.
+
+    Parameters
+    ----------
+    crops
+        The crops.
+    level
+        (N,) brightness of the disc, relative to how far the nucleus is above its background.
+    radius, rim
+        (N,) of the disc, and how soft its rim is, px.
+    place
+        (N, 2) where its centre is, relative to that of the crop, px.
+    """
+    side = crops.shape[-1]
+    at = torch.arange(side, device=crops.device) - (side - 1) / 2
+    y, x = at[None, :, None] - place[:, :1, None], at[None, None, :] - place[:, 1:, None]
+    away = (y.square() + x.square()).sqrt() - radius[:, None, None]
+    disc = torch.sigmoid(-away / rim[:, None, None])[:, None]
+    inner = functional.avg_pool2d(crops, 2)[..., side // 8 : -side // 8, side // 8 : -side // 8]
+    height = inner.amax((2, 3), keepdim=True) - background_level(crops)
+    return crops + level[:, None, None, None] * height.clamp_min(0) * disc
 
 
 def _lit_from_a_side(crops: Tensor, change: Tensor, angle: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ data does not say which is right: those cells are worth annotating next.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -75,12 +74,6 @@ class RashomonSet:
     others: tuple[Member, ...]
     calls: npt.NDArray[np.int64]
     undefined: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), bool))
-
-    @property
-    def uses(self) -> dict[int, int]:
-        """Number of members that use each latent, those that most use first."""
-        counted = Counter(i for member in self.members for i in member.latents)
-        return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
     @property
     def agreement(self) -> Float64Array:

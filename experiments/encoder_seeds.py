@@ -47,6 +47,9 @@ TESTS = {
 MOST_SCORED = 600
 """Most cells of a question that are put through these tests, drawn with seed 0."""
 
+MANY = ("states", "states-sparse", "states-cytometer", "mitosis", "mitosis-plain")
+"""Heads of more than two classes."""
+
 PLACES = ("by plate", "hela_ctc", "hela_20x", "jurkat, held out", "hela_ctc_second")
 
 
@@ -194,7 +197,7 @@ def report(table: pd.DataFrame, runs: int) -> str:
             short = own.assign(what=own["what"].str.removesuffix(f": {name}"))
             lines += [f"The same, of the cells {word} Metaphase (%):", ""]
             lines += told(short, list(TESTS), percent=True)
-    many = table[table["head"].isin(["states", "states-sparse", "mitosis", "mitosis-plain"])]
+    many = table[table["head"].isin(MANY)]
     classes = ("Interphase", "Prometaphase", "Metaphase", "Anaphase", "Apoptosis")
     for place in PLACES:
         part = told(many, [f"{place}: {name}" for name in classes], percent=False)

@@ -14,7 +14,16 @@ from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.store import load_model, save_model
 from napari_interpdisc.simulate.crops import CropSimulation, simulate_crops
 
+from ..earlier_heads import with_earlier_heads
 from .conftest import Run, refused
+
+
+@pytest.fixture(scope="module")
+def h2b(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of the bundled model with heads that stay the same."""
+    folder = tmp_path_factory.mktemp("models") / "h2b"
+    save_model(with_earlier_heads(load_model("h2b", device="cpu")), folder)
+    return folder
 
 
 @pytest.fixture
@@ -26,10 +35,10 @@ def crops(tmp_path: Path) -> Path:
     return tmp_path / "crops.npz"
 
 
-def test_a_formula_on_labelled_crops(run: Run, crops: Path) -> None:
+def test_a_formula_on_labelled_crops(run: Run, crops: Path, h2b: Path) -> None:
     out = crops.parent / "out"
     code, told, err = run(
-        "anatomy", "h2b", "--head", "formula-strict", "--crops", crops, "--diameter", 26,
+        "anatomy", h2b, "--head", "formula-strict", "--crops", crops, "--diameter", 26,
         "--cell", 4, "--pair", "z2,elongation_cos", "--draws", 20, "--out", out,
     )  # fmt: skip
     assert code == 0, err
@@ -47,9 +56,9 @@ def test_a_formula_on_labelled_crops(run: Run, crops: Path) -> None:
     assert (out / "constants.csv").is_file()
 
 
-def test_a_sparse_head_without_any_cells(run: Run, tmp_path: Path) -> None:
+def test_a_sparse_head_without_any_cells(run: Run, tmp_path: Path, h2b: Path) -> None:
     code, told, err = run(
-        "anatomy", "h2b", "--head", "sparse", "--pair", "2,5", "--out", tmp_path / "out"
+        "anatomy", h2b, "--head", "sparse", "--pair", "2,5", "--out", tmp_path / "out"
     )
     assert code == 0, err
     assert "No cells were given: axes come from the stored density" in " ".join(err.split())

@@ -8,8 +8,10 @@ from pathlib import Path
 from napari_interpdisc.models.store import (
     installed_models,
     load_model,
+    save_model,
 )
 
+from ..earlier_heads import with_earlier_heads
 from .conftest import Run
 
 
@@ -22,9 +24,14 @@ def test_models(run: Run) -> None:
         assert load_model(name, device="cpu").sha256[:12] in short.out
         assert str(folder) in long.out
         assert all(head["summary"] in long.out for head in note["heads"])
-    assert "Metaphase: 2.55*g1 - 1.35*g2 - 1.41*g3 + 2.45 ≥ 0" in long.out
-    assert "g1 reads granularity_coarse_z2, unevenness_z4, granularity_fine_2_z5, z6" in long.out
-    assert "a dense network: there is no rule to read" in long.out
+
+
+def test_models_tells_rules(run: Run, tmp_path: Path) -> None:
+    save_model(with_earlier_heads(load_model("h2b", device="cpu")), tmp_path / "h2b")
+    told = run("models", "--long", "--model", tmp_path / "h2b").out
+    assert "Metaphase: 2.55*g1 - 1.35*g2 - 1.41*g3 + 2.45 ≥ 0" in told
+    assert "g1 reads granularity_coarse_z2, unevenness_z4, granularity_fine_2_z5, z6" in told
+    assert "a dense network: there is no rule to read" in told
 
 
 def test_models_tells_latents_by_name_and_why(run: Run, named: tuple[Path, int, int, int]) -> None:

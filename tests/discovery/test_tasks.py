@@ -4,7 +4,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
+from napari_interpdisc.discovery import tasks as module
+from napari_interpdisc.discovery.augmented import PatchLatents, patch_latents
 from napari_interpdisc.discovery.card import model_of_tasks
 from napari_interpdisc.discovery.recipe import Recipe
 from napari_interpdisc.discovery.tasks import HeadTask, HeadTasks, TaskResult, answer_tasks
@@ -14,6 +17,7 @@ from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import load_model
 from napari_interpdisc.patches import Patches, patches_of_crops
 from napari_interpdisc.simulate.crops import CropSimulation, simulate_crops
+from napari_interpdisc.training.augment import Augmentation
 from napari_interpdisc.training.heads import HeadTraining
 from napari_interpdisc.training.rigl import SparseTraining
 
@@ -144,3 +148,33 @@ def test_a_task_chooses_its_laboratories(
     alone = asked(())
     assert alone > 0.85
     assert asked(("liar",)) == asked(None) < alone - 0.25
+
+
+def test_a_task_has_its_own_augmentation(
+    model: CellModel,
+    nuclei: tuple[Patches, np.ndarray, np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def seen(patches: Patches, model: CellModel, recipe: Recipe, *more: object) -> PatchLatents:
+        asked.append(recipe.augmentation)
+        return patch_latents(patches, model, recipe)
+
+    monkeypatch.setattr(module, "patch_latents", seen)
+    recipe = Recipe(folds=2, augmented=1, curve=False, dense=HeadTraining(steps=20))
+    glow = Augmentation(glow=1.0)
+    tasks = HeadTasks(
+        recipe=recipe,
+        task=tuple(
+            HeadTask(names={"dense": name}, classes=TWO, augmentation=own)
+            for name, own in (("usual", None), ("glow", glow), ("again", None))
+        ),
+    )
+    found = answer_tasks(*nuclei, model, tasks)
+    assert asked == [recipe.augmentation, glow], "each is encoded once"
+    heads = [result.found[0] for result in found]
+    assert [one.settings["augmentation"]["glow"] for one in heads] == [0.0, 1.0, 0.0]
+    usual, other, again = (next(one.heads["dense"].head.parameters()) for one in heads)
+    assert torch.equal(usual, again)
+    assert not torch.equal(usual, other)

@@ -20,12 +20,13 @@ from napari_interpdisc.scrutiny.anatomy import (
 )
 from napari_interpdisc.scrutiny.anatomy_response import drawn_cells, real_cells
 
+from ..earlier_heads import with_earlier_heads
 from .conftest import whole_picture
 
 
 @pytest.fixture(scope="module")
 def h2b() -> CellModel:
-    return load_model("h2b", device="cpu")
+    return with_earlier_heads(load_model("h2b", device="cpu"))
 
 
 @pytest.fixture(scope="module")

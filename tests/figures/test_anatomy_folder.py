@@ -17,10 +17,12 @@ from napari_interpdisc.scrutiny.anatomy import part_panels, slice_panels, take_a
 from napari_interpdisc.scrutiny.anatomy_constants import constant_intervals
 from napari_interpdisc.scrutiny.anatomy_response import drawn_cells
 
+from ..earlier_heads import with_earlier_heads
+
 
 @pytest.fixture(scope="module")
 def h2b() -> CellModel:
-    return load_model("h2b", device="cpu")
+    return with_earlier_heads(load_model("h2b", device="cpu"))
 
 
 def test_a_sparse_head(tmp_path: Path, h2b: CellModel) -> None:

@@ -20,6 +20,7 @@ from napari_interpdisc.discovery.results import KINDS, Discovery, Kind
 from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.properties import missing_properties
 from napari_interpdisc.patches import Patches
+from napari_interpdisc.training.augment import Augmentation
 
 
 class HeadTask(BaseModel):
@@ -36,6 +37,9 @@ class HeadTask(BaseModel):
     )
     also: tuple[str, ...] | None = Field(
         None, title="Other laboratories whose cells are trained on; all that are given if left out"
+    )
+    augmentation: Augmentation | None = Field(
+        None, title="Strength of the augmentation; the recipe's if left out"
     )
 
     @model_validator(mode="after")
@@ -151,26 +155,34 @@ def answer_tasks(
         If a class has too few cells or groups; before any training.
     """
     index = np.unique(groups, return_inverse=True)[1].astype(np.int64)
-    others = dict(also or {})
-    steps = Steps(progress, len(seeds) * (1 + len(others) + len(tasks.task)))
+    laboratories = {"": (patches, labels), **(also or {})}
+    strengths = {task.augmentation or tasks.recipe.augmentation for task in tasks.task}
+    steps = Steps(progress, len(seeds) * (len(strengths) * len(laboratories) + len(tasks.task)))
     found: list[list[Discovery]] = [[] for _ in tasks.task]
     for seed in seeds:
-        recipe = tasks.recipe.model_copy(update={"seed": seed})
-        home = patch_latents(patches, model, recipe, steps), labels
-        steps.finish()
-        parts = {}
-        for name, (some, own_labels) in others.items():
-            parts[name] = patch_latents(some, model, recipe, steps), own_labels
-            steps.finish()
+        encoded: dict[Augmentation, dict[str, tuple[PatchLatents, npt.NDArray[Any]]]] = {}
         for place, task in enumerate(tasks.task):
-            own = recipe.model_copy(update={"kinds": tuple(k for k in KINDS if k in task.names)})
+            strength = task.augmentation or tasks.recipe.augmentation
+            recipe = tasks.recipe.model_copy(
+                update={
+                    "seed": seed,
+                    "augmentation": strength,
+                    "kinds": tuple(k for k in KINDS if k in task.names),
+                }
+            )
             if task.density is not None:
-                sparse = own.sparse.model_copy(update={"density": task.density})
-                own = own.model_copy(update={"sparse": sparse})
-            wanted = [name for name in parts if task.also is None or name in task.also]
-            every = [home, *(parts[name] for name in wanted)]
+                sparse = recipe.sparse.model_copy(update={"density": task.density})
+                recipe = recipe.model_copy(update={"sparse": sparse})
+            if strength not in encoded:
+                encoded[strength] = {}
+                for name, (some, own_labels) in laboratories.items():
+                    latents = patch_latents(some, model, recipe, steps)
+                    encoded[strength][name] = latents, own_labels
+                    steps.finish()
+            wanted = [n for n in laboratories if not n or task.also is None or n in task.also]
+            every = [encoded[strength][name] for name in wanted]
             cells = _cells(task, every, index, model, recipe.properties)
-            found[place].append(discover(cells, own, steps, model.encoder_sha256, group_name))
+            found[place].append(discover(cells, recipe, steps, model.encoder_sha256, group_name))
             steps.finish()
     return [
         TaskResult(task, all_seeds[0].target, tuple(all_seeds))

@@ -139,7 +139,8 @@ class Afternoon:
 
     def round(self, number: int) -> None:
         """Do it once."""
-        from napari_interpdisc.widgets.discover.unsaved import discard, find_left, identify
+        from napari_interpdisc.widgets.canvas.image_identity import identify
+        from napari_interpdisc.widgets.discover.unsaved import discard, find_left
         from napari_interpdisc.widgets.session import session_of
 
         viewer = self.open()

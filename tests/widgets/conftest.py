@@ -15,8 +15,6 @@ import pytest
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
 
-from ..earlier_heads import with_earlier_heads
-
 PATIENCE = 120.0
 """Seconds to wait for what takes a moment: a wait ends as soon as there is nothing to wait for."""
 
@@ -51,11 +49,8 @@ def blobs(shape: tuple[int, int], cells: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def bundled_model() -> CellModel:
-    """Return the bundled model, some of whose heads stay the same, loaded once for all windows.
-
-    Nothing changes it.
-    """
-    return with_earlier_heads(load_model(DEFAULT_MODEL))
+    """Return the bundled model, loaded once for all windows: nothing changes it."""
+    return load_model(DEFAULT_MODEL)
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import napari
 import numpy as np
-from qtpy.QtWidgets import QApplication, QScrollArea
+from qtpy.QtWidgets import QApplication, QDockWidget, QScrollArea
 
 from napari_interpdisc.cells import CellTable
 from napari_interpdisc.demo import example_cell, fetch_hela_movie
@@ -214,7 +214,7 @@ def main() -> None:
     widgets = {**widgets, "Cells": opened(viewer, CellsDock)}
     for name, widget in widgets.items():
         dock = widget.parent()
-        while dock is not None and not hasattr(dock, "raise_"):
+        while not isinstance(dock, QDockWidget):  # what its tab belongs to
             dock = dock.parent()
         dock.raise_()
         settle(1.5)

@@ -11,8 +11,8 @@ The whole way, from a clone with the data of ``experiments/fetch_data.py``::
 The second command names the latents, fits the heads of ``experiments/bundle/heads.toml`` by the
 recipe, tests them on held-out plates and on other movies, and writes the model folder with its card
 and pictures. Heads learn from MitoCheck's labels, from those of the Jurkat and of the RPE1 and U2OS
-cells, and from unlabelled nuclei of other frames, as interphase: each laboratory as much as the
-others, and from those that their task names. ``--final`` adds the second test set, which is to be
+cells, from nuclei of still frames that were labelled here, and from unlabelled nuclei of other
+frames, as interphase: each laboratory as much as the others, and from those that their task names. ``--final`` adds the second test set, which is to be
 looked at once. The third command measures what is familiar anew, without the cells of a flow
 cytometer, and begins the card.
 
@@ -51,6 +51,7 @@ from other_movies import (
     DATA,
     SECOND,
     SOURCES,
+    STILL,
     LabelledPatches,
     jurkat,
     micronuclei,
@@ -58,6 +59,7 @@ from other_movies import (
     other_cells,
     other_nuclei,
     some_of_each,
+    still,
 )
 
 WHOLE = ("Interphase", "Elongated", "Large", "Metaphase")
@@ -67,7 +69,7 @@ SHOWN = ("Interphase", "Prometaphase", "Metaphase", "MetaphaseAlignment", "Anaph
 INTERPHASE = ("Interphase", "Elongated", "Large", "Binuclear", "Folded", "Polylobed")
 """MitoCheck's labels of nuclei in interphase, whatever their shape."""
 
-OTHERS = ("jurkat", "micronuclei", "nuclei_frames")
+OTHERS = ("jurkat", "micronuclei", "nuclei_frames", STILL)
 """Where heads learn from beside MitoCheck."""
 
 OTHER_NUCLEI = "other nuclei: share called Interphase"
@@ -151,6 +153,7 @@ def other_laboratories(data: Path, without: Sequence[str] = ()) -> dict[str, Lab
         "jurkat": ("jurkat_crops.npz", lambda: some_of_each(jurkat(data, 0))),
         "micronuclei": ("micronuclei/cells.csv", lambda: some_of_each(micronuclei(data))),
         "nuclei_frames": ("nuclei_frames", lambda: some_of_each(other_nuclei(data, 0), 800)),
+        STILL: ("nuclei_frames", lambda: still(data, 0)),
     }
     return {
         name: make()
@@ -159,14 +162,18 @@ def other_laboratories(data: Path, without: Sequence[str] = ()) -> dict[str, Lab
     }
 
 
-def test_cells(data: Path, final: bool) -> dict[str, LabelledPatches]:
-    """Labelled cells that no head was fitted on, as far as the data is there."""
+def test_cells(data: Path, final: bool, without: Sequence[str] = ()) -> dict[str, LabelledPatches]:
+    """Labelled cells that no head was fitted on, as far as the data is there.
+
+    Both halves of the still frames, if heads learn ``without`` them.
+    """
     files = {"hela_ctc": "hela_ctc", "hela_20x": "hela_20x_movie.tif", SECOND: "hela_ctc"}
     wanted = (*SOURCES, SECOND) if final else SOURCES
     found = {name: other_cells(data, name) for name in wanted if (data / files[name]).exists()}
     if (data / "jurkat_crops.npz").exists():
         found["jurkat, held out"] = jurkat(data, 1)
     if (data / "nuclei_frames").exists():
+        found[f"{STILL}, held out"] = still(data, None if STILL in without else 1)
         found[OTHER_NUCLEI] = other_nuclei(data, 1)
     return found
 
@@ -237,7 +244,7 @@ def make(
             lambda done, total: bar.update(shown, completed=done, total=total),
             also={name: (own.patches, own.labels) for name, own in also.items()},
         )  # fmt: skip
-    places = test_cells(data, final)
+    places = test_cells(data, final, without)
     more = ["## Elsewhere", ""]
     more += ["Cells on which no head was fitted: mean and standard deviation"]
     more += ["over seeds, and the interval of the first seed by cell.", ""]

@@ -50,7 +50,9 @@ MOST_SCORED = 600
 MANY = ("states", "states-sparse", "states-cytometer", "mitosis", "mitosis-plain")
 """Heads of more than two classes."""
 
-PLACES = ("by plate", "hela_ctc", "hela_20x", "jurkat, held out", "hela_ctc_second")
+PLACES = (
+    "by plate", "hela_ctc", "hela_20x", "jurkat, held out", "dsb2018, held out", "hela_ctc_second",
+)  # fmt: skip
 
 
 def confusion(target: np.ndarray, called: np.ndarray, n: int) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Labelled cells of other laboratories and movies.
 
 MitoCheck, Jurkat and RPE1/U2OS cells were labelled by those who published them; heads are fitted
-on them. Cells of ``experiments/labels`` are test sets only; its README says how they were labelled.
+on them. Cells of ``experiments/labels`` were labelled here, as its README says: those of two movies
+are test sets only, and of the still frames of ``dsb2018`` one half is.
 Run as a program, this prints the
 typical diameter of MitoCheck's Interphase nuclei, which all experiments use.
 """
@@ -35,6 +36,9 @@ DIAMETER = {"hela_ctc": 27.6, "hela_20x": 50.0}
 
 SECOND = "hela_ctc_second"
 """The second test set, which is kept apart and reported once for each shipped model."""
+
+STILL = "dsb2018"
+"""Still frames of which some nuclei were labelled here."""
 
 JURKAT_DIAMETER = 17.7
 """Median G1 nucleus of the Jurkat crops, px."""
@@ -102,6 +106,8 @@ def other_nuclei(data: Path, half: int) -> LabelledPatches:
     frame, for ``half`` 0 or 1. Groups are the frames.
     """
     draw = np.random.default_rng(0)
+    labelled = pd.read_csv(LABELS / f"{STILL}.csv")
+    mitotic = labelled[labelled["label"] != "Interphase"]
     parts, groups = [], []
     files = sorted((data / "nuclei_frames").glob("*.tif"))
     for file in files[half::2]:
@@ -110,19 +116,44 @@ def other_nuclei(data: Path, half: int) -> LabelledPatches:
         area = table["area"]
         if (area > SMALLEST_AREA).sum() < FEWEST_NUCLEI:
             continue
-        typical = float(np.median(area[area > SMALLEST_AREA]))
+        typical = typical_area(area)
         px = float(np.sqrt(4 / np.pi * typical))
         rows = np.flatnonzero((area > 0.8 * typical) & (area < 1.6 * typical))
         rows = draw.permutation(rows)[:3]
         if px < SMALLEST_DIAMETER or not len(rows):
             continue
         yx = np.column_stack([table["centroid-0"], table["centroid-1"]])[rows]
+        known = mitotic.loc[mitotic["file"] == file.stem, ["y", "x"]].to_numpy()
+        yx = yx[[np.hypot(*(known - at).T).min(initial=np.inf) > 1 for at in yx]]
         cells = CellTable.from_arrays(np.zeros(len(yx)), yx)
         parts.append(patches_of_cells(Frames(both[0]), cells, px).pixels)
         groups += [file.stem] * len(yx)
     pixels = np.concatenate(parts)
     labels = np.full(len(pixels), "Interphase")
     return LabelledPatches(Patches(pixels, float(pixels.shape[-1])), labels, np.array(groups))
+
+
+def typical_area(areas: np.ndarray) -> float:
+    """Median area, px², of the nuclei of a frame, without specks."""
+    return float(np.median(areas[areas > SMALLEST_AREA]))
+
+
+def still(data: Path, half: int | None) -> LabelledPatches:
+    """Labelled nuclei of one half of the still frames, 0 or 1, or of both; groups are the frames."""
+    table = pd.read_csv(LABELS / f"{STILL}.csv")
+    if half is not None:
+        table = table[table["half"] == half]
+    table = table.sort_values("file", kind="stable")
+    parts = []
+    for name, rows in table.groupby("file"):
+        both = np.asarray(read_frames(data / "nuclei_frames" / f"{name}.tif", 0).data)
+        areas = np.bincount(both[1].astype(np.int64).ravel())[1:]
+        px = float(np.sqrt(4 / np.pi * typical_area(areas)))
+        cells = CellTable.from_arrays(np.zeros(len(rows)), rows[["y", "x"]].to_numpy())
+        parts.append(patches_of_cells(Frames(both[0]), cells, px).pixels)
+    pixels = np.concatenate(parts)
+    labels, groups = table["label"].to_numpy(str), table["file"].to_numpy(str)
+    return LabelledPatches(Patches(pixels, float(pixels.shape[-1])), labels, groups)
 
 
 def some_of_each(cells: LabelledPatches, most: int = MOST_OF_A_LABEL) -> LabelledPatches:

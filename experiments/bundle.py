@@ -12,9 +12,9 @@ The second command names the latents, fits the heads of ``experiments/bundle/hea
 recipe, tests them on held-out plates and on other movies, and writes the model folder with its card
 and pictures. Heads learn from MitoCheck's labels, from those of the Jurkat and of the RPE1 and U2OS
 cells, from nuclei of still frames that were labelled here, and from unlabelled nuclei of other
-frames, as interphase: each laboratory as much as the others, and from those that their task names. ``--final`` adds the second test set, which is to be
-looked at once. The third command measures what is familiar anew, without the cells of a flow
-cytometer, and begins the card.
+frames, as interphase: each laboratory as much as the others, and from those that their task names.
+``--final`` adds the second test set, which is to be looked at once. The third command measures what
+is familiar anew, without the cells of a flow cytometer, and begins the card.
 
 ``--model h2b`` in place of ``--encoder`` keeps the encoder of an installed model, with all that is
 known of it, and fits its heads anew: then the second command is enough.
@@ -162,7 +162,7 @@ def other_laboratories(data: Path, without: Sequence[str] = ()) -> dict[str, Lab
     }
 
 
-def test_cells(data: Path, final: bool, without: Sequence[str] = ()) -> dict[str, LabelledPatches]:
+def test_cells(data: Path, final: bool, without: Sequence[str]) -> dict[str, LabelledPatches]:
     """Labelled cells that no head was fitted on, as far as the data is there.
 
     Both halves of the still frames, if heads learn ``without`` them.

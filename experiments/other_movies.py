@@ -139,7 +139,7 @@ def typical_area(areas: np.ndarray) -> float:
 
 
 def still(data: Path, half: int | None) -> LabelledPatches:
-    """Labelled nuclei of one half of the still frames, 0 or 1, or of both; groups are the frames."""
+    """Labelled nuclei of one half of the still frames, 0 or 1, or of both; groups are frames."""
     table = pd.read_csv(LABELS / f"{STILL}.csv")
     if half is not None:
         table = table[table["half"] == half]

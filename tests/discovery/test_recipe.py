@@ -23,6 +23,7 @@ from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import class_index
 from napari_interpdisc.models.formula import parse_formula
 from napari_interpdisc.symbolic.search import Candidate, WorkerEngine
+from napari_interpdisc.training.augment import Augmentation
 from napari_interpdisc.training.tuning import SparsityTuning
 
 from .conftest import labelled, measured
@@ -150,3 +151,14 @@ def test_a_cell_without_a_value_counts_as_wrong() -> None:
     assert (class_index(three) == [0, 1, 1]).tolist() == [False, False, True]
     known = np.ones((2, 1), np.float32)
     assert wrong_without_value(known, target[:2]) is known
+
+
+def test_strengths_that_are_left_out_stay_as_they_are() -> None:
+    usual = Recipe().augmentation
+    given = Recipe.model_validate({"augmentation": {"haze": 0.4}}).augmentation
+    assert given == usual.model_copy(update={"haze": 0.4})
+    assert usual.edge > 0
+    # a whole one is taken as it is, and so is what was stored with a model
+    plain = Augmentation()
+    assert Recipe(augmentation=plain).augmentation == plain
+    assert Recipe.model_validate({"augmentation": plain.model_dump()}).augmentation == plain

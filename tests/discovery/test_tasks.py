@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from napari_interpdisc.discovery import tasks as module
 from napari_interpdisc.discovery.augmented import PatchLatents, patch_latents
@@ -178,3 +179,12 @@ def test_a_task_has_its_own_augmentation(
     usual, other, again = (next(one.heads["dense"].head.parameters()) for one in heads)
     assert torch.equal(usual, again)
     assert not torch.equal(usual, other)
+
+
+def test_an_augmentation_names_what_is_not_usual() -> None:
+    classes = {"Interphase": ["round"], "Metaphase": ["long"]}
+    task = {"names": {"dense": "dense"}, "classes": classes, "augmentation": {"glow": 0.5}}
+    given = HeadTask.model_validate(task).augmentation
+    assert given == Recipe().augmentation.model_copy(update={"glow": 0.5})
+    with pytest.raises(ValidationError, match=r"augmentation\.glwo"):
+        HeadTask.model_validate({**task, "augmentation": {"glwo": 0.5}})

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from napari_interpdisc.crops import CLIP, normalise
@@ -153,6 +154,14 @@ def test_each_variation_does_something(odd: Tensor, name: str) -> None:
     patches = odd.expand(8, 1, 32, 32)
     one = Augmentation.model_validate({**PLAIN.model_dump(), name: 0.9})
     assert not torch.allclose(view(patches, one), view(patches, PLAIN), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"), [("haze", 1.0), ("haze", -0.1), ("glow", -0.1), ("glow", 2.1)]
+)
+def test_a_strength_out_of_range_is_refused(name: str, given: float) -> None:
+    with pytest.raises(ValidationError, match=name):
+        Augmentation.model_validate({name: given})
 
 
 def test_the_clean_view_differs_in_what_the_microscope_did_alone(odd: Tensor) -> None:

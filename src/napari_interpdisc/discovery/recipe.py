@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from sklearn.metrics import balanced_accuracy_score
 
 from napari_interpdisc._types import Progress
@@ -33,6 +34,18 @@ from napari_interpdisc.training.rigl import SparseTraining, train_sparse_heads
 from napari_interpdisc.training.threads import one_thread
 from napari_interpdisc.training.tuning import SparsityTuning, tune_density
 
+USUAL_AUGMENTATION = Augmentation(edge=0.2, gradient=0.4)
+"""How strongly crops are varied in the training of heads, unless something else is asked for."""
+
+
+def _others_as_usual(given: object) -> object:
+    """Strengths that a settings file names, and the usual ones for those that it leaves out."""
+    return {**USUAL_AUGMENTATION.model_dump(), **given} if isinstance(given, dict) else given
+
+
+HeadAugmentation = Annotated[Augmentation, BeforeValidator(_others_as_usual)]
+"""Strengths for heads; a table need only name those that are not usual."""
+
 
 class Recipe(BaseModel):
     """Every setting of one training on labelled cells."""
@@ -51,7 +64,7 @@ class Recipe(BaseModel):
         title="Rotations of each augmented crop's latents, where the encoder is equivariant",
         ge=1,
     )
-    augmentation: Augmentation = Augmentation(edge=0.2, gradient=0.4)
+    augmentation: HeadAugmentation = USUAL_AUGMENTATION
     max_latents: int = Field(6, title="Most latents and properties that a formula may use", ge=1)
     invariant: bool = Field(
         True,

@@ -15,7 +15,7 @@ from napari_interpdisc.discovery.augmented import PatchLatents, pairs_within, pa
 from napari_interpdisc.discovery.cross_validation import discover
 from napari_interpdisc.discovery.evidence import evidence_of
 from napari_interpdisc.discovery.labelled import LabelledCells
-from napari_interpdisc.discovery.recipe import Recipe, Steps
+from napari_interpdisc.discovery.recipe import HeadAugmentation, Recipe, Steps
 from napari_interpdisc.discovery.results import KINDS, Discovery, Kind
 from napari_interpdisc.models.cell_model import CellModel, NamedHead
 from napari_interpdisc.models.properties import missing_properties
@@ -38,8 +38,10 @@ class HeadTask(BaseModel):
     also: tuple[str, ...] | None = Field(
         None, title="Other laboratories whose cells are trained on; all that are given if left out"
     )
-    augmentation: Augmentation | None = Field(
-        None, title="Strength of the augmentation; the recipe's if left out"
+    augmentation: HeadAugmentation | None = Field(
+        None,
+        title="Strengths of the augmentation, the usual ones where it names none; the recipe's "
+        "if left out",
     )
 
     @model_validator(mode="after")

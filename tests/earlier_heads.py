@@ -11,11 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from napari_interpdisc.models.cell_model import CellModel
 from napari_interpdisc.models.formula import FormulaHead, parse_formula
 from napari_interpdisc.models.heads import SparseHead
+from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
 
 EARLIER: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_suffix(".json").read_text("utf-8")
@@ -31,6 +33,12 @@ def with_earlier_heads(model: CellModel) -> CellModel:
             heads[name], head=head.requires_grad_(False), summary=stored["summary"]
         )
     return replace(model, heads=heads)
+
+
+@pytest.fixture(scope="session")
+def model_with_earlier_heads() -> CellModel:
+    """Return the bundled model with heads whose rules stay the same, for all windows."""
+    return with_earlier_heads(load_model(DEFAULT_MODEL))
 
 
 def _formula(stored: dict[str, Any], model: CellModel) -> FormulaHead:

@@ -9,22 +9,18 @@ from typing import Any
 import pytest
 
 from napari_interpdisc.models.cell_model import CellModel
-from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
 from napari_interpdisc.scrutiny.anatomy import Anatomy, parts_of
 from napari_interpdisc.scrutiny.anatomy_response import drawn_cells, real_cells
 from napari_interpdisc.widgets.anatomy.widget import AnatomyWidget
 
-from ...earlier_heads import with_earlier_heads
+from ...earlier_heads import model_with_earlier_heads
 from ..conftest import put_up
 
 Scene = SimpleNamespace
 ROW = 3
 
 
-@pytest.fixture(scope="session")
-def bundled_model() -> CellModel:
-    """Return the bundled model with heads whose rules stay the same, for all windows."""
-    return with_earlier_heads(load_model(DEFAULT_MODEL))
+bundled_model = model_with_earlier_heads
 
 
 @pytest.fixture(scope="session")

@@ -7,24 +7,19 @@ import numpy as np
 import pytest
 
 from napari_interpdisc.cells import CellTable
-from napari_interpdisc.models.cell_model import CellModel
-from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
 from napari_interpdisc.pipeline import Classification, Encoding
 from napari_interpdisc.widgets.canvas.layers import frames_from_layer
 from napari_interpdisc.widgets.classify.widget import ClassifyWidget
 from napari_interpdisc.widgets.session import Session, session_of
 
 from ...conftest import known_within
-from ...earlier_heads import with_earlier_heads
+from ...earlier_heads import model_with_earlier_heads
 from ..conftest import put_up
 
 KNOWN = known_within(5.0)
 
 
-@pytest.fixture(scope="session")
-def bundled_model() -> CellModel:
-    """Return the bundled model with heads whose rules stay the same, for all windows."""
-    return with_earlier_heads(load_model(DEFAULT_MODEL))
+bundled_model = model_with_earlier_heads
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ import pytest
 from qtpy import API_NAME
 from qtpy.QtGui import QImage
 
-from napari_interpdisc.models.cell_model import CellModel, LatentMeaning
-from napari_interpdisc.models.store import DEFAULT_MODEL, load_model
+from napari_interpdisc.models.cell_model import LatentMeaning
 from napari_interpdisc.number_text import with_sign
 from napari_interpdisc.widgets.explorer.pair_row import PairRow
 from napari_interpdisc.widgets.explorer.widget import (
@@ -21,7 +20,7 @@ from napari_interpdisc.widgets.explorer.widget import (
 )
 from napari_interpdisc.widgets.parts.pictures import grey_picture
 
-from ...earlier_heads import with_earlier_heads
+from ...earlier_heads import model_with_earlier_heads
 from ..conftest import put_up
 
 Scene = SimpleNamespace
@@ -30,10 +29,7 @@ Scene = SimpleNamespace
 ROW = 3
 
 
-@pytest.fixture(scope="session")
-def bundled_model() -> CellModel:
-    """Return the bundled model with heads whose rules stay the same, for all windows."""
-    return with_earlier_heads(load_model(DEFAULT_MODEL))
+bundled_model = model_with_earlier_heads
 
 
 @pytest.fixture

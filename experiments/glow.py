@@ -2,10 +2,10 @@
 
 ``python experiments/glow.py --data ../shared/data`` prints the mean of guided latents for
 interphase and metaphase: of MitoCheck's cells as they are, with one fault of the image after
-another, and of Jurkat cells. It also prints the share that heads call metaphase. A second table
-has, for Jurkat cells that no head was fitted on, how well the scores of each head of two classes
-order them (area under the ROC curve), and the recall of both classes. The tables are written to
-``docs/results/cell_encoder/glow.md`` and ``jurkat.md``.
+another, and of Jurkat cells. It also prints the share that heads call metaphase. Two more tables
+have, for Jurkat cells and for still frames that no head was fitted on, how well the scores of each
+head of two classes order them (area under the ROC curve), and the recall of both classes. The tables
+are written to ``glow.md``, ``jurkat.md`` and ``dsb2018.md`` in ``docs/results/cell_encoder``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from napari_interpdisc import load_model
 from napari_interpdisc.discovery.card import table
 from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.patches import Patches
-from other_movies import DATA, LabelledPatches, jurkat, mitocheck
+from other_movies import DATA, STILL, LabelledPatches, jurkat, mitocheck, still
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "cell_encoder"
 SHOWN = ("size", "granularity_fine", "granularity_coarse", "edge_sharpness", "unevenness")
@@ -102,6 +102,7 @@ def main() -> None:
     for name, lines in (
         ("glow", table(header, rows)),
         ("jurkat", table(ordered, order(model, away))),
+        (STILL, table(ordered, order(model, still(args.data, 1)))),
     ):
         told = "\n".join(lines) + "\n"
         print(told)

@@ -4,7 +4,7 @@
 interphase and metaphase: of MitoCheck's cells as they are, with one fault of the image after
 another, and of Jurkat cells. It also prints the share that heads call metaphase. Two more tables
 have, for Jurkat cells and for still frames that no head was fitted on, how well the scores of each
-head of two classes order them (area under the ROC curve), and the recall of both classes. The tables
+head of two classes order them (area under the ROC curve), and the recall of both classes. Tables
 are written to ``glow.md``, ``jurkat.md`` and ``dsb2018.md`` in ``docs/results/cell_encoder``.
 """
 

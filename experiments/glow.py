@@ -1,11 +1,13 @@
-"""What makes latents of MitoCheck's cells look like those of a flow cytometer: blur, haze, glow.
+"""What hides metaphases of other laboratories: blur, haze, glow, overexposure.
 
 ``python experiments/glow.py --data ../shared/data`` prints the mean of guided latents for
 interphase and metaphase: of MitoCheck's cells as they are, with one fault of the image after
-another, and of Jurkat cells. It also prints the share that heads call metaphase. Two more tables
-have, for Jurkat cells and for still frames that no head was fitted on, how well the scores of each
-head of two classes order them (area under the ROC curve), and the recall of both classes. Tables
-are written to ``glow.md``, ``jurkat.md`` and ``dsb2018.md`` in ``docs/results/cell_encoder``.
+another, and of Jurkat cells. It also prints the share that heads call metaphase. Metaphases of
+MitoCheck and of still frames are shown apart by whether they are overexposed; ``dense`` learned
+from one half of these frames. Two more tables have, for Jurkat cells and for still frames that no
+head was fitted on, how well the scores of each head of two classes order them (area under the ROC
+curve), and the recall of both classes. Tables are written to ``glow.md``, ``jurkat.md`` and
+``dsb2018.md`` in ``docs/results/cell_encoder``.
 """
 
 from __future__ import annotations
@@ -31,6 +33,10 @@ SHOWN = ("size", "granularity_fine", "granularity_coarse", "edge_sharpness", "un
 BODY, RIM = 15.0, 2.0
 """Radius of the cell's body, and how soft its rim is, px."""
 
+AT_THE_TOP, OVEREXPOSED = 0.02, 0.15
+"""How close to the brightest a pixel at the top is, relative to the range, and the share of a
+nucleus, of what is above half its height, that is at the top if it is overexposed."""
+
 MOST = 74
 """Cells of each class: as many as MitoCheck has metaphases."""
 
@@ -49,6 +55,16 @@ def worsened(pixels: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield "haze of 0.5", 0.5 * pixels + 0.5 * broad
     yield "glow of 0.7", pixels + 0.7 * body
     yield "glow of 0.7, blur of 2 px", blurred + 0.7 * body
+
+
+def overexposed(patches: Patches) -> np.ndarray:
+    """Which nuclei (N,) have a flat top."""
+    crops = patches.crops()[:, 0]
+    middle = crops[:, 16:48, 16:48]
+    top, ground = middle.max((1, 2)), np.percentile(crops, 5, axis=(1, 2))
+    at_top = middle >= (top - AT_THE_TOP * (top - ground))[:, None, None]
+    nucleus = middle >= ((top + ground) / 2)[:, None, None]
+    return np.asarray(at_top.sum((1, 2)) > OVEREXPOSED * nucleus.sum((1, 2)))
 
 
 def order(model: CellModel, cells: LabelledPatches) -> list[list[str]]:
@@ -96,6 +112,15 @@ def main() -> None:
     for label in ("Interphase", "Metaphase"):
         some = away.patches.take(np.flatnonzero(away.labels == label))
         tell(f"Jurkat, {label}", "as they are", some)
+    frames = still(args.data, None)
+    for place, cells in (("MitoCheck", home), (STILL, frames)):
+        own = cells.patches.take(np.flatnonzero(cells.labels == "Metaphase"))
+        flat = overexposed(own)
+        for what, some in (("overexposed", flat), ("others", ~flat)):
+            told = f"{what}: {some.sum()}"
+            tell(f"{place}, Metaphase", told, own.take(np.flatnonzero(some)))
+    own = np.flatnonzero(frames.labels == "Interphase")
+    tell(f"{STILL}, Interphase", "as they are", frames.patches.take(own))
     args.out.mkdir(parents=True, exist_ok=True)
     header = ("cells", "image", *SHOWN, *(f"`{head}`" for head in heads))
     ordered = ("head", "area under the curve", "recall of Interphase", "recall of Metaphase")

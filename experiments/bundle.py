@@ -84,7 +84,10 @@ LIMITS = """## Limits
 - Cells in suspension, as a flow cytometer sees them, are unlike the others. `dense-cytometer` and
   `states-cytometer` learned from them. The other heads of two classes miss a part of their
   metaphases, and `formula` nearly all; `states` and `mitosis` fail.
-- HeLa cells dominate the labelled data; other cell lines were seen without labels only.
+- Overexposed metaphases are smooth, as interphase nuclei are. `dense`, `sparse`, `formula`,
+  `dense-plain` and `sparse-plain` learned from such cells and miss some; the others miss more.
+  Expose less, or use the image before its contrast was stretched.
+- HeLa cells dominate the labelled data.
 - The diameter must be about right: the training varied it by ± 25 %.
 - Latents share mirror images: a cell and its mirror image differ in the sign of some latents alone.
 - Confidences are meant for classes that are equally frequent. Calibration tells how right they are.

@@ -83,7 +83,7 @@ LIMITS = """## Limits
   it calls metaphase.
 - Cells in suspension, as a flow cytometer sees them, are unlike the others. `dense-cytometer` and
   `states-cytometer` learned from them. The other heads of two classes miss a part of their
-  metaphases, and `formula` nearly all; `states` and `mitosis` fail.
+  metaphases, and `formula-plain` nearly all; `states` and `mitosis` fail.
 - Overexposed metaphases are smooth, as interphase nuclei are. `dense`, `sparse`, `formula`,
   `dense-plain` and `sparse-plain` learned from such cells and miss some; the others miss more.
   Expose less, or use the image before its contrast was stretched.

@@ -176,6 +176,8 @@ def measured(made: Made, scores: bool) -> pd.DataFrame:
 def told(table: pd.DataFrame, whats: list[str], percent: bool) -> list[str]:
     """Lines of a Markdown table: heads, and the mean and standard deviation over encoders."""
     kept = [what for what in whats if (table["what"] == what).any()]
+    if not kept:
+        return []
     lines = ["| head | " + " | ".join(kept) + " |", "|---" * (1 + len(kept)) + "|"]
     for head, part in table[table["what"].isin(kept)].groupby("head", sort=False):
         values = [part[part["what"] == what]["value"] for what in kept]
@@ -189,9 +191,11 @@ def told(table: pd.DataFrame, whats: list[str], percent: bool) -> list[str]:
 
 def report(table: pd.DataFrame, runs: int) -> str:
     """All tables as Markdown."""
-    lines = [f"Balanced accuracy, {runs} encoders:", ""]
+    lines = [f"Balanced accuracy, {runs} encoder{'s' * (runs > 1)}:", ""]
     lines += told(table, list(PLACES), percent=False)
-    lines += ["Calls that change (%):", "", *told(table, list(TESTS), percent=True)]
+    changed = told(table, list(TESTS), percent=True)
+    if changed:
+        lines += ["Calls that change (%):", "", *changed]
     for word in ("called", "labelled"):
         name = "Metaphase" if word == "called" else "labelled Metaphase"
         own = table[table["what"].isin([f"{what}: {name}" for what in TESTS])]

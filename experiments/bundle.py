@@ -49,17 +49,17 @@ from napari_interpdisc.scrutiny.rotation import find_rotating_pairs
 from napari_interpdisc.training.encoder.log import read_log
 from other_movies import (
     DATA,
+    DSB2018,
     SECOND,
     SOURCES,
-    STILL,
     LabelledPatches,
+    dsb2018,
     jurkat,
     micronuclei,
     mitocheck,
     other_cells,
     other_nuclei,
     some_of_each,
-    still,
 )
 
 WHOLE = ("Interphase", "Elongated", "Large", "Metaphase")
@@ -69,7 +69,7 @@ SHOWN = ("Interphase", "Prometaphase", "Metaphase", "MetaphaseAlignment", "Anaph
 INTERPHASE = ("Interphase", "Elongated", "Large", "Binuclear", "Folded", "Polylobed")
 """MitoCheck's labels of nuclei in interphase, whatever their shape."""
 
-OTHERS = ("jurkat", "micronuclei", "nuclei_frames", STILL)
+OTHERS = ("jurkat", "micronuclei", "nuclei_frames", DSB2018)
 """Where heads learn from beside MitoCheck."""
 
 OTHER_NUCLEI = "other nuclei: share called Interphase"
@@ -157,7 +157,7 @@ def other_laboratories(data: Path, without: Sequence[str] = ()) -> dict[str, Lab
         "jurkat": ("jurkat_crops.npz", lambda: some_of_each(jurkat(data, 0))),
         "micronuclei": ("micronuclei/cells.csv", lambda: some_of_each(micronuclei(data))),
         "nuclei_frames": ("nuclei_frames", lambda: some_of_each(other_nuclei(data, 0), 800)),
-        STILL: ("nuclei_frames", lambda: still(data, 0)),
+        DSB2018: ("nuclei_frames", lambda: dsb2018(data, 0)),
     }
     return {
         name: make()
@@ -177,7 +177,7 @@ def test_cells(data: Path, final: bool, without: Sequence[str]) -> dict[str, Lab
     if (data / "jurkat_crops.npz").exists():
         found["jurkat, held out"] = jurkat(data, 1)
     if (data / "nuclei_frames").exists():
-        found[f"{STILL}, held out"] = still(data, None if STILL in without else 1)
+        found[f"{DSB2018}, held out"] = dsb2018(data, None if DSB2018 in without else 1)
         found[OTHER_NUCLEI] = other_nuclei(data, 1)
     return found
 

@@ -26,7 +26,7 @@ from napari_interpdisc import load_model
 from napari_interpdisc.discovery.card import table
 from napari_interpdisc.models.cell_model import CellModel, class_index
 from napari_interpdisc.patches import Patches
-from other_movies import DATA, STILL, LabelledPatches, jurkat, mitocheck, still
+from other_movies import DATA, DSB2018, LabelledPatches, dsb2018, jurkat, mitocheck
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "cell_encoder"
 SHOWN = ("size", "granularity_fine", "granularity_coarse", "edge_sharpness", "unevenness")
@@ -55,6 +55,7 @@ def worsened(pixels: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield "haze of 0.5", 0.5 * pixels + 0.5 * broad
     yield "glow of 0.7", pixels + 0.7 * body
     yield "glow of 0.7, blur of 2 px", blurred + 0.7 * body
+    yield "brightest 0.5 cut off", np.minimum(pixels, background + 0.5 * height)
 
 
 def overexposed(patches: Patches) -> np.ndarray:
@@ -112,22 +113,22 @@ def main() -> None:
     for label in ("Interphase", "Metaphase"):
         some = away.patches.take(np.flatnonzero(away.labels == label))
         tell(f"Jurkat, {label}", "as they are", some)
-    frames = still(args.data, None)
-    for place, cells in (("MitoCheck", home), (STILL, frames)):
+    frames = dsb2018(args.data, None)
+    for place, cells in (("MitoCheck", home), (DSB2018, frames)):
         own = cells.patches.take(np.flatnonzero(cells.labels == "Metaphase"))
         flat = overexposed(own)
         for what, some in (("overexposed", flat), ("others", ~flat)):
             told = f"{what}: {some.sum()}"
             tell(f"{place}, Metaphase", told, own.take(np.flatnonzero(some)))
     own = np.flatnonzero(frames.labels == "Interphase")
-    tell(f"{STILL}, Interphase", "as they are", frames.patches.take(own))
+    tell(f"{DSB2018}, Interphase", "as they are", frames.patches.take(own))
     args.out.mkdir(parents=True, exist_ok=True)
     header = ("cells", "image", *SHOWN, *(f"`{head}`" for head in heads))
     ordered = ("head", "area under the curve", "recall of Interphase", "recall of Metaphase")
     for name, lines in (
         ("glow", table(header, rows)),
         ("jurkat", table(ordered, order(model, away))),
-        (STILL, table(ordered, order(model, still(args.data, 1)))),
+        (DSB2018, table(ordered, order(model, dsb2018(args.data, 1)))),
     ):
         told = "\n".join(lines) + "\n"
         print(told)

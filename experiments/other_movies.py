@@ -37,7 +37,7 @@ DIAMETER = {"hela_ctc": 27.6, "hela_20x": 50.0}
 SECOND = "hela_ctc_second"
 """The second test set, which is kept apart and reported once for each shipped model."""
 
-STILL = "dsb2018"
+DSB2018 = "dsb2018"
 """Still frames of which some nuclei were labelled here."""
 
 JURKAT_DIAMETER = 17.7
@@ -106,7 +106,7 @@ def other_nuclei(data: Path, half: int) -> LabelledPatches:
     frame, for ``half`` 0 or 1. Groups are the frames.
     """
     draw = np.random.default_rng(0)
-    labelled = pd.read_csv(LABELS / f"{STILL}.csv")
+    labelled = pd.read_csv(LABELS / f"{DSB2018}.csv")
     mitotic = labelled[labelled["label"] != "Interphase"]
     parts, groups = [], []
     files = sorted((data / "nuclei_frames").glob("*.tif"))
@@ -138,9 +138,9 @@ def typical_area(areas: np.ndarray) -> float:
     return float(np.median(areas[areas > SMALLEST_AREA]))
 
 
-def still(data: Path, half: int | None) -> LabelledPatches:
+def dsb2018(data: Path, half: int | None) -> LabelledPatches:
     """Labelled nuclei of one half of the still frames, 0 or 1, or of both; groups are frames."""
-    table = pd.read_csv(LABELS / f"{STILL}.csv")
+    table = pd.read_csv(LABELS / f"{DSB2018}.csv")
     if half is not None:
         table = table[table["half"] == half]
     table = table.sort_values("file", kind="stable")

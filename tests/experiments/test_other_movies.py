@@ -53,8 +53,8 @@ def test_a_labelled_nucleus_is_in_the_middle_of_its_patch(
     module: Any, microscopy: Callable[[str], Path], table: pd.DataFrame
 ) -> None:
     data = microscopy("nuclei_frames").parent
-    halves = [module.still(data, half) for half in (0, 1)]
-    both = module.still(data, None)
+    halves = [module.dsb2018(data, half) for half in (0, 1)]
+    both = module.dsb2018(data, None)
     assert [len(own.labels) for own in halves] == [(table["half"] == k).sum() for k in (0, 1)]
     assert sorted(both.groups) == sorted([*halves[0].groups, *halves[1].groups])
     crops = both.patches.crops()[:, 0]

@@ -84,9 +84,9 @@ LIMITS = """## Limits
 - Cells in suspension, as a flow cytometer sees them, are unlike the others. `dense-cytometer` and
   `states-cytometer` learned from them. The other heads of two classes miss a part of their
   metaphases, and `formula-plain` nearly all; `states` and `mitosis` fail.
-- Overexposed metaphases are smooth, as interphase nuclei are. `dense`, `sparse`, `formula`,
-  `dense-plain` and `sparse-plain` learned from such cells and miss a sixth to a third of them. The
-  `-strict` heads did not, and miss a third. Expose less, or use the image before its contrast was
+- Overexposed metaphases are smooth, as interphase nuclei are. `dense`, `sparse`, `formula` and
+  `sparse-plain` learned from such cells and miss a sixth to a third of them. The others did not, and
+  miss a third. Expose less, or use the image before its contrast was
   stretched.
 - HeLa cells dominate the labelled data.
 - The diameter must be about right: the training varied it by ± 25 %.

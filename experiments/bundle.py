@@ -85,9 +85,8 @@ LIMITS = """## Limits
   `states-cytometer` learned from them. The other heads of two classes miss a part of their
   metaphases, and `formula-plain` nearly all; `states` and `mitosis` fail.
 - Overexposed metaphases are smooth, as interphase nuclei are. `dense`, `sparse`, `formula` and
-  `sparse-plain` learned from such cells and miss a sixth to a third of them. The others did not, and
-  miss a third. Expose less, or use the image before its contrast was
-  stretched.
+  `sparse-plain` learned from such cells and miss a sixth to a third of them. The others did not,
+  and miss a third. Expose less, or use the image before its contrast was stretched.
 - HeLa cells dominate the labelled data.
 - The diameter must be about right: the training varied it by ± 25 %.
 - Latents share mirror images: a cell and its mirror image differ in the sign of some latents alone.

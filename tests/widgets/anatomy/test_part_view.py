@@ -18,7 +18,7 @@ def view(formula: Anatomy, bundled_model: CellModel) -> PartView:
 def test_a_map_is_computed_anew_only_if_an_input_off_its_axes_changes(view: PartView) -> None:
     z = view.cells.latents[0].copy()
     found = view.response(z)
-    assert view.labels == ("z2 granularity_coarse (prior SD)", "z11 (prior SD)")
+    assert view.labels == ("z2 granularity_coarse (both axes: prior SD)", "z11")
     assert view.is_map
     z[[2, 11, 30]] += 1  # the axes, and one that it does not read
     assert view.response(z) is found

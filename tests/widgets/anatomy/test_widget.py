@@ -159,7 +159,7 @@ def test_a_term_and_other_inputs_can_be_chosen(dock: Scene) -> None:
     assert widget.view.part.name == "term 1"
     widget.choice.list.setCurrentRow(4)
     widget.choice.axes_chosen.emit((2, 0))
-    assert widget.view.labels == ("z11 (prior SD)", "z2 granularity_coarse (prior SD)")
+    assert widget.view.labels == ("z11 (both axes: prior SD)", "z2 granularity_coarse")
     own = dock.session.encoding.latents[ROW]
     np.testing.assert_allclose(widget.plot.dot, own[[11, 2]], rtol=1e-6)
 

@@ -55,8 +55,10 @@ class PartView:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What the axes are called, with their units."""
+        """What the axes are called, with their units; those of a map are told once, to fit in."""
         inputs = [self.part.inputs[a] for a in self.axes]
+        if self.is_map and self.can_move:
+            return f"{inputs[0].label} (both axes: prior SD)", inputs[1].label
         return tuple(
             one.label if isinstance(one, NeuronOutput) else f"{one.label} (prior SD)"
             for one in inputs

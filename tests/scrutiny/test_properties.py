@@ -81,6 +81,22 @@ def test_light_is_measured_on_the_cell_alone() -> None:
     assert (contrast > 0.2).all(), "in standard deviations of a crop that the neighbour spreads"
 
 
+def test_three_arms_are_seen_in_the_direction_in_which_they_lie() -> None:
+    y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    angle, radius = np.arctan2(y, x), np.hypot(y, x)
+    turned = [0.0, np.pi / 6, 0.4, 0.4 + 2 * np.pi / 3]
+    masks = np.array([radius < 12 * (1 + 0.3 * np.cos(3 * (angle - a))) for a in turned])
+    round_one = radius < 12
+    masks = np.concatenate([masks, [round_one, inside(major=14, minor=8)]])
+    found = measure_crops(np.array([picture(mask) for mask in masks]), masks.astype(np.int32))
+    lobes = found["threefold_cos"] + 1j * found["threefold_sin"]
+    length = abs(lobes[0])
+    # the mean of cos 3φ over the area is ε / (1 + ε²/2)
+    assert length == pytest.approx(0.3 / 1.045, abs=0.02)
+    np.testing.assert_allclose(lobes[:4], length * np.exp(3j * np.array(turned)), atol=0.02)
+    assert abs(lobes[4:]).max() < 0.01
+
+
 def test_a_touching_neighbour_is_not_counted_into_the_cell() -> None:
     one, other = inside(major=13, minor=13), inside(x=24.5, major=13, minor=13)
     crop = picture(one, other)

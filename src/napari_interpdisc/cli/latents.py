@@ -375,7 +375,7 @@ def _tell(model: CellModel, study: LatentStudy, given: _Given, threshold: float)
     import numpy as np
     from rich.table import Table
 
-    from napari_interpdisc.scrutiny.naming import rho_text, strongest, title_of
+    from napari_interpdisc.scrutiny.naming import r2_text, rho_text, strongest, title_of
 
     relations = study.relations
     partner = _partners(tuple((pair.a, pair.b) for pair in study.pairs))
@@ -388,13 +388,20 @@ def _tell(model: CellModel, study: LatentStudy, given: _Given, threshold: float)
         p = strongest(relations, i)
         nats = relations.information[i, p] if relations.information is not None else np.nan
         alive = bool(np.isfinite(relations.rho[i, p]))
+        follows, closely = "–", "–"
+        if i in study.named_after_two:
+            own = study.functions[i]
+            follows = f"{own.first if own.order else title_of(own.first)}, {title_of(own.second)}"
+            closely = f"r² {r2_text(own)}"
+        elif alive:
+            follows, closely = title_of(relations.properties[p]), rho_text(relations, i, p)
         row = [
             f"z{i}",
             *[_subject(model, i)] * model.describes_cell,
             f"{model.latent_kl[i]:.2f}",
             study.meanings[i].name or "–",
-            title_of(relations.properties[p]) if alive else "–",
-            rho_text(relations, i, p) if alive else "–",
+            follows,
+            closely,
             f"{nats:.2f}" if np.isfinite(nats) else "–",
             f"z{partner[i]}" if i in partner else "",
         ]

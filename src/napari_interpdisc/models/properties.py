@@ -60,6 +60,8 @@ PROPERTIES: dict[str, Property] = {
     "offset_x": Property("offset along x", "px", "offset_x"),
     "asymmetry_y": Property("asymmetry along y", "radii", "asymmetry_y"),
     "asymmetry_x": Property("asymmetry along x", "radii", "asymmetry_x"),
+    "threefold_cos": Property("threefold · cos 3φ", "−1–1", "threefold_cos"),
+    "threefold_sin": Property("threefold · sin 3φ", "−1–1", "threefold_sin"),
     "satellite": Property("spot beside the nucleus", "height of the nucleus", "satellite"),
     "neighbours": Property("number of neighbours", "nuclei", "neighbours"),
     "neighbour_distance": Property("distance of the nearest neighbour", "px", "neighbour_distance"),
@@ -87,6 +89,9 @@ granularity_fine, granularity_coarse, edge_sharpness, unevenness, raggedness, as
     :func:`napari_interpdisc.models.light.measure_light`. Encoders may be taught the same.
 offset_y, offset_x
     Centroid of the nucleus less the centre of the crop.
+threefold_cos, threefold_sin
+    Means of cos 3φ and sin 3φ over the nucleus's light, φ being the direction from the centre of
+    the crop. Three arms or a triangle have much; a disc or a bar in the centre has none.
 satellite
     Height of the brightest small spot beside the nucleus, over its own surroundings, relative to
     the nucleus's mean height over the background: 0 for none. A spot is up to a third of a nuclear

@@ -17,6 +17,7 @@ from napari_interpdisc.models.properties import PROPERTIES
 from napari_interpdisc.number_text import signed
 from napari_interpdisc.scrutiny.relations import DRAWS, Relations, relate
 from napari_interpdisc.scrutiny.rotation import WOBBLE, RotatingPair
+from napari_interpdisc.scrutiny.two_properties import FAMILIES, TwoProperties, functions_of_two
 
 THRESHOLD = 0.5
 """A latent is named after a property if the interval of their |ρ| begins here or higher."""
@@ -24,18 +25,11 @@ THRESHOLD = 0.5
 EXCESS = 0.15
 """Information, in nats, beyond what the rank correlation explains that is worth telling."""
 
-FAMILIES: dict[int, dict[str, tuple[str, str]]] = {
-    2: {
-        "elongation": ("elongation_cos", "elongation_sin"),
-        "crowding": ("crowding_cos", "crowding_sin"),
-    },
-    1: {
-        "offset": ("offset_y", "offset_x"),
-        "asymmetry": ("asymmetry_y", "asymmetry_x"),
-        "crowding": ("crowding_y", "crowding_x"),
-    },
-}
-"""Properties that rotate with the cell, by order."""
+FUNCTION = 0.8
+"""A latent without such a name takes that of two properties that explain this share of it, r²."""
+
+WELL = 0.8
+"""Of a latent with a smaller |ρ|, the evidence tells the two properties that explain it, too."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +44,23 @@ class LatentStudy:
         Latents that rotate together.
     meanings
         (L,) names and why.
+    functions
+        The two properties that explain each latent best, by latent.
     """
 
     relations: Relations
     pairs: tuple[RotatingPair, ...]
     meanings: tuple[LatentMeaning, ...]
+    functions: Mapping[int, TwoProperties]
+
+    @property
+    def named_after_two(self) -> frozenset[int]:
+        """Latents that are named after two properties."""
+        return frozenset(
+            i
+            for i, own in self.functions.items()
+            if self.meanings[i].name.startswith(_function_name(own))
+        )
 
     @property
     def orientation_pairs(self) -> tuple[tuple[int, int], ...]:
@@ -74,13 +80,21 @@ def study_latents(
     seed: int = 0,
     progress: Progress = silent,
 ) -> LatentStudy:
-    """Relate latents to properties, and name them; see :func:`relate` and :func:`meanings_of`."""
+    """Relate latents to properties, and name them.
+
+    See :func:`relate`, :func:`functions_of_two` and :func:`meanings_of`.
+    """
     relations = relate(latents, properties, groups, pairs, draws, seed, True, progress)
-    return LatentStudy(relations, tuple(pairs), meanings_of(relations, pairs, threshold))
+    functions = functions_of_two(latents, properties, groups, pairs, draws, seed)
+    meanings = meanings_of(relations, pairs, threshold, functions)
+    return LatentStudy(relations, tuple(pairs), meanings, functions)
 
 
 def meanings_of(
-    relations: Relations, pairs: Sequence[RotatingPair] = (), threshold: float = THRESHOLD
+    relations: Relations,
+    pairs: Sequence[RotatingPair] = (),
+    threshold: float = THRESHOLD,
+    functions: Mapping[int, TwoProperties] | None = None,
 ) -> tuple[LatentMeaning, ...]:
     """Name latents by what they follow.
 
@@ -91,7 +105,11 @@ def meanings_of(
     ``elongation_cos`` and ``elongation_sin``, or ``elongation_a`` and ``elongation_b`` if they lie
     between the axes of the image. Of several latents that follow one property, the strongest has
     the plain name, the next ``size_2``. Its evidence tells the next property that would do, too.
-    The others have evidence alone.
+
+    A latent that follows no single property is named after two of them, if they explain at least
+    :data:`FUNCTION` of its variance on held-out groups: ``size_and_elongation``. A pair is then
+    ``elongation_by_size_a`` and ``elongation_by_size_b``: it rotates as elongation does, and its
+    length depends on the size too. The others have evidence alone.
 
     Parameters
     ----------
@@ -101,12 +119,17 @@ def meanings_of(
         Rotating pairs.
     threshold
         0–1.
+    functions
+        From :func:`functions_of_two`.
     """
+    known = functions or {}
     n = len(relations.quantities) - len(pairs)
     claims: list[tuple[float, int, str]] = []
     evidence: dict[int, str] = {}
     for k, pair in enumerate(pairs):
-        for latent, (strength, name, why) in _members(relations, pair, n + k, threshold).items():
+        own = known.get(pair.a)
+        members = _members(relations, pair, n + k, threshold, own)
+        for latent, (strength, name, why) in members.items():
             evidence[latent] = why
             if name:
                 claims.append((strength, latent, name))
@@ -118,6 +141,11 @@ def meanings_of(
         if relations.strength[i, p] >= threshold:
             claims.append((abs(float(relations.rho[i, p])), i, _latent_name(relations, p)))
             evidence[i] += _also(relations, i, p, threshold)
+            if abs(relations.rho[i, p]) < WELL and _is_function(known.get(i)):
+                evidence[i] += f"; {function_text(known[i])}"
+        elif _is_function(known.get(i)):
+            claims.append((known[i].r2 ** 0.5, i, _function_name(known[i])))
+            evidence[i] = f"{function_text(known[i])}; alone {evidence[i]}"
         else:
             evidence[i] += _hidden(relations, i)
     names = _without_repeats(claims)
@@ -164,8 +192,37 @@ def rho_text(relations: Relations, row: int, column: int) -> str:
     return f"{rho} [{low}, {high}]"
 
 
+def _is_function(own: TwoProperties | None) -> bool:
+    return own is not None and own.r2 >= FUNCTION
+
+
+def function_text(own: TwoProperties) -> str:
+    """``a function of area and eccentricity, r² = 0.91 [0.88, 0.93], 666 cells``."""
+    if own.order:
+        what = f"{own.first} times a function of {title_of(own.second)} and of itself"
+    else:
+        what = f"a function of {title_of(own.first)} and {title_of(own.second)}"
+    return f"{what}, r² = {r2_text(own)}, {own.cells} cells"
+
+
+def r2_text(own: TwoProperties) -> str:
+    """``0.91 [0.88, 0.93]``."""
+    return f"{own.r2:.2f} [{own.low:.2f}, {own.high:.2f}]"
+
+
+def _function_name(own: TwoProperties) -> str:
+    """``size_and_elongation``, or ``elongation_by_size`` of a pair."""
+    if own.order:
+        return f"{own.first}_by_{_name_after(own.second)}"
+    return f"{_name_after(own.first)}_and_{_name_after(own.second)}"
+
+
 def _latent_name(relations: Relations, p: int) -> str:
-    name = relations.properties[p]
+    return _name_after(relations.properties[p])
+
+
+def _name_after(name: str) -> str:
+    """What a latent that follows a property is called."""
     if name in PROPERTIES:
         return PROPERTIES[name].latent
     plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
@@ -217,7 +274,11 @@ def _family(
 
 
 def _members(
-    relations: Relations, pair: RotatingPair, row: int, threshold: float
+    relations: Relations,
+    pair: RotatingPair,
+    row: int,
+    threshold: float,
+    function: TwoProperties | None,
 ) -> dict[int, tuple[float, str, str]]:
     """Strength, name and evidence of both members of a pair; the name may be empty."""
     a, b = pair.a, pair.b
@@ -228,6 +289,13 @@ def _members(
         for latent, other in ((a, b), (b, a))
     }
     family = _family(relations, pair, threshold)
+    if family is None and function is not None and _is_function(function):
+        name, strength = _function_name(function), function.r2**0.5
+        told = function_text(function)
+        return {
+            i: (strength, f"{name}_{letter}", f"{told}; {about[i]}")
+            for i, letter in ((a, "a"), (b, "b"))
+        }
     if family is None:
         return {
             i: (0.0, "", f"{_told(relations, i, strongest(relations, i))}; {about[i]}")

@@ -113,9 +113,18 @@ def _of_light(pictures: Float32Array, own: Float32Array) -> dict[str, Float64Arr
     n = len(INVARIANT)
     found = dict(zip(INVARIANT[1:], measured[:, 1:n].T, strict=True))
     found["asymmetry_x"], found["asymmetry_y"] = measured[:, n + 2], measured[:, n + 3]
+    threefold = _threefold(light[:, 0].clamp_min(0).numpy().astype(np.float64))
+    found["threefold_cos"], found["threefold_sin"] = threefold.real, threefold.imag
     inside = own >= 1
     above = ((pictures - level[:, 0].numpy()) * inside).sum((1, 2)) / inside.sum((1, 2))
     return {**found, "contrast": np.asarray(above, np.float64)}
+
+
+def _threefold(light: Float64Array) -> npt.NDArray[np.complex128]:
+    """Mean (n,) of e^3iφ over light (n, S, S), φ the direction from the centre of the crop."""
+    at = np.arange(light.shape[-1]) - (light.shape[-1] - 1) / 2
+    lobes = np.exp(3j * np.arctan2(at[:, None], at[None]))
+    return np.asarray((light * lobes).sum((1, 2)) / np.maximum(light.sum((1, 2)), 1e-6))
 
 
 def _measure(

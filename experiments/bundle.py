@@ -16,8 +16,8 @@ frames, as interphase: each laboratory as much as the others, and from those tha
 ``--final`` adds the second test set, which is to be looked at once. The third command measures what
 is familiar anew, without the cells of a flow cytometer, and begins the card.
 
-``--model h2b`` in place of ``--encoder`` keeps the encoder of an installed model, with all that is
-known of it, and fits its heads anew: then the second command is enough.
+``--model h2b`` in place of ``--encoder`` keeps the encoder of an installed model, with what is
+known of its training, names its latents anew and fits its heads: then the second command is enough.
 """
 
 from __future__ import annotations
@@ -235,7 +235,7 @@ def make(
     wanted = {label for task in tasks.task for own in task.classes.values() for label in own}
     cells = mitocheck(data, sorted(wanted))
     if isinstance(encoder, str):
-        model = load_model(encoder, device="cpu")
+        model = named(load_model(encoder, device="cpu"), cells)
         model = replace(model, card=model.card[: model.card.index("## Heads")])
     else:
         model = named(load_model(encoder / "model", device="cpu"), cells)

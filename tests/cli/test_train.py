@@ -424,6 +424,10 @@ def test_heads_of_properties_are_trained_stored_and_classify(
     [
         (["--properties", "size"], "There is no property 'size'"),
         (["--no-latents"], "--no-latents needs --properties"),
+        (
+            ["--named", "--no-latents", "--properties", "area"],
+            "--named chooses among latents, and no latent is read",
+        ),
     ],
 )
 def test_properties_that_cannot_be_read(run: Run, files: Path, more: list[str], told: str) -> None:

@@ -13,6 +13,7 @@ from napari_interpdisc.discovery.augmented import (
     left_out,
     pairs_within,
     patch_latents,
+    unread_latents,
 )
 from napari_interpdisc.discovery.labelled import Labels
 from napari_interpdisc.discovery.recipe import Recipe
@@ -117,6 +118,33 @@ def test_heads_are_given_the_latents_of_the_cell_alone(model: CellModel) -> None
 
 
 AREA = ("area", "solidity")
+
+
+def test_heads_may_be_given_named_latents_alone(
+    movie: tuple[Frames, CellTable], model: CellModel
+) -> None:
+    n = model.n_cell_latents
+    unread = unread_latents(model, n)
+    assert unread == tuple(i for i in range(n) if not model.latent_name(i))
+    assert 0 < len(unread) < n
+    # one of a pair without a name takes the other with it
+    a, b = model.rotating_pairs[0]
+    names = tuple(replace(m, name="") if i == a else m for i, m in enumerate(model.meanings))
+    assert {a, b} <= set(unread_latents(replace(model, meanings=names), n))
+    frames, cells = movie
+    labels = Labels(np.arange(len(cells)), np.arange(len(cells)) % 2, cells.track_id, ("a", "b"))
+    recipe = Recipe(augmented=1, rotations=1, named=True)
+    seen = label_cells(frames, cells, 28.0, model, labels, recipe)
+    assert seen.unread == unread
+    assert seen.latents[:, list(unread)].any()
+    trained_on = seen.take([0, 1]).without_unread()
+    for values in (trained_on.latents, trained_on.augmented):
+        assert not values[..., list(unread)].any()
+        assert np.delete(values, list(unread), -1).all()
+    assert seen.take([0]).latents[:, list(unread)].any(), "tested on what there is"
+    for nothing in ((), tuple(replace(m, name="") for m in model.meanings)):
+        with pytest.raises(InvalidInput, match="No latent of model 'h2b' has a name"):
+            unread_latents(replace(model, meanings=nothing), n)
 
 
 def test_properties_follow_the_latents_and_the_augmented_size(

@@ -47,6 +47,7 @@ def before() -> tuple[Earlier, list[Fold]]:
 def test_another_question_starts_anew(before: tuple[Earlier, list[Fold]]) -> None:
     earlier, cells = before[0], keyed(40)
     assert usable(earlier, cells, "encoder") is earlier
+    assert usable(earlier, replace(cells, unread=(1,)), "encoder") is None
     assert usable(earlier, cells, "another encoder") is None
     assert usable(earlier, replace(cells, classes=("a", "b")), "encoder") is None
     assert usable(earlier, replace(cells, keys=None), "encoder") is None

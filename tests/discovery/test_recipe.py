@@ -107,6 +107,10 @@ def test_heads_may_read_properties_alone(quick: Recipe) -> None:
     [
         ({"properties": ("size",)}, "There is no property 'size'"),
         ({"latents": False}, "must read latents, measured properties, or both"),
+        (
+            {"latents": False, "properties": ("area",), "named": True},
+            "'named' chooses among latents, and none is read",
+        ),
     ],
 )
 def test_what_no_head_can_read_is_refused(given: dict[str, object], told: str) -> None:

@@ -130,6 +130,28 @@ def test_labels_of_another_laboratory_join_the_training(
     assert 0.1 < head.n_weights / dense <= 0.21, "the task chose the density"
 
 
+def test_a_task_may_have_named_latents_alone(
+    model: CellModel, nuclei: tuple[Patches, np.ndarray, np.ndarray]
+) -> None:
+    patches, labels, groups = nuclei
+    recipe = Recipe(
+        folds=2, augmented=1, curve=False, kinds=("sparse", "dense"),
+        dense=HeadTraining(steps=60), sparse=SparseTraining(steps=60, restarts=1, density=0.5),
+    )  # fmt: skip
+    classes = {"small": ("small",), "large": ("large",)}
+    tasks = HeadTasks(
+        recipe=recipe,
+        task=(
+            HeadTask(names={"dense": "d", "sparse": "s"}, classes=classes, named=True),
+            HeadTask(names={"dense": "all"}, classes=classes),
+        ),
+    )
+    read, other = answer_tasks(patches, labels, groups, model, tasks)
+    for head in read.heads().values():
+        assert all(model.latent_name(i) for i in head.head.used_latents)
+    assert other.heads()["all"].head.used_latents == tuple(range(model.n_cell_latents))
+
+
 def test_a_task_chooses_its_laboratories(
     model: CellModel, nuclei: tuple[Patches, np.ndarray, np.ndarray]
 ) -> None:

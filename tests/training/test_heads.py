@@ -51,6 +51,22 @@ def test_the_default_is_the_papers_head() -> None:
     assert head.n_weights == 1040
 
 
+def test_a_latent_that_is_zero_throughout_is_not_read() -> None:
+    latents, target = blobs(2)
+    latents = np.column_stack([latents, np.zeros((len(latents), 2), np.float32)])
+    latents[:, 2] = 0
+    head = train_dense_head(latents, target, 2, QUICK, pairs=[(4, 5)])
+    assert head.used_inputs == head.used_latents == (0, 1, 3)
+    assert head.n_weights == 3 * 8 + 8
+    full = train_dense_head(latents[:, [0, 1, 3]], target, 2, QUICK)
+    assert head.expression_size == full.expression_size
+    # what it may meet there later changes nothing
+    changed = latents.copy()
+    changed[:, [2, 4, 5]] = np.random.default_rng(0).normal(size=(len(latents), 3))
+    with torch.inference_mode():
+        assert torch.equal(head(torch.from_numpy(latents)), head(torch.from_numpy(changed)))
+
+
 def test_the_seed_decides_and_nothing_else() -> None:
     latents, target = blobs(2)
     first = train_dense_head(latents, target, 2, QUICK).state_dict()

@@ -171,6 +171,19 @@ def test_the_seed_decides_and_the_best_restart_comes_first(rng: np.random.Genera
     assert loss(first[0]) <= loss(first[1])
 
 
+def test_a_latent_that_is_zero_throughout_gets_no_connection(rng: np.random.Generator) -> None:
+    z = rng.normal(size=(300, 8)).astype(np.float32)
+    target = (z[:, 0] + z[:, 1] > 0).astype(np.int64)
+    # one that would tell, and a pair that rotates
+    z[:, [1, 2, 6, 7]] = 0
+    settings = SparseTraining(steps=200, restarts=2, density=0.8)
+    for head in train_sparse_heads(z, target, 2, settings, pairs=[(6, 7)]):
+        assert set(head.used_latents) <= {0, 3, 4, 5}
+        assert 0 in head.used_latents
+        assert head.is_consistent()
+        assert not head.weights[0][:, [1, 2, 6]].any()
+
+
 def test_three_classes(rng: np.random.Generator) -> None:
     z = rng.standard_normal((300, 8)).astype(np.float32)
     y = z[:, :3].argmax(1).astype(np.int64)

@@ -114,6 +114,13 @@ def train(
         bool,
         typer.Option("--no-latents", help="Let heads read the measured properties alone."),
     ] = False,
+    named: Annotated[
+        bool,
+        typer.Option(
+            "--named",
+            help="Let heads read named latents alone, so that every input of a rule has a meaning.",
+        ),
+    ] = False,
     engine: Engine = None,
     folds: Annotated[
         int | None,
@@ -158,6 +165,7 @@ def train(
     )  # fmt: skip
     files = _movie_files(base, image or [], cells or [], labels or [], movies, crops)
     from napari_interpdisc.discovery.audit import audit_labels, audit_table
+    from napari_interpdisc.discovery.augmented import unread_latents
     from napari_interpdisc.discovery.card import discovered_model
     from napari_interpdisc.discovery.cross_validation import discover
     from napari_interpdisc.discovery.kept_cells import is_kept, read_kept
@@ -165,11 +173,13 @@ def train(
     from napari_interpdisc.models.store import load_model, save_model
 
     asked = _recipe(
-        recipe, kind, folds, seed, engine, study is not None, properties, no_latents, effort
+        recipe, kind, folds, seed, engine, study is not None, properties, no_latents, effort, named
     )
     if "formula" in asked.kinds:
         check_engine(asked.search.engine)
     loaded = load_model(model)
+    if asked.named:
+        unread_latents(loaded, loaded.n_cell_latents)
     wanted = names_of(classes) or None
     told_of: tuple[TrainingMovie, ...] = ()
     if crops is not None and not is_kept(crops):
@@ -254,6 +264,7 @@ def _recipe(
     properties: str | None = None,
     no_latents: bool = False,
     effort: Literal["quick", "thorough"] | None = None,
+    named: bool = False,
 ) -> Recipe:
     """The recipe of a file, or the default one, with what the command line says."""
     from napari_interpdisc.discovery.effort import with_effort
@@ -282,6 +293,10 @@ def _recipe(
         changes["properties"] = check_properties(
             DEFAULT_PROPERTIES if default else names_of(properties)
         )
+    if named and (no_latents or not asked.latents):
+        raise InvalidInput("--named chooses among latents, and no latent is read; leave it out.")
+    if named:
+        changes["named"] = True
     if no_latents:
         changes["latents"] = False
         if not changes.get("properties", asked.properties):

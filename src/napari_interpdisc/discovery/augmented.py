@@ -247,7 +247,8 @@ def labelled_cells(
     Raises
     ------
     InvalidInput
-        If properties are asked for, and no nucleus was found in any cell.
+        If properties are asked for, and no nucleus was found in any cell; or named latents, and
+        none has a name.
     """
     n_latents = latents.plain.shape[1] - len(recipe.properties)
     cells = LabelledCells(
@@ -257,6 +258,7 @@ def labelled_cells(
         labels.group,
         labels.classes,
         pairs_within(model, n_latents),
+        unread=unread_latents(model, n_latents) if recipe.named else (),
         properties=recipe.properties,
         way=latents.way,
         keys=latents.keys,
@@ -282,6 +284,24 @@ def left_out(cells: LabelledCells, given: int) -> str:
         f"{n} of {given} labelled cells {'is' if n == 1 else 'are'} left out: no whole nucleus was "
         "found in the middle to measure."
     )
+
+
+def unread_latents(model: CellModel, latents: int) -> tuple[int, ...]:
+    """Those of the first ``latents`` that have no name, or rotate with one that has none.
+
+    Raises
+    ------
+    InvalidInput
+        If no latent has a name.
+    """
+    unnamed = {i for i in range(latents) if not model.latent_name(i)}
+    if len(unnamed) == latents:
+        raise InvalidInput(
+            f"No latent of model '{model.name}' has a name, so that nothing is left to read; name "
+            "them with interpdisc latents --out, or let heads read all latents."
+        )
+    rotating = {i for pair in pairs_within(model, latents) if unnamed & {*pair} for i in pair}
+    return tuple(sorted(unnamed | rotating))
 
 
 def pairs_within(model: CellModel, latents: int) -> tuple[tuple[int, int], ...]:

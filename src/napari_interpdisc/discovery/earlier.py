@@ -59,7 +59,7 @@ def question_of(cells: LabelledCells, encoder_sha256: str) -> str:
     """Digest of the encoder, the classes and what heads read of a cell."""
     parts = [
         encoder_sha256, list(cells.classes), cells.latents.shape[1], list(cells.properties),
-        cells.way, [list(pair) for pair in cells.pairs],
+        cells.way, [list(pair) for pair in cells.pairs], list(cells.unread),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

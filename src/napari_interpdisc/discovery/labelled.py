@@ -107,6 +107,8 @@ class LabelledCells:
     rows
         (N,) positions of the cells among the labelled ones that were given, where some were left
         out because no nucleus was found in them; None if all are here.
+    unread
+        Latents that no head may read.
     keys
         (N,) name of each cell by its pixels, by which a later training knows it again; None where
         no later training asks.
@@ -123,6 +125,7 @@ class LabelledCells:
     way: Way = "built-in"
     rows: npt.NDArray[np.intp] | None = None
     keys: npt.NDArray[np.str_] | None = None
+    unread: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         """Number of cells N."""
@@ -162,6 +165,15 @@ class LabelledCells:
         if self.laboratory is None:
             return np.ones(len(self), bool)
         return np.asarray(self.laboratory == 0)
+
+    def without_unread(self) -> LabelledCells:
+        """The same cells with 0 for latents that no head may read: what heads are trained on."""
+        if not self.unread:
+            return self
+        plain, augmented = self.latents.copy(), self.augmented.copy()
+        for values in (plain, augmented):
+            values[..., list(self.unread)] = 0
+        return replace(self, latents=plain, augmented=augmented)
 
     def evened(self, seed: int) -> LabelledCells:
         """The same cells, rows repeated so that in each class every laboratory counts the same.

@@ -78,6 +78,9 @@ class Recipe(BaseModel):
     latents: bool = Field(
         True, title="Let heads read latents; without, they read measured properties alone"
     )
+    named: bool = Field(
+        False, title="Let heads read latents that have a name alone, so that rules can be read"
+    )
     properties: tuple[str, ...] = Field(
         (), title="Measured properties that heads read beside latents"
     )
@@ -102,6 +105,8 @@ class Recipe(BaseModel):
         check_properties(self.properties)
         if not self.latents and not self.properties:
             raise InvalidInput("Heads must read latents, measured properties, or both; choose.")
+        if self.named and not self.latents:
+            raise InvalidInput("'named' chooses among latents, and none is read; leave it out.")
         return self
 
 
@@ -231,7 +236,7 @@ class Fitting:
     def _fit(self, kind: Kind, steps: Steps) -> Head:
         recipe, seed, fitted = self._recipe, self._recipe.seed, self.fitted
         # taken anew for each kind: copies of all folds would fill the memory
-        cells = self._all.take(self._rows).evened(seed)
+        cells = self._all.take(self._rows).evened(seed).without_unread()
         read = cells.head_properties
         pairs = read_as_radii(cells) if recipe.invariant else ()
         if kind == "dense":

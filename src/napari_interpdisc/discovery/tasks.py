@@ -11,7 +11,12 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from napari_interpdisc._types import Progress, silent
-from napari_interpdisc.discovery.augmented import PatchLatents, pairs_within, patch_latents
+from napari_interpdisc.discovery.augmented import (
+    PatchLatents,
+    pairs_within,
+    patch_latents,
+    unread_latents,
+)
 from napari_interpdisc.discovery.cross_validation import discover
 from napari_interpdisc.discovery.evidence import evidence_of
 from napari_interpdisc.discovery.labelled import LabelledCells
@@ -34,6 +39,9 @@ class HeadTask(BaseModel):
     )
     density: float | None = Field(
         None, title="Density of the sparse head; the recipe's if left out", gt=0, le=1
+    )
+    named: bool | None = Field(
+        None, title="Whether heads read named latents alone; as the recipe says if left out"
     )
     also: tuple[str, ...] | None = Field(
         None, title="Other laboratories whose cells are trained on; all that are given if left out"
@@ -172,6 +180,8 @@ def answer_tasks(
                     "kinds": tuple(k for k in KINDS if k in task.names),
                 }
             )
+            if task.named is not None:
+                recipe = recipe.model_copy(update={"named": task.named})
             if task.density is not None:
                 sparse = recipe.sparse.model_copy(update={"density": task.density})
                 recipe = recipe.model_copy(update={"sparse": sparse})
@@ -183,7 +193,7 @@ def answer_tasks(
                     steps.finish()
             wanted = [n for n in laboratories if not n or task.also is None or n in task.also]
             every = [encoded[strength][name] for name in wanted]
-            cells = _cells(task, every, index, model, recipe.properties)
+            cells = _cells(task, every, index, model, recipe)
             found[place].append(discover(cells, recipe, steps, model.encoder_sha256, group_name))
             steps.finish()
     return [
@@ -202,12 +212,13 @@ def _cells(
     parts: Sequence[tuple[PatchLatents, npt.NDArray[Any]]],
     group: npt.NDArray[np.int64],
     model: CellModel,
-    names: tuple[str, ...],
+    recipe: Recipe,
 ) -> LabelledCells:
     """The cells of all laboratories; of all but the first, those that have a class.
 
     Cells without a nucleus are left out where heads read properties.
     """
+    names = recipe.properties
     latents = [own for own, _ in parts]
     labels = np.concatenate([own for _, own in parts])
     laboratory = np.repeat(np.arange(len(latents)), [len(own.plain) for own in latents])
@@ -215,17 +226,19 @@ def _cells(
     keep = np.flatnonzero((laboratory == 0) | (target >= 0))
     plain = np.concatenate([own.plain for own in latents])
     groups = np.concatenate([group, group.max() + 1 + np.arange(len(labels) - len(group))])
+    n_latents = plain.shape[1] - len(names)
     cells = LabelledCells(
         plain,
         np.concatenate([own.augmented for own in latents], 1),
         target,
         groups,
         tuple(task.classes),
-        pairs_within(model, plain.shape[1] - len(names)),
+        pairs_within(model, n_latents),
         laboratory if len(latents) > 1 else None,
         properties=names,
+        unread=unread_latents(model, n_latents) if recipe.named else (),
     )
-    measured = np.flatnonzero(~missing_properties(plain[:, plain.shape[1] - len(names) :]))
+    measured = np.flatnonzero(~missing_properties(plain[:, n_latents:]))
     if len(latents) == 1 and len(measured) == len(cells):
         return cells
     rows = np.intersect1d(keep, measured)

@@ -111,6 +111,24 @@ def all_inputs(
     return read if known is None else torch.cat([read, known], 1)
 
 
+def unread_inputs(
+    columns: Tensor, inputs: int, pairs: Sequence[tuple[int, int]], properties: HeadProperties
+) -> Tensor:
+    """Which inputs (``inputs``,) a head is not to read: those of latents that are 0 everywhere.
+
+    Parameters
+    ----------
+    columns
+        (…, L + P) latents and properties of the cells that it is trained on.
+    inputs, pairs, properties
+        See :func:`all_inputs`.
+    """
+    zero = (columns == 0).flatten(0, -2).all(0)
+    plain = zero[: inputs - len(properties) - len(pairs)]
+    radii = torch.tensor([bool(zero[a] and zero[b]) for a, b in pairs], dtype=torch.bool)
+    return torch.cat([plain, radii, torch.zeros(len(properties), dtype=torch.bool)])
+
+
 def latents_of_inputs(
     used: Iterable[int], inputs: int, pairs: Sequence[tuple[int, int]]
 ) -> tuple[int, ...]:
@@ -168,9 +186,15 @@ class DenseHead(nn.Module):
         return [layer for layer in self.network if isinstance(layer, nn.Linear)]
 
     @property
+    def used_inputs(self) -> tuple[int, ...]:
+        """Inputs with a weight: all but those that the head was not to read."""
+        return tuple(int(i) for i in self.linears[0].weight.any(0).nonzero()[:, 0])
+
+    @property
     def n_weights(self) -> int:
-        """Number of connection weights, without biases."""
-        return sum(layer.weight.numel() for layer in self.linears)
+        """Number of connection weights, without biases and those of inputs that are not read."""
+        idle = self.layers[0] - len(self.used_inputs)
+        return sum(layer.weight.numel() for layer in self.linears) - idle * self.layers[1]
 
     @property
     def expression_size(self) -> int:
@@ -188,16 +212,20 @@ class DenseHead(nn.Module):
     def _size(self, biases: bool) -> int:
         *hidden, last = self.linears
         size = layer_size(last.in_features, last.out_features, output=True, biases=biases)
-        for layer in hidden:
-            size += layer_size(layer.in_features, layer.out_features, output=False, biases=biases)
+        for place, layer in enumerate(hidden):
+            inputs = layer.in_features if place else len(self.used_inputs)
+            size += layer_size(inputs, layer.out_features, output=False, biases=biases)
             size += 22 * layer.out_features * self.batch_norm
-        return size + RADIUS_SIZE * len(self.pairs)
+        end = self.layers[0] - len(self.properties)
+        radii = sum(end - len(self.pairs) <= place < end for place in self.used_inputs)
+        return size + RADIUS_SIZE * radii
 
     @property
     def used_latents(self) -> tuple[int, ...]:
-        """All latents: a dense head leaves none out."""
+        """All latents but those that it was not to read."""
         inputs = self.layers[0] - len(self.properties)
-        return latents_of_inputs(range(inputs), inputs, self.pairs)
+        own = [place for place in self.used_inputs if place < inputs]
+        return latents_of_inputs(own, inputs, self.pairs)
 
     @property
     def used_properties(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from napari_interpdisc._types import Progress
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.models.cell_model import score_width
-from napari_interpdisc.models.heads import DenseHead, Head, read_columns
+from napari_interpdisc.models.heads import DenseHead, Head, read_columns, unread_inputs
 from napari_interpdisc.models.properties import NO_PROPERTIES, HeadProperties
 
 AHEAD = 100
@@ -52,7 +52,8 @@ def train_dense_head(
     Parameters
     ----------
     latents
-        (N, L), or (V, N, L) with V augmented crops of each cell, of which each step draws one.
+        (N, L), or (V, N, L) with V augmented crops of each cell, of which each step draws one. A
+        latent that is 0 in all of them is not read.
     target
         (N,) class, 0 … ``n_classes`` − 1.
     n_classes
@@ -78,6 +79,7 @@ def train_dense_head(
         inputs = batches.n_latents - len(pairs)
         layers = (inputs, *options.hidden, batches.width)
         head = DenseHead(layers, pairs=pairs, properties=properties)
+    unread = batches.unread(inputs, pairs, properties)
     optimizer, schedule = optimizer_of(head, options)
     head.train()
     for step in range(options.steps):
@@ -86,6 +88,8 @@ def train_dense_head(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        with torch.no_grad():
+            head.linears[0].weight[:, unread] = 0
         schedule.step()
         if progress is not None and (step + 1) % 100 == 0:
             progress(step + 1, options.steps)
@@ -158,6 +162,12 @@ class BalancedBatches:
         self._y = torch.from_numpy(np.ascontiguousarray(self.target, np.int64))
         self.n_latents = int(self._augmented.shape[2])
         self.width = score_width(tuple(map(str, range(self.n_classes))))
+
+    def unread(
+        self, inputs: int, pairs: Sequence[tuple[int, int]], properties: HeadProperties
+    ) -> Tensor:
+        """Inputs of a head that are of latents that are 0 in all cells: they have no weights."""
+        return unread_inputs(self._augmented, inputs, pairs, properties)
 
     def draw(self) -> tuple[Tensor, Tensor]:
         """Latents (B, L) and classes (B,) of the next batch."""

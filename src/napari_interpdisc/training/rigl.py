@@ -107,17 +107,31 @@ class RigL:
         The head; its masks are changed in place.
     optimizer
         Adam or AdamW over the head's parameters.
+    unread
+        (inputs,) bool: inputs of the head that never get a connection; none if left out.
     """
 
-    def __init__(self, head: SparseHead, optimizer: torch.optim.Optimizer) -> None:
+    def __init__(
+        self,
+        head: SparseHead,
+        optimizer: torch.optim.Optimizer,
+        unread: Tensor | None = None,
+    ) -> None:
         self.head = head
         self.optimizer = optimizer
+        self.barred = [torch.zeros_like(mask) for mask in head.masks]
+        if unread is not None:
+            self.barred[0][:, unread] = True
+            head.masks[0][:, unread] = False
+            self._clear(head.weights[0], self.barred[0])
 
     @torch.no_grad()
     def keep_largest(self, counts: Sequence[int]) -> None:
         """Go from dense to sparse: keep the ``counts`` largest weights of each layer."""
-        for weight, mask, count in zip(self.head.weights, self.head.masks, counts, strict=True):
-            mask.copy_(_largest(weight.abs(), count))
+        parts = zip(self.head.weights, self.head.masks, self.barred, counts, strict=True)
+        for weight, mask, barred, count in parts:
+            free = min(count, int((~barred).sum()))
+            mask.copy_(_largest(weight.abs().masked_fill(barred, -math.inf), free))
             self._clear(weight, ~mask)
 
     @torch.no_grad()
@@ -135,17 +149,21 @@ class RigL:
         |dense gradient| among the connections that were inactive comes, with weight 0. The
         optimizer forgets what it knew of both.
         """
-        for weight, mask in zip(self.head.weights, self.head.masks, strict=True):
+        for weight, mask, barred in zip(
+            self.head.weights, self.head.masks, self.barred, strict=True
+        ):
             assert weight.grad is not None
-            count = min(round(fraction * int(mask.sum())), int((~mask).sum()))
+            taken = mask | barred
+            count = min(round(fraction * int(mask.sum())), int((~taken).sum()))
             if not count:
                 continue
             dropped = _largest((-weight.abs()).masked_fill(~mask, -math.inf), count)
-            grown = _largest(weight.grad.abs().masked_fill(mask, -math.inf), count)
+            grown = _largest(weight.grad.abs().masked_fill(taken, -math.inf), count)
             mask[dropped] = False
             mask[grown] = True
             self._clear(weight, dropped | grown)
 
+    @torch.no_grad()
     def _clear(self, weight: nn.Parameter, where: Tensor) -> None:
         weight[where] = 0
         for value in self.optimizer.state[weight].values():
@@ -169,7 +187,8 @@ def train_sparse_heads(
     Parameters
     ----------
     latents
-        (N, L), or (V, N, L) with V augmented crops of each cell, of which each step draws one.
+        (N, L), or (V, N, L) with V augmented crops of each cell, of which each step draws one. A
+        latent that is 0 in all of them is not read.
     target
         (N,) class, 0 … ``n_classes`` − 1.
     n_classes
@@ -223,7 +242,7 @@ def _train(
         nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
         mask.fill_(True)
     optimizer, schedule = optimizer_of(head, options)
-    rigl = RigL(head, optimizer)
+    rigl = RigL(head, optimizer, batches.unread(layers[0], pairs, properties))
     sparse_from = int(options.warm_up * options.steps)
     t_end = int(options.t_end * options.steps)
     head.train()

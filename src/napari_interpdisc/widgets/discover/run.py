@@ -287,10 +287,14 @@ def plan_training(
     Raises
     ------
     InvalidInput
-        If there are no cells, or the annotations cannot be trained on.
+        If there are no cells, or the annotations cannot be trained on; or heads are to read
+        named latents, and none has a name.
     """
+    from napari_interpdisc.discovery.augmented import unread_latents
     from napari_interpdisc.discovery.movies import check_fits, join_labels
 
+    if recipe.named:
+        unread_latents(session.model, session.model.n_cell_latents)
     if "formula" in recipe.kinds:
         reason = engine_faults().get(recipe.search.engine)
         if reason:

@@ -34,11 +34,12 @@ KINDS = {
     "formula": "A short formula, searched on the latents that sparse heads use",
 }
 READS = {
-    "latents": (True, False),
-    "latents and measured properties": (True, True),
-    "measured properties": (False, True),
+    "latents": ("all", False),
+    "named latents": ("named", False),
+    "latents and measured properties": ("all", True),
+    "measured properties": ("none", True),
 }
-"""Whether heads read latents, and measured properties, by what it is called."""
+"""Which latents heads read, and whether measured properties, by what it is called."""
 
 EFFORTS = {
     "quick": "A first answer: few augmented crops, short searches, no learning curve",
@@ -97,7 +98,8 @@ class TrainPanel(QWidget):  # type: ignore[misc]
         for text, what in READS.items():
             self.reads.addItem(text, what)
         self.reads.setToolTip(
-            "What heads read of a cell: the encoder's latents, measured properties (size, shape "
+            "What heads read of a cell: the encoder's latents, those with a name alone (rules can "
+            "then be read, and may be a little less accurate), measured properties (size, shape "
             "and grain of the nucleus, in the segmentation if there is one), or both."
         )
         self.engine_note = QLabel()
@@ -234,7 +236,8 @@ class TrainPanel(QWidget):  # type: ignore[misc]
             kinds=kinds,
             folds=self.folds.value(),
             seed=self.seed.value(),
-            latents=latents,
+            latents=latents != "none",
+            named=latents == "named",
             properties=DEFAULT_PROPERTIES if properties else (),
             search=SearchSettings(engine=self.engine.currentData()),
         )

@@ -4,8 +4,9 @@
 names the latents of each encoder, fits the heads of ``experiments/bundle/heads.toml`` on MitoCheck
 and on other laboratories, and tests them: on held-out plates, on cells of other laboratories, and
 with the first rows of the scorecard. What was found of a run is kept in its folder, and its model
-with the heads too. ``--tag`` keeps apart what was found with other options. Tables of means and
-standard deviations over encoders are written to ``--out``.
+with the heads too; ``--tag`` keeps apart what was found with other options. A run may be the name
+of an installed model: its folder is then ``runs/NAME``. Tables of means and standard deviations
+over encoders are written to ``--out``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pandas as pd
 import torch
 
 from bundle import OTHERS, Made, make
+from napari_interpdisc import load_model
 from napari_interpdisc.discovery.quality import balanced
 from napari_interpdisc.discovery.recipe import head_logits
 from napari_interpdisc.discovery.tasks import HeadTasks, TaskResult
@@ -238,11 +240,14 @@ def main() -> None:
     kept_tasks = [t for t in tasks.task if not {*t.names.values()} & {*args.skip}]
     asked = tasks.model_copy(update={"task": tuple(kept_tasks)})
     tables = []
-    for run in args.run:
+    for given in args.run:
+        run = given if given.exists() else Path("runs") / given
         kept = run / f"{args.tag}.csv"
         if not kept.exists():
+            encoder = run if (run / "model").exists() else load_model(str(given)).name
+            run.mkdir(parents=True, exist_ok=True)
             made = make(
-                run, run / args.tag, args.data, asked, "h2b", 1, without=args.without,
+                encoder, run / args.tag, args.data, asked, "h2b", 1, without=args.without,
                 final=args.final,
             )  # fmt: skip
             found = measured(made, not args.without_scorecard)

@@ -1,10 +1,9 @@
-"""How far heads fitted on MitoCheck generalise: one data set left out, and faults of the image.
+"""How far heads generalise: one data set left out, and faults of the image.
 
-``python experiments/generalisation.py matrix --run all=RUN --run hela_ctc=RUN …``
-    Heads are fitted on MitoCheck's labels, on latents of an encoder that never saw the named data
-    set ("all": it saw every data set but the 20x movie, which none ever saw). They are tested on
-    held-out plates of MitoCheck, and on the cells of ``experiments/labels``. A run is a folder of
-    ``interpdisc train-encoder --sources … --without NAME``.
+``python experiments/generalisation.py matrix --of nothing=FILE --of hela_ctc=FILE …``
+    The heads of ``experiments/bundle/heads.toml`` where an encoder, and the heads, never saw the
+    named data set. A file is what ``experiments/encoder_seeds.py`` found of such a run,
+    ``RUN/TAG.csv``; several of one name are put together. Baselines are made anew.
 ``python experiments/generalisation.py faults --model FOLDER``
     The heads of a model on the same cells as the diameter is mis-set, and as blur and noise rise.
 ``python experiments/generalisation.py second --model FOLDER``
@@ -22,19 +21,22 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import balanced_accuracy_score
 
+from bundle import other_laboratories, test_cells
 from napari_interpdisc import load_model
 from napari_interpdisc.crop_measures import spectra
 from napari_interpdisc.crops import CROP_SIZE
 from napari_interpdisc.discovery.baselines import forest, shape_features
+from napari_interpdisc.discovery.labelled import LabelledCells
 from napari_interpdisc.discovery.quality import group_bootstrap
-from napari_interpdisc.discovery.recipe import Recipe, head_logits
-from napari_interpdisc.discovery.tasks import HeadTask, HeadTasks, answer_tasks
+from napari_interpdisc.discovery.tasks import HeadTasks
 from napari_interpdisc.figures.canvas import save_figure
+from napari_interpdisc.io.settings import read_settings
 from napari_interpdisc.models.cell_model import class_index
+from napari_interpdisc.number_text import mean_sd
 from napari_interpdisc.patches import middle
-from napari_interpdisc.symbolic.settings import SearchSettings
 from napari_interpdisc.training.folds import grouped_folds
 from other_movies import (
     DATA,
@@ -46,27 +48,27 @@ from other_movies import (
     other_nuclei,
 )
 
-ANY_SHAPE = ("Interphase", "Elongated", "Large", "Binuclear", "Folded", "Polylobed")
 MITOSIS = {name: (name,) for name in ("Prometaphase", "Metaphase", "Anaphase")}
-TASKS = {
-    "Interphase vs Metaphase": {"Interphase": ("Interphase",), "Metaphase": ("Metaphase",)},
-    "four classes": {"Interphase": ("Interphase",), **MITOSIS},
-    "four classes, interphase of any shape": {"Interphase": ANY_SHAPE, **MITOSIS},
+HEADS = Path(__file__).parent / "bundle" / "heads.toml"
+QUESTIONS = {
+    "Interphase of any shape vs Metaphase, aligned or not": ("dense", "sparse", "formula"),
+    "Interphase vs aligned Metaphase": ("dense-strict", "sparse-strict", "formula-strict"),
+    "four states": ("states", "states-sparse"),
 }
-KINDS = {2: ("dense", "sparse", "formula"), 4: ("dense", "sparse")}
-"""Kinds of heads that are tested, by the number of classes."""
+"""Heads of the matrix; the first of each gives the question."""
+
+PLACES = {
+    "by plate": "mitocheck",
+    "hela_ctc": "hela_ctc",
+    "hela_20x": "hela_20x",
+    "jurkat, held out": "jurkat",
+    "dsb2018, held out": "nuclei_frames",
+}
+"""Columns of the matrix, and the source of the cells of each."""
 
 COLOURS = {"dense": "#0072B2", "sparse": "#D55E00", "formula": "#009E73", "mitosis": "#CC79A7"}
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
-
-
-def asked(seed_recipe: Recipe) -> HeadTasks:
-    """All questions, answered by the recipe."""
-    tasks = [
-        HeadTask(names={kind: kind for kind in KINDS[len(classes)]}, classes=classes)
-        for classes in TASKS.values()
-    ]
-    return HeadTasks(recipe=seed_recipe, task=tuple(tasks))
+BASELINE, NO_ENCODER = "regionprops + forest", "– (no encoder)"
 
 
 def target_of(labels: np.ndarray, classes: dict[str, tuple[str, ...]]) -> np.ndarray:
@@ -94,96 +96,92 @@ def score(target: np.ndarray, called: np.ndarray, groups: np.ndarray) -> tuple[f
     return accuracy, interval(target[known], called[known], groups[known])
 
 
-def matrix_rows(
-    name: str, run: Path, data: Path, seeds: int, recipe: Recipe
-) -> list[dict[str, object]]:
-    """Everything that is tested on one encoder."""
-    model = load_model(run / "model", device="cpu")
-    wanted = {label for classes in TASKS.values() for own in classes.values() for label in own}
-    home = mitocheck(data, sorted(wanted))
-    abroad = {source: other_cells(data, source) for source in SOURCES}
-    latents = {s: model.encode(cells.patches.crops())[0] for s, cells in abroad.items()}
-    results = answer_tasks(
-        home.patches, home.labels, home.groups, model, asked(recipe), range(seeds)
-    )
-    rows: list[dict[str, object]] = []
-    for (task, classes), result in zip(TASKS.items(), results, strict=True):
-        for seed, found in enumerate(result.found):
-            for kind, fitted in found.heads.items():
-                row = {"encoder without": name, "task": task, "head": kind, "seed": seed}
-                row["mitocheck"] = fitted.quality.balanced_accuracy
-                for source, cells in abroad.items():
-                    called = class_index(head_logits(fitted.head, latents[source]))
-                    row[source], row[f"{source} interval"] = score(
-                        target_of(cells.labels, classes), called, cells.groups
-                    )
-                rows.append(row)
-                print(row, flush=True)
-    return rows
+def baseline_rows(data: Path, seeds: int) -> list[tuple[str, str, str, float]]:
+    """(question, head, place, balanced accuracy) of shape features and a random forest.
 
-
-def baseline_rows(data: Path, seeds: int) -> list[dict[str, object]]:
-    """Shape features and a random forest, the same way."""
+    It learns from the same laboratories as the first head of each question, each as much.
+    """
 
     def features(cells: LabelledPatches) -> np.ndarray:
-        return shape_features(middle(cells.patches.pixels, CROP_SIZE))
+        return shape_features(middle(cells.patches.pixels, CROP_SIZE)).astype(np.float32)
 
-    home = mitocheck(data)
-    abroad = {source: other_cells(data, source) for source in SOURCES}
-    x = features(home)
-    seen = {source: features(cells) for source, cells in abroad.items()}
-    rows: list[dict[str, object]] = []
-    for task, classes in TASKS.items():
-        labels = HeadTask(names={"dense": "forest"}, classes=classes).target(home.labels)
-        known = labels >= 0
-        own, y = x[known], labels[known]
-        group = np.unique(home.groups[known], return_inverse=True)[1]
+    tasks = read_settings(HEADS, HeadTasks).task
+    also = other_laboratories(data)
+    own = mitocheck(data, sorted({v for t in tasks for of in t.classes.values() for v in of}))
+    x, group = features(own), np.unique(own.groups, return_inverse=True)[1]
+    x_also = {name: features(cells) for name, cells in also.items()}
+    places = {n: c for n, c in test_cells(data, False, ()).items() if n in PLACES}
+    seen = {place: features(cells) for place, cells in places.items()}
+    rows = []
+    for question, heads in QUESTIONS.items():
+        task = next(task for task in tasks if heads[0] in task.names.values())
+        wanted = [name for name in also if task.also is None or name in task.also]
+        parts = [(x, own.labels), *((x_also[name], also[name].labels) for name in wanted)]
+        every = np.concatenate([part for part, _ in parts])
+        cells = LabelledCells(
+            every,
+            every[None],
+            task.target(np.concatenate([labels for _, labels in parts])),
+            np.concatenate([group, group.max() + 1 + np.arange(len(every) - len(group))]),
+            tuple(task.classes),
+            laboratory=np.repeat(np.arange(len(parts)), [len(part) for part, _ in parts]),
+        )
+        cells = cells.take(cells.known)
+        tested = np.flatnonzero(cells.tested)
         for seed in range(seeds):
-            predicted = np.empty_like(y)
-            for train, test in grouped_folds(y, group, 5, seed):
-                predicted[test] = forest(seed).fit(own[train], y[train]).predict(own[test])
-            fitted = forest(seed).fit(own, y)
-            row = {"encoder without": "no encoder", "task": task, "head": "regionprops + forest"}
-            row |= {"seed": seed, "mitocheck": balanced_accuracy_score(y, predicted)}
-            for source, cells in abroad.items():
-                row[source], row[f"{source} interval"] = score(
-                    target_of(cells.labels, classes), fitted.predict(seen[source]), cells.groups
-                )
-            rows.append(row)
+
+            def fitted(to: LabelledCells, seed: int = seed) -> RandomForestClassifier:
+                even = to.evened(seed)
+                return forest(seed).fit(even.latents, even.target)
+
+            called = np.empty(len(tested), np.int64)
+            y = cells.target[tested]
+            for train, test in grouped_folds(y, cells.group[tested], 5, seed):
+                rest = np.flatnonzero(~cells.tested)
+                fold = cells.take(np.concatenate([tested[train], rest]))
+                called[test] = fitted(fold).predict(cells.latents[tested[test]])
+            rows.append((question, BASELINE, "by plate", balanced_accuracy_score(y, called)))
+            model = fitted(cells)
+            for place, elsewhere in places.items():
+                target = target_of(elsewhere.labels, {name: () for name in task.classes})
+                accuracy, _ = score(target, model.predict(seen[place]), elsewhere.groups)
+                rows.append((question, BASELINE, place, accuracy))
     return rows
 
 
-def matrix(runs: dict[str, Path], data: Path, seeds: int, recipe: Recipe, out: Path) -> None:
-    """Write ``generalisation.csv`` and ``.md``; what was found of a run is kept in its folder."""
+def matrix(files: list[tuple[str, Path]], data: Path, seeds: int, out: Path) -> None:
+    """Write ``matrix.csv`` and ``matrix.md``."""
     tables = []
-    for name, run in runs.items():
-        kept = run / f"generalisation-{seeds}.csv"
-        if not kept.exists():
-            found = pd.DataFrame(matrix_rows(name, run, data, seeds, recipe))
-            found.to_csv(kept.with_suffix(".partial"), index=False)
-            kept.with_suffix(".partial").replace(kept)
-        tables.append(pd.read_csv(kept))
-    table = pd.concat([*tables, pd.DataFrame(baseline_rows(data, seeds))], ignore_index=True)
+    for without, file in files:
+        table = pd.read_csv(file)
+        for question, heads in QUESTIONS.items():
+            kept = table[table["head"].isin(heads) & table["what"].isin(PLACES)]
+            tables.append(kept.assign(question=question, without=without, file=file.parent.name))
+    columns = ["question", "head", "what", "value"]
+    baseline = pd.DataFrame(baseline_rows(data, seeds), columns=columns)
+    tables.append(baseline.assign(without=NO_ENCODER, file=""))
+    found = pd.concat(tables, ignore_index=True)[["without", *columns, "file"]]
     out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / "generalisation.csv", index=False, float_format="%.4f")
-    text = []
-    for task, part in table.groupby("task", sort=False):
-        text += [f"**{task}**", ""]
-        text += ["| encoder trained without | head | MitoCheck, by plate | hela_ctc | hela_20x |"]
-        text += ["|---|---|---|---|---|"]
-        for (name, kind), some in part.groupby(["encoder without", "head"], sort=False):
+    found.to_csv(out / "matrix.csv", index=False, float_format="%.4f")
+    lines = []
+    for question in QUESTIONS:
+        part = found[found["question"] == question]
+        lines += [f"**{question}**", ""]
+        lines += ["| without | head | MitoCheck, by plate | " + " | ".join(list(PLACES)[1:]) + " |"]
+        lines += ["|---" * (2 + len(PLACES)) + "|"]
+        for (without, head), some in part.groupby(["without", "head"], sort=False):
             told = []
-            for source in ("mitocheck", *SOURCES):
-                unseen = name != "no encoder" and source in (name, "hela_20x")
-                value = f"{some[source].mean():.3f}"
-                if some[source].count() > 1:
-                    value += f" ± {some[source].std():.3f}"
-                told.append(f"*{value}*" if unseen else value)
-            shown = {"all": "nothing", "no encoder": "– (no encoder)"}.get(name, f"`{name}`")
-            text.append(f"| {shown} | {kind} | {' | '.join(told)} |")
-        text.append("")
-    (out / "generalisation.md").write_text("\n".join(text))
-    print("\n".join(text))
+            for place, source in PLACES.items():
+                values = some[some["what"] == place]["value"].tolist()
+                value = mean_sd(values) if values else "–"
+                unseen = source in ("hela_20x", without)
+                told.append(f"*{value}*" if unseen and without != NO_ENCODER else value)
+            shown = without if without in (NO_ENCODER, "nothing") else f"`{without}`"
+            own = head if head == BASELINE else f"`{head}`"
+            lines.append(f"| {shown} | {own} | {' | '.join(told)} |")
+        lines.append("")
+    (out / "matrix.md").write_text("\n".join(lines), "utf-8")
+    print("\n".join(lines))
 
 
 STEPS = {
@@ -310,7 +308,7 @@ def main() -> None:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     first = commands.add_parser("matrix")
-    first.add_argument("--run", action="append", required=True, metavar="SOURCE=FOLDER")
+    first.add_argument("--of", action="append", required=True, metavar="SOURCE=FILE")
     first.add_argument("--seeds", type=int, default=3)
     others = [commands.add_parser(name) for name in ("faults", "second")]
     for one in others:
@@ -321,9 +319,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.command == "matrix":
-        runs = {name: Path(run) for name, run in (item.split("=", 1) for item in args.run)}
-        recipe = Recipe(curve=False, search=SearchSettings(engine="operon", max_size=17))
-        matrix(runs, args.data, args.seeds, recipe, args.out)
+        files = [(name, Path(file)) for name, file in (item.split("=", 1) for item in args.of)]
+        matrix(files, args.data, args.seeds, args.out)
     elif args.command == "faults":
         faults(args.model, args.data, args.out)
     else:

@@ -214,7 +214,9 @@ def tasks_section(model: CellModel, results: Sequence[TaskResult]) -> str:
         "",
     ]
     if formulas:
-        lines += [f"Formulas ({first.engine or 'see the settings'}):", "", *formulas, ""]
+        engines = {one.engine for result in results for one in result.found if one.engine}
+        told = ", ".join(sorted(engines)) or "see the settings"
+        lines += [f"Formulas ({told}):", "", *formulas, ""]
     return "\n".join(lines)
 
 

@@ -179,6 +179,24 @@ def test_an_engine_that_cannot_run_is_refused(
     assert not quick
 
 
+def test_named_latents_alone_need_names(
+    scene: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, quick: list[Any]
+) -> None:
+    panel, asked = scene.widget.training, []
+    chosen = TrainPanel.settings
+    monkeypatch.setattr(TrainPanel, "settings", lambda p: asked.append(chosen(p)) or asked[-1])
+    annotate_all(scene)
+    panel.reads.setCurrentIndex(panel.reads.findText("named latents"))
+    model = scene.session.model
+    scene.session.set_model(replace(model, meanings=()))
+    scene.widget.train()
+    assert "No latent of model 'h2b' has a name" in fault(scene)
+    assert asked[-1].named
+    assert asked[-1].latents
+    assert not asked[-1].properties
+    assert not quick
+
+
 def test_heads_of_properties_colour_all_cells(
     scene: SimpleNamespace, settled: Settled, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from napari_interpdisc.training.encoder.data import EncoderSource, split_sources
 from napari_interpdisc.training.encoder.held_out import HeldOutLoss
 from napari_interpdisc.training.encoder.log import read_log
 from napari_interpdisc.training.encoder.run import (
+    check_run_folder,
     precision_of,
     run_training,
     training_settings,
@@ -225,6 +226,25 @@ def test_what_cannot_be_resumed_is_told(tmp_path: Path) -> None:
         note.write_text(text)
         with pytest.raises(InvalidInput, match="cannot be read; the run cannot be resumed"):
             run_training([source()], asked, out, resume=True)
+
+
+def test_a_run_that_goes_on_is_not_resumed_by_a_second_one(tmp_path: Path) -> None:
+    asked, out = of_epochs(4), tmp_path / "run"
+    refused = []
+
+    def second(done: int, total: int) -> None:
+        if done == 5:
+            for again in (
+                lambda: check_run_folder(out, resume=True),
+                lambda: run_training([source()], asked, out, resume=True),
+            ):
+                with pytest.raises(InvalidInput, match="is in use by another run") as caught:
+                    again()
+                refused.append(str(caught.value))
+
+    model = run_training([source()], asked, out, progress=second).model
+    assert len(refused) == 2
+    assert same(model, run_training([source()], asked, tmp_path / "alone", name="run").model)
 
 
 def test_a_finished_run_is_not_resumed(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from napari_interpdisc._types import Progress, silent
+from napari_interpdisc.batch.lock import FolderLock
 from napari_interpdisc.errors import InvalidInput
 from napari_interpdisc.io.settings import checked_settings
 from napari_interpdisc.models.cell_model import CellModel
@@ -48,6 +49,8 @@ from napari_interpdisc.writing import (
 )
 
 SETTINGS, CHECKPOINT, MODEL, REPORT = "settings.json", "checkpoint.pt", "model", "report.md"
+LOCK = "lock"
+"""Held while a run goes on, so that no second one resumes it meanwhile."""
 """What a run folder holds, beside the logs."""
 
 
@@ -200,7 +203,8 @@ def check_run_folder(out: Path, resume: bool, inputs: Inputs = ()) -> None:
     Raises
     ------
     InvalidInput
-        If ``out`` exists without ``resume``, is no unfinished run with it, or cannot be written.
+        If ``out`` exists without ``resume``, is no unfinished run with it, is in use by another
+        process, or cannot be written.
     """
     if not resume:
         check_empty_folder(out, inputs)
@@ -212,6 +216,8 @@ def check_run_folder(out: Path, resume: bool, inputs: Inputs = ()) -> None:
     check_no_input(out, inputs)
     check_writable(out / SETTINGS)
     check_writable(out / CHECKPOINT)
+    with FolderLock(out / LOCK, str(out)):
+        pass  # no other run is at work there
 
 
 def run_training(
@@ -280,43 +286,51 @@ def run_training(
         write_whole(out / SETTINGS, lambda p: p.write_text(json.dumps(record, indent=1), "utf-8"))
     checkpoint = out / CHECKPOINT
     check_checkpoint(checkpoint, settings)
-    with EncoderLog(out, _step_of(checkpoint)) as lines:
+    with FolderLock(out / LOCK, str(out)):
+        with EncoderLog(out, _step_of(checkpoint)) as lines:
 
-        def noted(row: dict[str, float]) -> None:
-            lines.add(row)
-            log(row)
+            def noted(row: dict[str, float]) -> None:
+                lines.add(row)
+                log(row)
 
-        try:
-            encoder = fit_tcvae(
-                train,
-                settings,
-                noted,
-                checkpoint,
-                device,
-                None if start is None else start.encoder.state_dict(),
-                held_out,
-                progress,
+            try:
+                encoder = fit_tcvae(
+                    train,
+                    settings,
+                    noted,
+                    checkpoint,
+                    device,
+                    None if start is None else start.encoder.state_dict(),
+                    held_out,
+                    progress,
+                )
+            except CannotWrite as fault:
+                raise CannotWrite(
+                    f"{fault} The last checkpoint is whole: --resume goes on."
+                ) from None
+            except OSError as fault:
+                raise InvalidInput(
+                    f"{out} cannot be written to: {fault.strerror or fault}; mend that, and resume."
+                ) from None
+            rows = lines.rows
+        crop_size = settings.network.crop_size
+        model = with_statistics(encoder, train, settings, model_diameter, name or out.name)
+        report = None
+        if start is not None:
+            some = plain_crops(
+                [at_most(s, STATISTICS_CROPS, settings.seed) for s in train], crop_size
             )
-        except CannotWrite as fault:
-            raise CannotWrite(f"{fault} The last checkpoint is whole: --resume goes on.") from None
-        except OSError as fault:
-            raise InvalidInput(
-                f"{out} cannot be written to: {fault.strerror or fault}; mend that, and resume."
-            ) from None
-        rows = lines.rows
-    crop_size = settings.network.crop_size
-    model = with_statistics(encoder, train, settings, model_diameter, name or out.name)
-    report = None
-    if start is not None:
-        some = plain_crops([at_most(s, STATISTICS_CROPS, settings.seed) for s in train], crop_size)
-        report = compare_encoders(start, model, some, plain_crops(held_out, crop_size))
-        write_whole(out / REPORT, lambda p: p.write_text(report.markdown(), "utf-8"))
-    card = encoder_card(model, record, rows, (train, held_out), command, report)
-    or_elsewhere(out / MODEL, lambda place: save_model(replace(model, card=card), place))
-    place = place_of(out / MODEL)
-    if place == out / MODEL:  # else the same command can write it where it was asked for
-        checkpoint.unlink(missing_ok=True)
-    return EncoderRun(load_model(place, device="cpu"), place, rows, report)
+            report = compare_encoders(start, model, some, plain_crops(held_out, crop_size))
+            write_whole(out / REPORT, lambda p: p.write_text(report.markdown(), "utf-8"))
+        card = encoder_card(model, record, rows, (train, held_out), command, report)
+        or_elsewhere(out / MODEL, lambda place: save_model(replace(model, card=card), place))
+        place = place_of(out / MODEL)
+        if place == out / MODEL:  # else the same command can write it where it was asked for
+            checkpoint.unlink(missing_ok=True)
+        run = EncoderRun(load_model(place, device="cpu"), place, rows, report)
+    if not checkpoint.exists():
+        (out / LOCK).unlink(missing_ok=True)  # finished: nobody can resume it any more
+    return run
 
 
 def _check_patches(sources: Sequence[EncoderSource], network: TCVAEConfig) -> None:

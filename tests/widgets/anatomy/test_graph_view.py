@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from qtpy.QtCore import QPoint, Qt
 
 from napari_interpdisc.scrutiny.anatomy import Anatomy
-from napari_interpdisc.widgets.anatomy.graph_view import GraphView
+from napari_interpdisc.widgets.anatomy.graph_view import NEURON_PX, GraphView
 
 
 @pytest.fixture
@@ -34,6 +36,26 @@ def test_inputs_are_to_the_left_and_all_fits(graph: GraphView, sparse: Anatomy) 
     right = graph.fontMetrics().horizontalAdvance("Metaphase")
     assert places[sparse.graph.outputs[0]].x() + right < graph.width()
     assert graph.output_name(sparse.graph.outputs[0]) == "Metaphase"
+
+
+def test_long_names_leave_room_for_the_layers(graph: GraphView, sparse: Anatomy) -> None:
+    assert sparse.graph is not None
+    whole = sparse.graph
+    graph.resize(900, 200)
+    graph.grab()
+    assert set(graph.shown.values()) == {one.label for one in whole.inputs.values()}
+    graph.resize(400, 200)
+    long = {
+        place: replace(one, label=f"{one.label} {'m' * 60}") for place, one in whole.inputs.items()
+    }
+    graph.show_graph(replace(whole, inputs=long), sparse.cut)
+    graph.grab()
+    places = graph.places()
+    columns = sorted({round(at.x()) for at in places.values()})
+    assert min(b - a for a, b in pairwise(columns)) >= NEURON_PX
+    assert all(name.endswith("…") for name in graph.shown.values())
+    names = max(map(graph.fontMetrics().horizontalAdvance, graph.shown.values()))
+    assert graph.place_of(0, 0.5).x() > names
 
 
 def test_a_click_picks_a_neuron(graph: GraphView, sparse: Anatomy, qtbot: Any) -> None:

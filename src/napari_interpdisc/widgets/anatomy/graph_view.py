@@ -16,6 +16,9 @@ WEIGHTS = {True: ("#b2abd2", "#fdb863"), False: ("#5e3c99", "#e66101")}
 """Colours of weights below and above 0 in a dark and in a light theme: those of the maps."""
 
 NEURON_PX, INPUT_PX = 24, 9
+LAYER_PX, LEAST_NAME_PX = 34, 60
+"""Least distance of two layers, and least width of the names of inputs, px."""
+
 REACH_PX = 15.0
 FADED = 0.2
 """Opacity of what is not in the sub-network that is picked."""
@@ -38,6 +41,7 @@ class GraphView(Plot):
         self.cut: Cut | None = None
         self.chosen: Place | None = None
         self.at: dict[Place, tuple[float, float]] = {}
+        self.shown: dict[Place, str] = {}
         for axis in (self.x_axis, self.y_axis):
             axis.hide()
         self.box.sigResized.connect(lambda *_: self.redraw())  # names keep their size
@@ -98,9 +102,17 @@ class GraphView(Plot):
         assert self.graph is not None
         last = max(layer for layer, _ in self.at)
         metrics = self.fontMetrics()
-        left = max(metrics.horizontalAdvance(one.label) for one in self.graph.inputs.values()) + 24
         names = [self.output_name(place) for place in self.graph.outputs]
         right = max(map(metrics.horizontalAdvance, names)) + NEURON_PX
+        # layers must not overlap: long names of inputs end in …
+        room = self.box.width() - right - 24 - last * LAYER_PX
+        self.shown = {
+            place: metrics.elidedText(
+                one.label, Qt.TextElideMode.ElideRight, max(int(room), LEAST_NAME_PX)
+            )
+            for place, one in self.graph.inputs.items()
+        }
+        left = max(map(metrics.horizontalAdvance, self.shown.values())) + 24
         px = max(self.box.width() - left - right, 40) / max(last, 1)
         self.set_ranges((-left / px, last + right / px), (-0.02, 1.08))
 
@@ -126,7 +138,8 @@ class GraphView(Plot):
         for place in graph.inputs:
             shade = faint(self.ink, 1.0 if place in bright else FADED)
             self._spot(place, "s", INPUT_PX, shade, pg.mkPen(None))
-            self._text(graph.inputs[place].label, place, shade, (1.0, 0.5), -INPUT_PX)
+            named = self._text(self.shown[place], place, shade, (1.0, 0.5), -INPUT_PX)
+            named.setToolTip(graph.inputs[place].label)
         for place in graph.biases:
             self._draw_neuron(graph, place, place in bright)
 
@@ -158,10 +171,11 @@ class GraphView(Plot):
 
     def _text(
         self, said: str, place: Place, color: QColor, anchor: tuple[float, float], right: int
-    ) -> None:
+    ) -> pg.TextItem:
         """Write beside a place, ``right`` px from it."""
         item = pg.TextItem(said, color=color, anchor=anchor)
         x, y = self.at[place]
         left, end = self.box.viewRange()[0]
         item.setPos(x + right * (end - left) / max(self.box.width(), 1), y)
         self.box.addItem(item)
+        return item

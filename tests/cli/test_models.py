@@ -30,7 +30,7 @@ def test_models_tells_rules(run: Run, tmp_path: Path) -> None:
     save_model(with_earlier_heads(load_model("h2b", device="cpu")), tmp_path / "h2b")
     told = run("models", "--long", "--model", tmp_path / "h2b").out
     assert "Metaphase: 2.55*g1 - 1.35*g2 - 1.41*g3 + 2.45 ≥ 0" in told
-    assert "g1 reads granularity_coarse_z2, unevenness_z4, granularity_fine_2_z5, z6" in told
+    assert "g1 reads granularity_coarse_z2, unevenness_z4, granularity_fine_2_z5, size_and" in told
     assert "a dense network: there is no rule to read" in told
 
 

@@ -71,7 +71,7 @@ def test_curves_and_maps_have_names_and_units(
     whole_picture(tmp_path / "parts.png")
     told = texts(drawn[0])
     assert "z5 granularity_fine_2 (prior SD)" in told
-    assert "z9 (prior SD)" in told
+    assert "z9 size_and_elongation_2 (prior SD)" in told
     assert "density of 200 cells" in told
     assert "no cell within 5 %" in told
     image = next(axes for axes in drawn[0].axes if axes.get_ylabel().startswith("z9")).images[0]
@@ -98,7 +98,8 @@ def test_a_table_has_what_is_drawn(h2b: CellModel, sparse: Anatomy) -> None:
     assert len(curve["x"]) == 101
     assert np.isnan(curve["y"]).all()
     assert len(surface["x"]) == 101**2
-    assert (surface["x_name"], surface["y_name"]) == ("z6", "z9")
+    names = surface["x_name"], surface["y_name"]
+    assert names == ("z6 size_and_elongation", "z9 size_and_elongation_2")
     at = 101 * 7 + 3
     x = np.array([[surface["x"][at], surface["y"][at]]], float)
     assert surface["value"][at] == pytest.approx(panels[1].response.part(x)[0])

@@ -128,7 +128,9 @@ def test_an_input_is_named_with_its_evidence(h2b: CellModel, cells: Population) 
 
 def test_what_an_input_stands_for(h2b: CellModel) -> None:
     assert about_input(R, h2b) == " (eccentricity, ρ = 0.95 [0.93, 0.96], 666 cells)"
-    assert about_input(HeadInput("z6", (6,)), h2b).startswith(" (it has no name; nearest: ecc")
+    assert about_input(HeadInput("z11", (11,)), h2b).startswith(" (it has no name; nearest: area")
+    told = about_input(HeadInput("z6", (6,)), h2b)
+    assert told.startswith(" (a function of area and eccentricity, r² = 0.90 [")
     assert about_input(Z0, replace(h2b, meanings=())) == ""
     assert about_input(NeuronOutput("n", part(Z0, f=lambda x: x[:, 0])), h2b) == ""
 

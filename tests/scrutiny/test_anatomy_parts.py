@@ -74,7 +74,7 @@ def test_a_neuron_is_read_but_no_latent_moves_it() -> None:
 def test_inputs_have_the_names_of_the_model(h2b: CellModel) -> None:
     assert latent_input(h2b, 2) == HeadInput("z2 granularity_coarse", (2,))
     assert radius_input(h2b, 18, 19) == HeadInput("√(z18²+z19²) elongation", (18, 19))
-    assert radius_input(h2b, 24, 25).label == "√(z24²+z25²)"
+    assert radius_input(h2b, 16, 17).label == "√(z16²+z17²)"
 
 
 def test_a_dense_head_is_refused_and_others_are_offered(h2b: CellModel) -> None:

@@ -362,7 +362,8 @@ OWN_COLUMNS = (
     *("nucleus_area_px2", "nucleus_area_um2", "nucleus_eccentricity", "nucleus_elongation_*"),
     *("nucleus_solidity", "nucleus_brightness", "nucleus_contrast", "nucleus_texture"),
     *("nucleus_granularity_*", "nucleus_edge_sharpness", "nucleus_unevenness"),
-    *("nucleus_raggedness", "nucleus_offset_?_px", "nucleus_asymmetry_?", "nucleus_satellite"),
+    *("nucleus_raggedness", "nucleus_offset_?_px", "nucleus_asymmetry_?", "nucleus_threefold_???"),
+    "nucleus_satellite",
     *("nucleus_neighbours", "nucleus_neighbour_distance_px", "nucleus_crowding*"),
 )
 """Patterns of the columns that :meth:`napari_interpdisc.pipeline.Classification.results` gives."""

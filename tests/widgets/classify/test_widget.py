@@ -264,7 +264,7 @@ def test_cells_are_coloured_by_the_disagreement_of_heads_of_the_same_question(
     overlay = find_overlay(viewer)
     assert overlay is not None
     assert session.compared is None
-    session.set_delta(0.03)
+    session.set_delta(0.04)
     place = widget.colour_by.findData("disagreement")
     widget.colour_by.setCurrentIndex(place)
     widget.colour_by.activated.emit(place)
@@ -278,7 +278,7 @@ def test_cells_are_coloured_by_the_disagreement_of_heads_of_the_same_question(
     assert not widget.threshold.isEnabled()
     session.set_delta(0)
     assert "Only 'dense' is within 0 of the best" in widget.status.text()
-    session.set_delta(0.03)
+    session.set_delta(0.04)
     session.set_model(session.model, "formula-strict")
     qtbot.waitUntil(lambda: session.compared is not None)
     assert {m.name for m in session.compared.members} == {

@@ -22,12 +22,12 @@ from flags import sources_of
 from napari_interpdisc import load_model
 from napari_interpdisc.crops import normalise
 from napari_interpdisc.models.cell_model import CellModel
-from napari_interpdisc.models.properties import PROPERTIES
+from napari_interpdisc.models.properties import FAMILIES, PROPERTIES
 from napari_interpdisc.patches import middle
 from napari_interpdisc.scrutiny.naming import LatentStudy, study_latents, title_of
 from napari_interpdisc.scrutiny.properties import measure_crops
 from napari_interpdisc.scrutiny.rotation import RotatingPair, find_rotating_pairs
-from napari_interpdisc.scrutiny.two_properties import FAMILIES, functions_of_two
+from napari_interpdisc.scrutiny.two_properties import functions_of_two
 from other_movies import DATA, mitocheck
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "cell_encoder"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from napari_interpdisc.cells import CellTable
 from napari_interpdisc.discovery.kept_cells import write_kept
 from napari_interpdisc.discovery.movies import cut_movie
 from napari_interpdisc.io.images import read_frames
-from napari_interpdisc.models.store import load_model
+from napari_interpdisc.models.store import load_model, save_model
 from napari_interpdisc.simulate.movie import SimulationSettings
 from napari_interpdisc.symbolic.search import julia_is_present
 
@@ -434,6 +435,16 @@ def test_properties_that_cannot_be_read(run: Run, files: Path, more: list[str], 
     code, _, err = run(*words(files, *more))
     assert code == 1
     assert told in " ".join(err.split())
+    assert not (files / "mine").exists()
+
+
+def test_named_latents_alone_need_a_model_with_names(run: Run, files: Path, tmp_path: Path) -> None:
+    nameless = replace(load_model(device="cpu"), meanings=())
+    save_model(nameless, tmp_path / "nameless")
+    code, _, err = run(*words(files, "--named", "--model", tmp_path / "nameless"))
+    assert code == 1
+    told = " ".join(err.split())
+    assert "has a name, so that nothing is left to read; name them with interpdisc latents" in told
     assert not (files / "mine").exists()
 
 

@@ -109,6 +109,20 @@ crowding
 DIRECTED = tuple(name for name in PROPERTIES if name.endswith(("_x", "_y", "_cos", "_sin")))
 """Properties that change as the cell rotates: no head reads them."""
 
+FAMILIES: dict[int, dict[str, tuple[str, str]]] = {
+    3: {"threefold": ("threefold_cos", "threefold_sin")},
+    2: {
+        "elongation": ("elongation_cos", "elongation_sin"),
+        "crowding": ("crowding_cos", "crowding_sin"),
+    },
+    1: {
+        "offset": ("offset_y", "offset_x"),
+        "asymmetry": ("asymmetry_y", "asymmetry_x"),
+        "crowding": ("crowding_y", "crowding_x"),
+    },
+}
+"""Properties that rotate with the cell, by order."""
+
 SOMETIMES = ("neighbour_distance",)
 """Properties that a cell without a neighbour lacks: no head reads them."""
 

@@ -13,11 +13,11 @@ import numpy.typing as npt
 from napari_interpdisc._types import Progress, silent
 from napari_interpdisc.bootstrap import LEVELS
 from napari_interpdisc.models.cell_model import LatentMeaning
-from napari_interpdisc.models.properties import PROPERTIES
+from napari_interpdisc.models.properties import FAMILIES, PROPERTIES
 from napari_interpdisc.number_text import signed
 from napari_interpdisc.scrutiny.relations import DRAWS, Relations, relate
 from napari_interpdisc.scrutiny.rotation import WOBBLE, RotatingPair
-from napari_interpdisc.scrutiny.two_properties import FAMILIES, TwoProperties, functions_of_two
+from napari_interpdisc.scrutiny.two_properties import TwoProperties, functions_of_two
 
 THRESHOLD = 0.5
 """A latent is named after a property if the interval of their |ρ| begins here or higher."""

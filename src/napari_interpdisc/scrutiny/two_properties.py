@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from napari_interpdisc._types import Float64Array
 from napari_interpdisc.bootstrap import LEVELS, drawn_groups
-from napari_interpdisc.models.properties import DIRECTED
+from napari_interpdisc.models.properties import DIRECTED, FAMILIES
 from napari_interpdisc.scrutiny.rotation import RotatingPair
 
 DEGREE = 4
@@ -26,20 +26,6 @@ FEWEST_CELLS = 150
 
 FARTHEST = 3.0
 """Standard deviations at which a property is clipped, so that no outlier bends a polynomial."""
-
-FAMILIES: dict[int, dict[str, tuple[str, str]]] = {
-    3: {"threefold": ("threefold_cos", "threefold_sin")},
-    2: {
-        "elongation": ("elongation_cos", "elongation_sin"),
-        "crowding": ("crowding_cos", "crowding_sin"),
-    },
-    1: {
-        "offset": ("offset_y", "offset_x"),
-        "asymmetry": ("asymmetry_y", "asymmetry_x"),
-        "crowding": ("crowding_y", "crowding_x"),
-    },
-}
-"""Properties that rotate with the cell, by order."""
 
 
 @dataclass(frozen=True)

@@ -49,9 +49,10 @@ from napari_interpdisc.writing import (
 )
 
 SETTINGS, CHECKPOINT, MODEL, REPORT = "settings.json", "checkpoint.pt", "model", "report.md"
+"""What a run folder holds, beside the logs."""
+
 LOCK = "lock"
 """Held while a run goes on, so that no second one resumes it meanwhile."""
-"""What a run folder holds, beside the logs."""
 
 
 CPU_INFO = Path("/proc/cpuinfo")
